@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Everything that can go wrong outside of GStreamer.
+
+use std::path::PathBuf;
+
+/// An error of the front end, the model or the decision; its text names the file, the expected, the
+/// found and the remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file is absent.
+    #[error("{what} {} not found; {remedy}", path.display())]
+    NotFound {
+        /// What the file is to the reader: "manifest", "model", "labels".
+        what: &'static str,
+        /// Path that was tried.
+        path: PathBuf,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// A file is there but can't be read.
+    #[error("{what} {} can't be read: {source}", path.display())]
+    Read {
+        /// What the file is to the reader.
+        what: &'static str,
+        /// Path that was tried.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+    /// The manifest, or a file that it names, says something that can't be.
+    #[error("{}: {key}: expected {expected}, found {found}", path.display())]
+    Manifest {
+        /// The manifest's path.
+        path: PathBuf,
+        /// Dotted key, such as `input.layout`.
+        key: String,
+        /// What is allowed, with the remedy where it is not plain.
+        expected: String,
+        /// What stands there.
+        found: String,
+    },
+    /// The network can't be loaded, or its inputs and outputs don't fit the manifest.
+    #[error("model {}: {reason}", path.display())]
+    Model {
+        /// The ONNX file's path.
+        path: PathBuf,
+        /// What was expected, what was found, what to do.
+        reason: String,
+    },
+    /// ONNX Runtime can't be found or loaded.
+    #[error("ONNX Runtime can't be loaded: {reason}; looked at: {}; {remedy}", looked.join(", "))]
+    Runtime {
+        /// Why the last attempt failed.
+        reason: String,
+        /// Places looked at, in order.
+        looked: Vec<String>,
+        /// How to install it.
+        remedy: String,
+    },
+    /// The execution provider is not part of this ONNX Runtime.
+    #[error("execution provider {wanted} is not available; this ONNX Runtime has: {}", available.join(", "))]
+    Provider {
+        /// What the property asked for.
+        wanted: String,
+        /// What there is.
+        available: Vec<String>,
+    },
+    /// A model run failed.
+    #[error("inference failed: {0}")]
+    Inference(String),
+    /// A model run was given up: the stream was closed or the model did not answer in time.
+    #[error("inference cancelled: {0}")]
+    Cancelled(String),
+}
+
+/// Result with this crate's [`enum@Error`].
+pub type Result<T> = std::result::Result<T, Error>;
