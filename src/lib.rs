@@ -11,3 +11,8 @@ pub mod frontend;
 pub mod model;
 
 pub use error::Error;
+
+/// stub
+pub fn plugin_register_static() -> Result<(), gst::glib::BoolError> {
+    Ok(())
+}
