@@ -53,8 +53,10 @@ pub(crate) struct Session {
 
 /// Where the audio comes from.
 pub(crate) enum Source<'a> {
-    /// An address that `uridecodebin` opens.
+    /// An address that `uridecodebin` opens, as fast as the machine goes.
     Uri(&'a str),
+    /// The same, as fast as it sounds.
+    Played(&'a str),
     /// An element with a pad that gives raw audio.
     Element(gst::Element),
 }
@@ -64,13 +66,13 @@ impl Session {
     pub(crate) fn new(name: &str, source: Source<'_>, element: &gst::Element, listener: Option<Listener>) -> Result<Self> {
         let pipeline = gst::Pipeline::new();
         let sink = make("fakesink")?;
-        sink.set_property("sync", false);
+        sink.set_property("sync", matches!(source, Source::Played(_)));
         let live = matches!(source, Source::Element(_));
         let tail = if live { tail(&pipeline, &sink)? } else { add(&pipeline, &sink).map(|()| sink.clone())? };
         add(&pipeline, element)?;
         element.link(&tail).map_err(|error| Failure::Failed(error.to_string()))?;
         match source {
-            Source::Uri(uri) => add_decoder(&pipeline, uri, element)?,
+            Source::Uri(uri) | Source::Played(uri) => add_decoder(&pipeline, uri, element)?,
             Source::Element(source) => {
                 add(&pipeline, &source)?;
                 source.link(element).map_err(|_| Failure::Failed(format!("{name}: this device gives no raw audio")))?;
@@ -95,6 +97,16 @@ impl Session {
     /// The classifying element.
     pub(crate) fn element(&self) -> &gst::Element {
         &self.element
+    }
+
+    /// What the user calls the source.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the bus has something to tell.
+    pub(crate) fn waiting(&self) -> bool {
+        self.bus.have_pending()
     }
 
     /// Where the audio that left the element ends, nanoseconds of stream time.
