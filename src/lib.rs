@@ -10,10 +10,8 @@ pub mod element;
 pub mod error;
 pub mod frontend;
 pub mod model;
+mod plugin;
 
+pub use element::message::{Classification, Label};
 pub use error::Error;
-
-/// stub
-pub fn plugin_register_static() -> Result<(), gst::glib::BoolError> {
-    Ok(())
-}
+pub use plugin::plugin_register_static;

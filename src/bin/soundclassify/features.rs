@@ -12,13 +12,13 @@ use std::{
 };
 
 use gstsoundclassify::{
-    element::input::Input,
     frontend::{FeatureSpec, Frontend, ReadyWindow},
     model::Model,
 };
 
 use crate::{
     args::FeaturesArgs,
+    ear::{Ear, Sound},
     exit::{Exit, Failure, Result},
     interrupt,
     mel::{Mel, MelStream},
@@ -95,7 +95,7 @@ struct Gathered {
 }
 
 enum Stream {
-    Windows { input: Option<Input>, frontend: Frontend, channel: i32, rate: u32 },
+    Windows(Ear, Box<Frontend>),
     Frames(MelStream),
 }
 
@@ -104,12 +104,8 @@ impl Gathered {
         let stream = if kind.logmel {
             Stream::Frames(MelStream::new(&kind.spec, kind.channel))
         } else {
-            Stream::Windows {
-                input: None,
-                frontend: Frontend::new(&kind.spec, kind.oversamples),
-                channel: kind.channel,
-                rate: kind.spec.sample_rate,
-            }
+            let frontend = Frontend::new(&kind.spec, kind.oversamples);
+            Stream::Windows(Ear::new(kind.spec.sample_rate, kind.channel), Box::new(frontend))
         };
         Self { stream, values: Vec::new(), error: None }
     }
@@ -118,22 +114,10 @@ impl Gathered {
         let values = &mut self.values;
         let heard = match &mut self.stream {
             Stream::Frames(stream) => stream.hear(heard, &mut |mel| gather(values, &mel)),
-            Stream::Windows { input, frontend, channel, rate } => match heard {
-                Heard::Format(info) => Input::new(info, *channel, *rate).map(|new| *input = Some(new)),
-                Heard::Buffer(buffer) => input.as_mut().map_or(Ok(()), |input| {
-                    let mut push = |samples: &[f32]| push(frontend, samples, values);
-                    input.push(buffer, &mut push).map(|_| ())
-                }),
-                Heard::Break => {
-                    input.iter_mut().for_each(Input::reset);
-                    frontend.reset();
-                    Ok(())
-                }
-            }
-            .map_err(|error| error.to_string()),
+            Stream::Windows(ear, frontend) => ear.hear(heard, &mut |sound| push(frontend, &sound, values)),
         };
         if let Err(error) = heard {
-            self.error.get_or_insert(error);
+            self.error.get_or_insert(error.to_string());
         }
     }
 
@@ -141,10 +125,8 @@ impl Gathered {
         let values = &mut self.values;
         match &mut self.stream {
             Stream::Frames(stream) => stream.finish(&mut |mel| gather(values, &mel)),
-            Stream::Windows { input, frontend, .. } => {
-                if let Some(input) = input {
-                    input.finish(&mut |samples| push(frontend, samples, values));
-                }
+            Stream::Windows(ear, frontend) => {
+                ear.finish(&mut |sound| push(frontend, &sound, values));
                 let length = frontend.window_len();
                 frontend.finish(&mut |window| append(&window, length, values));
             }
@@ -162,12 +144,15 @@ fn gather(values: &mut Vec<f32>, mel: &Mel<'_>) {
     }
 }
 
-fn push(frontend: &mut Frontend, samples: &[f32], values: &mut Vec<f32>) {
+fn push(frontend: &mut Frontend, sound: &Sound<'_>, values: &mut Vec<f32>) {
     let length = frontend.window_len();
-    frontend.push(samples, &mut |window| append(&window, length, values));
+    match sound {
+        Sound::Break => frontend.reset(),
+        Sound::Samples(samples) => frontend.push(samples, &mut |window| append(&window, length, values)),
+    }
 }
 
-fn append(window: &gstsoundclassify::frontend::ReadyWindow<'_>, values: &mut Vec<f32>) {
+fn append(window: &ReadyWindow<'_>, length: usize, values: &mut Vec<f32>) {
     let start = values.len();
     values.resize(start + length, 0.0);
     window.write_to(&mut values[start..]);

@@ -4,16 +4,25 @@
 //! A client of the element and nothing more: it builds pipelines around it and reads its messages.
 
 mod args;
+mod ear;
 mod emoji;
 mod events;
 mod exit;
+mod features;
 mod file;
 mod interrupt;
 mod keeper;
+mod live;
+mod mel;
 mod messages;
+mod npy;
 mod options;
 mod output;
+mod palette;
+mod picture;
 mod record;
+mod report;
+mod scan;
 mod session;
 mod source;
 
@@ -57,7 +66,12 @@ fn run() -> Result<Exit> {
 
 fn carry_out(command: Commands, options: ElementOptions) -> Result<Exit> {
     match command {
+        Commands::Live(args) => live::run(&args, options),
         Commands::File(args) => file::run(&args, options),
+        Commands::Scan(args) => scan::run(&args, options),
+        Commands::Report(args) => report::run(&args, options),
+        Commands::Features(args) => features::run(&args),
+        Commands::Work(args) => scan::work::run(&args, options),
         _ => todo!(),
     }
 }

@@ -2,11 +2,14 @@
 //! The model's log-mel frames of a stream of buffers, through the element's own input and front end.
 
 use gstsoundclassify::{
-    element::input::Input,
+    element::input::InputError,
     frontend::{FeatureSpec, Features, Frontend, Layout, Log, LogMel, MelNorm, MelScale, Normalize, Power},
 };
 
-use crate::session::Heard;
+use crate::{
+    ear::{Ear, Sound},
+    session::Heard,
+};
 
 /// Decibels that a value of mel energy or magnitude is worth in the model's own logarithm.
 fn decibels_per_unit(mel: &LogMel) -> f32 {
@@ -23,12 +26,16 @@ fn decibels_per_unit(mel: &LogMel) -> f32 {
 
 /// Frames of a stream, each told once.
 pub(crate) struct MelStream {
-    spec: FeatureSpec,
-    hop: u64,
+    ear: Ear,
+    frames: Frames,
+    rate: f64,
     decibels: f32,
-    channel: i32,
-    input: Option<Input>,
+}
+
+/// Samples → frames.
+struct Frames {
     frontend: Frontend,
+    hop: u64,
     frame: Vec<f32>,
     next: u64,
 }
@@ -60,17 +67,22 @@ impl MelStream {
             ..spec.clone()
         };
         let frontend = Frontend::new(&spec, spec.sample_rate.div_ceil(hop as u32));
-        Self { spec, hop: hop as u64, decibels, channel, input: None, frontend, frame: vec![0.0; bands], next: 0 }
+        Self {
+            ear: Ear::new(spec.sample_rate, channel),
+            frames: Frames { frontend, hop: hop as u64, frame: vec![0.0; bands], next: 0 },
+            rate: f64::from(spec.sample_rate) / hop as f64,
+            decibels,
+        }
     }
 
     /// Bands of a frame.
     pub(crate) fn bands(&self) -> usize {
-        self.frame.len()
+        self.frames.frame.len()
     }
 
     /// Frames a second.
     pub(crate) fn rate(&self) -> f64 {
-        f64::from(self.spec.sample_rate) / self.hop as f64
+        self.rate
     }
 
     /// Factor from a frame's values to decibels.
@@ -79,59 +91,38 @@ impl MelStream {
     }
 
     /// Takes in what left the element.
-    pub(crate) fn hear(&mut self, heard: Heard<'_>, on_mel: &mut dyn FnMut(Mel<'_>)) -> Result<(), String> {
-        match heard {
-            Heard::Format(info) => {
-                let input = Input::new(info, self.channel, self.spec.sample_rate);
-                self.input = Some(input.map_err(|error| error.to_string())?);
-                self.reset();
-            }
-            Heard::Break => self.reset(),
-            Heard::Buffer(buffer) => {
-                let Some(input) = &mut self.input else { return Ok(()) };
-                let pushed = input.push(buffer, &mut |samples| {
-                    on_mel(Mel::Samples(samples));
-                    push(&mut self.frontend, samples, &mut self.frame, &mut self.next, self.hop, on_mel);
-                });
-                pushed.map_err(|error| error.to_string())?;
-            }
-        }
-        Ok(())
+    pub(crate) fn hear(&mut self, heard: Heard<'_>, on_mel: &mut dyn FnMut(Mel<'_>)) -> Result<(), InputError> {
+        let Self { ear, frames, .. } = self;
+        ear.hear(heard, &mut |sound| frames.take(&sound, on_mel))
     }
 
     /// End of the stream: the frames that the resampler still held back.
     pub(crate) fn finish(&mut self, on_mel: &mut dyn FnMut(Mel<'_>)) {
-        if let Some(input) = &mut self.input {
-            input.finish(&mut |samples| {
-                push(&mut self.frontend, samples, &mut self.frame, &mut self.next, self.hop, on_mel);
-            });
-        }
-    }
-
-    fn reset(&mut self) {
-        if let Some(input) = &mut self.input {
-            input.reset();
-        }
-        self.frontend.reset();
-        self.next = 0;
+        let Self { ear, frames, .. } = self;
+        ear.finish(&mut |sound| frames.take(&sound, on_mel));
     }
 }
 
-fn push(
-    frontend: &mut Frontend,
-    samples: &[f32],
-    frame: &mut [f32],
-    next: &mut u64,
-    hop: u64,
-    on_mel: &mut dyn FnMut(Mel<'_>),
-) {
-    frontend.push(samples, &mut |window| {
-        if window.position() / hop >= *next {
-            *next = window.position() / hop + 1;
-            window.log_mel(frame);
-            on_mel(Mel::Frame(frame));
+impl Frames {
+    fn take(&mut self, sound: &Sound<'_>, on_mel: &mut dyn FnMut(Mel<'_>)) {
+        let Self { frontend, hop, frame, next } = self;
+        match sound {
+            Sound::Break => {
+                frontend.reset();
+                *next = 0;
+            }
+            Sound::Samples(samples) => {
+                on_mel(Mel::Samples(samples));
+                frontend.push(samples, &mut |window| {
+                    if window.position() / *hop >= *next {
+                        *next = window.position() / *hop + 1;
+                        window.log_mel(frame);
+                        on_mel(Mel::Frame(frame));
+                    }
+                });
+            }
         }
-    });
+    }
 }
 
 /// Frames for people, where the model has none: 64 bands, some 100 a second.

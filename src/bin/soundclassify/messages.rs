@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The element's messages as records.
 
+use gstsoundclassify::{Classification, Label};
+
 use crate::record::{Event, EventKind, Prediction, Record, Window};
 
 /// What a message of the element told.
@@ -29,28 +31,26 @@ fn get<'a, T: gst::glib::value::FromValue<'a>>(structure: &'a gst::StructureRef,
 }
 
 fn window(structure: &gst::StructureRef) -> Got<Window> {
-    let predictions: gst::Array = get(structure, "predictions")?;
-    let predictions = predictions.iter().filter_map(|value| value.get::<gst::Structure>().ok());
+    let heard = Classification::try_from(structure).map_err(|error| error.to_string())?;
+    let best = prediction(heard.best());
     Ok(Window {
-        timestamp: get(structure, "timestamp")?,
-        stream_time: time(structure, "stream-time")?,
-        running_time: time(structure, "running-time")?,
-        duration: get(structure, "duration")?,
-        window: get(structure, "window")?,
-        label: get(structure, "label")?,
-        index: get(structure, "index")?,
-        probability: get(structure, "probability")?,
-        predictions: predictions.map(|prediction| self::prediction(&prediction)).collect::<Got<_>>()?,
-        model: get(structure, "model")?,
+        timestamp: heard.timestamp.nseconds(),
+        stream_time: heard.stream_time.map(gst::ClockTime::nseconds),
+        running_time: heard.running_time.map(gst::ClockTime::nseconds),
+        duration: heard.duration.nseconds(),
+        window: heard.window,
+        label: best.label,
+        index: best.index,
+        probability: best.probability,
+        predictions: heard.predictions.iter().map(prediction).collect(),
+        model: heard.model,
     })
 }
 
-fn prediction(structure: &gst::StructureRef) -> Got<Prediction> {
-    Ok(Prediction {
-        label: get(structure, "label")?,
-        index: get(structure, "index")?,
-        probability: get(structure, "probability")?,
-    })
+fn prediction(label: &Label) -> Prediction {
+    // The message itself counts classes in an int.
+    let index = i32::try_from(label.index).unwrap_or(i32::MAX);
+    Prediction { label: label.label.clone(), index, probability: label.probability }
 }
 
 fn event(structure: &gst::StructureRef) -> Got<Event> {

@@ -12,7 +12,7 @@ use crate::{args::Sound, exit::Result, interrupt, session::make};
 const EMBED_LIMIT: u64 = 32 * 1024 * 1024;
 
 /// The address that the page's player gets; none where there is no sound to be had.
-pub(super) fn address(uri: &str, page: &Path, wanted: Option<Sound>) -> Result<Option<String>> {
+pub(super) fn player(uri: &str, page: &Path, wanted: Option<Sound>) -> Result<Option<String>> {
     let file = glib::filename_from_uri(uri).ok().map(|(path, _)| path);
     let link = || file.as_deref().map_or_else(|| Some(uri.to_owned()), |file| Some(relative(file, page)));
     match wanted {
@@ -102,15 +102,15 @@ fn tempfile_name() -> PathBuf {
 fn relative(file: &Path, page: &Path) -> String {
     let folder = std::path::absolute(page).ok().and_then(|page| page.parent().map(Path::to_owned));
     let path = folder.and_then(|folder| file.strip_prefix(folder).ok().map(Path::to_owned));
-    let plain = |path: &Path| path.components().map(|part| glib_escape(&part.as_os_str().to_string_lossy())).collect::<Vec<_>>();
     match path {
-        Some(path) => plain(&path).join("/"),
-        None => glib::filename_to_uri(file, None).map_or_else(|_| file.to_string_lossy().into_owned(), String::from),
+        // Escaped as if it lay at the root, then without the root.
+        Some(path) => address(&Path::new("/").join(path)).trim_start_matches("file:///").to_owned(),
+        None => address(file),
     }
 }
 
-fn glib_escape(part: &str) -> String {
-    glib::Uri::escape_string(part, None, true).into()
+fn address(path: &Path) -> String {
+    glib::filename_to_uri(path, None).map_or_else(|_| path.to_string_lossy().into_owned(), String::from)
 }
 
 #[cfg(test)]

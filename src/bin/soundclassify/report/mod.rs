@@ -71,7 +71,7 @@ fn write(
     manifest: &Manifest,
 ) -> Result<()> {
     let tracks = recordings.iter().map(|recording| {
-        Ok(Track::new(recording, audio::address(&recording.uri, path, args.audio)?))
+        Ok(Track::new(recording, audio::player(&recording.uri, path, args.audio)?))
     });
     let page = Page {
         title: path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("report"),
