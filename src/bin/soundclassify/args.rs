@@ -22,7 +22,7 @@ Environment: ORT_DYLIB_PATH names ONNX Runtime's library, NO_COLOR turns colour 
 
 /// Tells what is heard: live, in files, in folders.
 #[derive(Debug, Parser)]
-#[command(name = "soundclassify", version, about, after_help = AFTER_HELP, max_term_width = 110)]
+#[command(name = "soundclassify", version, after_help = AFTER_HELP, max_term_width = 110)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -172,7 +172,9 @@ fn each(
         for _ in 0..jobs.min(files.len()) {
             let (sender, next) = (sender.clone(), &next);
             scope.spawn(move || {
-                while let Some(number) = Some(next.fetch_add(1, Ordering::SeqCst)).filter(|&number| number < files.len()) {
+                while let Some(number) =
+                    Some(next.fetch_add(1, Ordering::SeqCst)).filter(|&number| number < files.len())
+                {
                     if sender.send((number, kind.read(&files[number]))).is_err() {
                         return;
                     }
@@ -199,7 +201,8 @@ fn inputs(given: &[String]) -> Result<Vec<String>> {
         match input.strip_prefix('@') {
             None => inputs.push(input.clone()),
             Some(list) => {
-                let text = std::fs::read_to_string(list).map_err(|error| Failure::io("list", Path::new(list), &error))?;
+                let text =
+                    std::fs::read_to_string(list).map_err(|error| Failure::io("list", Path::new(list), &error))?;
                 inputs.extend(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned));
             }
         }

@@ -4,6 +4,7 @@
 //! A client of the element and nothing more: it builds pipelines around it and reads its messages.
 
 mod args;
+mod doctor;
 mod ear;
 mod emoji;
 mod events;
@@ -24,7 +25,9 @@ mod record;
 mod report;
 mod scan;
 mod session;
+mod shell;
 mod source;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -72,7 +75,10 @@ fn carry_out(command: Commands, options: ElementOptions) -> Result<Exit> {
         Commands::Report(args) => report::run(&args, options),
         Commands::Features(args) => features::run(&args),
         Commands::Work(args) => scan::work::run(&args, options),
-        _ => todo!(),
+        Commands::Tune(args) => tune::run(&args, options),
+        Commands::Doctor(args) => doctor::run(&args),
+        Commands::Completions { shell } => shell::completions(shell),
+        Commands::Man => shell::man(),
     }
 }
 

@@ -29,8 +29,9 @@ impl ElementOptions {
     /// What the user gave.
     pub(crate) fn from_matches(matches: &ArgMatches) -> Self {
         let given = properties().into_iter().filter_map(|pspec| {
-            let values = matches.get_many::<String>(pspec.name()).filter(|_| from_user(matches, pspec.name()))?;
-            Some((pspec.name().to_owned(), values.cloned().collect()))
+            // Not every command has these options.
+            let values = matches.try_get_many::<String>(pspec.name()).ok()??;
+            from_user(matches, pspec.name()).then(|| (pspec.name().to_owned(), values.cloned().collect()))
         });
         Self(given.collect())
     }

@@ -66,9 +66,11 @@ impl<W: Write> Printer<W> {
         let text = match (&self.form, record) {
             (Form::Json, _) => Some(json(&Line { input: self.input.as_deref(), record })),
             (Form::Plain, Record::Window(window)) => Some(self.plain(window)),
-            (Form::Emoji(symbols), Record::Window(window)) => symbols
-                .bar(&window.label, window.probability)
-                .map(|bar| format!("{}{bar:<20} {} {:.2}", self.stamp(window.start()), window.label, window.probability)),
+            (Form::Emoji(symbols), Record::Window(window)) => {
+                symbols.bar(&window.label, window.probability).map(|bar| {
+                    format!("{}{bar:<20} {} {:.2}", self.stamp(window.start()), window.label, window.probability)
+                })
+            }
             (_, Record::Event(event)) => Some(self.event(event)),
         };
         text.map_or(Ok(()), |text| self.line(&text))

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Pictures as SVG or PNG, without any font of the system.
 
-use std::{
-    path::Path,
-    sync::LazyLock,
-};
+use std::{path::Path, sync::LazyLock};
 
 use plotters::{
     coord::Shift,
@@ -35,7 +32,9 @@ impl Format {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("svg") => Ok(Self::Svg),
             Some("png") => Ok(Self::Png),
-            _ => Err(Failure::Usage(format!("--picture {}: expected a name that ends in .svg or .png", path.display()))),
+            _ => {
+                Err(Failure::Usage(format!("--picture {}: expected a name that ends in .svg or .png", path.display())))
+            }
         }
     }
 }

@@ -63,7 +63,12 @@ pub(crate) enum Source<'a> {
 
 impl Session {
     /// A pipeline from a source through `element`. `name`: what the user calls the source.
-    pub(crate) fn new(name: &str, source: Source<'_>, element: &gst::Element, listener: Option<Listener>) -> Result<Self> {
+    pub(crate) fn new(
+        name: &str,
+        source: Source<'_>,
+        element: &gst::Element,
+        listener: Option<Listener>,
+    ) -> Result<Self> {
         let pipeline = gst::Pipeline::new();
         let sink = make("fakesink")?;
         sink.set_property("sync", matches!(source, Source::Played(_)));

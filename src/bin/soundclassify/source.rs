@@ -46,9 +46,9 @@ pub(crate) struct Microphone {
 impl Microphone {
     /// The source element of this device.
     pub(crate) fn element(&self) -> Result<gst::Element> {
-        self.device
-            .create_element(None)
-            .map_err(|error| Failure::Failed(format!("device {}: {error}; is its GStreamer plugin installed?", self.name)))
+        self.device.create_element(None).map_err(|error| {
+            Failure::Failed(format!("device {}: {error}; is its GStreamer plugin installed?", self.name))
+        })
     }
 }
 
@@ -56,9 +56,9 @@ impl Microphone {
 pub(crate) fn microphones() -> Result<Vec<Microphone>> {
     let monitor = gst::DeviceMonitor::new();
     monitor.add_filter(Some("Audio/Source"), None);
-    monitor
-        .start()
-        .map_err(|error| Failure::Failed(format!("device monitor: {error}; is gstreamer1.0-plugins-good installed?")))?;
+    monitor.start().map_err(|error| {
+        Failure::Failed(format!("device monitor: {error}; is gstreamer1.0-plugins-good installed?"))
+    })?;
     let devices = monitor.devices().into_iter().map(|device| {
         let properties = device.properties();
         Microphone {

@@ -205,12 +205,10 @@ fn pooled(column: &[f32], row: usize, rows: usize) -> f32 {
 fn help(area: Rect, buffer: &mut Buffer) {
     let height = (HELP.len() as u16 + 2).min(area.height);
     let width = 46.min(area.width);
-    let place =
-        Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
+    let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
     Clear.render(place, buffer);
-    let lines = HELP.iter().map(|(key, what)| {
-        Line::from(vec![Span::styled(format!(" {key:<10}"), bold()), Span::raw(*what)])
-    });
+    let lines =
+        HELP.iter().map(|(key, what)| Line::from(vec![Span::styled(format!(" {key:<10}"), bold()), Span::raw(*what)]));
     Paragraph::new(lines.collect::<Vec<_>>()).block(block(" Keys ")).render(place, buffer);
 }
 
@@ -247,7 +245,9 @@ mod tests {
     fn a_usual_terminal_shows_level_bars_events_and_picture() {
         let screen = screen(&busy(), 100, 30, true);
 
-        for wanted in ["Microphone", "threshold 0.25", "-20 dB", "Writing", "81 %", "Events", "00:03.0", "Log-mel", "▀", "q quit"] {
+        for wanted in
+            ["Microphone", "threshold 0.25", "-20 dB", "Writing", "81 %", "Events", "00:03.0", "Log-mel", "▀", "q quit"]
+        {
             assert!(screen.contains(wanted), "{wanted} is missing in\n{screen}");
         }
     }

@@ -143,7 +143,8 @@ impl State {
         // The brightest colour follows loud sounds at once and comes back slowly.
         self.loudest = if loudest > self.loudest { loudest } else { self.loudest * 0.995 + loudest.max(QUIET) * 0.005 };
         let floor = self.loudest - PICTURE_RANGE;
-        self.columns.push_back(decibels.iter().map(|value| ((value - floor) / PICTURE_RANGE).clamp(0.0, 1.0)).collect());
+        self.columns
+            .push_back(decibels.iter().map(|value| ((value - floor) / PICTURE_RANGE).clamp(0.0, 1.0)).collect());
         if self.columns.len() > COLUMNS {
             self.columns.pop_front();
         }

@@ -63,16 +63,9 @@ fn recordings(args: &ReportArgs, keeper: &Keeper, manifest: &Manifest) -> Result
     Ok((recordings, exit))
 }
 
-fn write(
-    path: &Path,
-    args: &ReportArgs,
-    recordings: &[Recording],
-    keeper: &Keeper,
-    manifest: &Manifest,
-) -> Result<()> {
-    let tracks = recordings.iter().map(|recording| {
-        Ok(Track::new(recording, audio::player(&recording.uri, path, args.audio)?))
-    });
+fn write(path: &Path, args: &ReportArgs, recordings: &[Recording], keeper: &Keeper, manifest: &Manifest) -> Result<()> {
+    let tracks =
+        recordings.iter().map(|recording| Ok(Track::new(recording, audio::player(&recording.uri, path, args.audio)?)));
     let page = Page {
         title: path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("report"),
         version: env!("CARGO_PKG_VERSION"),

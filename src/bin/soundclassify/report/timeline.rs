@@ -59,9 +59,11 @@ where
     }))?;
     let merge = recording.starts.len().div_ceil(MOST_POINTS).max(1);
     for curve in &recording.curves {
-        let points = recording.starts.chunks(merge).zip(curve.values.chunks(merge)).map(|(starts, values)| {
-            (starts[0], f64::from(values.iter().copied().fold(0.0, f32::max)))
-        });
+        let points = recording
+            .starts
+            .chunks(merge)
+            .zip(curve.values.chunks(merge))
+            .map(|(starts, values)| (starts[0], f64::from(values.iter().copied().fold(0.0, f32::max))));
         chart.draw_series(LineSeries::new(points, picture::colour(curve.index).stroke_width(2)))?;
     }
     for (row, curve) in (0..).zip(&recording.curves) {

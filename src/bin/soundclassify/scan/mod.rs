@@ -38,15 +38,13 @@ pub(crate) fn run(args: &ScanArgs, options: ElementOptions) -> Result<Exit> {
     let (table, done) = Table::open(&args.output, &fingerprint(&arguments), args.restart, args.retry_failed)?;
     // A model that can't be loaded is told once, and before any file.
     drop(Keeper::new(options)?);
-    let pool =
-        Pool { jobs: Pool::jobs(args.jobs), arguments, timeout: Duration::from_secs(args.timeout.max(1)) };
+    let pool = Pool { jobs: Pool::jobs(args.jobs), arguments, timeout: Duration::from_secs(args.timeout.max(1)) };
     let mut scan = Scan { table, meter: Meter::new(args, &done), failed: done.failed };
     let unreadable = Mutex::new(Vec::new());
     let outcome = pool.run(fresh(entries, done, &unreadable), &mut |progress| scan.take(progress));
     let unreadable = unreadable.into_inner().unwrap_or_default();
-    let outcome = outcome.and_then(|()| {
-        unreadable.into_iter().try_for_each(|(name, why)| scan.row(FileRecord::failed(&name, why)))
-    });
+    let outcome = outcome
+        .and_then(|()| unreadable.into_iter().try_for_each(|(name, why)| scan.row(FileRecord::failed(&name, why))));
     scan.table.sync()?;
     match outcome {
         Err(Failure::Interrupted) => {

@@ -77,7 +77,8 @@ impl Table {
         let kind = kind(path)?;
         let io = |error: std::io::Error| Failure::io("table", path, &error);
         let file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(io)?;
-        file.try_lock().map_err(|_| Failure::Failed(format!("{}: another scan is writing this table", path.display())))?;
+        file.try_lock()
+            .map_err(|_| Failure::Failed(format!("{}: another scan is writing this table", path.display())))?;
         if restart {
             file.set_len(0).map_err(io)?;
         }
@@ -238,7 +239,9 @@ fn row(cells: &csv::ByteRecord) -> Option<Row> {
 
 fn foreign(path: &Path, number: usize) -> Failure {
     let path = path.display();
-    Failure::Failed(format!("{path}: line {number} is no row of a scan; give another -o, or --restart to write over it"))
+    Failure::Failed(format!(
+        "{path}: line {number} is no row of a scan; give another -o, or --restart to write over it"
+    ))
 }
 
 /// The lines of all rows but those of files that failed.

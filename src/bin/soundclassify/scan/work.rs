@@ -72,7 +72,12 @@ fn names() -> mpsc::IntoIter<String> {
     names.into_iter()
 }
 
-fn classify(file: &str, keeper: &Keeper, events: bool, printer: &mut Printer<io::StdoutLock<'_>>) -> Result<FileRecord> {
+fn classify(
+    file: &str,
+    keeper: &Keeper,
+    events: bool,
+    printer: &mut Printer<io::StdoutLock<'_>>,
+) -> Result<FileRecord> {
     let uri = source::uri(file)?;
     let session = Session::new(file, Source::Uri(&uri), &keeper.element()?, None)?;
     let mut summary = Summary::default();
