@@ -9,6 +9,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::Path,
     process::Stdio,
+    sync::Once,
     time::{Duration, Instant},
 };
 
@@ -17,8 +18,11 @@ use gst::prelude::*;
 
 /// The element's own messages for a file, from a pipeline of this test.
 fn messages(path: &Path, settings: &str) -> Vec<(u64, String, i32, f64)> {
-    gst::init().unwrap();
-    gstsoundclassify::plugin_register_static().unwrap();
+    static REGISTERED: Once = Once::new();
+    REGISTERED.call_once(|| {
+        gst::init().unwrap();
+        gstsoundclassify::plugin_register_static().unwrap();
+    });
     let line = format!("filesrc location=\"{}\" ! decodebin ! soundclassify {settings} ! fakesink", path.display());
     let pipeline = gst::parse::launch(&line).unwrap();
     let bus = pipeline.bus().unwrap();

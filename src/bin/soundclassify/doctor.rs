@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `soundclassify doctor`: what the program needs, what of it is there, and how to get the rest.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use gst::prelude::*;
 use gstsoundclassify::model::{Model, runtime};
@@ -157,9 +161,12 @@ fn formats() -> Check {
 
 fn onnx_runtime() -> Check {
     match runtime::version() {
-        Ok(version) => {
-            let place = library().map(|path| format!(" at {path}")).unwrap_or_default();
-            Check::good("ONNX Runtime", format!("{}{place}", version.trim()))
+        Ok(build) => {
+            let library = library();
+            let version =
+                library.as_deref().and_then(version_of).map(|version| format!("{version}, ")).unwrap_or_default();
+            let place = library.map(|path| format!("{}, ", path.display())).unwrap_or_default();
+            Check::good("ONNX Runtime", format!("{version}{place}{}", build.trim()))
         }
         Err(gstsoundclassify::Error::Runtime { reason, looked, remedy }) => {
             Check::bad("ONNX Runtime", format!("{reason}; looked at: {}", looked.join(", ")), remedy)
@@ -169,11 +176,17 @@ fn onnx_runtime() -> Check {
 }
 
 /// The file that was loaded, where the system tells.
-fn library() -> Option<String> {
+fn library() -> Option<PathBuf> {
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    let path =
-        maps.lines().filter_map(|line| line.find('/').map(|at| &line[at..])).find(|path| path.contains("onnxruntime"));
-    path.map(str::to_owned)
+    let mut paths = maps.lines().filter_map(|line| line.find('/').map(|at| Path::new(&line[at..])));
+    let is_it = |path: &&Path| path.file_name().is_some_and(|name| name.to_string_lossy().contains("onnxruntime"));
+    paths.find(is_it).map(Path::to_owned)
+}
+
+/// What stands behind `.so.` in the library's own name.
+fn version_of(library: &Path) -> Option<String> {
+    let name = library.file_name()?.to_str()?;
+    name.split_once(".so.").map(|(_, version)| version.to_owned())
 }
 
 fn providers() -> Check {

@@ -30,8 +30,8 @@ impl ElementOptions {
     pub(crate) fn from_matches(matches: &ArgMatches) -> Self {
         let given = properties().into_iter().filter_map(|pspec| {
             // Not every command has these options.
-            let values = matches.try_get_many::<String>(pspec.name()).ok()??;
-            from_user(matches, pspec.name()).then(|| (pspec.name().to_owned(), values.cloned().collect()))
+            let values = matches.try_get_many::<String>(option(pspec.name())).ok()??;
+            from_user(matches, option(pspec.name())).then(|| (pspec.name().to_owned(), values.cloned().collect()))
         });
         Self(given.collect())
     }
@@ -94,7 +94,7 @@ fn properties() -> Vec<glib::ParamSpec> {
 }
 
 fn argument(pspec: &glib::ParamSpec) -> Arg {
-    let name: &'static str = pspec.name();
+    let name = option(pspec.name());
     let default = pspec.default_value();
     let default = default.serialize().map(|text| text.trim_matches('"').to_owned()).unwrap_or_default();
     let blurb = pspec.blurb().unwrap_or_default().trim_end_matches('.');
@@ -103,7 +103,7 @@ fn argument(pspec: &glib::ParamSpec) -> Arg {
         default => format!("{blurb} [default: {default}]"),
     };
     let arg = Arg::new(name)
-        .long(option(name))
+        .long(name)
         .help(help)
         .help_heading("Properties of the element")
         .allow_hyphen_values(true)

@@ -298,10 +298,12 @@ pub(crate) fn make(factory: &str) -> Result<gst::Element> {
 /// An error for people; the debug text only where it says something that the message does not.
 fn text(name: &str, error: &glib::Error, debug: Option<&str>) -> String {
     let message = error.message().trim_end_matches('.');
-    // Lines of the debug text: where in GStreamer's source, then what the element added.
-    let detail = debug.and_then(|debug| debug.lines().skip(1).find(|line| !line.trim().is_empty()));
-    match detail.map(str::trim).filter(|detail| !detail.contains("streaming stopped") && !message.contains(detail)) {
-        Some(detail) => format!("{name}: {message} ({detail})"),
-        None => format!("{name}: {message}"),
+    // Between what the element added stand lines that say where in its source.
+    let told = |line: &&str| !line.is_empty() && !line.contains(".c(") && !line.contains("streaming stopped");
+    let lines = debug.unwrap_or_default().lines().skip(1).map(str::trim).filter(told);
+    let detail = lines.collect::<Vec<_>>().join(" ");
+    if detail.is_empty() || message.contains(&detail) {
+        return format!("{name}: {message}");
     }
+    format!("{name}: {message} ({detail})")
 }
