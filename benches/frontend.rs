@@ -95,8 +95,8 @@ fn push(frontend: &mut Frontend, samples: &[f32]) {
     }
 }
 
-/// One FFT of `size`, in a plan that uses its input as scratch: only the first call sees the signal. What it sees does not
-/// change its time, and filling the input anew would flatter the ratio.
+/// One FFT of `size`. Plans may use their input as scratch, so later calls may see garbage, even NaN: that was measured
+/// to take the same time as fresh samples, and filling the input anew would flatter the ratio by 3 %.
 fn bare_fft(size: usize) -> impl FnMut() {
     let fft = RealFftPlanner::<f32>::new().plan_fft_forward(size);
     let mut input = signal::signal(size);
