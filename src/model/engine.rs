@@ -234,7 +234,7 @@ impl Network for OrtNetwork {
     }
 }
 
-fn configure(builder: SessionBuilder, options: EngineOptions) -> Result<SessionBuilder, ort::Error<SessionBuilder>> {
+fn configure(builder: SessionBuilder, options: EngineOptions) -> ort::Result<SessionBuilder> {
     builder
         .with_intra_threads(options.threads as usize)?
         .with_inter_threads(1)?
@@ -245,6 +245,7 @@ fn configure(builder: SessionBuilder, options: EngineOptions) -> Result<SessionB
         // Windows come far apart: threads that spin between them would burn a core.
         .with_intra_op_spinning(false)?
         .with_flush_to_zero()
+        .map_err(Into::into)
 }
 
 fn register(builder: SessionBuilder, options: EngineOptions) -> Result<SessionBuilder> {

@@ -45,7 +45,7 @@ impl Model {
     /// or not the one of the manifest's checksum.
     pub fn load(name: &str) -> Result<Self> {
         if let Some(files) = builtin::find(name) {
-            return Self::embedded(&files);
+            return Self::embedded(files);
         }
         let path = Path::new(name);
         match path.extension().and_then(|extension| extension.to_str()) {
