@@ -168,6 +168,23 @@ fn what_waits_goes_in_one_run_of_at_most_16() {
 }
 
 #[test]
+fn windows_pushed_together_run_together() {
+    let (stream, replies) = listen(&engine(echo));
+    for round in 0..100 {
+        stream.push_all(
+            (0..4)
+                .map(|i| (4 * round + i, stream.engine().tensor()))
+                .collect::<Vec<_>>(),
+        );
+        assert!(
+            expect(&replies, 4 * round..4 * round + 4)
+                .iter()
+                .all(|got| got.batch == 4)
+        );
+    }
+}
+
+#[test]
 fn streams_take_turns() {
     let (engine, barrier) = held_engine();
     let (busy, busy_replies) = listen(&engine);

@@ -424,8 +424,9 @@ fn link(from: &Path, to: &Path) {
 
 /// An array of a `.npz` file and its first axis.
 fn array(npz: &str, name: &str) -> (Vec<f32>, usize) {
-    let mut archive = npyz::npz::NpzArchive::open(format!("{SHARED}/reference/{npz}")).unwrap();
-    let array = archive.by_name(name).unwrap().unwrap();
+    let file = fs::File::open(format!("{SHARED}/reference/{npz}")).unwrap();
+    let mut archive = zip::ZipArchive::new(file).unwrap();
+    let array = npyz::NpyFile::new(archive.by_name(&format!("{name}.npy")).unwrap()).unwrap();
     let rows = array.shape()[0] as usize;
     (array.into_vec().unwrap(), rows)
 }

@@ -8,7 +8,14 @@ mod registry;
 mod sync;
 mod worker;
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    sync::{
+        Arc, LazyLock,
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
+    time::Duration,
+};
 
 use ort::{
     session::{RunOptions, Session, builder::GraphOptimizationLevel, builder::SessionBuilder},
@@ -54,6 +61,9 @@ impl Default for EngineOptions {
     }
 }
 
+/// How long the first runs of a network may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 type Key = ([u8; 32], EngineOptions);
 
 static ENGINES: LazyLock<Registry<Key, Engine>> = LazyLock::new(Registry::new);
@@ -66,10 +76,20 @@ impl Engine {
     /// [`Error::Runtime`] without ONNX Runtime, [`Error::Provider`] without the execution provider,
     /// [`Error::Model`] when the network can't be loaded or doesn't fit its manifest.
     pub fn shared(model: &Model, options: &EngineOptions) -> Result<Arc<Self>> {
-        ENGINES.get_or_make((model.digest(), *options), || {
-            Self::with_network(Box::new(OrtNetwork::load(model, *options)?))
-        })
+        let make = || Self::with_network(load_network(model, *options)?);
+        let engine = ENGINES.get_or_make((model.digest(), *options), make);
+        model.forget_bytes();
+        engine
     }
+}
+
+/// The model's network by itself, loaded, checked and warmed up, to run on the caller's own thread: without an
+/// engine around it, for benches and for work without streams.
+///
+/// # Errors
+/// Those of [`Engine::shared`].
+pub fn load_network(model: &Model, options: EngineOptions) -> Result<Box<dyn Network>> {
+    Ok(Box::new(OrtNetwork::load(model, options)?))
 }
 
 /// A session and what it needs to run without asking.
@@ -111,7 +131,7 @@ impl OrtNetwork {
         let session = model.with_bytes(|bytes| builder.commit_from_memory(bytes))?;
         let session = session.map_err(|error| fail(unreadable(&error.to_string())))?;
         let mut network = Self::fitted(session, model).map_err(&fail)?;
-        network.warm_up().map_err(fail)?;
+        network.watched(Self::warm_up).map_err(fail)?;
         Ok(network)
     }
 
@@ -146,6 +166,26 @@ impl OrtNetwork {
             max_batch,
             gathered: Vec::new(),
         })
+    }
+
+    /// Calls `run`, and ends it when it takes longer than any network should.
+    fn watched(&mut self, run: impl FnOnce(&mut Self) -> Result<(), String>) -> Result<(), String> {
+        let run_options = Arc::clone(&self.run_options);
+        let (finished, watch) = mpsc::channel::<()>();
+        let watchdog = move || {
+            let late = watch.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
+            // It sets a flag; should that fail, the run goes on.
+            late && run_options.terminate().is_ok()
+        };
+        let watchdog = thread::Builder::new()
+            .spawn(watchdog)
+            .map_err(|error| error.to_string())?;
+        let outcome = run(self);
+        drop(finished);
+        match watchdog.join() {
+            Ok(true) => Err(format!("a run of one window did not end within {PATIENCE:?}")),
+            _ => outcome,
+        }
     }
 
     /// Runs once, so that a network whose shapes only a run can tell is found out now, and learns whether a free

@@ -16,7 +16,7 @@ mod source;
 
 pub use self::{
     activation::Activation,
-    engine::{Engine, EngineOptions, PoolStats, Reply, Stream, Tensor},
+    engine::{Engine, EngineOptions, PoolStats, Reply, Stream, Tensor, load_network},
     fit::Port,
     manifest::{Defaults, Manifest},
     network::{Canceller, Network},

@@ -158,6 +158,13 @@ impl Model {
         }
     }
 
+    /// Drops the file's bytes: there is an engine.
+    pub(super) fn forget_bytes(&self) {
+        if let Content::File(bytes) = &self.0.content {
+            drop(bytes.lock().unwrap_or_else(PoisonError::into_inner).take());
+        }
+    }
+
     fn read_again(&self) -> Result<Vec<u8>> {
         let manifest = &self.0.manifest;
         let bytes = read_onnx(manifest)?;
