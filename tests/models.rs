@@ -11,7 +11,7 @@ use std::{
 
 use gstsoundclassify::{
     Error,
-    model::{Engine, EngineOptions, ExecutionProvider, Model, runtime},
+    model::{Engine, EngineOptions, ExecutionProvider, Model, inspect, runtime},
 };
 use tempfile::TempDir;
 
@@ -392,6 +392,26 @@ fn the_built_in_model_runs() {
     let scores = single(&engine, &vec![0.5; model.manifest().features.len()]);
     assert_eq!(scores.len(), model.manifest().labels.len());
     assert!((scores.iter().sum::<f32>() - 1.0).abs() < 1e-3, "{scores:?}");
+}
+
+#[test]
+fn inspecting_tells_what_fits() {
+    let tiny = Tiny::new("four-classes.onnx", as_is);
+    let (manifest, onnx) = (
+        tiny.folder.path().join("tiny.toml"),
+        tiny.folder.path().join("tiny.onnx"),
+    );
+    let report = inspect(manifest.to_str().unwrap()).unwrap();
+    assert!(
+        report.misfit.as_ref().is_some_and(|reason| reason.contains("3 labels")),
+        "{report}"
+    );
+    assert!(report.to_string().contains("fits      no: the manifest has 3 labels"));
+    assert_eq!(inspect("default").unwrap().misfit, None);
+    fs::remove_file(&manifest).unwrap();
+    let report = inspect(onnx.to_str().unwrap()).unwrap();
+    fs::write(&manifest, report.template()).unwrap();
+    assert_eq!(single(&tiny.engine().unwrap(), &window(0)).len(), 4);
 }
 
 /// A manifest of this project with links to the files that it names, or `None` with a word about it.

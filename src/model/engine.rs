@@ -9,6 +9,7 @@ mod sync;
 mod worker;
 
 use std::{
+    path::Path,
     sync::{
         Arc, LazyLock,
         mpsc::{self, RecvTimeoutError},
@@ -272,6 +273,22 @@ impl Network for OrtNetwork {
             let _ = run_options.terminate();
         }))
     }
+}
+
+/// Inputs and outputs of a network.
+pub(super) fn ports(bytes: &[u8], path: &Path) -> Result<(Vec<Port>, Vec<Port>)> {
+    let fail = |reason: String| Error::Model {
+        path: path.to_path_buf(),
+        reason,
+    };
+    let environment = runtime::environment()?;
+    let builder = Session::builder(&environment).map_err(|error| fail(error.to_string()))?;
+    let mut builder = configure(builder, EngineOptions::default()).map_err(|error| fail(error.to_string()))?;
+    let session = builder
+        .commit_from_memory(bytes)
+        .map_err(|error| fail(unreadable(&error.to_string())))?;
+    let list = |outlets: &[Outlet]| outlets.iter().map(port).collect();
+    Ok((list(session.inputs()), list(session.outputs())))
 }
 
 fn configure(builder: SessionBuilder, options: EngineOptions) -> ort::Result<SessionBuilder> {

@@ -16,7 +16,7 @@ use super::{
 use crate::error::{Error, Result};
 
 /// Largest ONNX file, bytes: the limit of its format.
-const MAX_ONNX: u64 = 2 << 30;
+pub(super) const MAX_ONNX: u64 = 2 << 30;
 const WRITE_ONE: &str = "an ONNX file needs a manifest of the same name beside it that tells its features and labels: \
     write one after models/yamnet.toml";
 
