@@ -539,6 +539,23 @@ fn tensors_are_used_again() {
 }
 
 #[test]
+fn pushing_allocates_nothing_in_steady_state() {
+    let engine = engine(echo);
+    let (sender, replies) = mpsc::sync_channel(64);
+    let stream = engine.stream(move |reply| sender.send(reply.ticket).unwrap());
+    let round = || {
+        (0..20).for_each(|ticket| push(&stream, ticket));
+        (0..20).for_each(|ticket| assert_eq!(replies.recv_timeout(LONG), Ok(ticket)));
+        wait_until(|| stream.pending() == 0);
+    };
+    // Twice the tensors of a round, for the worker gives them back after its replies.
+    drop((0..40).map(|_| engine.tensor()).collect::<Vec<_>>());
+    (0..10).for_each(|_| round());
+    let pushes = allocation_counter::measure(|| (0..20).for_each(|ticket| push(&stream, ticket)));
+    assert_eq!(pushes.count_total, 0);
+}
+
+#[test]
 fn a_thousand_engines_come_and_go() {
     for _ in 0..1000 {
         let (stream, replies) = listen(&engine(echo));
