@@ -217,7 +217,9 @@ fn real_windows_by_themselves_are_the_originals() {
     for start in (0..golden.rows).map(|window| window * 1600) {
         let mut tensor = vec![f32::NAN; spec.len()];
         let mut frontend = Frontend::new(&spec, 1);
-        frontend.push(&audio[start..start + 17_600], &mut |window| window.write_to(&mut tensor));
+        frontend.push(&audio[start..start + 17_600], &mut |window| {
+            window.write_to(&mut tensor);
+        });
         computed.extend_from_slice(&tensor);
     }
     assert_close("desktop_sounds, isolated", &computed, &golden.values, DB);

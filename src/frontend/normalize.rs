@@ -52,13 +52,22 @@ impl Writer {
     }
 
     fn map(&self, values: Pieces<'_>) -> Map {
-        let floor = self.top_db.map_or(f32::NEG_INFINITY, |range| extremes(values).1 - range);
+        let margin = match self.normalize {
+            Normalize::MinMax => Some(1.0),
+            Normalize::MinMaxEps => Some(1e-7),
+            Normalize::None | Normalize::Standard | Normalize::MeanVar => None,
+        };
+        let needed = margin.is_some() || self.top_db.is_some();
+        let (least, greatest) = if needed { extremes(values) } else { (0.0, 0.0) };
+        let floor = self.top_db.map_or(f32::NEG_INFINITY, |range| greatest - range);
+        if let Some(margin) = margin {
+            let shift = least.max(floor);
+            return Map { floor, shift, scale: 1.0 / (greatest - shift + margin) };
+        }
         match self.normalize {
-            Normalize::None => Map { floor, shift: 0.0, scale: 1.0 },
-            Normalize::MinMax => Map::min_max(values, floor, 1.0),
-            Normalize::MinMaxEps => Map::min_max(values, floor, 1e-7),
             Normalize::Standard => Map::standard(values, floor, |deviation| deviation + 1.0),
             Normalize::MeanVar => Map::standard(values, floor, |deviation| deviation.max(1e-6)),
+            Normalize::None | Normalize::MinMax | Normalize::MinMaxEps => Map { floor, shift: 0.0, scale: 1.0 },
         }
     }
 }
@@ -72,12 +81,6 @@ struct Map {
 }
 
 impl Map {
-    fn min_max(values: Pieces<'_>, floor: f32, margin: f32) -> Self {
-        let (least, greatest) = extremes(values);
-        let shift = least.max(floor);
-        Self { floor, shift, scale: 1.0 / (greatest - shift + margin) }
-    }
-
     fn standard(values: Pieces<'_>, floor: f32, divisor: impl Fn(f64) -> f64) -> Self {
         let count = (values[0].len() + values[1].len()) as f64;
         let total = |sum: fn(&[f32], f32, f32) -> f64, shift: f32| {
@@ -97,24 +100,29 @@ impl Map {
 
 /// Least and greatest value.
 fn extremes(values: Pieces<'_>) -> (f32, f32) {
-    let (head, tail) = (range(values[0]), range(values[1]));
-    (head.0.min(tail.0), head.1.max(tail.1))
-}
-
-#[multiversion(targets("x86_64+avx2"))]
-fn range(values: &[f32]) -> (f32, f32) {
-    let (vectors, rest) = values.as_chunks::<LANES>();
-    let mut least = [f32::INFINITY; LANES];
-    let mut greatest = [f32::NEG_INFINITY; LANES];
-    for vector in vectors {
-        for lane in 0..LANES {
-            least[lane] = least[lane].min(vector[lane]);
-            greatest[lane] = greatest[lane].max(vector[lane]);
+    let (mut least, mut greatest) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+    for part in values {
+        let (vectors, rest) = part.as_chunks::<LANES>();
+        widen(vectors, &mut least, &mut greatest);
+        for value in rest {
+            least[0] = least[0].min(*value);
+            greatest[0] = greatest[0].max(*value);
         }
     }
-    let least = least.iter().chain(rest).fold(f32::INFINITY, |least, value| least.min(*value));
-    let greatest = greatest.iter().chain(rest).fold(f32::NEG_INFINITY, |greatest, value| greatest.max(*value));
-    (least, greatest)
+    (least.into_iter().fold(f32::INFINITY, f32::min), greatest.into_iter().fold(f32::NEG_INFINITY, f32::max))
+}
+
+/// Lanes are left apart: their fold in here would keep the compiler from whole vectors.
+#[multiversion(targets("x86_64+avx2"))]
+fn widen(vectors: &[[f32; LANES]], least: &mut [f32; LANES], greatest: &mut [f32; LANES]) {
+    let (mut low, mut high) = (*least, *greatest);
+    for vector in vectors {
+        for lane in 0..LANES {
+            low[lane] = if vector[lane] < low[lane] { vector[lane] } else { low[lane] };
+            high[lane] = if vector[lane] > high[lane] { vector[lane] } else { high[lane] };
+        }
+    }
+    (*least, *greatest) = (low, high);
 }
 
 /// `Σ (max(x, floor) − shift)`.
