@@ -210,7 +210,8 @@ fn features_are_the_windows_that_the_front_end_makes() {
     let folder = tempfile::tempdir().unwrap();
     // Floats, so that nothing lies between the file's samples and the analysis signal.
     let path = folder.path().join("noise.wav");
-    let samples: Vec<f32> = (0..40_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 16) as f32 / 65536.0 - 0.5).collect();
+    let samples: Vec<f32> =
+        (0..40_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 16) as f32 / 65536.0 - 0.5).collect();
     let (bits_per_sample, sample_format) = (32, hound::SampleFormat::Float);
     let spec = hound::WavSpec { channels: 1, sample_rate: 16_000, bits_per_sample, sample_format };
     let mut writer = hound::WavWriter::create(&path, spec).unwrap();

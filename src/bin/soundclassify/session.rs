@@ -28,6 +28,9 @@ pub(crate) enum Step {
     End,
 }
 
+/// How long after an error its reason may come.
+const PATIENCE_FOR_REASON: gst::ClockTime = gst::ClockTime::from_mseconds(200);
+
 /// Called with every buffer that left the element, and with the caps before it.
 pub(crate) type Listener = Box<dyn FnMut(Heard<'_>) + Send>;
 
@@ -130,7 +133,7 @@ impl Session {
     fn pending_error(&self) -> Failure {
         while let Some(message) = self.bus.pop() {
             match message.view() {
-                gst::MessageView::Error(error) => return self.failure(error),
+                gst::MessageView::Error(error) => return self.cause(error),
                 _ => self.note_missing(&message),
             }
         }
@@ -143,7 +146,7 @@ impl Session {
         let Some(message) = self.bus.timed_pop(patience) else { return Ok(Step::Idle) };
         match message.view() {
             gst::MessageView::Eos(_) => Ok(Step::End),
-            gst::MessageView::Error(error) => Err(self.failure(error)),
+            gst::MessageView::Error(error) => Err(self.cause(error)),
             gst::MessageView::Warning(warning) => {
                 Ok(Step::Warning(text(&self.name, &warning.error(), warning.debug().as_deref())))
             }
@@ -162,6 +165,22 @@ impl Session {
             }
             _ => Ok(Step::Idle),
         }
+    }
+
+    /// The failure behind an error. When a bin gives up, an element in it has a reason, which may be told a little later.
+    fn cause(&self, error: &gst::message::Error) -> Failure {
+        let by_bin = |error: &gst::message::Error| error.src().is_some_and(|source| source.is::<gst::Bin>());
+        if !by_bin(error) {
+            return self.failure(error);
+        }
+        while let Some(next) = self.bus.timed_pop_filtered(PATIENCE_FOR_REASON, &[gst::MessageType::Error]) {
+            if let gst::MessageView::Error(reason) = next.view()
+                && !by_bin(reason)
+            {
+                return self.failure(reason);
+            }
+        }
+        self.failure(error)
     }
 
     fn note_missing(&self, message: &gst::Message) {
