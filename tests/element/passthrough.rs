@@ -106,7 +106,7 @@ fn every_format_is_heard_alike() {
             let heard = rig.heard();
             assert_eq!(heard.len(), wanted.len(), "{format} {channels}");
             for (heard, wanted) in heard.iter().zip(&wanted) {
-                assert_eq!(heard.best().label, wanted.best().label, "{format} {channels}");
+                assert_eq!(heard.best().label, wanted.best().label, "{format} {channels}: {heard:?} {wanted:?}");
                 assert!((heard.best().probability - wanted.best().probability).abs() < 1e-4, "{format} {channels}");
             }
         }
