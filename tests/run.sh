@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Checks everything: formatting, lints, documentation, architecture, scripts, then all tests.
+#
+#   tests/run.sh [FILTER]     FILTER: only the tests with this in their name
+#
+# Installs what is missing first, as pipelines/setup.sh does. What needs the recordings and models of ../shared runs
+# where they are; each test that does not run says why.
+set -euo pipefail
+
+# shellcheck source=../pipelines/setup.sh
+source "$(dirname "$0")/../pipelines/setup.sh"
+cd "$root"
+
+step() { printf '\n== %s\n' "$*"; }
+
+# refuse PATTERN FILE...: no line of the files has the pattern, comments aside.
+refuse() {
+  local pattern=$1 found
+  shift
+  found=$(grep -nE "$pattern" "$@" /dev/null | grep -vE '^[^:]*:[0-9]+: *//' || true)
+  [[ -z $found ]] || die "this does not belong where it stands (pattern '$pattern'):
+$found"
+}
+
+sources() { find src -name '*.rs' | grep -vE "$1" | sort; }
+
+# Who may name what.
+check_architecture() {
+  local files
+  mapfile -t files < <(sources '^src/(element/|plugin\.rs|lib\.rs|bin/)')
+  refuse '\b(gst|glib|gst_audio|gst_base)::' "${files[@]}"
+  mapfile -t files < <(sources '^src/model/(runtime|engine)\.rs')
+  refuse '\bort::' "${files[@]}"
+  mapfile -t files < <(sources '^src/frontend/frames\.rs')
+  refuse '\b(realfft|rustfft)::' "${files[@]}"
+  mapfile -t files < <(sources '^$')
+  refuse '\bunsafe\b *(\{|fn|impl|trait|extern)' "${files[@]}"
+  mapfile -t files < <(sources '^src/(frontend/|error\.rs)' | grep -E '^src/(model|decision)/')
+  refuse 'crate::(element|frontend::(frames|mel|window|normalize))' "${files[@]}"
+  mapfile -t files < <(sources '^$' | grep -E '^src/frontend/')
+  refuse 'crate::(element|model|decision)' "${files[@]}"
+}
+
+check_scripts() { find .ci/run pipelines tests -type f \( -name '*.sh' -o -name run \) -exec shellcheck -x -P SCRIPTDIR {} +; }
+
+check_dependencies() {
+  if command -v cargo-deny >/dev/null; then
+    cargo deny check licenses bans sources
+  else
+    echo "skipped: cargo-deny is not installed"
+  fi
+}
+
+run_tests() {
+  step "documentation examples"
+  cargo test --locked --doc
+  step "tests"
+  if command -v cargo-nextest >/dev/null; then
+    cargo nextest run --locked --no-tests fail "$@"
+  else
+    cargo test --locked --lib --bins --tests --examples "$@"
+  fi
+}
+
+step "what is needed"
+setup --tests
+export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$onnxruntime} G_DEBUG=fatal-warnings RUSTDOCFLAGS="-D warnings"
+[[ -d ../shared ]] || echo "no ../shared here: the tests that need it skip themselves"
+
+if [[ $# == 0 ]]; then
+  step "formatting" && cargo fmt --check
+  step "architecture" && check_architecture
+  step "scripts" && check_scripts
+  step "dependencies" && check_dependencies
+  step "lints" && cargo clippy --locked --all-targets -- -D warnings
+  step "documentation" && cargo doc --locked --no-deps
+fi
+run_tests "$@"
