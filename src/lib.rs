@@ -6,6 +6,7 @@
 //! is told.
 
 pub mod decision;
+pub mod element;
 pub mod error;
 pub mod frontend;
 pub mod model;
