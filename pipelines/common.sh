@@ -37,7 +37,7 @@ read_arguments() {
 
 # An element that GStreamer finds already, installed or through GST_PLUGIN_PATH, is used as it is.
 prepare() {
-  gst-inspect-1.0 --exists soundclassify 2>/dev/null && return
+  gst-inspect-1.0 --atleast-version=0.1 --exists soundclassify 2>/dev/null && return
   bash "$root/pipelines/setup.sh"
   export GST_PLUGIN_PATH=$target/release${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
 }
