@@ -61,6 +61,18 @@ impl Clock {
         self.end = None;
     }
 
+    /// Frames per second.
+    #[must_use]
+    pub fn rate(&self) -> u64 {
+        self.rate
+    }
+
+    /// Audio of another rate comes from now on; nothing of the old one may be under way.
+    pub fn set_rate(&mut self, rate: u32) {
+        self.reset();
+        self.rate = rate.into();
+    }
+
     /// The segment that the next buffers belong to; `None` when it is not in time.
     pub fn set_segment(&mut self, segment: Option<gst::FormattedSegment<ClockTime>>) {
         self.segment = segment;

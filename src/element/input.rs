@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Any raw audio → mono f32 at the model's rate.
 
+use std::ops::Range;
+
 use super::resampler::Resampler;
 
 /// Frames unpacked at a time: bounds the scratch memory, whatever the buffer's size.
@@ -17,6 +19,8 @@ pub struct Input {
     resampler: Option<Resampler>,
     invalid: u64,
 }
+
+type Audio<'a> = gst_audio::AudioBufferRef<&'a gst::BufferRef>;
 
 /// What can't be analysed.
 #[derive(Debug, thiserror::Error)]
@@ -70,25 +74,37 @@ impl Input {
         })
     }
 
-    /// Converts a buffer; `sink` gets the analysis samples that are ready. Gives the number of frames in the buffer.
+    /// Frames in a buffer.
+    ///
+    /// # Errors
+    /// [`InputError::Buffer`] when the memory does not fit the caps.
+    pub fn frames(&self, buffer: &gst::BufferRef) -> Result<usize, InputError> {
+        if buffer.size() == 0 { Ok(0) } else { Ok(map(buffer, &self.info)?.n_samples()) }
+    }
+
+    /// Converts some frames of a buffer; `sink` gets the analysis samples that are ready. A buffer with the flag GAP
+    /// is silence.
     ///
     /// # Errors
     /// [`InputError::Buffer`] when the memory does not fit the caps; nothing was passed on then.
-    pub fn push(&mut self, buffer: &gst::BufferRef, sink: &mut dyn FnMut(&[f32])) -> Result<u64, InputError> {
-        if buffer.size() == 0 {
-            return Ok(0);
+    pub fn push(
+        &mut self,
+        buffer: &gst::BufferRef,
+        frames: Range<usize>,
+        sink: &mut dyn FnMut(&[f32]),
+    ) -> Result<(), InputError> {
+        if buffer.flags().contains(gst::BufferFlags::GAP) {
+            self.push_silence(frames.len() as u64, sink);
+            return Ok(());
         }
-        let audio = gst_audio::AudioBufferRef::from_buffer_ref_readable(buffer, &self.info).map_err(|_| {
-            InputError::Buffer(format!("{:?} of {} channels", self.info.format(), self.info.channels()))
-        })?;
-        let frames = audio.n_samples();
-        let planes = audio.planes_data();
-        for start in (0..frames).step_by(BLOCK) {
-            let count = BLOCK.min(frames - start);
-            self.mix(&planes, start, count);
+        let info = self.info.clone();
+        let audio = map(buffer, &info)?;
+        for start in frames.clone().step_by(BLOCK) {
+            let count = BLOCK.min(frames.end - start);
+            self.mix(&audio, start, count)?;
             self.emit(count, sink);
         }
-        Ok(frames as u64)
+        Ok(())
     }
 
     /// Passes on `frames` of silence, counted at the input's rate.
@@ -128,23 +144,24 @@ impl Input {
     }
 
     // Channel average of frames `start .. start + count` into `mono`.
-    fn mix(&mut self, planes: &[&[u8]], start: usize, count: usize) {
+    fn mix(&mut self, audio: &Audio<'_>, start: usize, count: usize) -> Result<(), InputError> {
         let channels = self.info.channels() as usize;
         let sample = self.info.bps() as usize;
         let interleaved = self.info.layout() == gst_audio::AudioLayout::Interleaved;
         if interleaved {
-            let bytes = &planes[0][start * channels * sample..][..count * channels * sample];
+            let bytes = &plane(audio, 0)?[start * channels * sample..][..count * channels * sample];
             self.mix_interleaved(bytes, count, channels);
         } else {
             self.mono[..count].fill(0.0);
             let wanted = self.channel.map_or(0..channels, |channel| channel..channel + 1);
             let scale = 1.0 / wanted.len() as f32;
-            for plane in wanted {
-                self.unpack(&planes[plane][start * sample..][..count * sample], count);
+            for channel in wanted {
+                self.unpack(&plane(audio, channel)?[start * sample..][..count * sample], count);
                 add_scaled(&mut self.mono[..count], &self.unpacked, scale);
             }
         }
         self.invalid += silence_invalid(&mut self.mono[..count]);
+        Ok(())
     }
 
     fn mix_interleaved(&mut self, bytes: &[u8], count: usize, channels: usize) {
@@ -178,6 +195,18 @@ impl Input {
             *wide = f64::from(*packed) / 2_147_483_648.0;
         }
     }
+}
+
+fn map<'a>(buffer: &'a gst::BufferRef, info: &'a gst_audio::AudioInfo) -> Result<Audio<'a>, InputError> {
+    gst_audio::AudioBufferRef::from_buffer_ref_readable(buffer, info).map_err(|_| unreadable(info))
+}
+
+fn plane<'a>(audio: &'a Audio<'_>, plane: usize) -> Result<&'a [u8], InputError> {
+    audio.plane_data(plane as u32).map_err(|_| unreadable(audio.info()))
+}
+
+fn unreadable(info: &gst_audio::AudioInfo) -> InputError {
+    InputError::Buffer(format!("{:?} of {} channels", info.format(), info.channels()))
 }
 
 fn add_scaled(sum: &mut [f32], plane: &[f64], scale: f32) {

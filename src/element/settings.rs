@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use gst::glib;
 use gst::prelude::*;
 
-use crate::model::{Defaults, EngineOptions, ExecutionProvider};
+use crate::model::{Defaults, EngineOptions, ExecutionProvider, Manifest};
 
 /// Whether the streaming thread waits for results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
@@ -56,9 +56,9 @@ pub enum Provider {
     Nnapi,
     #[enum_value(name = "Arm Compute Library", nick = "acl")]
     Acl,
-    #[enum_value(name = "Arm NN", nick = "armnn")]
-    ArmNn,
-    #[enum_value(name = "Intel oneDNN", nick = "dnnl")]
+    #[enum_value(name = "Huawei CANN", nick = "cann")]
+    Cann,
+    #[enum_value(name = "Intel oneDNN", nick = "onednn")]
     OneDnn,
 }
 
@@ -77,7 +77,7 @@ impl From<Provider> for ExecutionProvider {
             Provider::Qnn => Self::Qnn,
             Provider::Nnapi => Self::Nnapi,
             Provider::Acl => Self::Acl,
-            Provider::ArmNn => Self::ArmNn,
+            Provider::Cann => Self::Cann,
             Provider::OneDnn => Self::OneDnn,
         }
     }
@@ -173,6 +173,12 @@ impl Settings {
         self.threshold.suggest(defaults.threshold);
         self.allow_labels.suggest(Some(defaults.allow_labels.clone()));
         self.deny_labels.suggest(Some(defaults.deny_labels.clone()));
+    }
+
+    /// Least probability at which a label is told: the application's value, or else the manifest's for this label.
+    pub(super) fn threshold_of(&self, label: &str, model: &Manifest) -> f64 {
+        let suggested = || model.defaults.thresholds.get(label).copied();
+        self.threshold.set.or_else(suggested).unwrap_or_else(|| self.threshold.get())
     }
 
     /// What the engine is shared by.
@@ -327,7 +333,11 @@ fn decision_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .default_value(default.threshold.get())
             .mutable_playing()
             .build(),
-        label_list("allow-labels", "Allowed labels", "Only these labels are reported; empty: all. Example: <Bark,Meow>"),
+        label_list(
+            "allow-labels",
+            "Allowed labels",
+            "Only these labels are reported; empty: all. Example: <Bark,Meow>",
+        ),
         label_list("deny-labels", "Denied labels", "All labels but these are reported. Example: <Background>"),
     ]
 }

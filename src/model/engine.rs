@@ -46,11 +46,7 @@ pub struct EngineOptions {
 impl Default for EngineOptions {
     /// One thread of the CPU.
     fn default() -> Self {
-        Self {
-            provider: ExecutionProvider::Cpu,
-            device: 0,
-            threads: 1,
-        }
+        Self { provider: ExecutionProvider::Cpu, device: 0, threads: 1 }
     }
 }
 
@@ -92,20 +88,14 @@ struct OrtNetwork {
 impl OrtNetwork {
     fn load(model: &Model, options: EngineOptions) -> Result<Self> {
         let environment = runtime::environment()?;
-        let fail = |reason: String| Error::Model {
-            path: model.onnx_path().to_path_buf(),
-            reason,
-        };
+        let fail = |reason: String| Error::Model { path: model.onnx_path().to_path_buf(), reason };
         let builder = Session::builder(&environment).map_err(|error| fail(error.to_string()))?;
         let builder = configure(builder, options).map_err(|error| fail(error.to_string()))?;
         let mut builder = register(builder, options)?;
         if let Some(folder) = model.folder() {
             // Weights beside the file, for networks that keep them there.
             builder = builder
-                .with_config_entry(
-                    "session.model_external_initializers_file_folder_path",
-                    folder.to_string_lossy(),
-                )
+                .with_config_entry("session.model_external_initializers_file_folder_path", folder.to_string_lossy())
                 .map_err(|error| fail(error.to_string()))?;
         }
         let session = model.with_bytes(|bytes| builder.commit_from_memory(bytes))?;
@@ -126,9 +116,7 @@ impl OrtNetwork {
         }
         let (batch, max_batch) = match fit.batch {
             Batch::Fixed(size) if size > MAX_BATCH => {
-                return Err(format!(
-                    "its batch is fixed to {size} windows, at most {MAX_BATCH} are possible"
-                ));
+                return Err(format!("its batch is fixed to {size} windows, at most {MAX_BATCH} are possible"));
             }
             Batch::Fixed(size) => (fit.batch, size),
             Batch::Absent => (fit.batch, 1),
@@ -198,18 +186,13 @@ impl Network for OrtNetwork {
             windows[0]
         } else {
             self.gathered.clear();
-            windows
-                .iter()
-                .for_each(|window| self.gathered.extend_from_slice(window));
+            windows.iter().for_each(|window| self.gathered.extend_from_slice(window));
             self.gathered.resize(size * self.window_len, 0.0);
             &self.gathered
         };
         let failed = |error: ort::Error| Error::Inference(error.to_string());
         let input = TensorRef::from_array_view((self.dims.as_slice(), values)).map_err(failed)?;
-        let outputs = self
-            .session
-            .run_with_options(ort::inputs![input], &*self.run_options)
-            .map_err(failed)?;
+        let outputs = self.session.run_with_options(ort::inputs![input], &*self.run_options).map_err(failed)?;
         let (shape, raw) = outputs[self.output].try_extract_tensor::<f32>().map_err(failed)?;
         if raw.is_empty() || raw.len() % (size * self.classes) != 0 {
             return Err(Error::Inference(format!(
@@ -275,18 +258,10 @@ fn is_close(a: f32, b: f32) -> bool {
 fn port(outlet: &Outlet) -> Port {
     let (element, dims) = match outlet.dtype() {
         ValueType::Tensor { ty, shape, .. } => {
-            let element = if *ty == TensorElementType::Float32 {
-                "f32".into()
-            } else {
-                ty.to_string()
-            };
+            let element = if *ty == TensorElementType::Float32 { "f32".into() } else { ty.to_string() };
             (element, shape.iter().map(|&axis| usize::try_from(axis).ok()).collect())
         }
         other => (other.to_string(), Vec::new()),
     };
-    Port {
-        name: outlet.name().to_owned(),
-        element,
-        dims,
-    }
+    Port { name: outlet.name().to_owned(), element, dims }
 }

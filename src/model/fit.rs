@@ -27,11 +27,7 @@ struct Dims<'a>(&'a [Option<usize>]);
 
 impl fmt::Display for Dims<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let axes: Vec<_> = self
-            .0
-            .iter()
-            .map(|axis| axis.map_or_else(|| "?".into(), |n| n.to_string()))
-            .collect();
+        let axes: Vec<_> = self.0.iter().map(|axis| axis.map_or_else(|| "?".into(), |n| n.to_string())).collect();
         write!(f, "[{}]", axes.join(", "))
     }
 }
@@ -75,17 +71,11 @@ fn choose(what: &str, name: Option<&str>, ports: &[Port]) -> Result<usize, Strin
         Some(name) => {
             let named = |wanted: &str| ports.iter().position(|port| port.name == wanted);
             named(name).or_else(|| named(&format!("{name}:0"))).ok_or_else(|| {
-                format!(
-                    "{what}.name: expected one of the network's {what}s ({}), found {name:?}",
-                    list(ports)
-                )
+                format!("{what}.name: expected one of the network's {what}s ({}), found {name:?}", list(ports))
             })
         }
         None if ports.len() == 1 => Ok(0),
-        None => Err(format!(
-            "expected one {what}, or {what}.name in the manifest; the network has {}",
-            list(ports)
-        )),
+        None => Err(format!("expected one {what}, or {what}.name in the manifest; the network has {}", list(ports))),
     }
 }
 
@@ -99,11 +89,7 @@ fn list(ports: &[Port]) -> String {
 fn fit_input(shape: &[usize], port: &Port) -> Result<Batch, String> {
     expect_f32("input", port)?;
     let fits = |dims: &[Option<usize>]| {
-        dims.len() == shape.len()
-            && dims
-                .iter()
-                .zip(shape)
-                .all(|(dim, axis)| dim.is_none_or(|dim| dim == *axis))
+        dims.len() == shape.len() && dims.iter().zip(shape).all(|(dim, axis)| dim.is_none_or(|dim| dim == *axis))
     };
     if port.dims.is_empty() {
         return Ok(Batch::Free);
@@ -129,9 +115,9 @@ fn fit_output(labels: usize, port: &Port) -> Result<(), String> {
         dims = front;
     }
     match dims.last() {
-        Some(Some(classes)) if *classes != labels => Err(format!(
-            "the manifest has {labels} labels, the output {port} has {classes} classes"
-        )),
+        Some(Some(classes)) if *classes != labels => {
+            Err(format!("the manifest has {labels} labels, the output {port} has {classes} classes"))
+        }
         _ => Ok(()),
     }
 }

@@ -136,12 +136,7 @@ struct Folder<'a>(&'a Path);
 impl Files for Folder<'_> {
     fn labels(&self, section: &Section<'_>, key: &'static str, name: &str) -> Result<LabelFile> {
         let path = beside(section, key, self.0, name)?;
-        let text = read_text(
-            "labels",
-            &path,
-            MAX_LABEL_FILE,
-            &format!("{} names it", section.dotted(key)),
-        )?;
+        let text = read_text("labels", &path, MAX_LABEL_FILE, &format!("{} names it", section.dotted(key)))?;
         Ok(LabelFile { path, text })
     }
 }
@@ -151,10 +146,7 @@ struct Embedded<'a>(&'a str);
 
 impl Files for Embedded<'_> {
     fn labels(&self, _: &Section<'_>, _: &'static str, name: &str) -> Result<LabelFile> {
-        Ok(LabelFile {
-            path: PathBuf::from(name),
-            text: self.0.to_owned(),
-        })
+        Ok(LabelFile { path: PathBuf::from(name), text: self.0.to_owned() })
     }
 }
 
@@ -180,19 +172,13 @@ impl Manifest {
         let onnx = root.required_string("onnx", "the name of the ONNX file")?;
         let onnx = beside(&root, "onnx", folder, &onnx)?;
         let name = root.required_string("name", "the model's name")?;
-        if !name
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-        {
+        if !name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
             return Err(root.wrong("name", "lower-case letters, digits and hyphens", format!("{name:?}")));
         }
         let (input_name, features) = features::read(root.required_table("input")?, root.required_table("features")?)?;
         let (output_name, activation) = output(root.required_table("output")?)?;
         let labels = labels::read(root.required_table("labels")?, files)?;
-        let defaults = root
-            .table("defaults")?
-            .map(|table| defaults::read(table, &labels))
-            .transpose()?;
+        let defaults = root.table("defaults")?.map(|table| defaults::read(table, &labels)).transpose()?;
         let manifest = Self {
             path: source.path.to_path_buf(),
             name,
@@ -214,11 +200,8 @@ impl Manifest {
 }
 
 fn output(section: Section<'_>) -> Result<(Option<String>, Activation)> {
-    const ACTIVATIONS: &[(&str, Activation)] = &[
-        ("none", Activation::None),
-        ("softmax", Activation::Softmax),
-        ("sigmoid", Activation::Sigmoid),
-    ];
+    const ACTIVATIONS: &[(&str, Activation)] =
+        &[("none", Activation::None), ("softmax", Activation::Softmax), ("sigmoid", Activation::Sigmoid)];
     let name = section.string("name")?;
     let activation = section.required_choice("activation", ACTIVATIONS)?;
     section.finish()?;
@@ -242,9 +225,7 @@ fn sha256(root: &Section<'_>) -> Result<Option<[u8; 32]>> {
 
 /// The path of a file beside the manifest or below it; a link there may lead anywhere.
 fn beside(section: &Section<'_>, key: &'static str, folder: &Path, name: &str) -> Result<PathBuf> {
-    let inside = Path::new(name)
-        .components()
-        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    let inside = Path::new(name).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if !inside || Path::new(name).file_name().is_none() {
         let expected = "a file beside the manifest (copy or link it there)";
         return Err(section.wrong(key, expected, format!("{name:?}")));
@@ -255,16 +236,8 @@ fn beside(section: &Section<'_>, key: &'static str, folder: &Path, name: &str) -
 /// Opens a plain file of at most `limit` bytes.
 pub(crate) fn read_file(what: &'static str, path: &Path, limit: u64, remedy: &str) -> Result<Vec<u8>> {
     let failed = |source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::NotFound => Error::NotFound {
-            what,
-            path: path.to_path_buf(),
-            remedy: remedy.to_owned(),
-        },
-        _ => Error::Read {
-            what,
-            path: path.to_path_buf(),
-            source,
-        },
+        std::io::ErrorKind::NotFound => Error::NotFound { what, path: path.to_path_buf(), remedy: remedy.to_owned() },
+        _ => Error::Read { what, path: path.to_path_buf(), source },
     };
     let metadata = path.metadata().map_err(failed)?;
     if !metadata.is_file() {
@@ -276,11 +249,7 @@ pub(crate) fn read_file(what: &'static str, path: &Path, limit: u64, remedy: &st
     }
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
     // It may grow meanwhile.
-    File::open(path)
-        .map_err(failed)?
-        .take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    File::open(path).map_err(failed)?.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > limit {
         return Err(too_large());
     }

@@ -89,13 +89,10 @@ impl FromStr for ExecutionProvider {
 
     /// The provider of that [`name`](Self::name); the error lists all names.
     fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|provider| provider.name() == name)
-            .ok_or_else(|| {
-                let names = Self::ALL.map(Self::name).join(", ");
-                format!("no execution provider {name:?}; there are: {names}")
-            })
+        Self::ALL.into_iter().find(|provider| provider.name() == name).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            format!("no execution provider {name:?}; there are: {names}")
+        })
     }
 }
 

@@ -83,10 +83,7 @@ pub fn version() -> Result<&'static str> {
 /// [`Error::Runtime`] when there is none that can be loaded.
 pub fn providers() -> Result<Vec<ExecutionProvider>> {
     environment()?;
-    Ok(ExecutionProvider::ALL
-        .into_iter()
-        .filter(|&provider| is_available(provider))
-        .collect())
+    Ok(ExecutionProvider::ALL.into_iter().filter(|&provider| is_available(provider)).collect())
 }
 
 /// The process's ONNX Runtime environment; finds and loads the library on the first call that succeeds.
@@ -129,13 +126,8 @@ pub(super) fn dispatch(provider: ExecutionProvider, device: i32) -> Result<Optio
 
 /// The error of a provider that can't be had, with those that can.
 pub(super) fn lacking(wanted: String) -> Error {
-    let available = ExecutionProvider::ALL
-        .into_iter()
-        .filter(|&provider| is_available(provider));
-    Error::Provider {
-        wanted,
-        available: available.map(|provider| provider.to_string()).collect(),
-    }
+    let available = ExecutionProvider::ALL.into_iter().filter(|&provider| is_available(provider));
+    Error::Provider { wanted, available: available.map(|provider| provider.to_string()).collect() }
 }
 
 /// OpenVINO chooses itself; another device than the first is the n-th GPU.
@@ -179,23 +171,15 @@ enum Place {
 
 fn places(variable: Option<PathBuf>, folders: [Option<PathBuf>; 2]) -> Vec<Place> {
     if let Some(path) = variable {
-        return vec![if path.is_dir() {
-            Place::Folder(path)
-        } else {
-            Place::File(path)
-        }];
+        return vec![if path.is_dir() { Place::Folder(path) } else { Place::File(path) }];
     }
     let folders = folders.into_iter().flatten().map(Place::Folder);
     folders.chain(NAMES.iter().map(|&name| Place::Name(name))).collect()
 }
 
 fn search() -> Result<Environment> {
-    let variable = env::var_os(VARIABLE)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from);
-    let executable = env::current_exe()
-        .ok()
-        .and_then(|file| file.parent().map(Path::to_path_buf));
+    let variable = env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let executable = env::current_exe().ok().and_then(|file| file.parent().map(Path::to_path_buf));
     let mut looked = match &variable {
         Some(path) => vec![format!("{VARIABLE}={}", path.display())],
         None => vec![format!("{VARIABLE} (not set)")],
@@ -214,11 +198,7 @@ fn search() -> Result<Environment> {
 }
 
 fn unusable(reason: String, looked: Vec<String>) -> Error {
-    Error::Runtime {
-        reason,
-        looked,
-        remedy: REMEDY.into(),
-    }
+    Error::Runtime { reason, looked, remedy: REMEDY.into() }
 }
 
 fn try_place(place: &Place, looked: &mut Vec<String>) -> Result<Option<Environment>, String> {
@@ -239,14 +219,8 @@ fn try_place(place: &Place, looked: &mut Vec<String>) -> Result<Option<Environme
 /// Libraries in the folder: the plain names first, then versioned ones, the newest first.
 fn libraries(folder: &Path) -> Vec<PathBuf> {
     let plain = NAMES.iter().map(|name| folder.join(name)).filter(|path| path.is_file());
-    let entries = fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path());
-    let mut versioned: Vec<_> = entries
-        .filter_map(|path| Some((library_version(&path)?, path)))
-        .collect();
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut versioned: Vec<_> = entries.filter_map(|path| Some((library_version(&path)?, path))).collect();
     versioned.sort_by(|a, b| b.0.cmp(&a.0));
     plain.chain(versioned.into_iter().map(|(_, path)| path)).collect()
 }
@@ -261,15 +235,9 @@ fn library_version(path: &Path) -> Option<Vec<u32>> {
 fn load(path: &Path) -> Result<Environment, String> {
     let load = || -> Result<Environment, String> {
         let builder = ort::init_from(path).map_err(|error| load_error(&error, path))?;
-        let builder = builder
-            .with_name("soundclassify")
-            .with_telemetry(false)
-            .with_logger(Arc::new(log));
+        let builder = builder.with_name("soundclassify").with_telemetry(false).with_logger(Arc::new(log));
         let environment = builder.build().map_err(|error| {
-            format!(
-                "{}: {error} (does the application use ONNX Runtime through another environment?)",
-                path.display()
-            )
+            format!("{}: {error} (does the application use ONNX Runtime through another environment?)", path.display())
         })?;
         environment.set_log_level(LogLevel::Warning);
         Ok(environment)
@@ -282,19 +250,12 @@ fn load_error(error: &LoadDynamicError, path: &Path) -> String {
     match error {
         LoadDynamicError::Dlopen { error, .. } => {
             let text = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-            if text.contains(&path.to_string()) {
-                text
-            } else {
-                format!("{path}: {text}")
-            }
+            if text.contains(&path.to_string()) { text } else { format!("{path}: {text}") }
         }
         LoadDynamicError::MissingApi { .. } => format!("{path} is a library, but not ONNX Runtime"),
         LoadDynamicError::InvalidVersionString => format!("{path} gives no version"),
         LoadDynamicError::BadVersion { version_str, .. } => {
-            format!(
-                "{path} is ONNX Runtime {version_str}, 1.{} or newer is needed",
-                ort::MINOR_VERSION
-            )
+            format!("{path} is ONNX Runtime {version_str}, 1.{} or newer is needed", ort::MINOR_VERSION)
         }
     }
 }

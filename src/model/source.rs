@@ -71,19 +71,11 @@ impl Model {
     fn from_onnx(path: &Path) -> Result<Self> {
         if !path.exists() {
             let remedy = "check the model property".into();
-            return Err(Error::NotFound {
-                what: "model",
-                path: path.to_path_buf(),
-                remedy,
-            });
+            return Err(Error::NotFound { what: "model", path: path.to_path_buf(), remedy });
         }
         let beside = path.with_extension("toml");
         if !beside.exists() {
-            return Err(Error::NotFound {
-                what: "manifest",
-                path: beside,
-                remedy: WRITE_ONE.into(),
-            });
+            return Err(Error::NotFound { what: "manifest", path: beside, remedy: WRITE_ONE.into() });
         }
         let manifest = Manifest::load(&beside)?;
         if manifest.onnx.file_name() != path.file_name() {
@@ -109,11 +101,7 @@ impl Model {
             });
         }
         let digest = digest(&manifest, &content);
-        Ok(Self(Arc::new(Inner {
-            manifest,
-            content: Content::File(Mutex::new(Some(bytes))),
-            digest,
-        })))
+        Ok(Self(Arc::new(Inner { manifest, content: Content::File(Mutex::new(Some(bytes))), digest })))
     }
 
     fn embedded(files: &builtin::Files) -> Result<Self> {
@@ -122,11 +110,7 @@ impl Model {
         manifest.onnx = PathBuf::from(format!("{}.onnx (built in)", files.name));
         // Its content can't change while the program runs, so its name will do.
         let digest = digest(&manifest, path.as_os_str().as_encoded_bytes());
-        Ok(Self(Arc::new(Inner {
-            manifest,
-            content: Content::Embedded(files.onnx),
-            digest,
-        })))
+        Ok(Self(Arc::new(Inner { manifest, content: Content::Embedded(files.onnx), digest })))
     }
 
     /// Tells models apart: the ONNX file's content and all of the manifest that an engine heeds.
@@ -164,10 +148,7 @@ impl Model {
         let content: [u8; 32] = Sha256::digest(&bytes).into();
         if digest(manifest, &content) != self.0.digest {
             let reason = "the file changed since the model was loaded; load it again".into();
-            return Err(Error::Model {
-                path: manifest.onnx.clone(),
-                reason,
-            });
+            return Err(Error::Model { path: manifest.onnx.clone(), reason });
         }
         Ok(bytes)
     }
@@ -184,10 +165,7 @@ fn read_onnx(manifest: &Manifest) -> Result<Vec<u8>> {
     let bytes = read_file("model", &manifest.onnx, MAX_ONNX, &remedy)?;
     if bytes.is_empty() {
         let reason = "expected an ONNX network, found an empty file".into();
-        return Err(Error::Model {
-            path: manifest.onnx.clone(),
-            reason,
-        });
+        return Err(Error::Model { path: manifest.onnx.clone(), reason });
     }
     Ok(bytes)
 }
@@ -200,11 +178,7 @@ fn digest(manifest: &Manifest, content: &[u8]) -> [u8; 32] {
         manifest.features.shape(),
         manifest.labels.len(),
     );
-    Sha256::new()
-        .chain_update(format!("{heeded:?}"))
-        .chain_update(content)
-        .finalize()
-        .into()
+    Sha256::new().chain_update(format!("{heeded:?}")).chain_update(content).finalize().into()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -37,10 +37,7 @@ pub(crate) struct Door {
 
 impl Door {
     pub(crate) fn new(on_reply: OnReply) -> Self {
-        Self {
-            on_reply: Mutex::new(Some(on_reply)),
-            closed: AtomicBool::new(false),
-        }
+        Self { on_reply: Mutex::new(Some(on_reply)), closed: AtomicBool::new(false) }
     }
 
     /// Hands out `reply` if `is_current` still says so once the gate is passed. A panic of the callback ends here.
@@ -53,11 +50,7 @@ impl Door {
             // The panic hook has told of it; the stream's owner sees a reply less.
             let _ = catch_unwind(AssertUnwindSafe(|| on_reply(reply)));
         }
-        let gone = if self.closed.load(Ordering::Acquire) {
-            gate.take()
-        } else {
-            None
-        };
+        let gone = if self.closed.load(Ordering::Acquire) { gate.take() } else { None };
         drop(gate);
         drop(gone);
     }

@@ -39,15 +39,8 @@ impl Pool {
     pub(crate) fn new(window_len: usize) -> Self {
         let most_idle = IDLE_TENSORS.max(IDLE_BYTES / (window_len.max(1) * size_of::<f32>()));
         let most_idle = most_idle.min(1024);
-        let state = State {
-            idle: Vec::with_capacity(most_idle),
-            made: 0,
-        };
-        Self {
-            window_len,
-            most_idle,
-            state: Mutex::new(state),
-        }
+        let state = State { idle: Vec::with_capacity(most_idle), made: 0 };
+        Self { window_len, most_idle, state: Mutex::new(state) }
     }
 
     pub(crate) fn tensor(self: &Arc<Self>) -> Tensor {
@@ -56,18 +49,12 @@ impl Pool {
         state.made += u64::from(values.is_none());
         drop(state);
         let values = values.unwrap_or_else(|| vec![0.0; self.window_len].into_boxed_slice());
-        Tensor {
-            values,
-            pool: Arc::clone(self),
-        }
+        Tensor { values, pool: Arc::clone(self) }
     }
 
     pub(crate) fn stats(&self) -> PoolStats {
         let state = lock(&self.state);
-        PoolStats {
-            idle: state.idle.len(),
-            made: state.made,
-        }
+        PoolStats { idle: state.idle.len(), made: state.made }
     }
 
     fn give_back(&self, values: Box<[f32]>) {

@@ -46,12 +46,7 @@ struct Lane<J> {
 
 impl<J> Lane<J> {
     fn new() -> Self {
-        Self {
-            jobs: VecDeque::new(),
-            running: 0,
-            epoch: 0,
-            in_ready: false,
-        }
+        Self { jobs: VecDeque::new(), running: 0, epoch: 0, in_ready: false }
     }
 
     fn next_epoch(&mut self) -> VecDeque<J> {
@@ -63,16 +58,8 @@ impl<J> Lane<J> {
 
 impl<J> Queue<J> {
     pub(crate) fn new() -> Self {
-        let state = State {
-            lanes: Vec::new(),
-            free: Vec::new(),
-            ready: VecDeque::new(),
-            shut: false,
-        };
-        Self {
-            state: Mutex::new(state),
-            wake: Condvar::new(),
-        }
+        let state = State { lanes: Vec::new(), free: Vec::new(), ready: VecDeque::new(), shut: false };
+        Self { state: Mutex::new(state), wake: Condvar::new() }
     }
 
     /// A new, empty lane.
@@ -183,11 +170,7 @@ impl<J> State<J> {
         let lane = &mut self.lanes[index];
         if let Some(job) = lane.jobs.pop_front() {
             lane.running += 1;
-            batch.push(Taken {
-                job,
-                lane: LaneId(index),
-                epoch: lane.epoch,
-            });
+            batch.push(Taken { job, lane: LaneId(index), epoch: lane.epoch });
         }
         lane.in_ready = !lane.jobs.is_empty();
         if lane.in_ready {

@@ -20,9 +20,7 @@ type Slot<V> = Mutex<Weak<V>>;
 
 impl<K: Hash + Eq, V> Registry<K, V> {
     pub(crate) fn new() -> Self {
-        Self {
-            slots: Mutex::new(HashMap::new()),
-        }
+        Self { slots: Mutex::new(HashMap::new()) }
     }
 
     /// The value of `key`, made by `make` when nobody has one.
@@ -44,10 +42,6 @@ impl<K: Hash + Eq, V> Registry<K, V> {
     fn slot(&self, key: K) -> SlotArc<Slot<V>> {
         let mut slots = lock(&self.slots);
         slots.retain(|_, slot| SlotArc::strong_count(slot) > 1 || lock(slot).strong_count() > 0);
-        SlotArc::clone(
-            slots
-                .entry(key)
-                .or_insert_with(|| SlotArc::new(Mutex::new(Weak::new()))),
-        )
+        SlotArc::clone(slots.entry(key).or_insert_with(|| SlotArc::new(Mutex::new(Weak::new()))))
     }
 }

@@ -57,14 +57,9 @@ impl Engine {
     pub fn with_network(network: Box<dyn Network>) -> Result<Arc<Self>> {
         let (window_len, classes) = (network.window_len(), network.classes());
         if window_len == 0 || classes == 0 {
-            return Err(Error::Inference(format!(
-                "a network of {window_len} values and {classes} classes can't run"
-            )));
+            return Err(Error::Inference(format!("a network of {window_len} values and {classes} classes can't run")));
         }
-        let shared = Arc::new(Shared {
-            queue: Queue::new(),
-            pool: Arc::new(Pool::new(window_len)),
-        });
+        let shared = Arc::new(Shared { queue: Queue::new(), pool: Arc::new(Pool::new(window_len)) });
         let canceller = network.canceller();
         let (alive, ended) = mpsc::channel();
         let worker = Arc::clone(&shared);
@@ -75,13 +70,7 @@ impl Engine {
                 work(&worker, network);
             })
             .map_err(|error| Error::Inference(format!("can't start the engine's thread: {error}")))?;
-        Ok(Arc::new(Self {
-            shared,
-            classes,
-            canceller,
-            thread: Some(thread),
-            ended: Mutex::new(ended),
-        }))
+        Ok(Arc::new(Self { shared, classes, canceller, thread: Some(thread), ended: Mutex::new(ended) }))
     }
 
     /// Scores of one window.
@@ -113,11 +102,7 @@ impl Engine {
     /// stream's owner weakly, for the stream holds the callback.
     pub fn stream(self: &Arc<Self>, on_reply: impl FnMut(Reply<'_>) + Send + 'static) -> Stream {
         let door = Arc::new(Door::new(Box::new(on_reply)));
-        Stream {
-            lane: self.shared.queue.open(),
-            door,
-            engine: Arc::clone(self),
-        }
+        Stream { lane: self.shared.queue.open(), door, engine: Arc::clone(self) }
     }
 
     fn thread_id(&self) -> Option<ThreadId> {
@@ -149,10 +134,7 @@ impl Drop for Engine {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine")
-            .field("classes", &self.classes)
-            .field("streams", &self.streams())
-            .finish()
+        f.debug_struct("Engine").field("classes", &self.classes).field("streams", &self.streams()).finish()
     }
 }
 
@@ -166,11 +148,7 @@ pub struct Stream {
 impl Stream {
     /// Queues a window; never waits for a run.
     pub fn push(&self, ticket: u64, tensor: Tensor) {
-        let job = Job {
-            ticket,
-            tensor,
-            door: Arc::clone(&self.door),
-        };
+        let job = Job { ticket, tensor, door: Arc::clone(&self.door) };
         self.queue().push(self.lane, job);
     }
 
@@ -222,21 +200,14 @@ impl Drop for Stream {
 
 impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stream")
-            .field("waiting", &self.waiting())
-            .field("pending", &self.pending())
-            .finish()
+        f.debug_struct("Stream").field("waiting", &self.waiting()).field("pending", &self.pending()).finish()
     }
 }
 
 /// The engine thread's life.
 fn work(shared: &Shared, network: Box<dyn Network>) {
     let limit = network.max_batch().clamp(1, MAX_BATCH);
-    let mut runner = Runner {
-        scores: vec![0.0; limit * network.classes()],
-        classes: network.classes(),
-        network,
-    };
+    let mut runner = Runner { scores: vec![0.0; limit * network.classes()], classes: network.classes(), network };
     let mut batch = Vec::with_capacity(limit);
     while shared.queue.take(limit, &mut batch) {
         runner.answer(&batch, &shared.queue);
@@ -257,10 +228,7 @@ impl Runner {
     fn answer(&mut self, batch: &[Taken<Job>], queue: &Queue<Job>) {
         match self.run(batch) {
             Err(_) if batch.len() > 1 => {
-                batch
-                    .chunks(1)
-                    .take_while(|_| !queue.is_shut())
-                    .for_each(|single| self.answer(single, queue));
+                batch.chunks(1).take_while(|_| !queue.is_shut()).for_each(|single| self.answer(single, queue));
             }
             outcome => {
                 for (index, taken) in batch.iter().enumerate() {
@@ -277,14 +245,8 @@ impl Runner {
         }
         let scores = &mut self.scores[..batch.len() * self.classes];
         let begin = Instant::now();
-        catch_unwind(AssertUnwindSafe(|| self.network.run(&windows[..batch.len()], scores))).unwrap_or_else(
-            |panic| {
-                Err(Error::Inference(format!(
-                    "the network panicked: {}",
-                    panic_text(&*panic)
-                )))
-            },
-        )?;
+        catch_unwind(AssertUnwindSafe(|| self.network.run(&windows[..batch.len()], scores)))
+            .unwrap_or_else(|panic| Err(Error::Inference(format!("the network panicked: {}", panic_text(&*panic)))))?;
         Ok(begin.elapsed())
     }
 
@@ -304,31 +266,19 @@ impl Runner {
             Err(error) => Err(error),
         };
         let run_time = *outcome.as_ref().unwrap_or(&Duration::ZERO);
-        let reply = Reply {
-            ticket: taken.job.ticket,
-            scores,
-            run_time,
-            batch,
-        };
-        taken
-            .job
-            .door
-            .deliver(reply, || queue.is_current(taken.lane, taken.epoch));
+        let reply = Reply { ticket: taken.job.ticket, scores, run_time, batch };
+        taken.job.door.deliver(reply, || queue.is_current(taken.lane, taken.epoch));
         queue.done(taken.lane, taken.epoch);
     }
 }
 
 fn first_not_finite(scores: &[f32]) -> Option<Error> {
     let class = scores.iter().position(|score| !score.is_finite())?;
-    Some(Error::NotFinite {
-        class,
-        value: scores[class],
-    })
+    Some(Error::NotFinite { class, value: scores[class] })
 }
 
 /// The text of a caught panic.
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no text")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
 }

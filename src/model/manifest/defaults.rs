@@ -70,9 +70,7 @@ fn thresholds(section: &Section<'_>, labels: &[String]) -> Result<BTreeMap<Strin
         return Ok(BTreeMap::new());
     };
     let (names, values): (Vec<_>, Vec<_>) = table.numbers(0.0..=1.0)?.into_iter().unzip();
-    Ok(known_labels(section, "thresholds", names, labels)?
-        .zip(values)
-        .collect())
+    Ok(known_labels(section, "thresholds", names, labels)?.zip(values).collect())
 }
 
 /// The labels, when each is one of the model's.
@@ -86,9 +84,7 @@ fn known_labels(
         let hint = did_you_mean(&unknown.value, labels.iter().map(String::as_str));
         let expected = format!("labels of this model{hint}");
         let span = Some(unknown.span.clone());
-        return Err(section
-            .source()
-            .error(section.dotted(key), span, expected, format!("{:?}", unknown.value)));
+        return Err(section.source().error(section.dotted(key), span, expected, format!("{:?}", unknown.value)));
     }
     Ok(found.into_iter().map(|found| found.value))
 }

@@ -17,16 +17,10 @@ const MAX_FRAMES: u64 = 65_536;
 const MAX_FFT: u64 = 1 << 20;
 const SAMPLE_RATES: std::ops::RangeInclusive<u64> = 1_000..=768_000;
 
-const LAYOUTS: &[(&str, Layout)] = &[
-    ("mels-frames", Layout::MelsFrames),
-    ("frames-mels", Layout::FramesMels),
-    ("samples", Layout::Samples),
-];
-const CHANNEL_AXES: &[(&str, ChannelAxis)] = &[
-    ("first", ChannelAxis::First),
-    ("last", ChannelAxis::Last),
-    ("none", ChannelAxis::None),
-];
+const LAYOUTS: &[(&str, Layout)] =
+    &[("mels-frames", Layout::MelsFrames), ("frames-mels", Layout::FramesMels), ("samples", Layout::Samples)];
+const CHANNEL_AXES: &[(&str, ChannelAxis)] =
+    &[("first", ChannelAxis::First), ("last", ChannelAxis::Last), ("none", ChannelAxis::None)];
 const NORMALIZATIONS: &[(&str, Normalize)] = &[
     ("none", Normalize::None),
     ("minmax", Normalize::MinMax),
@@ -89,10 +83,7 @@ const FSDKAGGLE2018: Preset = Preset {
     scale: MelScale::Slaney,
     norm: MelNorm::Slaney,
     power: Power::Two,
-    log: Log::Db {
-        amin: 1e-10,
-        top_db: Some(80.0),
-    },
+    log: Log::Db { amin: 1e-10, top_db: Some(80.0) },
     frames: 128,
     center: true,
 };
@@ -127,11 +118,8 @@ const YAMNET: Preset = Preset {
     center: false,
 };
 
-const PRESETS: &[(&str, Preset)] = &[
-    ("fsdkaggle2018", FSDKAGGLE2018),
-    ("fsdkaggle2018-small", FSDKAGGLE2018_SMALL),
-    ("yamnet", YAMNET),
-];
+const PRESETS: &[(&str, Preset)] =
+    &[("fsdkaggle2018", FSDKAGGLE2018), ("fsdkaggle2018-small", FSDKAGGLE2018_SMALL), ("yamnet", YAMNET)];
 
 /// What `[input]` says of the window's axes and values.
 struct Input {
@@ -153,12 +141,7 @@ pub(super) fn read(input: Section<'_>, features: Section<'_>) -> Result<(Option<
     check_layout(&input, axes.layout, kind)?;
     input.finish()?;
 
-    let sample_rate = required(
-        &features,
-        "sample-rate",
-        SAMPLE_RATES,
-        preset.map(|p| u64::from(p.sample_rate)),
-    )?;
+    let sample_rate = required(&features, "sample-rate", SAMPLE_RATES, preset.map(|p| u64::from(p.sample_rate)))?;
     let seconds = match features.float("window", 0.0..=MAX_WINDOW)?.or(preset.map(|p| p.window)) {
         Some(seconds) => seconds,
         None => return Err(features.missing("window", "the length of a window in seconds, or a preset")),
@@ -175,34 +158,18 @@ pub(super) fn read(input: Section<'_>, features: Section<'_>) -> Result<(Option<
         refuse_log_mel_keys(&features)?;
     }
     features.finish()?;
-    let Input {
-        layout,
-        channel_axis,
-        normalize,
-    } = axes;
+    let Input { layout, channel_axis, normalize } = axes;
     let sample_rate = sample_rate as u32;
-    Ok((
-        name,
-        FeatureSpec {
-            sample_rate,
-            window,
-            features: kind,
-            normalize,
-            layout,
-            channel_axis,
-        },
-    ))
+    Ok((name, FeatureSpec { sample_rate, window, features: kind, normalize, layout, channel_axis }))
 }
 
 fn check_layout(input: &Section<'_>, layout: Layout, kind: Kind) -> Result<()> {
     match (kind, layout) {
         (Kind::Waveform, Layout::Samples) => Ok(()),
         (Kind::Waveform, _) => Err(input.wrong("layout", "samples, for features.kind is waveform", "another")),
-        (Kind::LogMel, Layout::Samples) => Err(input.wrong(
-            "layout",
-            "mels-frames or frames-mels, for features.kind is logmel",
-            "samples",
-        )),
+        (Kind::LogMel, Layout::Samples) => {
+            Err(input.wrong("layout", "mels-frames or frames-mels, for features.kind is logmel", "samples"))
+        }
         (Kind::LogMel, _) => Ok(()),
     }
 }
@@ -223,9 +190,7 @@ fn log_mel(features: &Section<'_>, preset: Option<Preset>, sample_rate: u64) -> 
     let n_fft = required(features, "n-fft", 2..=MAX_FFT, of(|p| p.n_fft))?;
     let own_fft = features.has("n-fft");
     let win_length = features.uint("win-length", 1..=MAX_FFT)?;
-    let win_length = win_length
-        .or(of(|p| p.win_length).filter(|_| !own_fft))
-        .unwrap_or(n_fft);
+    let win_length = win_length.or(of(|p| p.win_length).filter(|_| !own_fft)).unwrap_or(n_fft);
     if win_length > n_fft {
         return Err(features.wrong("win-length", format!("at most n-fft, {n_fft}"), win_length.to_string()));
     }
@@ -246,14 +211,8 @@ fn log_mel(features: &Section<'_>, preset: Option<Preset>, sample_rate: u64) -> 
         n_mels: n_mels as usize,
         fmin,
         fmax,
-        scale: features
-            .choice("mel-scale", SCALES)?
-            .or(preset.map(|p| p.scale))
-            .unwrap_or(MelScale::Slaney),
-        norm: features
-            .choice("mel-norm", NORMS)?
-            .or(preset.map(|p| p.norm))
-            .unwrap_or(MelNorm::Slaney),
+        scale: features.choice("mel-scale", SCALES)?.or(preset.map(|p| p.scale)).unwrap_or(MelScale::Slaney),
+        norm: features.choice("mel-norm", NORMS)?.or(preset.map(|p| p.norm)).unwrap_or(MelNorm::Slaney),
         power: power(features)?.or(preset.map(|p| p.power)).unwrap_or(Power::Two),
         center: features.bool("center")?.or(preset.map(|p| p.center)).unwrap_or(true),
         frames: frames as usize,
@@ -264,10 +223,7 @@ fn log_mel(features: &Section<'_>, preset: Option<Preset>, sample_rate: u64) -> 
 /// The edges of the filter bank, Hz. Unless given, the upper one of a preset falls to half of an own sample rate.
 fn band(features: &Section<'_>, preset: Option<Preset>, sample_rate: u64) -> Result<(f64, f64)> {
     let nyquist = sample_rate as f64 / 2.0;
-    let fmin = features
-        .float("fmin", 0.0..=nyquist)?
-        .or(preset.map(|p| p.fmin))
-        .unwrap_or(0.0);
+    let fmin = features.float("fmin", 0.0..=nyquist)?.or(preset.map(|p| p.fmin)).unwrap_or(0.0);
     let fmax = features.float("fmax", 0.0..=nyquist)?;
     let fmax = fmax.unwrap_or_else(|| preset.map_or(nyquist, |p| p.fmax.min(nyquist)));
     if fmin >= fmax {
@@ -289,10 +245,7 @@ fn power(features: &Section<'_>) -> Result<Option<Power>> {
 
 fn log(features: &Section<'_>, preset: Option<Preset>) -> Result<Log> {
     let preset = preset.map(|p| p.log);
-    let kind = features
-        .choice("log", LOGS)?
-        .or(preset.map(log_kind))
-        .unwrap_or(LogKind::Db);
+    let kind = features.choice("log", LOGS)?.or(preset.map(log_kind)).unwrap_or(LogKind::Db);
     let preset = preset.filter(|preset| log_kind(*preset) == kind);
     let amin = features.float("amin", f64::MIN_POSITIVE..=1.0)?;
     let top_db = features.float_or_none("top-db", 0.0..=1000.0)?;
@@ -315,10 +268,7 @@ fn log(features: &Section<'_>, preset: Option<Preset>) -> Result<Log> {
         None => Err(features.missing("offset", "what is added before the logarithm")),
     };
     Ok(match kind {
-        LogKind::Db => Log::Db {
-            amin: amin.unwrap_or(preset_amin),
-            top_db: top_db.unwrap_or(preset_top_db),
-        },
+        LogKind::Db => Log::Db { amin: amin.unwrap_or(preset_amin), top_db: top_db.unwrap_or(preset_top_db) },
         LogKind::Ln => Log::Ln { offset: offset()? },
         LogKind::Log10 => Log::Log10 { offset: offset()? },
     })

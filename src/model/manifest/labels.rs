@@ -24,18 +24,13 @@ pub(super) fn read(section: Section<'_>, files: &dyn Files) -> Result<Vec<String
         (None, None, None, Some(names)) => Labels {
             path: section.source().path,
             at: "labels.names",
-            entries: names
-                .into_iter()
-                .map(|found| (section.source().line_number(&found.span), found.value))
-                .collect(),
+            entries: names.into_iter().map(|found| (section.source().line_number(&found.span), found.value)).collect(),
         }
         .checked()?,
         (None, Some(_), None, None) => return Err(section.missing("column", "the column's name in the CSV file")),
         _ => {
             let expected = "one of file = \"…\", names = […], or csv = \"…\" with column = \"…\"";
-            return Err(section
-                .source()
-                .error("labels", None, expected, "none or several of them"));
+            return Err(section.source().error("labels", None, expected, "none or several of them"));
         }
     };
     section.finish()?;
@@ -58,12 +53,7 @@ struct Labels<'a> {
 impl Labels<'_> {
     fn error(&self, line: usize, expected: impl Into<String>, found: impl Into<String>) -> Error {
         let key = format!("{} (line {line})", self.at);
-        Error::Manifest {
-            path: self.path.to_path_buf(),
-            key,
-            expected: expected.into(),
-            found: found.into(),
-        }
+        Error::Manifest { path: self.path.to_path_buf(), key, expected: expected.into(), found: found.into() }
     }
 
     /// The labels, when each is plain text and stands there once.
@@ -72,11 +62,7 @@ impl Labels<'_> {
             return Err(self.error(1, "at least one label", "none"));
         }
         if self.entries.len() > MAX_LABELS {
-            return Err(self.error(
-                1,
-                format!("at most {MAX_LABELS} labels"),
-                self.entries.len().to_string(),
-            ));
+            return Err(self.error(1, format!("at most {MAX_LABELS} labels"), self.entries.len().to_string()));
         }
         let mut seen = HashMap::with_capacity(self.entries.len());
         for (line, label) in &self.entries {
@@ -97,53 +83,31 @@ impl Labels<'_> {
 fn lines(file: &LabelFile) -> Result<Vec<String>> {
     let text = file.text.trim_end();
     let lines = text.lines().filter(|_| !text.is_empty()).map(str::trim);
-    let entries = lines
-        .enumerate()
-        .map(|(index, line)| (index + 1, line.to_owned()))
-        .collect();
-    Labels {
-        path: &file.path,
-        at: "label",
-        entries,
-    }
-    .checked()
+    let entries = lines.enumerate().map(|(index, line)| (index + 1, line.to_owned())).collect();
+    Labels { path: &file.path, at: "label", entries }.checked()
 }
 
 /// A column of a CSV file with a head line.
 fn column_of(file: &LabelFile, column: &str) -> Result<Vec<String>> {
     let broken = |error: csv::Error| Error::Manifest {
         path: file.path.clone(),
-        key: error
-            .position()
-            .map_or_else(|| "head line".into(), |at| format!("line {}", at.line())),
+        key: error.position().map_or_else(|| "head line".into(), |at| format!("line {}", at.line())),
         expected: "CSV".into(),
         found: error.to_string(),
     };
     let mut reader = csv::Reader::from_reader(file.text.as_bytes());
     let head = reader.headers().map_err(broken)?.clone();
-    let index = head
-        .iter()
-        .position(|name| name.trim() == column)
-        .ok_or_else(|| Error::Manifest {
-            path: file.path.clone(),
-            key: "head line".into(),
-            expected: format!("the column {column:?} that labels.column names"),
-            found: head.iter().collect::<Vec<_>>().join(", "),
-        })?;
+    let index = head.iter().position(|name| name.trim() == column).ok_or_else(|| Error::Manifest {
+        path: file.path.clone(),
+        key: "head line".into(),
+        expected: format!("the column {column:?} that labels.column names"),
+        found: head.iter().collect::<Vec<_>>().join(", "),
+    })?;
     let entry = |record: csv::Result<csv::StringRecord>| {
         let record = record?;
         let line = record.position().map_or(0, csv::Position::line) as usize;
         Ok((line, record.get(index).unwrap_or_default().trim().to_owned()))
     };
-    let entries = reader
-        .records()
-        .map(entry)
-        .collect::<csv::Result<_>>()
-        .map_err(broken)?;
-    Labels {
-        path: &file.path,
-        at: "label",
-        entries,
-    }
-    .checked()
+    let entries = reader.records().map(entry).collect::<csv::Result<_>>().map_err(broken)?;
+    Labels { path: &file.path, at: "label", entries }.checked()
 }

@@ -55,12 +55,7 @@ impl<'a> Source<'a> {
             Some(span) => format!("{key} ({})", self.line(&span)),
             None => key.to_string(),
         };
-        Error::Manifest {
-            path: self.path.to_path_buf(),
-            key,
-            expected: expected.into(),
-            found: found.into(),
-        }
+        Error::Manifest { path: self.path.to_path_buf(), key, expected: expected.into(), found: found.into() }
     }
 }
 
@@ -80,12 +75,7 @@ pub(crate) struct Section<'a> {
 
 impl<'a> Section<'a> {
     pub(crate) fn root(source: Source<'a>, table: &'a DeTable<'a>) -> Self {
-        Self {
-            source,
-            name: String::new(),
-            table,
-            known: RefCell::default(),
-        }
+        Self { source, name: String::new(), table, known: RefCell::default() }
     }
 
     pub(crate) fn source(&self) -> Source<'a> {
@@ -94,11 +84,7 @@ impl<'a> Section<'a> {
 
     /// The key with the names of the tables around it.
     pub(crate) fn dotted(&self, key: &str) -> String {
-        if self.name.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.name)
-        }
+        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
     }
 
     fn get(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
@@ -128,20 +114,16 @@ impl<'a> Section<'a> {
     pub(crate) fn table(&self, key: &'static str) -> Result<Option<Section<'a>>> {
         let Some(found) = self.get(key) else { return Ok(None) };
         match found.get_ref() {
-            DeValue::Table(table) => Ok(Some(Section {
-                source: self.source,
-                name: self.dotted(key),
-                table,
-                known: RefCell::default(),
-            })),
+            DeValue::Table(table) => {
+                Ok(Some(Section { source: self.source, name: self.dotted(key), table, known: RefCell::default() }))
+            }
             other => Err(self.mistyped(key, "a table", other)),
         }
     }
 
     /// A table that has to be there.
     pub(crate) fn required_table(&self, key: &'static str) -> Result<Section<'a>> {
-        self.table(key)?
-            .ok_or_else(|| self.missing(key, format!("a table [{key}]")))
+        self.table(key)?.ok_or_else(|| self.missing(key, format!("a table [{key}]")))
     }
 
     /// Every key and number of a table of numbers.
@@ -150,13 +132,7 @@ impl<'a> Section<'a> {
             let name: &std::borrow::Cow<'_, str> = key.get_ref();
             let number = number(value.get_ref()).filter(|number| range.contains(number));
             let number = number.ok_or_else(|| self.mistyped(name, within(&range), value.get_ref()))?;
-            Ok((
-                Found {
-                    value: name.clone().into_owned(),
-                    span: key.span(),
-                },
-                number,
-            ))
+            Ok((Found { value: name.clone().into_owned(), span: key.span() }, number))
         };
         self.table.iter().map(entry).collect()
     }
@@ -186,17 +162,13 @@ impl<'a> Section<'a> {
         let Some(found) = self.get(key) else { return Ok(None) };
         let value = integer(found.get_ref()).filter(|value| range.contains(value));
         let expected = || format!("a whole number from {} to {}", range.start(), range.end());
-        value
-            .map(Some)
-            .ok_or_else(|| self.mistyped(key, expected(), found.get_ref()))
+        value.map(Some).ok_or_else(|| self.mistyped(key, expected(), found.get_ref()))
     }
 
     pub(crate) fn float(&self, key: &'static str, range: RangeInclusive<f64>) -> Result<Option<f64>> {
         let Some(found) = self.get(key) else { return Ok(None) };
         let value = number(found.get_ref()).filter(|value| range.contains(value));
-        value
-            .map(Some)
-            .ok_or_else(|| self.mistyped(key, within(&range), found.get_ref()))
+        value.map(Some).ok_or_else(|| self.mistyped(key, within(&range), found.get_ref()))
     }
 
     /// A number, or the word `none` for the absence of one: `Some(None)`.
@@ -218,9 +190,7 @@ impl<'a> Section<'a> {
             Some((_, value)) => Ok(Some(*value)),
             None => {
                 let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-                let hint = word
-                    .map(|word| did_you_mean(word, names.iter().copied()))
-                    .unwrap_or_default();
+                let hint = word.map(|word| did_you_mean(word, names.iter().copied())).unwrap_or_default();
                 Err(self.mistyped(key, format!("{}{hint}", words(&names)), found.get_ref()))
             }
         }
@@ -228,8 +198,7 @@ impl<'a> Section<'a> {
 
     pub(crate) fn required_choice<T: Copy>(&self, key: &'static str, choices: &[(&str, T)]) -> Result<T> {
         let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-        self.choice(key, choices)?
-            .ok_or_else(|| self.missing(key, words(&names)))
+        self.choice(key, choices)?.ok_or_else(|| self.missing(key, words(&names)))
     }
 
     /// A list of texts.
@@ -240,13 +209,10 @@ impl<'a> Section<'a> {
             return Err(self.mistyped(key, expected, found.get_ref()));
         };
         let item = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
-            DeValue::String(text) if is_plain(text) => Ok(Found {
-                value: text.clone().into_owned(),
-                span: item.span(),
-            }),
-            other => Err(self
-                .source
-                .error(self.dotted(key), Some(item.span()), expected, show(other))),
+            DeValue::String(text) if is_plain(text) => {
+                Ok(Found { value: text.clone().into_owned(), span: item.span() })
+            }
+            other => Err(self.source.error(self.dotted(key), Some(item.span()), expected, show(other))),
         };
         items.iter().map(item).collect::<Result<_>>().map(Some)
     }
@@ -254,26 +220,13 @@ impl<'a> Section<'a> {
     /// Refuses keys that nobody asked for.
     pub(crate) fn finish(self) -> Result<()> {
         let known = self.known.into_inner();
-        let Some((key, _)) = self
-            .table
-            .iter()
-            .find(|(key, _)| !known.contains(&key.get_ref().as_ref()))
-        else {
+        let Some((key, _)) = self.table.iter().find(|(key, _)| !known.contains(&key.get_ref().as_ref())) else {
             return Ok(());
         };
         let name = key.get_ref().as_ref();
         let hint = did_you_mean(name, known.iter().copied());
-        let dotted = if self.name.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}.{name}", self.name)
-        };
-        Err(self.source.error(
-            dotted,
-            Some(key.span()),
-            format!("{}{hint}", words(&known)),
-            "an unknown key",
-        ))
+        let dotted = if self.name.is_empty() { name.to_owned() } else { format!("{}.{name}", self.name) };
+        Err(self.source.error(dotted, Some(key.span()), format!("{}{hint}", words(&known)), "an unknown key"))
     }
 }
 
@@ -299,11 +252,7 @@ pub(crate) fn did_you_mean<'n>(word: &str, names: impl Iterator<Item = &'n str>)
     near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     near.dedup();
     let near: Vec<_> = near.iter().take(3).map(|(_, name)| format!("{name:?}")).collect();
-    if near.is_empty() {
-        String::new()
-    } else {
-        format!("; did you mean {}?", near.join(" or "))
-    }
+    if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) }
 }
 
 fn within(range: &RangeInclusive<f64>) -> String {
@@ -320,9 +269,7 @@ fn number(value: &DeValue<'_>) -> Option<f64> {
     match value {
         DeValue::Float(float) => float.as_str().parse().ok(),
         // Exact up to 2^53, far beyond every range here.
-        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
-            .ok()
-            .map(|i| i as f64),
+        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix()).ok().map(|i| i as f64),
         _ => None,
     }
 }
