@@ -11,21 +11,25 @@ fn scripts() -> Vec<String> {
     names.filter(|name| name.ends_with(".sh") && name != "common.sh").collect()
 }
 
-/// What the script prints about three seconds of noise.
+/// What a script prints about some noise, and how many messages the element posts about it with `settings`.
 #[track_caller]
-fn run(script: &str, arguments: &[&str]) -> Vec<Heard> {
+fn run(script: &str, arguments: &[&str], settings: &str) -> (Vec<Heard>, usize) {
     let stage = Stage::new();
-    let recording = stage.noise(3);
+    let recording = stage.noise(4);
     let arguments = [&[recording.as_str()], arguments].concat();
-    heard(&stage.script(script, &arguments).finish().succeeded().stdout)
+    let printed = stage.script(script, &arguments).finish().succeeded().stdout;
+    let pipeline = format!("filesrc location={recording} ! decodebin ! soundclassify {settings} ! fakesink");
+    (heard(&printed), stage.launch(&pipeline).finish().succeeded().messages().len())
 }
 
+/// All that the element tells is printed, one result every `step` seconds.
 #[track_caller]
-fn assert_steps(results: &[Heard], count: usize, step: f64) {
-    assert_eq!(results.len(), count, "{results:?}");
+fn assert_steps((results, count): &(Vec<Heard>, usize), step: f64) {
+    assert_eq!(results.len(), *count, "{results:?}");
+    assert!(*count > 1, "{results:?}");
     for (number, result) in (0_u32..).zip(results) {
-        // Windows start on whole hops of 7.9 ms.
-        assert!((result.seconds - f64::from(number) * step).abs() < 0.005, "{results:?}");
+        // Windows start on whole hops.
+        assert!((result.seconds - f64::from(number) * step).abs() < 0.009, "{results:?}");
         assert!((0.0..=1.0).contains(&result.probability), "{results:?}");
     }
 }
@@ -55,7 +59,7 @@ fn a_script_fails_with_its_pipeline() {
 
 #[test]
 fn file_prints_ten_results_a_second() {
-    assert_steps(&run("file.sh", &[]), 20, 0.1);
+    assert_steps(&run("file.sh", &[], ""), 0.1);
 }
 
 #[test]
@@ -64,28 +68,37 @@ fn a_file_may_have_a_blank_in_its_name() {
     let renamed = stage.path("a noise.wav");
     fs::rename(stage.noise(2), &renamed).unwrap();
     let printed = stage.script("file.sh", &[renamed.to_str().unwrap()]).finish().succeeded().stdout;
-    assert_eq!(heard(&printed).len(), 10);
+    assert!(!heard(&printed).is_empty());
 }
 
 #[test]
 fn properties_go_to_the_element() {
-    assert_steps(&run("file.sh", &["oversamples=5"]), 10, 0.2);
+    assert_steps(&run("file.sh", &["oversamples=5"], "oversamples=5"), 0.2);
 }
 
 #[test]
 fn primitive_prints_one_result_a_second() {
-    assert_steps(&run("file-primitive.sh", &[]), 2, 1.0);
+    assert_steps(&run("file-primitive.sh", &[], "oversamples=1"), 1.0);
 }
 
 #[test]
 fn raspberry_pi_prints_the_same_as_file() {
-    assert_steps(&run("raspberry-pi.sh", &[]), 20, 0.1);
+    let stage = Stage::new();
+    let recording = stage.noise(4);
+    let printed = |script| heard(&stage.script(script, &[&recording]).finish().succeeded().stdout);
+    let (batched, single) = (printed("raspberry-pi.sh"), printed("file.sh"));
+    assert_eq!(batched.len(), single.len());
+    for (batched, single) in batched.iter().zip(&single) {
+        assert_eq!((batched.seconds, &batched.label), (single.seconds, &single.label));
+        assert!((batched.probability - single.probability).abs() < 1e-5, "{batched:?} {single:?}");
+    }
 }
 
 #[test]
 fn desk_work_knows_three_labels() {
-    let results = run("desk-work.sh", &[]);
-    let strange = results.iter().find(|it| !["Writing", "Computer_keyboard", "Scissors"].contains(&it.label.as_str()));
+    let results = run("desk-work.sh", &[], "");
+    let strange =
+        results.0.iter().find(|it| !["Writing", "Computer_keyboard", "Scissors"].contains(&it.label.as_str()));
     assert_eq!(strange, None);
-    assert_steps(&results, 20, 0.1);
+    assert_steps(&results, 0.1);
 }

@@ -92,6 +92,8 @@ impl Stage {
         let output = TempDir::new_in(self.folder.path()).unwrap().keep();
         command
             .env_remove("ORT_DYLIB_PATH")
+            // Cargo's, with the folders where pipelines/setup.sh puts ONNX Runtime.
+            .env_remove("LD_LIBRARY_PATH")
             .env("GST_PLUGIN_PATH", self.path("plugins"))
             .env("GST_REGISTRY", self.path("registry"))
             .env("G_DEBUG", "fatal-warnings")
@@ -233,10 +235,16 @@ impl Finished {
         self
     }
 
-    /// Number of element messages in the output of `gst-launch-1.0 -m`.
-    pub(crate) fn messages(&self) -> usize {
-        self.stdout.lines().filter(|line| line.contains("): soundclassify, ")).count()
+    /// Element messages in the output of `gst-launch-1.0 -m`.
+    pub(crate) fn messages(&self) -> Vec<&str> {
+        self.stdout.lines().filter(|line| line.contains("): soundclassify, ")).collect()
     }
+}
+
+/// A field of type guint64 in a message that `gst-launch-1.0 -m` printed.
+pub(crate) fn number(message: &str, field: &str) -> Option<u64> {
+    let (_, rest) = message.split_once(&format!(" {field}=(guint64)"))?;
+    rest.split([',', ';']).next()?.parse().ok()
 }
 
 /// A line of a pipeline script or listener: time, label, index, probability.
