@@ -41,11 +41,7 @@ fn nothing_is_allocated_for_frames() {
 
 #[test]
 fn nothing_is_allocated_for_waveforms() {
-    let spec = FeatureSpec {
-        features: Features::Waveform,
-        layout: Layout::Samples,
-        ..specs::yamnet()
-    };
+    let spec = FeatureSpec { features: Features::Waveform, layout: Layout::Samples, ..specs::yamnet() };
     let (without, with, windows) = allocations(&spec);
     assert_eq!((without, with, windows), (0, 0, 21));
 }

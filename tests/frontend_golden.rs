@@ -254,7 +254,7 @@ fn real_windows_by_themselves_are_the_originals() {
         let mut tensor = vec![f32::NAN; spec.len()];
         let mut frontend = Frontend::new(&spec, 1);
         frontend.push(&audio[start..start + 17_600], &mut |window| {
-            window.write_to(&mut tensor)
+            window.write_to(&mut tensor);
         });
         computed.extend_from_slice(&tensor);
     }

@@ -24,12 +24,7 @@ fn see(window: &ReadyWindow<'_>, length: usize) -> Seen {
     let mut tensor = vec![f32::NAN; length];
     window.write_to(&mut tensor);
     let bits = tensor.iter().map(|value| value.to_bits()).collect();
-    Seen {
-        number: window.number(),
-        position: window.position(),
-        rms: window.rms().to_bits(),
-        tensor: bits,
-    }
+    Seen { number: window.number(), position: window.position(), rms: window.rms().to_bits(), tensor: bits }
 }
 
 /// Windows of one stream, and how many samples had come when each became due.
@@ -47,19 +42,11 @@ fn windows<'a>(frontend: &mut Frontend, chunks: impl Iterator<Item = &'a [f32]>)
 }
 
 fn seen<'a>(spec: &FeatureSpec, oversamples: u32, chunks: impl Iterator<Item = &'a [f32]>) -> Vec<Seen> {
-    windows(&mut Frontend::new(spec, oversamples), chunks)
-        .into_iter()
-        .map(|(_, seen)| seen)
-        .collect()
+    windows(&mut Frontend::new(spec, oversamples), chunks).into_iter().map(|(_, seen)| seen).collect()
 }
 
 fn waveform(window: usize) -> FeatureSpec {
-    FeatureSpec {
-        window,
-        features: Features::Waveform,
-        layout: Layout::Samples,
-        ..specs::yamnet()
-    }
+    FeatureSpec { window, features: Features::Waveform, layout: Layout::Samples, ..specs::yamnet() }
 }
 
 /// Small features, so that many cases fit in a second.
@@ -99,10 +86,7 @@ fn due(spec: &FeatureSpec, oversamples: u32, samples: usize) -> Vec<(u64, u64)> 
 fn a_centred_window_is_due_with_half_an_fft_after_its_last_frame() {
     // g(1) = round(44100 / 3470) = 13
     let last = 127 * 347 + 1280;
-    assert_eq!(
-        due(&specs::fsdkaggle2018(), 10, 50_000),
-        [(0, last), (13 * 347, 13 * 347 + last)]
-    );
+    assert_eq!(due(&specs::fsdkaggle2018(), 10, 50_000), [(0, last), (13 * 347, 13 * 347 + last)]);
 }
 
 #[test]
@@ -113,10 +97,7 @@ fn a_window_that_is_not_centred_is_due_with_its_last_samples() {
 #[test]
 fn a_waveform_is_due_with_its_last_sample() {
     // 16000 / 3 = 5333.3…
-    assert_eq!(
-        due(&waveform(400), 3, 11_100),
-        [(0, 400), (5333, 5733), (10_667, 11_067)]
-    );
+    assert_eq!(due(&waveform(400), 3, 11_100), [(0, 400), (5333, 5733), (10_667, 11_067)]);
 }
 
 #[test]
@@ -164,10 +145,7 @@ fn a_stream_with_a_window_has_no_other_at_its_end() {
 fn a_short_stream_is_centred_in_zeros() {
     let seen = seen(&waveform(10), 10, std::iter::once(&[1.0, 2.0, 3.0][..]));
     let expected = [0.0, 0.0, 0.0, 1.0, 2.0, 3.0, 0.0, 0.0, 0.0, 0.0_f32].map(f32::to_bits);
-    assert_eq!(
-        (seen[0].number, seen[0].position, &seen[0].tensor[..]),
-        (0, 0, &expected[..])
-    );
+    assert_eq!((seen[0].number, seen[0].position, &seen[0].tensor[..]), (0, 0, &expected[..]));
     assert_eq!(seen[0].rms, 1.4_f32.sqrt().to_bits());
 }
 
@@ -184,15 +162,7 @@ fn a_stream_of_a_window_that_was_not_due_is_cut_to_the_window() {
 
 #[test]
 fn tiny_streams_are_finite() {
-    for spec in [
-        specs::fsdkaggle2018(),
-        specs::yamnet(),
-        small(true, 3),
-        FeatureSpec {
-            window: 1,
-            ..small(true, 3)
-        },
-    ] {
+    for spec in [specs::fsdkaggle2018(), specs::yamnet(), small(true, 3), FeatureSpec { window: 1, ..small(true, 3) }] {
         let seen = seen(&spec, 10, std::iter::once(&[0.5][..]));
         assert!(seen[0].tensor.iter().all(|bits| f32::from_bits(*bits).is_finite()));
     }

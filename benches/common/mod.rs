@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-/// Rounds of a comparison; each measures both sides.
-const ROUNDS: usize = 11;
+/// Rounds of a comparison; each measures both sides. Many short ones: a preempted round falls out of the median.
+const ROUNDS: usize = 101;
 
 /// Medians of a comparison.
 pub(crate) struct Comparison {
@@ -18,19 +18,11 @@ pub(crate) struct Comparison {
 
 /// Measures both in turns. Each closure does its work once, or a fixed number of times.
 pub(crate) fn compare(mut own: impl FnMut(), mut other: impl FnMut()) -> Comparison {
-    let rounds: Vec<(Duration, Duration)> = (0..=ROUNDS)
-        .map(|_| (time(&mut own), time(&mut other)))
-        .skip(1)
-        .collect();
+    let rounds: Vec<(Duration, Duration)> = (0..=ROUNDS).map(|_| (time(&mut own), time(&mut other))).skip(1).collect();
     Comparison {
         own: median(rounds.iter().map(|round| round.0)),
         other: median(rounds.iter().map(|round| round.1)),
-        ratio: median(
-            rounds
-                .iter()
-                .map(|round| Ratio(round.0.as_secs_f64() / round.1.as_secs_f64())),
-        )
-        .0,
+        ratio: median(rounds.iter().map(|round| Ratio(round.0.as_secs_f64() / round.1.as_secs_f64()))).0,
     }
 }
 

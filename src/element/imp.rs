@@ -218,7 +218,9 @@ impl BaseTransformImpl for SoundClassify {
     fn transform_ip_passthrough(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         self.decide_on_waiting();
         self.send_tags();
-        self.buffer(buffer);
+        // A second reference: mapping a buffer that nobody else holds would merge its memories.
+        let shared = buffer.clone();
+        self.buffer(&shared);
         Ok(gst::FlowSuccess::Ok)
     }
 }

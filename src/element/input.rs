@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use super::resampler::Resampler;
 
+/// Largest absolute value that is analysed, far above full scale; beyond it the arithmetic would overflow.
+const LOUDEST: f32 = 1e6;
 /// Frames unpacked at a time: bounds the scratch memory, whatever the buffer's size.
 const BLOCK: usize = 2048;
 
@@ -146,7 +148,8 @@ impl Input {
     // Channel average of frames `start .. start + count` into `mono`.
     fn mix(&mut self, audio: &Audio<'_>, start: usize, count: usize) -> Result<(), InputError> {
         let channels = self.info.channels() as usize;
-        let sample = self.info.bps() as usize;
+        // Not `bps`, which counts the bits in use: a sample of S24_32 takes four bytes.
+        let sample = self.info.width() as usize / 8;
         let interleaved = self.info.layout() == gst_audio::AudioLayout::Interleaved;
         if interleaved {
             let bytes = &plane(audio, 0)?[start * channels * sample..][..count * channels * sample];
@@ -160,7 +163,7 @@ impl Input {
                 add_scaled(&mut self.mono[..count], &self.unpacked, scale);
             }
         }
-        self.invalid += silence_invalid(&mut self.mono[..count]);
+        self.invalid += sanitise(&mut self.mono[..count]);
         Ok(())
     }
 
@@ -215,13 +218,12 @@ fn add_scaled(sum: &mut [f32], plane: &[f64], scale: f32) {
     }
 }
 
-fn silence_invalid(samples: &mut [f32]) -> u64 {
+// NaN and infinity become 0 and are counted.
+fn sanitise(samples: &mut [f32]) -> u64 {
     let mut invalid = 0;
     for sample in samples {
-        if !sample.is_finite() {
-            *sample = 0.0;
-            invalid += 1;
-        }
+        invalid += u64::from(!sample.is_finite());
+        *sample = if sample.is_finite() { sample.clamp(-LOUDEST, LOUDEST) } else { 0.0 };
     }
     invalid
 }

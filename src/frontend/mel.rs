@@ -13,6 +13,8 @@ const LANES: usize = 8;
 pub(super) struct MelBank {
     bands: Vec<Band>,
     weights: Vec<[f32; LANES]>,
+    /// Sums of each band, lane by lane.
+    partial: Vec<[f32; LANES]>,
 }
 
 /// Where a band begins in the spectrum, and how many vectors of weights it has.
@@ -27,7 +29,11 @@ impl MelBank {
     pub(super) const PADDING: usize = LANES;
 
     pub(super) fn new(mel: &LogMel, sample_rate: u32) -> Self {
-        let mut bank = Self { bands: Vec::with_capacity(mel.n_mels), weights: Vec::new() };
+        let mut bank = Self {
+            bands: Vec::new(),
+            weights: Vec::new(),
+            partial: vec![[0.0; LANES]; mel.n_mels],
+        };
         let edges = edges(mel);
         for band in edges.windows(3) {
             bank.add(&triangle(band, mel, sample_rate));
@@ -37,7 +43,10 @@ impl MelBank {
 
     fn add(&mut self, dense: &[f32]) {
         let bin = dense.iter().position(|weight| *weight > 0.0).unwrap_or(0);
-        let end = dense.iter().rposition(|weight| *weight > 0.0).map_or(bin, |last| last + 1);
+        let end = dense
+            .iter()
+            .rposition(|weight| *weight > 0.0)
+            .map_or(bin, |last| last + 1);
         let vectors = (end - bin).div_ceil(LANES);
         self.bands.push(Band { bin, vectors });
         for weights in dense[bin..end].chunks(LANES) {
@@ -48,26 +57,36 @@ impl MelBank {
     }
 
     /// One value a band from a spectrum of `n_fft / 2 + 1` values and the padding.
-    pub(super) fn apply(&self, power: &[f32], values: &mut [f32]) {
+    pub(super) fn apply(&mut self, power: &[f32], values: &mut [f32]) {
         debug_assert_eq!(values.len(), self.bands.len());
-        sum_bands(&self.bands, &self.weights, power, values);
+        sum_bands(&self.bands, &self.weights, power, &mut self.partial);
+        sum_lanes(&self.partial, values);
+    }
+}
+
+/// Lanes are left apart: their sum in here would keep the compiler from whole vectors.
+#[multiversion(targets("x86_64+avx2"))]
+fn sum_bands(bands: &[Band], weights: &[[f32; LANES]], power: &[f32], partial: &mut [[f32; LANES]]) {
+    let mut rest = weights;
+    for (sums, band) in partial.iter_mut().zip(bands) {
+        let (own, others) = rest.split_at(band.vectors);
+        rest = others;
+        let (bins, _) = power[band.bin..][..band.vectors * LANES].as_chunks::<LANES>();
+        let mut lanes = [0.0; LANES];
+        for (weights, bins) in own.iter().zip(bins) {
+            for lane in 0..LANES {
+                lanes[lane] += weights[lane] * bins[lane];
+            }
+        }
+        *sums = lanes;
     }
 }
 
 #[multiversion(targets("x86_64+avx2"))]
-fn sum_bands(bands: &[Band], weights: &[[f32; LANES]], power: &[f32], values: &mut [f32]) {
-    let mut rest = weights;
-    for (value, band) in values.iter_mut().zip(bands) {
-        let (own, others) = rest.split_at(band.vectors);
-        rest = others;
-        let (bins, _) = power[band.bin..][..band.vectors * LANES].as_chunks::<LANES>();
-        let mut sums = [0.0; LANES];
-        for (weights, bins) in own.iter().zip(bins) {
-            for lane in 0..LANES {
-                sums[lane] += weights[lane] * bins[lane];
-            }
-        }
-        *value = ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+fn sum_lanes(partial: &[[f32; LANES]], values: &mut [f32]) {
+    for (value, sums) in values.iter_mut().zip(partial) {
+        let [a, b, c, d, e, f, g, h] = *sums;
+        *value = ((a + e) + (c + g)) + ((b + f) + (d + h));
     }
 }
 
@@ -91,7 +110,9 @@ fn triangle(edges: &[f64], mel: &LogMel, sample_rate: u32) -> Vec<f32> {
 fn edges(mel: &LogMel) -> Vec<f64> {
     let (low, high) = (hz_to_mel(mel.fmin, mel.scale), hz_to_mel(mel.fmax, mel.scale));
     let step = (high - low) / (mel.n_mels + 1) as f64;
-    (0..mel.n_mels + 2).map(|edge| mel_to_hz(low + step * edge as f64, mel.scale)).collect()
+    (0..mel.n_mels + 2)
+        .map(|edge| mel_to_hz(low + step * edge as f64, mel.scale))
+        .collect()
 }
 
 /// Slaney's scale: 200/3 Hz a mel up to 1 kHz, then 27 mels for each factor of 6.4.
@@ -140,7 +161,7 @@ mod tests {
     fn a_band_without_a_bin_is_zero() {
         let mut mel = test_specs::log_mel(&test_specs::fsdkaggle2018());
         mel.n_mels = 2000;
-        let bank = MelBank::new(&mel, 44_100);
+        let mut bank = MelBank::new(&mel, 44_100);
         let mut values = vec![1.0; 2000];
         bank.apply(&vec![1.0; mel.n_fft / 2 + 1 + MelBank::PADDING], &mut values);
         assert!(values.contains(&0.0));

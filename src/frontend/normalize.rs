@@ -29,11 +29,18 @@ impl Writer {
                     Log::Db { top_db, .. } => top_db.map(|range| range as f32),
                     Log::Ln { .. } | Log::Log10 { .. } => None,
                 };
-                (top_db, (spec.layout != Layout::FramesMels).then_some((mel.frames, mel.n_mels)))
+                (
+                    top_db,
+                    (spec.layout != Layout::FramesMels).then_some((mel.frames, mel.n_mels)),
+                )
             }
             Features::Waveform => (None, None),
         };
-        Self { normalize: spec.normalize, top_db, transposed }
+        Self {
+            normalize: spec.normalize,
+            top_db,
+            transposed,
+        }
     }
 
     /// Writes the model's input; `values` are in the order of time.
@@ -52,13 +59,30 @@ impl Writer {
     }
 
     fn map(&self, values: Pieces<'_>) -> Map {
-        let floor = self.top_db.map_or(f32::NEG_INFINITY, |range| extremes(values).1 - range);
+        let margin = match self.normalize {
+            Normalize::MinMax => Some(1.0),
+            Normalize::MinMaxEps => Some(1e-7),
+            Normalize::None | Normalize::Standard | Normalize::MeanVar => None,
+        };
+        let needed = margin.is_some() || self.top_db.is_some();
+        let (least, greatest) = if needed { extremes(values) } else { (0.0, 0.0) };
+        let floor = self.top_db.map_or(f32::NEG_INFINITY, |range| greatest - range);
+        if let Some(margin) = margin {
+            let shift = least.max(floor);
+            return Map {
+                floor,
+                shift,
+                scale: 1.0 / (greatest - shift + margin),
+            };
+        }
         match self.normalize {
-            Normalize::None => Map { floor, shift: 0.0, scale: 1.0 },
-            Normalize::MinMax => Map::min_max(values, floor, 1.0),
-            Normalize::MinMaxEps => Map::min_max(values, floor, 1e-7),
             Normalize::Standard => Map::standard(values, floor, |deviation| deviation + 1.0),
             Normalize::MeanVar => Map::standard(values, floor, |deviation| deviation.max(1e-6)),
+            Normalize::None | Normalize::MinMax | Normalize::MinMaxEps => Map {
+                floor,
+                shift: 0.0,
+                scale: 1.0,
+            },
         }
     }
 }
@@ -72,12 +96,6 @@ struct Map {
 }
 
 impl Map {
-    fn min_max(values: Pieces<'_>, floor: f32, margin: f32) -> Self {
-        let (least, greatest) = extremes(values);
-        let shift = least.max(floor);
-        Self { floor, shift, scale: 1.0 / (greatest - shift + margin) }
-    }
-
     fn standard(values: Pieces<'_>, floor: f32, divisor: impl Fn(f64) -> f64) -> Self {
         let count = (values[0].len() + values[1].len()) as f64;
         let total = |sum: fn(&[f32], f32, f32) -> f64, shift: f32| {
@@ -86,7 +104,11 @@ impl Map {
         let rough = total(sum, 0.0) as f32;
         // A second pass takes out what rounding left in the first.
         let shift = (f64::from(rough) + total(sum, rough)) as f32;
-        Self { floor, shift, scale: (1.0 / divisor(total(sum_of_squares, shift).sqrt())) as f32 }
+        Self {
+            floor,
+            shift,
+            scale: (1.0 / divisor(total(sum_of_squares, shift).sqrt())) as f32,
+        }
     }
 
     #[inline(always)]
@@ -97,24 +119,40 @@ impl Map {
 
 /// Least and greatest value.
 fn extremes(values: Pieces<'_>) -> (f32, f32) {
-    let (head, tail) = (range(values[0]), range(values[1]));
-    (head.0.min(tail.0), head.1.max(tail.1))
-}
-
-#[multiversion(targets("x86_64+avx2"))]
-fn range(values: &[f32]) -> (f32, f32) {
-    let (vectors, rest) = values.as_chunks::<LANES>();
-    let mut least = [f32::INFINITY; LANES];
-    let mut greatest = [f32::NEG_INFINITY; LANES];
-    for vector in vectors {
-        for lane in 0..LANES {
-            least[lane] = least[lane].min(vector[lane]);
-            greatest[lane] = greatest[lane].max(vector[lane]);
+    let (mut least, mut greatest) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+    for part in values {
+        let (vectors, rest) = part.as_chunks::<LANES>();
+        widen(vectors, &mut least, &mut greatest);
+        for value in rest {
+            least[0] = least[0].min(*value);
+            greatest[0] = greatest[0].max(*value);
         }
     }
-    let least = least.iter().chain(rest).fold(f32::INFINITY, |least, value| least.min(*value));
-    let greatest = greatest.iter().chain(rest).fold(f32::NEG_INFINITY, |greatest, value| greatest.max(*value));
-    (least, greatest)
+    (
+        least.into_iter().fold(f32::INFINITY, f32::min),
+        greatest.into_iter().fold(f32::NEG_INFINITY, f32::max),
+    )
+}
+
+/// Lanes are left apart: their fold in here would keep the compiler from whole vectors.
+#[multiversion(targets("x86_64+avx2"))]
+fn widen(vectors: &[[f32; LANES]], least: &mut [f32; LANES], greatest: &mut [f32; LANES]) {
+    let (mut low, mut high) = (*least, *greatest);
+    for vector in vectors {
+        for lane in 0..LANES {
+            low[lane] = if vector[lane] < low[lane] {
+                vector[lane]
+            } else {
+                low[lane]
+            };
+            high[lane] = if vector[lane] > high[lane] {
+                vector[lane]
+            } else {
+                high[lane]
+            };
+        }
+    }
+    (*least, *greatest) = (low, high);
 }
 
 /// `Σ (max(x, floor) − shift)`.
@@ -192,8 +230,9 @@ mod tests {
 
     /// The formulas of the manifest, in f64, frame by frame, and what they divided by.
     fn formula(normalize: Normalize, top_db: Option<f64>, values: &[f32]) -> (Vec<f64>, f64) {
-        let floor =
-            top_db.map_or(f64::NEG_INFINITY, |range| values.iter().copied().fold(f32::MIN, f32::max) as f64 - range);
+        let floor = top_db.map_or(f64::NEG_INFINITY, |range| {
+            values.iter().copied().fold(f32::MIN, f32::max) as f64 - range
+        });
         let mut x: Vec<f64> = values.iter().map(|value| f64::from(*value).max(floor)).collect();
         let least = x.iter().copied().fold(f64::INFINITY, f64::min);
         let greatest = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -210,8 +249,13 @@ mod tests {
         (x, divisor)
     }
 
-    const ALL: [Normalize; 5] =
-        [Normalize::None, Normalize::MinMax, Normalize::MinMaxEps, Normalize::Standard, Normalize::MeanVar];
+    const ALL: [Normalize; 5] = [
+        Normalize::None,
+        Normalize::MinMax,
+        Normalize::MinMaxEps,
+        Normalize::Standard,
+        Normalize::MeanVar,
+    ];
 
     #[test]
     fn a_constant_window_stays_finite() {
@@ -222,7 +266,10 @@ mod tests {
                 Writer::new(&spec(normalize, Layout::MelsFrames, 40, 50, Some(80.0)))
                     .write([&values, &[]], &mut tensor);
                 let expected = if normalize == Normalize::None { constant } else { 0.0 };
-                assert!(tensor.iter().all(|value| (value - expected).abs() < 1e-6), "{normalize:?} {constant}");
+                assert!(
+                    tensor.iter().all(|value| (value - expected).abs() < 1e-6),
+                    "{normalize:?} {constant}"
+                );
             }
         }
     }
@@ -236,7 +283,10 @@ mod tests {
         Writer::new(&spec).write([&[-1.0, 0.0, 1.0], &[0.0, -1.0]], &mut tensor);
         let third = 1.0 / 3.0;
         assert!(
-            tensor.iter().zip([0.0, third, 2.0 * third, third, 0.0]).all(|(left, right)| (left - right).abs() < 1e-6)
+            tensor
+                .iter()
+                .zip([0.0, third, 2.0 * third, third, 0.0])
+                .all(|(left, right)| (left - right).abs() < 1e-6)
         );
     }
 

@@ -11,11 +11,7 @@ pub(crate) fn signal(length: usize) -> Vec<f32> {
         let hiss = (noise >> 16) as i32 - 32_768;
         let saw = (phase >> 16) as i32 - 32_768;
         let quieter = n / 2048 % 18;
-        let level = if quieter < 16 {
-            ((hiss >> 2) + (saw >> 1)) >> quieter
-        } else {
-            0
-        };
+        let level = if quieter < 16 { ((hiss >> 2) + (saw >> 1)) >> quieter } else { 0 };
         level as f32 / 32_768.0
     };
     (0..length).map(sample).collect()

@@ -32,10 +32,7 @@ fn original(sample_rate: u32, n_fft: usize, hop_length: usize, side: usize) -> F
             power: Power::Two,
             center: true,
             frames: side,
-            log: Log::Db {
-                amin: 1e-10,
-                top_db: Some(80.0),
-            },
+            log: Log::Db { amin: 1e-10, top_db: Some(80.0) },
         }),
         normalize: Normalize::MinMax,
         layout: Layout::MelsFrames,
