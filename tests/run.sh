@@ -48,7 +48,7 @@ run_tests() {
   cargo test --locked --doc
   step "tests"
   if command -v cargo-nextest >/dev/null; then
-    cargo nextest run --locked --no-tests fail "$@"
+    cargo nextest run --locked "$@"
   else
     cargo test --locked --lib --bins --tests --examples "$@"
   fi
