@@ -40,11 +40,7 @@ fn frame(name: &str, spec: &FeatureSpec) {
         || (0..frames).for_each(|_| fft()),
     );
     let what = format!("log-mel frame, `{name}` ({})", micros(comparison.own / frames as u32));
-    let against = format!(
-        "bare `realfft` of {} ({})",
-        mel.n_fft,
-        micros(comparison.other / frames as u32)
-    );
+    let against = format!("bare `realfft` of {} ({})", mel.n_fft, micros(comparison.other / frames as u32));
     common::print_row(&what, &against, comparison.ratio, 1.4);
 }
 
@@ -79,12 +75,7 @@ fn growth() {
             (0..5).for_each(|_| push(&mut young, &samples));
         },
     );
-    common::print_row(
-        "5 s of audio after 10 hours, `yamnet`",
-        "the first 5 s",
-        comparison.ratio,
-        1.05,
-    );
+    common::print_row("5 s of audio after 10 hours, `yamnet`", "the first 5 s", comparison.ratio, 1.05);
 }
 
 fn push(frontend: &mut Frontend, samples: &[f32]) {

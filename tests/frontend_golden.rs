@@ -32,10 +32,7 @@ impl Golden {
     fn read(reader: impl Read) -> Self {
         let array = npyz::NpyFile::new(reader).expect("a .npy file");
         let rows = array.shape()[0] as usize;
-        Self {
-            rows,
-            values: array.into_vec().expect("float32 values"),
-        }
+        Self { rows, values: array.into_vec().expect("float32 values") }
     }
 
     fn data(name: &str) -> Self {
@@ -51,9 +48,7 @@ impl Golden {
     /// Rows of a transposed array.
     fn transposed(&self) -> Self {
         let width = self.values.len() / self.rows;
-        let values = (0..width)
-            .flat_map(|column| (0..self.rows).map(move |row| self.row(row)[column]))
-            .collect();
+        let values = (0..width).flat_map(|column| (0..self.rows).map(move |row| self.row(row)[column])).collect();
         Self { rows: width, values }
     }
 }
@@ -82,11 +77,7 @@ fn shared_array(archive: &str, array: &str) -> Option<Golden> {
 
 fn shared_audio() -> Option<Vec<f32>> {
     let mut wave = hound::WavReader::open(shared("audio/desktop_sounds-16k.wav")?).expect("a wave file");
-    Some(
-        wave.samples::<i16>()
-            .map(|sample| f32::from(sample.expect("a sample")) / 32_768.0)
-            .collect(),
-    )
+    Some(wave.samples::<i16>().map(|sample| f32::from(sample.expect("a sample")) / 32_768.0).collect())
 }
 
 /// Every window before normalisation (frames × mels), with its position.
@@ -114,17 +105,11 @@ fn short(spec: &FeatureSpec, samples: &[f32]) -> Vec<f32> {
 fn assert_close(name: &str, computed: &[f32], golden: &[f32], tolerance: f32) {
     assert_eq!(computed.len(), golden.len(), "{name}");
     let pairs = computed.iter().zip(golden).enumerate();
-    let worst = pairs
-        .map(|(at, (left, right))| ((left - right).abs(), at))
-        .max_by(|left, right| left.0.total_cmp(&right.0));
+    let worst =
+        pairs.map(|(at, (left, right))| ((left - right).abs(), at)).max_by(|left, right| left.0.total_cmp(&right.0));
     let (deviation, at) = worst.expect("values");
     println!("{name}: deviation {deviation:.2e} at {at}, golden {}", golden[at]);
-    assert!(
-        deviation <= tolerance,
-        "{name}: {} instead of {} at {at}",
-        computed[at],
-        golden[at]
-    );
+    assert!(deviation <= tolerance, "{name}: {} instead of {} at {at}", computed[at], golden[at]);
 }
 
 /// Compares every frame of every window with the continuous grid, and expects `count` windows.
@@ -146,13 +131,7 @@ fn assert_grid(name: &str, spec: &FeatureSpec, samples: &[f32], golden: &Golden,
 #[test]
 fn fsdkaggle2018_is_librosas_grid() {
     let golden = Golden::data("fsdkaggle2018.npy");
-    let windows = assert_grid(
-        "fsdkaggle2018",
-        &specs::fsdkaggle2018(),
-        &signal::signal(52_920),
-        &golden,
-        DB,
-    );
+    let windows = assert_grid("fsdkaggle2018", &specs::fsdkaggle2018(), &signal::signal(52_920), &golden, DB);
     assert_eq!(windows, 2);
 }
 
@@ -193,12 +172,7 @@ fn other_parameters_are_librosas_too() {
 fn a_short_clip_is_librosas_in_zeros() {
     let tensor = short(&specs::fsdkaggle2018(), &signal::signal(17_640));
     // 1e-3 dB of a range of 80.
-    assert_close(
-        "fsdkaggle2018, short",
-        &tensor,
-        &Golden::data("fsdkaggle2018-short.npy").values,
-        1e-3 / 80.0,
-    );
+    assert_close("fsdkaggle2018, short", &tensor, &Golden::data("fsdkaggle2018-short.npy").values, 1e-3 / 80.0);
 }
 
 #[test]
@@ -214,13 +188,7 @@ fn real_sound_is_librosas_grid() {
     else {
         return;
     };
-    assert_grid(
-        "desktop_sounds",
-        &specs::fsdkaggle2018_small(),
-        &audio,
-        &golden.transposed(),
-        DB,
-    );
+    assert_grid("desktop_sounds", &specs::fsdkaggle2018_small(), &audio, &golden.transposed(), DB);
 }
 
 #[test]
@@ -232,11 +200,7 @@ fn real_sound_for_yamnet_is_the_oracles() {
     let spec = specs::yamnet();
     // The oracle's patches begin every 48 frames: 0.48 s. 100 windows a second begin at every frame.
     let windows = windows(&spec, 100, &audio);
-    let computed: Vec<f32> = windows
-        .iter()
-        .step_by(48)
-        .flat_map(|(_, values)| values.clone())
-        .collect();
+    let computed: Vec<f32> = windows.iter().step_by(48).flat_map(|(_, values)| values.clone()).collect();
     assert_close("desktop_sounds, yamnet", &computed, &golden.values, LN);
 }
 

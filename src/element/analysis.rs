@@ -219,9 +219,7 @@ impl Dispatch {
             let Some(ticket) = self.stream.drop_oldest() else { break };
             self.messages.extend(self.results.dropped(ticket));
         }
-        for (ticket, tensor) in self.batch.drain(..) {
-            self.stream.push(ticket, tensor);
-        }
+        self.stream.push_all(self.batch.drain(..));
     }
 
     fn count(&self, frames: usize, invalid: u64, begun: Instant) {

@@ -29,11 +29,7 @@ impl MelBank {
     pub(super) const PADDING: usize = LANES;
 
     pub(super) fn new(mel: &LogMel, sample_rate: u32) -> Self {
-        let mut bank = Self {
-            bands: Vec::new(),
-            weights: Vec::new(),
-            partial: vec![[0.0; LANES]; mel.n_mels],
-        };
+        let mut bank = Self { bands: Vec::new(), weights: Vec::new(), partial: vec![[0.0; LANES]; mel.n_mels] };
         let edges = edges(mel);
         for band in edges.windows(3) {
             bank.add(&triangle(band, mel, sample_rate));
@@ -43,10 +39,7 @@ impl MelBank {
 
     fn add(&mut self, dense: &[f32]) {
         let bin = dense.iter().position(|weight| *weight > 0.0).unwrap_or(0);
-        let end = dense
-            .iter()
-            .rposition(|weight| *weight > 0.0)
-            .map_or(bin, |last| last + 1);
+        let end = dense.iter().rposition(|weight| *weight > 0.0).map_or(bin, |last| last + 1);
         let vectors = (end - bin).div_ceil(LANES);
         self.bands.push(Band { bin, vectors });
         for weights in dense[bin..end].chunks(LANES) {
@@ -110,9 +103,7 @@ fn triangle(edges: &[f64], mel: &LogMel, sample_rate: u32) -> Vec<f32> {
 fn edges(mel: &LogMel) -> Vec<f64> {
     let (low, high) = (hz_to_mel(mel.fmin, mel.scale), hz_to_mel(mel.fmax, mel.scale));
     let step = (high - low) / (mel.n_mels + 1) as f64;
-    (0..mel.n_mels + 2)
-        .map(|edge| mel_to_hz(low + step * edge as f64, mel.scale))
-        .collect()
+    (0..mel.n_mels + 2).map(|edge| mel_to_hz(low + step * edge as f64, mel.scale)).collect()
 }
 
 /// Slaney's scale: 200/3 Hz a mel up to 1 kHz, then 27 mels for each factor of 6.4.

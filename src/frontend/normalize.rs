@@ -29,18 +29,11 @@ impl Writer {
                     Log::Db { top_db, .. } => top_db.map(|range| range as f32),
                     Log::Ln { .. } | Log::Log10 { .. } => None,
                 };
-                (
-                    top_db,
-                    (spec.layout != Layout::FramesMels).then_some((mel.frames, mel.n_mels)),
-                )
+                (top_db, (spec.layout != Layout::FramesMels).then_some((mel.frames, mel.n_mels)))
             }
             Features::Waveform => (None, None),
         };
-        Self {
-            normalize: spec.normalize,
-            top_db,
-            transposed,
-        }
+        Self { normalize: spec.normalize, top_db, transposed }
     }
 
     /// Writes the model's input; `values` are in the order of time.
@@ -69,20 +62,12 @@ impl Writer {
         let floor = self.top_db.map_or(f32::NEG_INFINITY, |range| greatest - range);
         if let Some(margin) = margin {
             let shift = least.max(floor);
-            return Map {
-                floor,
-                shift,
-                scale: 1.0 / (greatest - shift + margin),
-            };
+            return Map { floor, shift, scale: 1.0 / (greatest - shift + margin) };
         }
         match self.normalize {
             Normalize::Standard => Map::standard(values, floor, |deviation| deviation + 1.0),
             Normalize::MeanVar => Map::standard(values, floor, |deviation| deviation.max(1e-6)),
-            Normalize::None | Normalize::MinMax | Normalize::MinMaxEps => Map {
-                floor,
-                shift: 0.0,
-                scale: 1.0,
-            },
+            Normalize::None | Normalize::MinMax | Normalize::MinMaxEps => Map { floor, shift: 0.0, scale: 1.0 },
         }
     }
 }
@@ -104,11 +89,7 @@ impl Map {
         let rough = total(sum, 0.0) as f32;
         // A second pass takes out what rounding left in the first.
         let shift = (f64::from(rough) + total(sum, rough)) as f32;
-        Self {
-            floor,
-            shift,
-            scale: (1.0 / divisor(total(sum_of_squares, shift).sqrt())) as f32,
-        }
+        Self { floor, shift, scale: (1.0 / divisor(total(sum_of_squares, shift).sqrt())) as f32 }
     }
 
     #[inline(always)]
@@ -128,10 +109,7 @@ fn extremes(values: Pieces<'_>) -> (f32, f32) {
             greatest[0] = greatest[0].max(*value);
         }
     }
-    (
-        least.into_iter().fold(f32::INFINITY, f32::min),
-        greatest.into_iter().fold(f32::NEG_INFINITY, f32::max),
-    )
+    (least.into_iter().fold(f32::INFINITY, f32::min), greatest.into_iter().fold(f32::NEG_INFINITY, f32::max))
 }
 
 /// Lanes are left apart: their fold in here would keep the compiler from whole vectors.
@@ -140,16 +118,8 @@ fn widen(vectors: &[[f32; LANES]], least: &mut [f32; LANES], greatest: &mut [f32
     let (mut low, mut high) = (*least, *greatest);
     for vector in vectors {
         for lane in 0..LANES {
-            low[lane] = if vector[lane] < low[lane] {
-                vector[lane]
-            } else {
-                low[lane]
-            };
-            high[lane] = if vector[lane] > high[lane] {
-                vector[lane]
-            } else {
-                high[lane]
-            };
+            low[lane] = if vector[lane] < low[lane] { vector[lane] } else { low[lane] };
+            high[lane] = if vector[lane] > high[lane] { vector[lane] } else { high[lane] };
         }
     }
     (*least, *greatest) = (low, high);
@@ -230,9 +200,8 @@ mod tests {
 
     /// The formulas of the manifest, in f64, frame by frame, and what they divided by.
     fn formula(normalize: Normalize, top_db: Option<f64>, values: &[f32]) -> (Vec<f64>, f64) {
-        let floor = top_db.map_or(f64::NEG_INFINITY, |range| {
-            values.iter().copied().fold(f32::MIN, f32::max) as f64 - range
-        });
+        let floor =
+            top_db.map_or(f64::NEG_INFINITY, |range| values.iter().copied().fold(f32::MIN, f32::max) as f64 - range);
         let mut x: Vec<f64> = values.iter().map(|value| f64::from(*value).max(floor)).collect();
         let least = x.iter().copied().fold(f64::INFINITY, f64::min);
         let greatest = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -249,13 +218,8 @@ mod tests {
         (x, divisor)
     }
 
-    const ALL: [Normalize; 5] = [
-        Normalize::None,
-        Normalize::MinMax,
-        Normalize::MinMaxEps,
-        Normalize::Standard,
-        Normalize::MeanVar,
-    ];
+    const ALL: [Normalize; 5] =
+        [Normalize::None, Normalize::MinMax, Normalize::MinMaxEps, Normalize::Standard, Normalize::MeanVar];
 
     #[test]
     fn a_constant_window_stays_finite() {
@@ -266,10 +230,7 @@ mod tests {
                 Writer::new(&spec(normalize, Layout::MelsFrames, 40, 50, Some(80.0)))
                     .write([&values, &[]], &mut tensor);
                 let expected = if normalize == Normalize::None { constant } else { 0.0 };
-                assert!(
-                    tensor.iter().all(|value| (value - expected).abs() < 1e-6),
-                    "{normalize:?} {constant}"
-                );
+                assert!(tensor.iter().all(|value| (value - expected).abs() < 1e-6), "{normalize:?} {constant}");
             }
         }
     }
@@ -283,10 +244,7 @@ mod tests {
         Writer::new(&spec).write([&[-1.0, 0.0, 1.0], &[0.0, -1.0]], &mut tensor);
         let third = 1.0 / 3.0;
         assert!(
-            tensor
-                .iter()
-                .zip([0.0, third, 2.0 * third, third, 0.0])
-                .all(|(left, right)| (left - right).abs() < 1e-6)
+            tensor.iter().zip([0.0, third, 2.0 * third, third, 0.0]).all(|(left, right)| (left - right).abs() < 1e-6)
         );
     }
 

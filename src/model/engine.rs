@@ -8,7 +8,15 @@ mod registry;
 mod sync;
 mod worker;
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    path::Path,
+    sync::{
+        Arc, LazyLock,
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
+    time::Duration,
+};
 
 use ort::{
     session::{RunOptions, Session, builder::GraphOptimizationLevel, builder::SessionBuilder},
@@ -50,6 +58,9 @@ impl Default for EngineOptions {
     }
 }
 
+/// How long the first runs of a network may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 type Key = ([u8; 32], EngineOptions);
 
 static ENGINES: LazyLock<Registry<Key, Engine>> = LazyLock::new(Registry::new);
@@ -62,10 +73,20 @@ impl Engine {
     /// [`Error::Runtime`] without ONNX Runtime, [`Error::Provider`] without the execution provider,
     /// [`Error::Model`] when the network can't be loaded or doesn't fit its manifest.
     pub fn shared(model: &Model, options: &EngineOptions) -> Result<Arc<Self>> {
-        ENGINES.get_or_make((model.digest(), *options), || {
-            Self::with_network(Box::new(OrtNetwork::load(model, *options)?))
-        })
+        let make = || Self::with_network(load_network(model, *options)?);
+        let engine = ENGINES.get_or_make((model.digest(), *options), make);
+        model.forget_bytes();
+        engine
     }
+}
+
+/// The model's network by itself, loaded, checked and warmed up, to run on the caller's own thread: without an
+/// engine around it, for benches and for work without streams.
+///
+/// # Errors
+/// Those of [`Engine::shared`].
+pub fn load_network(model: &Model, options: EngineOptions) -> Result<Box<dyn Network>> {
+    Ok(Box::new(OrtNetwork::load(model, options)?))
 }
 
 /// A session and what it needs to run without asking.
@@ -101,7 +122,7 @@ impl OrtNetwork {
         let session = model.with_bytes(|bytes| builder.commit_from_memory(bytes))?;
         let session = session.map_err(|error| fail(unreadable(&error.to_string())))?;
         let mut network = Self::fitted(session, model).map_err(&fail)?;
-        network.warm_up().map_err(fail)?;
+        network.watched(Self::warm_up).map_err(fail)?;
         Ok(network)
     }
 
@@ -134,6 +155,24 @@ impl OrtNetwork {
             max_batch,
             gathered: Vec::new(),
         })
+    }
+
+    /// Calls `run`, and ends it when it takes longer than any network should.
+    fn watched(&mut self, run: impl FnOnce(&mut Self) -> Result<(), String>) -> Result<(), String> {
+        let run_options = Arc::clone(&self.run_options);
+        let (finished, watch) = mpsc::channel::<()>();
+        let watchdog = move || {
+            let late = watch.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
+            // It sets a flag; should that fail, the run goes on.
+            late && run_options.terminate().is_ok()
+        };
+        let watchdog = thread::Builder::new().spawn(watchdog).map_err(|error| error.to_string())?;
+        let outcome = run(self);
+        drop(finished);
+        match watchdog.join() {
+            Ok(true) => Err(format!("a run of one window did not end within {PATIENCE:?}")),
+            _ => outcome,
+        }
     }
 
     /// Runs once, so that a network whose shapes only a run can tell is found out now, and learns whether a free
@@ -217,7 +256,18 @@ impl Network for OrtNetwork {
     }
 }
 
-fn configure(builder: SessionBuilder, options: EngineOptions) -> Result<SessionBuilder, ort::Error<SessionBuilder>> {
+/// Inputs and outputs of a network.
+pub(super) fn ports(bytes: &[u8], path: &Path) -> Result<(Vec<Port>, Vec<Port>)> {
+    let fail = |reason: String| Error::Model { path: path.to_path_buf(), reason };
+    let environment = runtime::environment()?;
+    let builder = Session::builder(&environment).map_err(|error| fail(error.to_string()))?;
+    let mut builder = configure(builder, EngineOptions::default()).map_err(|error| fail(error.to_string()))?;
+    let session = builder.commit_from_memory(bytes).map_err(|error| fail(unreadable(&error.to_string())))?;
+    let list = |outlets: &[Outlet]| outlets.iter().map(port).collect();
+    Ok((list(session.inputs()), list(session.outputs())))
+}
+
+fn configure(builder: SessionBuilder, options: EngineOptions) -> ort::Result<SessionBuilder> {
     builder
         .with_intra_threads(options.threads as usize)?
         .with_inter_threads(1)?
@@ -228,6 +278,7 @@ fn configure(builder: SessionBuilder, options: EngineOptions) -> Result<SessionB
         // Windows come far apart: threads that spin between them would burn a core.
         .with_intra_op_spinning(false)?
         .with_flush_to_zero()
+        .map_err(Into::into)
 }
 
 fn register(builder: SessionBuilder, options: EngineOptions) -> Result<SessionBuilder> {

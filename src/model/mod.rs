@@ -8,6 +8,7 @@ mod activation;
 mod builtin;
 mod engine;
 mod fit;
+mod inspect;
 pub mod manifest;
 mod network;
 mod provider;
@@ -16,8 +17,9 @@ mod source;
 
 pub use self::{
     activation::Activation,
-    engine::{Engine, EngineOptions, PoolStats, Reply, Stream, Tensor},
+    engine::{Engine, EngineOptions, PoolStats, Reply, Stream, Tensor, load_network},
     fit::Port,
+    inspect::{Report, inspect},
     manifest::{Defaults, Manifest},
     network::{Canceller, Network},
     provider::ExecutionProvider,

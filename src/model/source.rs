@@ -16,7 +16,7 @@ use super::{
 use crate::error::{Error, Result};
 
 /// Largest ONNX file, bytes: the limit of its format.
-const MAX_ONNX: u64 = 2 << 30;
+pub(super) const MAX_ONNX: u64 = 2 << 30;
 const WRITE_ONE: &str = "an ONNX file needs a manifest of the same name beside it that tells its features and labels: \
     write one after models/yamnet.toml";
 
@@ -45,7 +45,7 @@ impl Model {
     /// or not the one of the manifest's checksum.
     pub fn load(name: &str) -> Result<Self> {
         if let Some(files) = builtin::find(name) {
-            return Self::embedded(&files);
+            return Self::embedded(files);
         }
         let path = Path::new(name);
         match path.extension().and_then(|extension| extension.to_str()) {
@@ -139,6 +139,13 @@ impl Model {
                 let bytes = held.map_or_else(|| self.read_again(), Ok)?;
                 Ok(with(&bytes))
             }
+        }
+    }
+
+    /// Drops the file's bytes: there is an engine.
+    pub(super) fn forget_bytes(&self) {
+        if let Content::File(bytes) = &self.0.content {
+            drop(bytes.lock().unwrap_or_else(PoisonError::into_inner).take());
         }
     }
 

@@ -79,9 +79,12 @@ def main():
     linear("two-outputs", "batch", [*linear_nodes(), helper.make_node("Identity", ["flat"], ["embedding"])],
            [value("embedding", ["batch", MELS * FRAMES]), value("logits", ["batch", CLASSES])])
     # Shapes that only a run can tell, and a class too many.
-    save("unknown-shapes", [*linear_nodes(target="own"), helper.make_node("Concat", ["own", "more"], ["logits"], axis=1)],
+    save("unknown-shapes", [helper.make_node("NonZero", ["input"], ["places"]),
+                            helper.make_node("Cast", ["places"], ["cast"], to=FLOAT),
+                            helper.make_node("Flatten", ["cast"], ["flat"], axis=0),
+                            helper.make_node("Slice", ["flat", "start", "end", "axis"], ["logits"])],
          [value("input", [None] * 4)], [value("logits", [None] * 2)],
-         [constant("weights", WEIGHTS), constant("more", [[0.0]])])
+         [constant("start", [0], np.int64), constant("end", [4], np.int64), constant("axis", [1], np.int64)])
     save("rank-2", [helper.make_node("MatMul", ["input", "weights"], ["logits"])],
          [value("input", ["batch", MELS * FRAMES])], [value("logits", ["batch", CLASSES])],
          [constant("weights", WEIGHTS)])

@@ -79,11 +79,11 @@ impl<J> Queue<J> {
         state.lanes[lane.0].next_epoch()
     }
 
-    /// Appends a job.
-    pub(crate) fn push(&self, lane: LaneId, job: J) {
+    /// Appends jobs, so that the worker finds all of them or none.
+    pub(crate) fn push(&self, lane: LaneId, jobs: impl IntoIterator<Item = J>) {
         let mut state = lock(&self.state);
         let entry = &mut state.lanes[lane.0];
-        entry.jobs.push_back(job);
+        entry.jobs.extend(jobs);
         if !mem::replace(&mut entry.in_ready, true) {
             state.ready.push_back(lane.0);
         }
@@ -177,5 +177,141 @@ impl<J> State<J> {
             self.ready.push_back(index);
         }
         true
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn take(queue: &Queue<u32>, limit: usize) -> Vec<(LaneId, u32)> {
+        let mut batch = Vec::new();
+        assert!(queue.take(limit, &mut batch));
+        batch.into_iter().map(|taken| (taken.lane, taken.job)).collect()
+    }
+
+    #[test]
+    fn lanes_take_turns_and_keep_their_order() {
+        let queue = Queue::new();
+        let (a, b) = (queue.open(), queue.open());
+        (0..3).for_each(|job| queue.push(a, [job]));
+        queue.push(b, [10]);
+        assert_eq!(take(&queue, 3), [(a, 0), (b, 10), (a, 1)]);
+        assert_eq!(take(&queue, 3), [(a, 2)]);
+    }
+
+    #[test]
+    fn cleared_jobs_are_neither_current_nor_counted() {
+        let queue = Queue::new();
+        let lane = queue.open();
+        queue.push(lane, [0]);
+        let mut batch = Vec::new();
+        queue.take(1, &mut batch);
+        queue.push(lane, [1]);
+        assert_eq!(queue.pending(lane), 2);
+        assert_eq!(queue.clear(lane), [1]);
+        queue.push(lane, [2]);
+        assert!(!queue.is_current(lane, batch[0].epoch));
+        queue.done(lane, batch[0].epoch);
+        assert_eq!((queue.waiting(lane), queue.pending(lane)), (1, 1));
+        assert_eq!(take(&queue, 9), [(lane, 2)]);
+    }
+
+    #[test]
+    fn an_emptied_lane_is_passed_over_and_comes_again() {
+        let queue = Queue::new();
+        let (a, b) = (queue.open(), queue.open());
+        queue.push(a, [0]);
+        assert_eq!(queue.pop_oldest(a), Some(0));
+        queue.push(b, [1]);
+        assert_eq!(take(&queue, 9), [(b, 1)]);
+        queue.push(a, [2]);
+        assert_eq!(take(&queue, 9), [(a, 2)]);
+    }
+
+    #[test]
+    fn a_shut_queue_gives_nothing() {
+        let queue = Queue::new();
+        queue.push(queue.open(), [0]);
+        queue.shut();
+        assert!(!queue.take(1, &mut Vec::new()));
+    }
+}
+
+/// Every interleaving: `RUSTFLAGS="--cfg loom" cargo test --lib --target-dir target/loom loom`.
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use loom::{sync::Arc, thread};
+
+    use super::*;
+
+    #[test]
+    fn loom_every_push_is_taken_in_order() {
+        loom::model(|| {
+            let queue = Arc::new(Queue::new());
+            let lane = queue.open();
+            let pusher = Arc::clone(&queue);
+            let thread = thread::spawn(move || (0..2).for_each(|job| pusher.push(lane, [job])));
+            let (mut jobs, mut batch) = (Vec::new(), Vec::new());
+            while jobs.len() < 2 {
+                assert!(queue.take(2, &mut batch));
+                jobs.extend(batch.drain(..).map(|taken| taken.job));
+            }
+            assert_eq!(jobs, [0, 1]);
+            thread.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn loom_two_streams_lose_nothing() {
+        loom::model(|| {
+            let queue = Arc::new(Queue::new());
+            let threads = [0, 1].map(|job| {
+                let queue = Arc::clone(&queue);
+                thread::spawn(move || queue.push(queue.open(), [job]))
+            });
+            let mut batch = Vec::new();
+            let mut jobs = Vec::new();
+            while jobs.len() < 2 {
+                assert!(queue.take(2, &mut batch));
+                jobs.extend(batch.drain(..).map(|taken| taken.job));
+            }
+            jobs.sort_unstable();
+            assert_eq!(jobs, [0, 1]);
+            threads.map(|thread| thread.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn loom_nothing_of_before_a_clear_is_current() {
+        loom::model(|| {
+            let queue = Arc::new(Queue::new());
+            let lane = queue.open();
+            queue.push(lane, [0]);
+            let worker = Arc::clone(&queue);
+            let thread = thread::spawn(move || {
+                let mut batch = Vec::new();
+                while worker.take(1, &mut batch) {
+                    batch.drain(..).for_each(|taken| worker.done(taken.lane, taken.epoch));
+                }
+            });
+            queue.clear(lane);
+            assert_eq!(queue.pending(lane), 0);
+            queue.push(lane, [1]);
+            assert!(queue.pending(lane) <= 1);
+            queue.shut();
+            thread.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn loom_shutting_wakes_the_worker() {
+        loom::model(|| {
+            let queue = Arc::new(Queue::<u32>::new());
+            let worker = Arc::clone(&queue);
+            let thread = thread::spawn(move || assert!(!worker.take(1, &mut Vec::new())));
+            queue.shut();
+            thread.join().unwrap();
+        });
     }
 }

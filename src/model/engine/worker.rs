@@ -148,8 +148,14 @@ pub struct Stream {
 impl Stream {
     /// Queues a window; never waits for a run.
     pub fn push(&self, ticket: u64, tensor: Tensor) {
-        let job = Job { ticket, tensor, door: Arc::clone(&self.door) };
-        self.queue().push(self.lane, job);
+        self.push_all([(ticket, tensor)]);
+    }
+
+    /// Queues windows in one go, so that they go into one run if it has room; never waits for a run. `windows` is
+    /// iterated with a lock held: it must do nothing but hand them over.
+    pub fn push_all(&self, windows: impl IntoIterator<Item = (u64, Tensor)>) {
+        let job = |(ticket, tensor)| Job { ticket, tensor, door: Arc::clone(&self.door) };
+        self.queue().push(self.lane, windows.into_iter().map(job));
     }
 
     /// Takes the oldest window that waits out of the queue and gives its ticket; it gets no reply.
