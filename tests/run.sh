@@ -5,7 +5,8 @@
 #   tests/run.sh [FILTER]     FILTER: only the tests with this in their name
 #
 # Installs what is missing first, as pipelines/setup.sh does. What needs the recordings and models of ../shared runs
-# where they are; each test that does not run says why.
+# where they are; each test that does not run says why. Not here, for it takes a quarter of an hour: that
+# `cargo cinstall --release --destdir=DIR --prefix=/usr` (cargo-c) makes a plugin that gst-inspect-1.0 finds.
 set -euo pipefail
 
 # shellcheck source=../pipelines/setup.sh
