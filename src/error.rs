@@ -69,10 +69,18 @@ pub enum Error {
     /// A model run failed.
     #[error("inference failed: {0}")]
     Inference(String),
+    /// The model gave a score that is no number.
+    #[error("the model's score of class {class} is {value}")]
+    NotFinite {
+        /// Index of the first such class.
+        class: usize,
+        /// NaN or an infinity.
+        value: f32,
+    },
     /// A model run was given up: the stream was closed or the model did not answer in time.
     #[error("inference cancelled: {0}")]
     Cancelled(String),
 }
 
 /// Result with this crate's [`enum@Error`].
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -6,8 +6,12 @@
 //! is told.
 
 pub mod decision;
+pub mod element;
 pub mod error;
 pub mod frontend;
 pub mod model;
+mod plugin;
 
+pub use element::message::{Classification, Label};
 pub use error::Error;
+pub use plugin::plugin_register_static;

@@ -1,2 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Model input → scores.
+//!
+//! [`Model::load`] reads a manifest and finds its ONNX file; [`Engine::shared`] runs it, for all streams of the
+//! process; [`Engine::stream`] is one stream's door.
+
+mod activation;
+mod builtin;
+mod engine;
+mod fit;
+mod inspect;
+pub mod manifest;
+mod network;
+mod provider;
+pub mod runtime;
+mod source;
+
+pub use self::{
+    activation::Activation,
+    engine::{Engine, EngineOptions, PoolStats, Reply, Stream, Tensor, load_network},
+    fit::Port,
+    inspect::{Report, inspect},
+    manifest::{Defaults, Manifest},
+    network::{Canceller, Network},
+    provider::ExecutionProvider,
+    source::Model,
+};

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The front end's cost, as ratios: `cargo bench --bench frontend`.
+
+mod common;
+#[path = "../tests/common/signal.rs"]
+mod signal;
+#[path = "../tests/common/specs.rs"]
+mod specs;
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use gstsoundclassify::frontend::{
+    ChannelAxis, FeatureSpec, Features, Frontend, Layout, Log, LogMel, MelNorm, MelScale, Normalize, Power,
+};
+use realfft::RealFftPlanner;
+
+/// Buffers of a live pipeline are about this long.
+const BUFFERS_A_SECOND: usize = 100;
+
+fn main() {
+    common::print_head();
+    frame("fsdkaggle2018", &specs::fsdkaggle2018());
+    frame("yamnet", &specs::yamnet());
+    window("fsdkaggle2018", &specs::fsdkaggle2018());
+    window("yamnet", &specs::yamnet());
+    growth();
+}
+
+/// Everything that one frame costs, from the buffer to its log-mel values, against its FFT alone.
+fn frame(name: &str, spec: &FeatureSpec) {
+    let mel = specs::log_mel(spec);
+    let seconds = 1;
+    let samples = signal::signal(spec.sample_rate as usize);
+    let frames = seconds * samples.len() / mel.hop_length;
+    let mut frontend = Frontend::new(spec, 10);
+    let mut fft = bare_fft(mel.n_fft);
+    let comparison = common::compare(
+        || (0..seconds).for_each(|_| push(&mut frontend, &samples)),
+        || (0..frames).for_each(|_| fft()),
+    );
+    let what = format!("log-mel frame, `{name}` ({})", micros(comparison.own / frames as u32));
+    let against = format!("bare `realfft` of {} ({})", mel.n_fft, micros(comparison.other / frames as u32));
+    common::print_row(&what, &against, comparison.ratio, 1.4);
+}
+
+/// What one more window adds, against the frames that are new in it.
+fn window(name: &str, spec: &FeatureSpec) {
+    let stride = signal::signal(spec.sample_rate as usize / 10);
+    let mut tensor = vec![0.0; spec.len()];
+    let mut with = Frontend::new(spec, 10);
+    let mut without = Frontend::new(spec, 10);
+    let repeats = 10;
+    let comparison = common::compare(
+        || (0..repeats).for_each(|_| with.push(&stride, &mut |window| window.write_to(black_box(&mut tensor)))),
+        || (0..repeats).for_each(|_| without.push(&stride, &mut |_| {})),
+    );
+    let written = comparison.own.saturating_sub(comparison.other) / repeats;
+    let what = format!("100 ms with `write_to`, `{name}` (`write_to` {})", micros(written));
+    let against = format!("100 ms without ({})", micros(comparison.other / repeats));
+    common::print_row(&what, &against, comparison.ratio, 1.3);
+}
+
+/// Five seconds after ten hours against the first five.
+fn growth() {
+    let spec = specs::yamnet();
+    let samples = signal::signal(spec.sample_rate as usize);
+    let mut old = Frontend::new(&spec, 10);
+    (0..36_000).for_each(|_| push(&mut old, &samples));
+    let mut young = Frontend::new(&spec, 10);
+    let comparison = common::compare(
+        || (0..5).for_each(|_| push(&mut old, &samples)),
+        || {
+            young.reset();
+            (0..5).for_each(|_| push(&mut young, &samples));
+        },
+    );
+    common::print_row("5 s of audio after 10 hours, `yamnet`", "the first 5 s", comparison.ratio, 1.05);
+}
+
+fn push(frontend: &mut Frontend, samples: &[f32]) {
+    for buffer in samples.chunks(samples.len() / BUFFERS_A_SECOND) {
+        frontend.push(black_box(buffer), &mut |window| {
+            black_box(window.number());
+        });
+    }
+}
+
+/// One FFT of `size`. Plans may use their input as scratch, so later calls may see garbage, even NaN: that was measured
+/// to take the same time as fresh samples, and filling the input anew would flatter the ratio by 3 %.
+fn bare_fft(size: usize) -> impl FnMut() {
+    let fft = RealFftPlanner::<f32>::new().plan_fft_forward(size);
+    let mut input = signal::signal(size);
+    let mut output = fft.make_output_vec();
+    let mut scratch = fft.make_scratch_vec();
+    move || {
+        fft.process_with_scratch(black_box(&mut input), black_box(&mut output), &mut scratch)
+            .expect("the plan's lengths");
+    }
+}
+
+fn micros(time: Duration) -> String {
+    format!("{:.2} µs", time.as_secs_f64() * 1e6)
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Which labels are told: allow, deny, thresholds, top-k, in this order.
+
+/// One class and its probability.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prediction {
+    /// Class number in the model, from 0.
+    pub index: usize,
+    /// Probability, 0…1.
+    pub probability: f32,
+}
+
+/// Filter from class scores to predictions.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    told: Vec<bool>,
+    thresholds: Vec<f32>,
+    top_k: usize,
+    found: Vec<Prediction>,
+}
+
+impl Filter {
+    /// A filter for `labels`. `allow` empty: all are allowed. `thresholds` has one value a label, 0…1.
+    /// A name in `allow` or `deny` that is no label has no effect; see [`unknown_label_hint`].
+    #[must_use]
+    pub fn new(labels: &[String], allow: &[String], deny: &[String], thresholds: Vec<f32>, top_k: usize) -> Self {
+        debug_assert_eq!(labels.len(), thresholds.len());
+        let told = labels.iter().map(|label| (allow.is_empty() || allow.contains(label)) && !deny.contains(label));
+        Self { told: told.collect(), thresholds, top_k, found: Vec::new() }
+    }
+
+    /// The predictions that are told for these scores, best first, ties by index, at most `top_k`.
+    pub fn apply(&mut self, scores: &[f32]) -> &[Prediction] {
+        self.found.clear();
+        let told = scores.iter().zip(&self.told).zip(&self.thresholds).enumerate();
+        self.found.extend(
+            told.filter(|(_, ((score, told), threshold))| **told && *score >= *threshold)
+                .map(|(index, ((&probability, _), _))| Prediction { index, probability }),
+        );
+        self.found.sort_unstable_by(|a, b| b.probability.total_cmp(&a.probability).then(a.index.cmp(&b.index)));
+        self.found.truncate(self.top_k);
+        &self.found
+    }
+
+    /// Whether a class may be told at all.
+    #[must_use]
+    pub fn tells(&self, index: usize) -> bool {
+        self.told[index]
+    }
+}
+
+/// For a name that is no label: up to three labels that look like it, for a warning. `None` for a label.
+#[must_use]
+pub fn unknown_label_hint<'a>(name: &str, labels: &'a [String]) -> Option<Vec<&'a str>> {
+    if labels.iter().any(|label| label == name) {
+        return None;
+    }
+    let plain = |text: &str| text.to_lowercase().replace(['_', '-'], " ");
+    let mut near: Vec<(f64, &str)> = labels
+        .iter()
+        .map(|label| (strsim::jaro_winkler(&plain(name), &plain(label)), label.as_str()))
+        .filter(|(similarity, _)| *similarity >= 0.8)
+        .collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0));
+    Some(near.into_iter().take(3).map(|(_, label)| label).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn labels() -> Vec<String> {
+        ["Bark", "Door_bell", "Speech"].map(String::from).to_vec()
+    }
+
+    fn told(filter: &mut Filter, scores: &[f32]) -> Vec<usize> {
+        filter.apply(scores).iter().map(|prediction| prediction.index).collect()
+    }
+
+    fn filter(allow: &[&str], deny: &[&str], thresholds: [f32; 3], top_k: usize) -> Filter {
+        let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        Filter::new(&labels(), &owned(allow), &owned(deny), thresholds.to_vec(), top_k)
+    }
+
+    #[test]
+    fn best_first_and_at_most_top_k() {
+        assert_eq!(told(&mut filter(&[], &[], [0.0; 3], 2), &[0.2, 0.5, 0.3]), [1, 2]);
+    }
+
+    #[test]
+    fn ties_go_by_index() {
+        assert_eq!(told(&mut filter(&[], &[], [0.0; 3], 3), &[0.3, 0.3, 0.3]), [0, 1, 2]);
+    }
+
+    #[test]
+    fn filters_come_before_the_cut() {
+        assert_eq!(told(&mut filter(&["Bark"], &[], [0.0; 3], 1), &[0.1, 0.5, 0.3]), [0]);
+        assert_eq!(told(&mut filter(&[], &["Door_bell"], [0.0; 3], 1), &[0.1, 0.5, 0.3]), [2]);
+    }
+
+    #[test]
+    fn deny_wins_over_allow() {
+        assert_eq!(told(&mut filter(&["Bark"], &["Bark"], [0.0; 3], 3), &[0.9, 0.5, 0.3]), [0usize; 0]);
+    }
+
+    #[test]
+    fn threshold_is_the_least_that_is_told() {
+        assert_eq!(told(&mut filter(&[], &[], [0.2, 0.6, 0.3], 3), &[0.2, 0.5, 0.3]), [2, 0]);
+    }
+
+    #[test]
+    fn near_labels_are_hinted_and_nothing_is_guessed() {
+        assert_eq!(unknown_label_hint("Bark", &labels()), None);
+        assert_eq!(unknown_label_hint("door bell", &labels()), Some(vec!["Door_bell"]));
+        assert_eq!(unknown_label_hint("Zebra", &labels()), Some(vec![]));
+    }
+
+    proptest! {
+        #[test]
+        fn no_filter_loses_a_label_to_the_cut(scores in prop::collection::vec(0.0f32..1.0, 3), top_k in 1usize..4, denied in 0usize..3) {
+            let names = labels();
+            let mut all = Filter::new(&names, &[], &[names[denied].clone()], vec![0.5; 3], 3);
+            let whole = told(&mut all, &scores);
+            let mut cut = Filter::new(&names, &[], &[names[denied].clone()], vec![0.5; 3], top_k);
+            prop_assert_eq!(told(&mut cut, &scores), whole.into_iter().take(top_k).collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Sample positions → timestamp, stream time, running time.
+
+use std::collections::VecDeque;
+
+use gst::ClockTime;
+use gst::prelude::*;
+
+/// A timestamp this far from where the previous buffer ended starts everything anew.
+const JUMP: ClockTime = ClockTime::from_mseconds(40);
+/// Timestamps that drift this far from the count of samples move the anchor; below, the count is the better clock.
+const DRIFT: ClockTime = ClockTime::from_mseconds(10);
+
+/// Times of one window's start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// Presentation time; counts from 0 when the buffers have none.
+    pub timestamp: ClockTime,
+    /// Stream time, if the buffers have timestamps in a TIME segment.
+    pub stream_time: Option<ClockTime>,
+    /// Running time, likewise.
+    pub running_time: Option<ClockTime>,
+}
+
+/// How a buffer joins those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Continuity {
+    /// It goes on where the last one ended.
+    Continuous,
+    /// There is a hole or an overlap of more than 40 ms.
+    Jump,
+}
+
+/// Counts input frames since the last reset and knows which timestamp belongs to which.
+#[derive(Debug)]
+pub struct Clock {
+    rate: u64,
+    frames: u64,
+    anchors: VecDeque<Anchor>,
+    end: Option<ClockTime>,
+    segment: Option<gst::FormattedSegment<ClockTime>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Anchor {
+    frame: u64,
+    pts: ClockTime,
+}
+
+impl Clock {
+    /// A clock for audio of `rate` frames per second.
+    #[must_use]
+    pub fn new(rate: u32, segment: Option<gst::FormattedSegment<ClockTime>>) -> Self {
+        Self { rate: rate.into(), frames: 0, anchors: VecDeque::new(), end: None, segment }
+    }
+
+    /// Starts counting at 0 again.
+    pub fn reset(&mut self) {
+        self.frames = 0;
+        self.anchors.clear();
+        self.end = None;
+    }
+
+    /// Frames per second.
+    #[must_use]
+    pub fn rate(&self) -> u64 {
+        self.rate
+    }
+
+    /// Audio of another rate comes from now on; nothing of the old one may be under way.
+    pub fn set_rate(&mut self, rate: u32) {
+        self.reset();
+        self.rate = rate.into();
+    }
+
+    /// The segment that the next buffers belong to; `None` when it is not in time.
+    pub fn set_segment(&mut self, segment: Option<gst::FormattedSegment<ClockTime>>) {
+        self.segment = segment;
+    }
+
+    /// Whether audio that starts at `pts` joins what came before.
+    #[must_use]
+    pub fn continuity(&self, pts: Option<ClockTime>) -> Continuity {
+        match (self.end, pts) {
+            (Some(end), Some(pts)) if end.absdiff(pts) > JUMP => Continuity::Jump,
+            _ => Continuity::Continuous,
+        }
+    }
+
+    /// Counts `frames` that start at `pts`.
+    pub fn advance(&mut self, pts: Option<ClockTime>, frames: u64) {
+        if let Some(pts) = pts {
+            let drifted = self.pts_of(self.frames).is_none_or(|expected| expected.absdiff(pts) > DRIFT);
+            if drifted {
+                self.anchors.push_back(Anchor { frame: self.frames, pts });
+            }
+        }
+        let start = pts.or(self.end);
+        self.frames += frames;
+        self.end = start.map(|start| start + self.duration(frames));
+    }
+
+    /// Times of analysis sample `position` at `analysis_rate` Hz. Positions must not fall from call to call, so
+    /// that anchors that nothing needs any more can go.
+    pub fn times(&mut self, position: u64, analysis_rate: u32) -> Times {
+        let offset = scale(position, ClockTime::SECOND.nseconds(), analysis_rate.into());
+        while self.anchors.get(1).is_some_and(|next| self.duration(next.frame) <= offset) {
+            self.anchors.pop_front();
+        }
+        let Some(anchor) = self.anchors.front() else {
+            return Times { timestamp: offset, stream_time: None, running_time: None };
+        };
+        let timestamp = (anchor.pts + offset).saturating_sub(self.duration(anchor.frame));
+        let segment = self.segment.as_ref();
+        Times {
+            timestamp,
+            stream_time: segment.and_then(|segment| segment.to_stream_time(timestamp)),
+            running_time: segment.and_then(|segment| segment.to_running_time(timestamp)),
+        }
+    }
+
+    fn pts_of(&self, frame: u64) -> Option<ClockTime> {
+        let anchor = self.anchors.back()?;
+        Some(anchor.pts + self.duration(frame - anchor.frame))
+    }
+
+    fn duration(&self, frames: u64) -> ClockTime {
+        scale(frames, ClockTime::SECOND.nseconds(), self.rate)
+    }
+}
+
+fn scale(value: u64, numerator: u64, denominator: u64) -> ClockTime {
+    ClockTime::from_nseconds(value.mul_div_floor(numerator, denominator).unwrap_or(u64::MAX - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock() -> Clock {
+        gst::init().unwrap();
+        Clock::new(44100, Some(gst::FormattedSegment::new()))
+    }
+
+    fn ms(value: u64) -> ClockTime {
+        ClockTime::from_mseconds(value)
+    }
+
+    #[test]
+    fn first_timestamp_is_the_origin() {
+        let mut clock = clock();
+        clock.advance(Some(ms(1500)), 44100);
+        assert_eq!(clock.times(16000, 16000).timestamp, ms(2500));
+    }
+
+    #[test]
+    fn rounding_of_timestamps_never_moves_the_grid() {
+        let mut clock = clock();
+        for buffer in 0..100_000u64 {
+            let pts = scale(buffer * 441, ClockTime::SECOND.nseconds(), 44100) + ClockTime::from_mseconds(buffer % 3);
+            clock.advance(Some(pts), 441);
+        }
+        assert_eq!(clock.times(44_100 * 900, 44100).timestamp, ClockTime::from_seconds(900));
+        assert_eq!(clock.anchors.len(), 1);
+    }
+
+    #[test]
+    fn jump_of_more_than_40_ms_is_told() {
+        let mut clock = clock();
+        clock.advance(Some(ms(0)), 4410);
+        assert_eq!(clock.continuity(Some(ms(140))), Continuity::Continuous);
+        assert_eq!(clock.continuity(Some(ms(141))), Continuity::Jump);
+        assert_eq!(clock.continuity(Some(ms(59))), Continuity::Jump);
+        assert_eq!(clock.continuity(None), Continuity::Continuous);
+    }
+
+    #[test]
+    fn slow_drift_moves_the_anchor_without_a_jump() {
+        let mut clock = clock();
+        let mut pts = ms(0);
+        for _ in 0..1000 {
+            assert_eq!(clock.continuity(Some(pts)), Continuity::Continuous);
+            clock.advance(Some(pts), 441);
+            pts += ClockTime::from_useconds(10_050);
+        }
+        let told = clock.times(999 * 441, 44100).timestamp;
+        assert!(told.absdiff(ClockTime::from_useconds(999 * 10_050)) <= DRIFT, "{told}");
+    }
+
+    #[test]
+    fn without_timestamps_samples_count() {
+        let mut clock = clock();
+        clock.advance(None, 44100);
+        let times = clock.times(44100, 44100);
+        assert_eq!(times, Times { timestamp: ms(1000), stream_time: None, running_time: None });
+    }
+
+    #[test]
+    fn segment_gives_stream_and_running_time() {
+        let mut clock = clock();
+        let mut segment = gst::FormattedSegment::<ClockTime>::new();
+        segment.set_rate(2.0);
+        segment.set_start(ms(1000));
+        segment.set_time(ms(5000));
+        segment.set_base(ms(300));
+        clock.set_segment(Some(segment));
+        clock.advance(Some(ms(1000)), 88200);
+        let times = clock.times(16000, 16000);
+        assert_eq!((times.stream_time, times.running_time), (Some(ms(6000)), Some(ms(800))));
+    }
+
+    #[test]
+    fn reverse_playback_runs_from_the_end() {
+        let mut clock = clock();
+        let mut segment = gst::FormattedSegment::<ClockTime>::new();
+        segment.set_rate(-1.0);
+        segment.set_start(ms(0));
+        segment.set_stop(ms(10_000));
+        segment.set_time(ms(0));
+        clock.set_segment(Some(segment));
+        clock.advance(Some(ms(8000)), 88200);
+        assert_eq!(clock.times(0, 16000).running_time, Some(ms(2000)));
+    }
+
+    #[test]
+    fn days_are_exact() {
+        let mut clock = clock();
+        clock.advance(Some(ms(0)), 1);
+        let week = 7 * 86_400u64;
+        assert_eq!(clock.times(week * 44_100, 44_100).timestamp, ClockTime::from_seconds(week));
+    }
+}

@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The element's events, locks and error mapping; no arithmetic on audio.
+//!
+//! Locks: `settings`, `loaded` and `state` are never held together, nor while posting, pushing, waiting or running.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_base::subclass::prelude::*;
+
+use super::analysis::{After, Analysis};
+use super::clock::Continuity;
+use super::failure;
+use super::results::{Results, Waited};
+use super::settings::{Effect, PROPERTIES, Settings};
+use crate::decision::unknown_label_hint;
+use crate::model::{Engine, Model};
+
+/// Without any reply for this long, the streaming thread goes on without results.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The same at the end of the stream.
+const PATIENCE_AT_END: Duration = Duration::from_millis(900);
+
+pub(super) static CAT: LazyLock<gst::DebugCategory> =
+    LazyLock::new(|| gst::DebugCategory::new("soundclassify", gst::DebugColorFlags::empty(), Some("Sound classifier")));
+
+/// The element's private side.
+#[derive(Default)]
+pub struct SoundClassify {
+    settings: Mutex<Settings>,
+    loaded: Mutex<Option<Loaded>>,
+    state: Mutex<Option<Streaming>>,
+}
+
+/// From NULL→READY to READY→NULL.
+#[derive(Clone)]
+struct Loaded {
+    model: Model,
+    engine: Arc<Engine>,
+}
+
+/// From READY→PAUSED to PAUSED→READY.
+struct Streaming {
+    analysis: Analysis,
+    sync_known: bool,
+    rate: (f64, f64),
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for SoundClassify {
+    const NAME: &'static str = "GstSoundClassify";
+    type Type = super::SoundClassify;
+    type ParentType = gst_base::BaseTransform;
+}
+
+impl ObjectImpl for SoundClassify {
+    fn properties() -> &'static [glib::ParamSpec] {
+        &PROPERTIES
+    }
+
+    fn signals() -> &'static [glib::subclass::Signal] {
+        static SIGNALS: LazyLock<Vec<glib::subclass::Signal>> = LazyLock::new(|| {
+            let reset = glib::subclass::Signal::builder("reset").action().class_handler(|args| {
+                if let Ok(element) = args[0].get::<super::SoundClassify>() {
+                    element.imp().reset();
+                }
+                None
+            });
+            vec![reset.build()]
+        });
+        &SIGNALS
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, spec: &glib::ParamSpec) {
+        let mut settings = lock(&self.settings);
+        let effect = settings.set(spec.name(), value);
+        let now = settings.clone();
+        drop(settings);
+        gst::debug!(CAT, imp = self, "{} is now {value:?}", spec.name());
+        if effect == Effect::Decision
+            && let Some(results) = self.results()
+        {
+            results.configure(&now);
+        }
+        if matches!(spec.name(), "allow-labels" | "deny-labels") {
+            self.warn_of_unknown_labels(&now);
+        }
+    }
+
+    fn property(&self, _id: usize, spec: &glib::ParamSpec) -> glib::Value {
+        if spec.name() == "stats" {
+            return self.results().map_or_else(super::results::no_stats, |results| results.stats()).to_value();
+        }
+        lock(&self.settings).value(spec.name())
+    }
+}
+
+impl GstObjectImpl for SoundClassify {}
+
+impl ElementImpl for SoundClassify {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Sound classifier",
+                "Filter/Analyzer/Audio",
+                "Lets audio through untouched and tells what is heard: labels with probabilities as element messages \
+                 or tags, by an ONNX network",
+                "soundclassify developers",
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let caps = gst_audio::AudioCapsBuilder::new()
+                .format_list(gst_audio::AudioFormat::iter_raw())
+                .layout_list([gst_audio::AudioLayout::Interleaved, gst_audio::AudioLayout::NonInterleaved])
+                .build();
+            let pad = |name, direction| {
+                // Name, direction and caps are constants that GStreamer takes.
+                gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps).expect("valid pad template")
+            };
+            vec![pad("src", gst::PadDirection::Src), pad("sink", gst::PadDirection::Sink)]
+        });
+        &TEMPLATES
+    }
+
+    fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        match transition {
+            gst::StateChange::NullToReady => {
+                if let Err(message) = self.load() {
+                    self.post_error_message(message);
+                    return Err(gst::StateChangeError);
+                }
+            }
+            // The streaming thread may be waiting for results; it must let go before its pads are stopped.
+            gst::StateChange::PausedToReady => self.interrupt(true),
+            _ => {}
+        }
+        let result = self.parent_change_state(transition);
+        if transition == gst::StateChange::ReadyToNull
+            || (transition == gst::StateChange::NullToReady && result.is_err())
+        {
+            let loaded = lock(&self.loaded).take();
+            drop(loaded);
+        }
+        result
+    }
+}
+
+impl BaseTransformImpl for SoundClassify {
+    const MODE: gst_base::subclass::BaseTransformMode = gst_base::subclass::BaseTransformMode::AlwaysInPlace;
+    const PASSTHROUGH_ON_SAME_CAPS: bool = true;
+    const TRANSFORM_IP_ON_PASSTHROUGH: bool = true;
+
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let Some(Loaded { model, engine }) = lock(&self.loaded).clone() else {
+            return Err(gst::error_msg!(gst::LibraryError::Init, ["no model is loaded"]));
+        };
+        let settings = lock(&self.settings).clone();
+        let results = Arc::new(Results::new(&self.obj(), model.clone(), &settings));
+        let analysis = Analysis::new(model.manifest(), engine, results, &settings);
+        *lock(&self.state) = Some(Streaming { analysis, sync_known: false, rate: (1.0, 1.0) });
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        let streaming = lock(&self.state).take();
+        drop(streaming);
+        Ok(())
+    }
+
+    fn set_caps(&self, caps: &gst::Caps, _out: &gst::Caps) -> Result<(), gst::LoggableError> {
+        let info = gst_audio::AudioInfo::from_caps(caps)
+            .map_err(|error| gst::loggable_error!(CAT, "caps {caps} can't be read: {error}"))?;
+        let same = lock(&self.state).as_ref().is_none_or(|state| state.analysis.has_format(&info));
+        if same {
+            return Ok(());
+        }
+        self.analyse(PATIENCE, Analysis::interrupt);
+        let changed = lock(&self.state).as_mut().map(|state| state.analysis.set_format(&info));
+        if let Some(Err(error)) = changed {
+            gst::element_imp_warning!(
+                self,
+                gst::LibraryError::Settings,
+                ("{error}"),
+                ["audio goes on without analysis"]
+            );
+        }
+        Ok(())
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        use gst::EventView;
+        match event.view() {
+            EventView::FlushStart(_) => self.interrupt(true),
+            EventView::FlushStop(_) => {
+                self.reset();
+                self.interrupt(false);
+            }
+            EventView::Segment(segment) => self.segment(segment.segment()),
+            EventView::Gap(gap) => self.gap(gap),
+            EventView::Eos(_) => self.end(),
+            _ => {}
+        }
+        self.parent_sink_event(event)
+    }
+
+    fn transform_ip_passthrough(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.decide_on_waiting();
+        self.send_tags();
+        // A second reference: mapping a buffer that nobody else holds would merge its memories.
+        let shared = buffer.clone();
+        self.buffer(&shared);
+        Ok(gst::FlowSuccess::Ok)
+    }
+}
+
+impl SoundClassify {
+    fn load(&self) -> Result<(), gst::ErrorMessage> {
+        let settings = lock(&self.settings).clone();
+        super::tell_plugin_directory();
+        let begun = Instant::now();
+        let model = Model::load(&settings.model).map_err(|error| failure::message(&error))?;
+        let engine = Engine::shared(&model, &settings.engine_options()).map_err(|error| failure::message(&error))?;
+        gst::info!(CAT, imp = self, "model {} ready after {:?}", model.manifest().name, begun.elapsed());
+        let settings = {
+            let mut settings = lock(&self.settings);
+            settings.suggest(&model.manifest().defaults);
+            settings.clone()
+        };
+        *lock(&self.loaded) = Some(Loaded { model, engine });
+        self.warn_of_unknown_labels(&settings);
+        Ok(())
+    }
+
+    fn warn_of_unknown_labels(&self, settings: &Settings) {
+        let Some(Loaded { model, .. }) = lock(&self.loaded).clone() else { return };
+        let labels = &model.manifest().labels;
+        for (property, names) in [("allow-labels", &settings.allow_labels), ("deny-labels", &settings.deny_labels)] {
+            for name in names.get() {
+                if let Some(near) = unknown_label_hint(&name, labels) {
+                    self.warn_of_unknown_label(property, &name, &near);
+                }
+            }
+        }
+    }
+
+    fn warn_of_unknown_label(&self, property: &str, name: &str, near: &[&str]) {
+        let hint =
+            if near.is_empty() { "nothing like it is there".into() } else { format!("near: {}", near.join(", ")) };
+        gst::element_imp_warning!(
+            self,
+            gst::LibraryError::Settings,
+            ("{property}: \"{name}\" is no label of this model; {hint}"),
+            ["the name has no effect"]
+        );
+    }
+
+    fn results(&self) -> Option<Arc<Results>> {
+        lock(&self.state).as_ref().map(|state| state.analysis.results())
+    }
+
+    fn interrupt(&self, interrupted: bool) {
+        if let Some(results) = self.results() {
+            results.interrupt(interrupted);
+        }
+    }
+
+    // Forgets audio, ensemble and what is on its way.
+    fn reset(&self) {
+        let streams = lock(&self.state).as_mut().map(|state| {
+            state.analysis.forget();
+            (state.analysis.stream(), state.analysis.results())
+        });
+        if let Some((stream, results)) = streams {
+            stream.clear();
+            results.discard();
+        }
+    }
+
+    fn buffer(&self, buffer: &gst::BufferRef) {
+        let (jump, frames, step) = {
+            let state = lock(&self.state);
+            let Some(Streaming { analysis, .. }) = state.as_ref() else { return };
+            let jump = buffer.flags().contains(gst::BufferFlags::DISCONT)
+                || analysis.continuity(buffer.pts()) == Continuity::Jump;
+            (jump, analysis.frames(buffer), analysis.step())
+        };
+        if jump {
+            gst::debug!(CAT, imp = self, "audio breaks off at {:?}", buffer.pts());
+            self.analyse(PATIENCE, Analysis::interrupt);
+        }
+        let frames = frames.unwrap_or_else(|error| self.warn_of_buffer(&error));
+        for start in (0..frames).step_by(step) {
+            let range = start..frames.min(start + step);
+            self.analyse(PATIENCE, |analysis| {
+                analysis.push(buffer, range).unwrap_or_else(|error| {
+                    gst::warning!(CAT, "{error}");
+                    After::default()
+                })
+            });
+        }
+    }
+
+    fn warn_of_buffer(&self, error: &super::input::InputError) -> usize {
+        gst::warning!(CAT, imp = self, "{error}; the buffer goes on without analysis");
+        0
+    }
+
+    fn gap(&self, gap: &gst::event::Gap) {
+        let (start, Some(duration)) = gap.get() else { return };
+        self.decide_on_waiting();
+        let jump = {
+            let state = lock(&self.state);
+            let Some(Streaming { analysis, .. }) = state.as_ref() else { return };
+            analysis.continuity(Some(start)) == Continuity::Jump
+        };
+        if jump {
+            self.analyse(PATIENCE, Analysis::interrupt);
+        }
+        let mut pts = Some(start);
+        let mut left = lock(&self.state).as_ref().map_or(0, |state| state.analysis.frames_in(duration));
+        while left > 0 {
+            let step = self.step().min(left);
+            self.analyse(PATIENCE, |analysis| analysis.push_silence(pts.take(), step));
+            left -= step;
+        }
+    }
+
+    fn step(&self) -> u64 {
+        lock(&self.state).as_ref().map_or(u64::MAX, |state| state.analysis.step() as u64)
+    }
+
+    fn segment(&self, segment: &gst::Segment) {
+        let rate = (segment.rate(), segment.applied_rate());
+        let turns = lock(&self.state).as_ref().is_some_and(|state| state.rate != rate);
+        if turns {
+            self.analyse(PATIENCE, Analysis::interrupt);
+        }
+        if let Some(state) = lock(&self.state).as_mut() {
+            state.rate = rate;
+            state.analysis.set_segment(segment.downcast_ref().cloned());
+        }
+    }
+
+    fn end(&self) {
+        self.decide_on_waiting();
+        let patience = self.results().map_or(PATIENCE_AT_END, |results| results.patience(PATIENCE_AT_END));
+        self.analyse(patience, |analysis| {
+            // Whatever `sync` says, nothing is told after the end.
+            analysis.set_waits(true);
+            analysis.finish()
+        });
+        if let Some(state) = lock(&self.state).as_mut() {
+            state.sync_known = false;
+        }
+        self.send_tags();
+    }
+
+    // One step of analysis, what it asks to post, and the wait for its results. Audio goes on, whatever happens here.
+    fn analyse(&self, patience: Duration, step: impl FnOnce(&mut Analysis) -> After) {
+        let stepped = catch_unwind(AssertUnwindSafe(|| {
+            lock(&self.state).as_mut().map(|state| (step(&mut state.analysis), state.analysis.results()))
+        }));
+        match stepped {
+            Ok(None) => {}
+            Ok(Some((after, results))) => {
+                for message in after.messages {
+                    // Without a bus there is nobody to tell.
+                    let _ = self.obj().post_message(message);
+                }
+                if let Some(ticket) = after.wait {
+                    self.wait(&results, ticket, patience);
+                }
+            }
+            Err(_) => self.give_up_analysis(),
+        }
+    }
+
+    fn wait(&self, results: &Results, ticket: u64, patience: Duration) {
+        if results.wait(ticket, results.patience(patience)) == Waited::Stalled {
+            let stream = lock(&self.state).as_ref().map(|state| state.analysis.stream());
+            results.give_up();
+            if let Some(stream) = stream {
+                stream.clear();
+            }
+            gst::element_imp_warning!(
+                self,
+                gst::LibraryError::Failed,
+                ("the model gave no result within {patience:?}; windows that waited for it are lost"),
+                ["audio goes on; the model is tried again later"]
+            );
+        }
+    }
+
+    fn give_up_analysis(&self) {
+        let streaming = lock(&self.state).take();
+        drop(streaming);
+        gst::element_imp_warning!(
+            self,
+            gst::LibraryError::Failed,
+            ("analysis failed with a programming error and rests until the element goes to READY and back"),
+            ["audio goes on; please report this with a log of GST_DEBUG=soundclassify:7"]
+        );
+    }
+
+    // The source is asked once a stream whether it is live.
+    fn decide_on_waiting(&self) {
+        if lock(&self.state).as_ref().is_none_or(|state| state.sync_known) {
+            return;
+        }
+        let sync = lock(&self.settings).sync;
+        let waits = match sync {
+            super::Sync::Always => true,
+            super::Sync::Never => false,
+            super::Sync::Auto => !self.source_is_live(),
+        };
+        gst::debug!(CAT, imp = self, "waits for results: {waits}");
+        if let Some(state) = lock(&self.state).as_mut() {
+            state.analysis.set_waits(waits);
+            state.sync_known = true;
+        }
+    }
+
+    fn source_is_live(&self) -> bool {
+        let mut query = gst::query::Latency::new();
+        let [pad] = self.obj().sink_pads().try_into().unwrap_or_else(|_| unreachable!("a transform has one sink pad"));
+        pad.peer_query(&mut query) && query.result().0
+    }
+
+    fn send_tags(&self) {
+        if let Some(tags) = self.results().and_then(|results| results.take_tags()) {
+            self.obj().src_pads().first().map(|pad| pad.push_event(gst::event::Tag::new(tags)));
+        }
+    }
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Any raw audio → mono f32 at the model's rate.
+
+use std::ops::Range;
+
+use super::resampler::Resampler;
+
+/// Largest absolute value that is analysed, far above full scale; beyond it the arithmetic would overflow.
+const LOUDEST: f32 = 1e6;
+/// Frames unpacked at a time: bounds the scratch memory, whatever the buffer's size.
+const BLOCK: usize = 2048;
+
+/// Converter of one stream's buffers to the analysis signal: mono, [-1, 1), at the model's rate.
+#[derive(Debug)]
+pub struct Input {
+    info: gst_audio::AudioInfo,
+    channel: Option<usize>,
+    packed: Vec<i32>,
+    unpacked: Vec<f64>,
+    mono: Vec<f32>,
+    resampler: Option<Resampler>,
+    invalid: u64,
+}
+
+type Audio<'a> = gst_audio::AudioBufferRef<&'a gst::BufferRef>;
+
+/// What can't be analysed.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// The property `channel` names a channel that the audio lacks.
+    #[error(
+        "channel {channel} does not exist in audio of {channels} channels (counted from 0); set `channel` to -1 for the average of all"
+    )]
+    Channel {
+        /// What was asked for.
+        channel: i32,
+        /// What there is.
+        channels: u32,
+    },
+    /// A buffer's memory does not hold what its caps say.
+    #[error("buffer can't be read as {0}")]
+    Buffer(String),
+    /// No resampler between these rates.
+    #[error("{from} Hz can't be resampled to {to} Hz: {reason}")]
+    Rate {
+        /// Rate of the audio, Hz.
+        from: u32,
+        /// Rate of the model, Hz.
+        to: u32,
+        /// The resampler's answer.
+        reason: String,
+    },
+}
+
+impl Input {
+    /// A converter of audio `info` to `rate` Hz. `channel` -1 averages all channels, n takes that one.
+    ///
+    /// # Errors
+    /// [`InputError::Channel`] or [`InputError::Rate`].
+    pub fn new(info: &gst_audio::AudioInfo, channel: i32, rate: u32) -> Result<Self, InputError> {
+        let channels = info.channels();
+        let channel = match usize::try_from(channel) {
+            Ok(index) if index >= channels as usize => return Err(InputError::Channel { channel, channels }),
+            Ok(index) => Some(index),
+            Err(_) => None,
+        };
+        let resampler = if info.rate() == rate { None } else { Some(Resampler::new(info.rate(), rate)?) };
+        Ok(Self {
+            info: info.clone(),
+            channel,
+            packed: vec![0; BLOCK * channels as usize],
+            unpacked: vec![0.0; BLOCK * channels as usize],
+            mono: vec![0.0; BLOCK],
+            resampler,
+            invalid: 0,
+        })
+    }
+
+    /// Frames in a buffer.
+    ///
+    /// # Errors
+    /// [`InputError::Buffer`] when the memory does not fit the caps.
+    pub fn frames(&self, buffer: &gst::BufferRef) -> Result<usize, InputError> {
+        if buffer.size() == 0 { Ok(0) } else { Ok(map(buffer, &self.info)?.n_samples()) }
+    }
+
+    /// Converts some frames of a buffer; `sink` gets the analysis samples that are ready. A buffer with the flag GAP
+    /// is silence.
+    ///
+    /// # Errors
+    /// [`InputError::Buffer`] when the memory does not fit the caps; nothing was passed on then.
+    pub fn push(
+        &mut self,
+        buffer: &gst::BufferRef,
+        frames: Range<usize>,
+        sink: &mut dyn FnMut(&[f32]),
+    ) -> Result<(), InputError> {
+        if buffer.flags().contains(gst::BufferFlags::GAP) {
+            self.push_silence(frames.len() as u64, sink);
+            return Ok(());
+        }
+        let info = self.info.clone();
+        let audio = map(buffer, &info)?;
+        for start in frames.clone().step_by(BLOCK) {
+            let count = BLOCK.min(frames.end - start);
+            self.mix(&audio, start, count)?;
+            self.emit(count, sink);
+        }
+        Ok(())
+    }
+
+    /// Passes on `frames` of silence, counted at the input's rate.
+    pub fn push_silence(&mut self, mut frames: u64, sink: &mut dyn FnMut(&[f32])) {
+        while frames > 0 {
+            let count = frames.min(BLOCK as u64) as usize;
+            self.mono[..count].fill(0.0);
+            self.emit(count, sink);
+            frames -= count as u64;
+        }
+    }
+
+    /// End of the stream: passes on what the resampler still holds.
+    pub fn finish(&mut self, sink: &mut dyn FnMut(&[f32])) {
+        if let Some(resampler) = &mut self.resampler {
+            resampler.finish(sink);
+        }
+    }
+
+    /// Forgets the stream so far.
+    pub fn reset(&mut self) {
+        if let Some(resampler) = &mut self.resampler {
+            resampler.reset();
+        }
+    }
+
+    /// NaN and infinite samples met since the last call; each counted as 0.
+    pub fn take_invalid(&mut self) -> u64 {
+        std::mem::take(&mut self.invalid)
+    }
+
+    fn emit(&mut self, count: usize, sink: &mut dyn FnMut(&[f32])) {
+        match &mut self.resampler {
+            Some(resampler) => resampler.push(&self.mono[..count], sink),
+            None => sink(&self.mono[..count]),
+        }
+    }
+
+    // Channel average of frames `start .. start + count` into `mono`.
+    fn mix(&mut self, audio: &Audio<'_>, start: usize, count: usize) -> Result<(), InputError> {
+        let channels = self.info.channels() as usize;
+        // Not `bps`, which counts the bits in use: a sample of S24_32 takes four bytes.
+        let sample = self.info.width() as usize / 8;
+        let interleaved = self.info.layout() == gst_audio::AudioLayout::Interleaved;
+        if interleaved {
+            let bytes = &plane(audio, 0)?[start * channels * sample..][..count * channels * sample];
+            self.mix_interleaved(bytes, count, channels);
+        } else {
+            self.mono[..count].fill(0.0);
+            let wanted = self.channel.map_or(0..channels, |channel| channel..channel + 1);
+            let scale = 1.0 / wanted.len() as f32;
+            for channel in wanted {
+                self.unpack(&plane(audio, channel)?[start * sample..][..count * sample], count);
+                add_scaled(&mut self.mono[..count], &self.unpacked, scale);
+            }
+        }
+        self.invalid += sanitise(&mut self.mono[..count]);
+        Ok(())
+    }
+
+    fn mix_interleaved(&mut self, bytes: &[u8], count: usize, channels: usize) {
+        if channels == 1 && self.info.format() == gst_audio::AUDIO_FORMAT_F32 {
+            for (mono, bytes) in self.mono.iter_mut().zip(bytes.as_chunks::<4>().0) {
+                *mono = f32::from_ne_bytes(*bytes);
+            }
+            return;
+        }
+        self.unpack(bytes, count * channels);
+        let frames = self.unpacked[..count * channels].chunks_exact(channels);
+        for (mono, frame) in self.mono.iter_mut().zip(frames) {
+            *mono = match self.channel {
+                Some(channel) => frame[channel] as f32,
+                None => (frame.iter().sum::<f64>() / channels as f64) as f32,
+            };
+        }
+    }
+
+    // Any format → f64 in [-1, 1), through GStreamer's own unpacking.
+    fn unpack(&mut self, bytes: &[u8], samples: usize) {
+        let format = self.info.format_info();
+        let unpacked = &mut self.unpacked[..samples];
+        if format.unpack_format() == gst_audio::AUDIO_FORMAT_F64 {
+            format.unpack(gst_audio::AudioPackFlags::empty(), bytemuck::cast_slice_mut(unpacked), bytes);
+            return;
+        }
+        let packed = &mut self.packed[..samples];
+        format.unpack(gst_audio::AudioPackFlags::empty(), bytemuck::cast_slice_mut(packed), bytes);
+        for (wide, packed) in unpacked.iter_mut().zip(packed) {
+            *wide = f64::from(*packed) / 2_147_483_648.0;
+        }
+    }
+}
+
+fn map<'a>(buffer: &'a gst::BufferRef, info: &'a gst_audio::AudioInfo) -> Result<Audio<'a>, InputError> {
+    gst_audio::AudioBufferRef::from_buffer_ref_readable(buffer, info).map_err(|_| unreadable(info))
+}
+
+fn plane<'a>(audio: &'a Audio<'_>, plane: usize) -> Result<&'a [u8], InputError> {
+    audio.plane_data(plane as u32).map_err(|_| unreadable(audio.info()))
+}
+
+fn unreadable(info: &gst_audio::AudioInfo) -> InputError {
+    InputError::Buffer(format!("{:?} of {} channels", info.format(), info.channels()))
+}
+
+fn add_scaled(sum: &mut [f32], plane: &[f64], scale: f32) {
+    for (sum, sample) in sum.iter_mut().zip(plane) {
+        *sum += *sample as f32 * scale;
+    }
+}
+
+// NaN and infinity become 0 and are counted.
+fn sanitise(samples: &mut [f32]) -> u64 {
+    let mut invalid = 0;
+    for sample in samples {
+        invalid += u64::from(!sample.is_finite());
+        *sample = if sample.is_finite() { sample.clamp(-LOUDEST, LOUDEST) } else { 0.0 };
+    }
+    invalid
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The element `soundclassify`: GStreamer is named in this folder only.
+//!
+//! ```text
+//! gst-launch-1.0 -m autoaudiosrc ! soundclassify ! fakesink
+//! gst-launch-1.0 -m filesrc location=street.ogg ! decodebin ! soundclassify top-k=1 threshold=0.5 ! autoaudiosink
+//! ```
+//!
+//! Audio goes through untouched: the buffer that leaves is the buffer that came in. For each window an element message
+//! `soundclassify` is posted on the bus; see [`message::Classification`].
+
+mod analysis;
+pub mod clock;
+mod failure;
+mod imp;
+pub mod input;
+pub mod message;
+mod resampler;
+mod results;
+mod settings;
+mod stats;
+
+use gst::glib;
+use gst::prelude::*;
+
+pub use settings::{Provider, Sync};
+
+glib::wrapper! {
+    /// The element.
+    pub struct SoundClassify(ObjectSubclass<imp::SoundClassify>)
+        @extends gst_base::BaseTransform, gst::Element, gst::Object;
+}
+
+/// Makes the element known to GStreamer.
+pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    for documented in [Sync::static_type(), Provider::static_type()] {
+        documented.mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    }
+    gst::Element::register(Some(plugin), "soundclassify", gst::Rank::NONE, SoundClassify::static_type())
+}
+
+// ONNX Runtime may lie beside the plugin.
+fn tell_plugin_directory() {
+    let plugin = gst::Registry::get().find_plugin("soundclassify");
+    let folder = plugin.and_then(|plugin| plugin.filename()).and_then(|file| file.parent().map(Into::into));
+    if let Some(folder) = folder {
+        crate::model::runtime::set_plugin_dir(folder);
+    }
+}

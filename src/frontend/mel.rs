@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Mel scales and the sparse filter bank.
+
+use multiversion::multiversion;
+
+use super::spec::{LogMel, MelNorm, MelScale};
+
+/// Bands are padded to multiples of this, so that each is summed in whole vectors.
+const LANES: usize = 8;
+
+/// Triangular bands; only the bins between a band's edges are kept.
+#[derive(Debug)]
+pub(super) struct MelBank {
+    bands: Vec<Band>,
+    weights: Vec<[f32; LANES]>,
+    /// Sums of each band, lane by lane.
+    partial: Vec<[f32; LANES]>,
+}
+
+/// Where a band begins in the spectrum, and how many vectors of weights it has.
+#[derive(Debug, Clone, Copy)]
+struct Band {
+    bin: usize,
+    vectors: usize,
+}
+
+impl MelBank {
+    /// Zeros that [`MelBank::apply`] wants behind the spectrum.
+    pub(super) const PADDING: usize = LANES;
+
+    pub(super) fn new(mel: &LogMel, sample_rate: u32) -> Self {
+        let mut bank = Self { bands: Vec::new(), weights: Vec::new(), partial: vec![[0.0; LANES]; mel.n_mels] };
+        let edges = edges(mel);
+        for band in edges.windows(3) {
+            bank.add(&triangle(band, mel, sample_rate));
+        }
+        bank
+    }
+
+    fn add(&mut self, dense: &[f32]) {
+        let bin = dense.iter().position(|weight| *weight > 0.0).unwrap_or(0);
+        let end = dense.iter().rposition(|weight| *weight > 0.0).map_or(bin, |last| last + 1);
+        let vectors = (end - bin).div_ceil(LANES);
+        self.bands.push(Band { bin, vectors });
+        for weights in dense[bin..end].chunks(LANES) {
+            let mut padded = [0.0; LANES];
+            padded[..weights.len()].copy_from_slice(weights);
+            self.weights.push(padded);
+        }
+    }
+
+    /// One value a band from a spectrum of `n_fft / 2 + 1` values and the padding.
+    pub(super) fn apply(&mut self, power: &[f32], values: &mut [f32]) {
+        debug_assert_eq!(values.len(), self.bands.len());
+        sum_bands(&self.bands, &self.weights, power, &mut self.partial);
+        sum_lanes(&self.partial, values);
+    }
+}
+
+/// Lanes are left apart: their sum in here would keep the compiler from whole vectors.
+#[multiversion(targets("x86_64+avx2"))]
+fn sum_bands(bands: &[Band], weights: &[[f32; LANES]], power: &[f32], partial: &mut [[f32; LANES]]) {
+    let mut rest = weights;
+    for (sums, band) in partial.iter_mut().zip(bands) {
+        let (own, others) = rest.split_at(band.vectors);
+        rest = others;
+        let (bins, _) = power[band.bin..][..band.vectors * LANES].as_chunks::<LANES>();
+        let mut lanes = [0.0; LANES];
+        for (weights, bins) in own.iter().zip(bins) {
+            for lane in 0..LANES {
+                lanes[lane] += weights[lane] * bins[lane];
+            }
+        }
+        *sums = lanes;
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn sum_lanes(partial: &[[f32; LANES]], values: &mut [f32]) {
+    for (value, sums) in values.iter_mut().zip(partial) {
+        let [a, b, c, d, e, f, g, h] = *sums;
+        *value = ((a + e) + (c + g)) + ((b + f) + (d + h));
+    }
+}
+
+/// Weights of the triangle over three edges in Hz, one a bin (librosa `filters.mel`).
+fn triangle(edges: &[f64], mel: &LogMel, sample_rate: u32) -> Vec<f32> {
+    let (low, peak, high) = (edges[0], edges[1], edges[2]);
+    let area = match mel.norm {
+        MelNorm::Slaney => 2.0 / (high - low),
+        MelNorm::None => 1.0,
+    };
+    let weight = |bin: usize| {
+        let frequency = bin as f64 * f64::from(sample_rate) / mel.n_fft as f64;
+        let rising = (frequency - low) / (peak - low);
+        let falling = (high - frequency) / (high - peak);
+        (rising.min(falling).max(0.0) * area) as f32
+    };
+    (0..=mel.n_fft / 2).map(weight).collect()
+}
+
+/// `n_mels + 2` edges in Hz, equally spaced in mel.
+fn edges(mel: &LogMel) -> Vec<f64> {
+    let (low, high) = (hz_to_mel(mel.fmin, mel.scale), hz_to_mel(mel.fmax, mel.scale));
+    let step = (high - low) / (mel.n_mels + 1) as f64;
+    (0..mel.n_mels + 2).map(|edge| mel_to_hz(low + step * edge as f64, mel.scale)).collect()
+}
+
+/// Slaney's scale: 200/3 Hz a mel up to 1 kHz, then 27 mels for each factor of 6.4.
+const SLANEY_HZ: f64 = 200.0 / 3.0;
+const SLANEY_KNEE: f64 = 1000.0;
+
+fn slaney_log_step() -> f64 {
+    6.4_f64.ln() / 27.0
+}
+
+fn hz_to_mel(hz: f64, scale: MelScale) -> f64 {
+    match scale {
+        MelScale::Htk => 2595.0 * (1.0 + hz / 700.0).log10(),
+        MelScale::Slaney if hz < SLANEY_KNEE => hz / SLANEY_HZ,
+        MelScale::Slaney => SLANEY_KNEE / SLANEY_HZ + (hz / SLANEY_KNEE).ln() / slaney_log_step(),
+    }
+}
+
+fn mel_to_hz(mel: f64, scale: MelScale) -> f64 {
+    let knee = SLANEY_KNEE / SLANEY_HZ;
+    match scale {
+        MelScale::Htk => 700.0 * (10.0_f64.powf(mel / 2595.0) - 1.0),
+        MelScale::Slaney if mel < knee => mel * SLANEY_HZ,
+        MelScale::Slaney => SLANEY_KNEE * ((mel - knee) * slaney_log_step()).exp(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_specs;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn close(left: f64, right: f64) -> bool {
+        (left - right).abs() <= 1e-9 * right.abs().max(1.0)
+    }
+
+    #[test]
+    fn known_points_of_the_scales() {
+        assert!(close(hz_to_mel(1000.0, MelScale::Slaney), 15.0));
+        assert!(close(hz_to_mel(6400.0, MelScale::Slaney), 42.0));
+        assert!(close(hz_to_mel(700.0, MelScale::Htk), 2595.0 * 2.0_f64.log10()));
+    }
+
+    #[test]
+    fn a_band_without_a_bin_is_zero() {
+        let mut mel = test_specs::log_mel(&test_specs::fsdkaggle2018());
+        mel.n_mels = 2000;
+        let mut bank = MelBank::new(&mel, 44_100);
+        let mut values = vec![1.0; 2000];
+        bank.apply(&vec![1.0; mel.n_fft / 2 + 1 + MelBank::PADDING], &mut values);
+        assert!(values.contains(&0.0));
+    }
+
+    proptest! {
+        #[test]
+        fn the_scales_invert(hz in 0.0f64..48_000.0) {
+            for scale in [MelScale::Slaney, MelScale::Htk] {
+                prop_assert!(close(mel_to_hz(hz_to_mel(hz, scale), scale), hz));
+            }
+        }
+
+        #[test]
+        fn the_bank_is_the_formula(
+            n_fft in 64usize..1024,
+            n_mels in 1usize..80,
+            fmin in 0.0f64..500.0,
+            width in 100.0f64..7500.0,
+            slaney: bool,
+            area: bool,
+            seed in prop::collection::vec(0.0f32..1.0, 600),
+        ) {
+            let mel = LogMel {
+                n_fft,
+                n_mels,
+                fmin,
+                fmax: (fmin + width).min(8000.0),
+                scale: if slaney { MelScale::Slaney } else { MelScale::Htk },
+                norm: if area { MelNorm::Slaney } else { MelNorm::None },
+                ..test_specs::log_mel(&test_specs::yamnet())
+            };
+            let mut power = seed[..=n_fft / 2].to_vec();
+            power.resize(n_fft / 2 + 1 + MelBank::PADDING, 0.0);
+            let mut values = vec![0.0; n_mels];
+            MelBank::new(&mel, 16_000).apply(&power, &mut values);
+            for (value, band) in values.iter().zip(edges(&mel).windows(3)) {
+                let weights = triangle(band, &mel, 16_000);
+                let expected: f64 = weights.iter().zip(&power).map(|(w, p)| f64::from(*w) * f64::from(*p)).sum();
+                prop_assert!((f64::from(*value) - expected).abs() <= 1e-6 * expected.max(1e-3));
+            }
+        }
+    }
+}

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From the values of a window to the model's input: top_db, samplewise normalisation, layout.
+
+use multiversion::multiversion;
+
+use super::spec::{FeatureSpec, Features, Layout, Log, Normalize};
+use super::window::Pieces;
+
+/// Side of the squares that are transposed at once: a square's rows and columns stay in the cache.
+const TILE: usize = 16;
+/// Sums are kept in `f32` over this many values and in `f64` beyond.
+const RUN: usize = 256;
+const LANES: usize = 16;
+
+/// How one window becomes the model's input.
+#[derive(Debug)]
+pub(super) struct Writer {
+    normalize: Normalize,
+    top_db: Option<f32>,
+    /// Frames and bands, when bands come first in the tensor.
+    transposed: Option<(usize, usize)>,
+}
+
+impl Writer {
+    pub(super) fn new(spec: &FeatureSpec) -> Self {
+        let (top_db, transposed) = match &spec.features {
+            Features::LogMel(mel) => {
+                let top_db = match mel.log {
+                    Log::Db { top_db, .. } => top_db.map(|range| range as f32),
+                    Log::Ln { .. } | Log::Log10 { .. } => None,
+                };
+                (top_db, (spec.layout != Layout::FramesMels).then_some((mel.frames, mel.n_mels)))
+            }
+            Features::Waveform => (None, None),
+        };
+        Self { normalize: spec.normalize, top_db, transposed }
+    }
+
+    /// Writes the model's input; `values` are in the order of time.
+    pub(super) fn write(&self, values: Pieces<'_>, tensor: &mut [f32]) {
+        debug_assert_eq!(values[0].len() + values[1].len(), tensor.len());
+        let map = self.map(values);
+        if let Some((frames, bands)) = self.transposed {
+            let head = values[0].len() / bands;
+            write_transposed(map, values[0], bands, tensor, frames, 0);
+            write_transposed(map, values[1], bands, tensor, frames, head);
+        } else {
+            let (head, tail) = tensor.split_at_mut(values[0].len());
+            write_straight(map, values[0], head);
+            write_straight(map, values[1], tail);
+        }
+    }
+
+    fn map(&self, values: Pieces<'_>) -> Map {
+        let margin = match self.normalize {
+            Normalize::MinMax => Some(1.0),
+            Normalize::MinMaxEps => Some(1e-7),
+            Normalize::None | Normalize::Standard | Normalize::MeanVar => None,
+        };
+        let needed = margin.is_some() || self.top_db.is_some();
+        let (least, greatest) = if needed { extremes(values) } else { (0.0, 0.0) };
+        let floor = self.top_db.map_or(f32::NEG_INFINITY, |range| greatest - range);
+        if let Some(margin) = margin {
+            let shift = least.max(floor);
+            return Map { floor, shift, scale: 1.0 / (greatest - shift + margin) };
+        }
+        match self.normalize {
+            Normalize::Standard => Map::standard(values, floor, |deviation| deviation + 1.0),
+            Normalize::MeanVar => Map::standard(values, floor, |deviation| deviation.max(1e-6)),
+            Normalize::None | Normalize::MinMax | Normalize::MinMaxEps => Map { floor, shift: 0.0, scale: 1.0 },
+        }
+    }
+}
+
+/// `(max(x, floor) − shift) · scale`.
+#[derive(Debug, Clone, Copy)]
+struct Map {
+    floor: f32,
+    shift: f32,
+    scale: f32,
+}
+
+impl Map {
+    fn standard(values: Pieces<'_>, floor: f32, divisor: impl Fn(f64) -> f64) -> Self {
+        let count = (values[0].len() + values[1].len()) as f64;
+        let total = |sum: fn(&[f32], f32, f32) -> f64, shift: f32| {
+            values.iter().map(|part| sum(part, floor, shift)).sum::<f64>() / count
+        };
+        let rough = total(sum, 0.0) as f32;
+        // A second pass takes out what rounding left in the first.
+        let shift = (f64::from(rough) + total(sum, rough)) as f32;
+        Self { floor, shift, scale: (1.0 / divisor(total(sum_of_squares, shift).sqrt())) as f32 }
+    }
+
+    #[inline(always)]
+    fn of(self, value: f32) -> f32 {
+        (value.max(self.floor) - self.shift) * self.scale
+    }
+}
+
+/// Least and greatest value.
+fn extremes(values: Pieces<'_>) -> (f32, f32) {
+    let (mut least, mut greatest) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+    for part in values {
+        let (vectors, rest) = part.as_chunks::<LANES>();
+        widen(vectors, &mut least, &mut greatest);
+        for value in rest {
+            least[0] = least[0].min(*value);
+            greatest[0] = greatest[0].max(*value);
+        }
+    }
+    (least.into_iter().fold(f32::INFINITY, f32::min), greatest.into_iter().fold(f32::NEG_INFINITY, f32::max))
+}
+
+/// Lanes are left apart: their fold in here would keep the compiler from whole vectors.
+#[multiversion(targets("x86_64+avx2"))]
+fn widen(vectors: &[[f32; LANES]], least: &mut [f32; LANES], greatest: &mut [f32; LANES]) {
+    let (mut low, mut high) = (*least, *greatest);
+    for vector in vectors {
+        for lane in 0..LANES {
+            low[lane] = if vector[lane] < low[lane] { vector[lane] } else { low[lane] };
+            high[lane] = if vector[lane] > high[lane] { vector[lane] } else { high[lane] };
+        }
+    }
+    (*least, *greatest) = (low, high);
+}
+
+/// `Σ (max(x, floor) − shift)`.
+#[multiversion(targets("x86_64+avx2"))]
+fn sum(values: &[f32], floor: f32, shift: f32) -> f64 {
+    sum_by(values, |value| value.max(floor) - shift)
+}
+
+/// `Σ (max(x, floor) − shift)²`.
+#[multiversion(targets("x86_64+avx2"))]
+pub(super) fn sum_of_squares(values: &[f32], floor: f32, shift: f32) -> f64 {
+    sum_by(values, |value| (value.max(floor) - shift) * (value.max(floor) - shift))
+}
+
+#[inline(always)]
+fn sum_by(values: &[f32], term: impl Fn(f32) -> f32) -> f64 {
+    let mut total = 0.0;
+    for run in values.chunks(RUN) {
+        let (vectors, rest) = run.as_chunks::<LANES>();
+        let mut sums = [0.0; LANES];
+        for vector in vectors {
+            for lane in 0..LANES {
+                sums[lane] += term(vector[lane]);
+            }
+        }
+        total += f64::from(sums.iter().sum::<f32>()) + f64::from(rest.iter().map(|value| term(*value)).sum::<f32>());
+    }
+    total
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn write_straight(map: Map, values: &[f32], tensor: &mut [f32]) {
+    for (place, value) in tensor.iter_mut().zip(values) {
+        *place = map.of(*value);
+    }
+}
+
+/// Frames become columns `first_column …` of a tensor with `columns` columns.
+#[multiversion(targets("x86_64+avx2"))]
+fn write_transposed(map: Map, frames: &[f32], bands: usize, tensor: &mut [f32], columns: usize, first_column: usize) {
+    for (index, tile) in frames.chunks(TILE * bands).enumerate() {
+        let column = first_column + index * TILE;
+        let width = tile.len() / bands;
+        for band in (0..bands).step_by(TILE) {
+            let rows = TILE.min(bands - band);
+            let mut square = [[0.0; TILE]; TILE];
+            for (frame, values) in tile.chunks_exact(bands).enumerate() {
+                for (row, value) in values[band..band + rows].iter().enumerate() {
+                    square[row][frame] = map.of(*value);
+                }
+            }
+            for (row, values) in square[..rows].iter().enumerate() {
+                let at = (band + row) * columns + column;
+                tensor[at..at + width].copy_from_slice(&values[..width]);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_specs;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn spec(normalize: Normalize, layout: Layout, frames: usize, bands: usize, top_db: Option<f64>) -> FeatureSpec {
+        let mut spec = test_specs::fsdkaggle2018();
+        spec.normalize = normalize;
+        spec.layout = layout;
+        let mut mel = test_specs::log_mel(&spec);
+        (mel.frames, mel.n_mels, mel.log) = (frames, bands, Log::Db { amin: 1e-10, top_db });
+        spec.features = Features::LogMel(mel);
+        spec
+    }
+
+    /// The formulas of the manifest, in f64, frame by frame, and what they divided by.
+    fn formula(normalize: Normalize, top_db: Option<f64>, values: &[f32]) -> (Vec<f64>, f64) {
+        let floor =
+            top_db.map_or(f64::NEG_INFINITY, |range| values.iter().copied().fold(f32::MIN, f32::max) as f64 - range);
+        let mut x: Vec<f64> = values.iter().map(|value| f64::from(*value).max(floor)).collect();
+        let least = x.iter().copied().fold(f64::INFINITY, f64::min);
+        let greatest = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let mean = x.iter().sum::<f64>() / x.len() as f64;
+        let deviation = (x.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / x.len() as f64).sqrt();
+        let (shift, divisor) = match normalize {
+            Normalize::None => (0.0, 1.0),
+            Normalize::MinMax => (least, greatest - least + 1.0),
+            Normalize::MinMaxEps => (least, greatest - least + 1e-7),
+            Normalize::Standard => (mean, deviation + 1.0),
+            Normalize::MeanVar => (mean, deviation.max(1e-6)),
+        };
+        x.iter_mut().for_each(|value| *value = (*value - shift) / divisor);
+        (x, divisor)
+    }
+
+    const ALL: [Normalize; 5] =
+        [Normalize::None, Normalize::MinMax, Normalize::MinMaxEps, Normalize::Standard, Normalize::MeanVar];
+
+    #[test]
+    fn a_constant_window_stays_finite() {
+        for normalize in ALL {
+            for constant in [0.0, -100.0, 17.3] {
+                let values = vec![constant; 40 * 50];
+                let mut tensor = vec![f32::NAN; values.len()];
+                Writer::new(&spec(normalize, Layout::MelsFrames, 40, 50, Some(80.0)))
+                    .write([&values, &[]], &mut tensor);
+                let expected = if normalize == Normalize::None { constant } else { 0.0 };
+                assert!(tensor.iter().all(|value| (value - expected).abs() < 1e-6), "{normalize:?} {constant}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_wave_is_normalised_too() {
+        let mut spec = test_specs::yamnet();
+        (spec.features, spec.layout, spec.window) = (Features::Waveform, Layout::Samples, 5);
+        spec.normalize = Normalize::MinMax;
+        let mut tensor = [0.0; 5];
+        Writer::new(&spec).write([&[-1.0, 0.0, 1.0], &[0.0, -1.0]], &mut tensor);
+        let third = 1.0 / 3.0;
+        assert!(
+            tensor.iter().zip([0.0, third, 2.0 * third, third, 0.0]).all(|(left, right)| (left - right).abs() < 1e-6)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_normalisation_and_layout_is_its_formula(
+            frames in 1usize..60,
+            bands in 1usize..60,
+            split in 0usize..60,
+            which in 0usize..5,
+            transposed: bool,
+            top_db in prop::option::of(1.0f64..100.0),
+            noise in prop::collection::vec(-100.0f32..30.0, 3600),
+        ) {
+            let values = &noise[..frames * bands];
+            let (head, tail) = values.split_at(split.min(frames) * bands);
+            let layout = if transposed { Layout::MelsFrames } else { Layout::FramesMels };
+            let mut tensor = vec![f32::NAN; values.len()];
+            Writer::new(&spec(ALL[which], layout, frames, bands, top_db)).write([head, tail], &mut tensor);
+            let (expected, divisor) = formula(ALL[which], top_db, values);
+            // Values up to 100 carry an f32 rounding of 4e-6, which the divisor enlarges.
+            let rounding = 1e-5 / divisor;
+            for (index, expected) in expected.iter().enumerate() {
+                let (frame, band) = (index / bands, index % bands);
+                let value = tensor[if transposed { band * frames + frame } else { index }];
+                let tolerance = rounding + 2e-6 * expected.abs();
+                prop_assert!((f64::from(value) - expected).abs() < tolerance, "{} {}", value, expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One engine per (model, provider, device, threads) in the process: the ONNX Runtime session that it owns.
+
+mod door;
+mod pool;
+mod queue;
+mod registry;
+mod sync;
+mod worker;
+
+use std::{
+    path::Path,
+    sync::{
+        Arc, LazyLock,
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
+    time::Duration,
+};
+
+use ort::{
+    session::{RunOptions, Session, builder::GraphOptimizationLevel, builder::SessionBuilder},
+    value::{Outlet, TensorElementType, TensorRef, ValueType},
+};
+
+pub(crate) use self::worker::panic_text;
+pub use self::{
+    door::Reply,
+    pool::{PoolStats, Tensor},
+    worker::{Engine, Stream},
+};
+use self::{registry::Registry, worker::MAX_BATCH};
+use super::{
+    activation::{Activation, activate_and_average},
+    fit::{Batch, Fit, Port},
+    network::{Canceller, Network},
+    provider::ExecutionProvider,
+    runtime,
+    source::Model,
+};
+use crate::error::{Error, Result};
+
+/// What, beside the model, makes one engine differ from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EngineOptions {
+    /// What computes the network.
+    pub provider: ExecutionProvider,
+    /// Index of the device, for providers that have several.
+    pub device: i32,
+    /// Threads within one operator; 0: ONNX Runtime's own choice.
+    pub threads: u32,
+}
+
+impl Default for EngineOptions {
+    /// One thread of the CPU.
+    fn default() -> Self {
+        Self { provider: ExecutionProvider::Cpu, device: 0, threads: 1 }
+    }
+}
+
+/// How long the first runs of a network may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+type Key = ([u8; 32], EngineOptions);
+
+static ENGINES: LazyLock<Registry<Key, Engine>> = LazyLock::new(Registry::new);
+
+impl Engine {
+    /// The process's engine for this model content and these options, made or shared. Making it finds ONNX Runtime,
+    /// loads the network, checks it against the manifest and runs it to warm it up; it can take seconds.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] without ONNX Runtime, [`Error::Provider`] without the execution provider,
+    /// [`Error::Model`] when the network can't be loaded or doesn't fit its manifest.
+    pub fn shared(model: &Model, options: &EngineOptions) -> Result<Arc<Self>> {
+        let make = || Self::with_network(load_network(model, *options)?);
+        let engine = ENGINES.get_or_make((model.digest(), *options), make);
+        model.forget_bytes();
+        engine
+    }
+}
+
+/// The model's network by itself, loaded, checked and warmed up, to run on the caller's own thread: without an
+/// engine around it, for benches and for work without streams.
+///
+/// # Errors
+/// Those of [`Engine::shared`].
+pub fn load_network(model: &Model, options: EngineOptions) -> Result<Box<dyn Network>> {
+    Ok(Box::new(OrtNetwork::load(model, options)?))
+}
+
+/// A session and what it needs to run without asking.
+struct OrtNetwork {
+    session: Session,
+    /// Ends a run from another thread, for good.
+    run_options: Arc<RunOptions>,
+    /// Shape of the input; the batch axis, where there is one, is set before a run.
+    dims: Vec<i64>,
+    batch: Batch,
+    output: usize,
+    activation: Activation,
+    window_len: usize,
+    classes: usize,
+    max_batch: usize,
+    /// Windows side by side, for runs of more than one.
+    gathered: Vec<f32>,
+}
+
+impl OrtNetwork {
+    fn load(model: &Model, options: EngineOptions) -> Result<Self> {
+        let environment = runtime::environment()?;
+        let fail = |reason: String| Error::Model { path: model.onnx_path().to_path_buf(), reason };
+        let builder = Session::builder(&environment).map_err(|error| fail(error.to_string()))?;
+        let builder = configure(builder, options).map_err(|error| fail(error.to_string()))?;
+        let mut builder = register(builder, options)?;
+        if let Some(folder) = model.folder() {
+            // Weights beside the file, for networks that keep them there.
+            builder = builder
+                .with_config_entry("session.model_external_initializers_file_folder_path", folder.to_string_lossy())
+                .map_err(|error| fail(error.to_string()))?;
+        }
+        let session = model.with_bytes(|bytes| builder.commit_from_memory(bytes))?;
+        let session = session.map_err(|error| fail(unreadable(&error.to_string())))?;
+        let mut network = Self::fitted(session, model).map_err(&fail)?;
+        network.watched(Self::warm_up).map_err(fail)?;
+        Ok(network)
+    }
+
+    fn fitted(session: Session, model: &Model) -> Result<Self, String> {
+        let manifest = model.manifest();
+        let ports = |outlets: &[Outlet]| outlets.iter().map(port).collect::<Vec<_>>();
+        let fit = Fit::of(manifest, &ports(session.inputs()), &ports(session.outputs()))?;
+        let run_options = RunOptions::new().map_err(|error| error.to_string())?;
+        let mut dims: Vec<i64> = manifest.features.shape().into_iter().map(|axis| axis as i64).collect();
+        if fit.batch != Batch::Absent {
+            dims.insert(0, 1);
+        }
+        let (batch, max_batch) = match fit.batch {
+            Batch::Fixed(size) if size > MAX_BATCH => {
+                return Err(format!("its batch is fixed to {size} windows, at most {MAX_BATCH} are possible"));
+            }
+            Batch::Fixed(size) => (fit.batch, size),
+            Batch::Absent => (fit.batch, 1),
+            Batch::Free => (fit.batch, MAX_BATCH),
+        };
+        Ok(Self {
+            session,
+            run_options: Arc::new(run_options),
+            dims,
+            batch,
+            output: fit.output,
+            activation: manifest.activation,
+            window_len: manifest.features.len(),
+            classes: manifest.labels.len(),
+            max_batch,
+            gathered: Vec::new(),
+        })
+    }
+
+    /// Calls `run`, and ends it when it takes longer than any network should.
+    fn watched(&mut self, run: impl FnOnce(&mut Self) -> Result<(), String>) -> Result<(), String> {
+        let run_options = Arc::clone(&self.run_options);
+        let (finished, watch) = mpsc::channel::<()>();
+        let watchdog = move || {
+            let late = watch.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
+            // It sets a flag; should that fail, the run goes on.
+            late && run_options.terminate().is_ok()
+        };
+        let watchdog = thread::Builder::new().spawn(watchdog).map_err(|error| error.to_string())?;
+        let outcome = run(self);
+        drop(finished);
+        match watchdog.join() {
+            Ok(true) => Err(format!("a run of one window did not end within {PATIENCE:?}")),
+            _ => outcome,
+        }
+    }
+
+    /// Runs once, so that a network whose shapes only a run can tell is found out now, and learns whether a free
+    /// batch axis really is free.
+    fn warm_up(&mut self) -> Result<(), String> {
+        let silence = vec![0.0; self.window_len];
+        let pattern: Vec<f32> = (0..self.window_len).map(|i| (i * 7 % 31) as f32 / 31.0).collect();
+        let mut single = vec![0.0; self.classes];
+        self.run(&[&pattern], &mut single).map_err(|error| error.to_string())?;
+        if self.batch == Batch::Free {
+            let mut both = vec![0.0; 2 * self.classes];
+            let told_apart = self.run(&[&silence, &pattern], &mut both).is_ok();
+            let same = both[self.classes..].iter().zip(&single).all(|(a, b)| is_close(*a, *b));
+            if !told_apart || !same {
+                self.max_batch = 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Windows in the run, when `count` are asked for.
+    fn run_size(&self, count: usize) -> usize {
+        match self.batch {
+            Batch::Fixed(size) => size,
+            Batch::Free | Batch::Absent => count,
+        }
+    }
+}
+
+impl Network for OrtNetwork {
+    fn window_len(&self) -> usize {
+        self.window_len
+    }
+
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn max_batch(&self) -> usize {
+        self.max_batch
+    }
+
+    fn run(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<()> {
+        let size = self.run_size(windows.len());
+        if self.batch != Batch::Absent {
+            self.dims[0] = size as i64;
+        }
+        // A single window goes in as it lies.
+        let values = if size == 1 {
+            windows[0]
+        } else {
+            self.gathered.clear();
+            windows.iter().for_each(|window| self.gathered.extend_from_slice(window));
+            self.gathered.resize(size * self.window_len, 0.0);
+            &self.gathered
+        };
+        let failed = |error: ort::Error| Error::Inference(error.to_string());
+        let input = TensorRef::from_array_view((self.dims.as_slice(), values)).map_err(failed)?;
+        let outputs = self.session.run_with_options(ort::inputs![input], &*self.run_options).map_err(failed)?;
+        let (shape, raw) = outputs[self.output].try_extract_tensor::<f32>().map_err(failed)?;
+        if raw.is_empty() || raw.len() % (size * self.classes) != 0 {
+            return Err(Error::Inference(format!(
+                "the output has shape {:?}, which holds no {size} windows of {} classes",
+                &shape[..],
+                self.classes
+            )));
+        }
+        let row = raw.len() / size;
+        for (raw, scores) in raw.chunks_exact(row).zip(scores.chunks_exact_mut(self.classes)) {
+            activate_and_average(self.activation, raw, scores);
+        }
+        Ok(())
+    }
+
+    fn canceller(&self) -> Option<Canceller> {
+        let run_options = Arc::clone(&self.run_options);
+        Some(Canceller::new(move || {
+            // It sets a flag; should that fail, the run ends by itself or keeps its thread.
+            let _ = run_options.terminate();
+        }))
+    }
+}
+
+/// Inputs and outputs of a network.
+pub(super) fn ports(bytes: &[u8], path: &Path) -> Result<(Vec<Port>, Vec<Port>)> {
+    let fail = |reason: String| Error::Model { path: path.to_path_buf(), reason };
+    let environment = runtime::environment()?;
+    let builder = Session::builder(&environment).map_err(|error| fail(error.to_string()))?;
+    let mut builder = configure(builder, EngineOptions::default()).map_err(|error| fail(error.to_string()))?;
+    let session = builder.commit_from_memory(bytes).map_err(|error| fail(unreadable(&error.to_string())))?;
+    let list = |outlets: &[Outlet]| outlets.iter().map(port).collect();
+    Ok((list(session.inputs()), list(session.outputs())))
+}
+
+fn configure(builder: SessionBuilder, options: EngineOptions) -> ort::Result<SessionBuilder> {
+    builder
+        .with_intra_threads(options.threads as usize)?
+        .with_inter_threads(1)?
+        .with_parallel_execution(false)?
+        .with_optimization_level(GraphOptimizationLevel::All)?
+        // DirectML forbids it.
+        .with_memory_pattern(options.provider != ExecutionProvider::DirectMl)?
+        // Windows come far apart: threads that spin between them would burn a core.
+        .with_intra_op_spinning(false)?
+        .with_flush_to_zero()
+        .map_err(Into::into)
+}
+
+fn register(builder: SessionBuilder, options: EngineOptions) -> Result<SessionBuilder> {
+    let Some(dispatch) = runtime::dispatch(options.provider, options.device)? else {
+        return Ok(builder);
+    };
+    builder
+        .with_execution_providers([dispatch])
+        .map_err(|error| runtime::lacking(format!("{} (device {}): {error}", options.provider, options.device)))
+}
+
+/// ONNX Runtime's text of why it refuses a file, with what to do.
+fn unreadable(text: &str) -> String {
+    let advice = if text.contains("opset") || text.contains("IR version") || text.contains("is not a registered") {
+        "; a newer ONNX Runtime, or exporting the network to an older opset, helps"
+    } else if text.contains("rotobuf") {
+        "; the file is no ONNX network, or not all of one"
+    } else {
+        ""
+    };
+    format!("ONNX Runtime can't load it: {text}{advice}")
+}
+
+fn is_close(a: f32, b: f32) -> bool {
+    (a - b).abs() <= 1e-3 || !a.is_finite() && !b.is_finite()
+}
+
+fn port(outlet: &Outlet) -> Port {
+    let (element, dims) = match outlet.dtype() {
+        ValueType::Tensor { ty, shape, .. } => {
+            let element = if *ty == TensorElementType::Float32 { "f32".into() } else { ty.to_string() };
+            (element, shape.iter().map(|&axis| usize::try_from(axis).ok()).collect())
+        }
+        other => (other.to_string(), Vec::new()),
+    };
+    Port { name: outlet.name().to_owned(), element, dims }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where the replies of one stream come out.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::error::Error;
+
+/// The answer to one window.
+#[derive(Debug, Clone, Copy)]
+pub struct Reply<'a> {
+    /// The number given to [`Stream::push`](super::Stream::push).
+    pub ticket: u64,
+    /// Probabilities, one a class, all finite, or why there are none.
+    pub scores: Result<&'a [f32], &'a Error>,
+    /// Time that the run took, for the whole batch.
+    pub run_time: Duration,
+    /// Windows that this run answered, at least 1.
+    pub batch: usize,
+}
+
+type OnReply = Box<dyn FnMut(Reply<'_>) + Send>;
+
+/// A stream's callback and the gate before it.
+pub(crate) struct Door {
+    /// Locked while a reply is handed out.
+    on_reply: Mutex<Option<OnReply>>,
+    /// Set when the callback is to go but is busy on this very thread.
+    closed: AtomicBool,
+}
+
+impl Door {
+    pub(crate) fn new(on_reply: OnReply) -> Self {
+        Self { on_reply: Mutex::new(Some(on_reply)), closed: AtomicBool::new(false) }
+    }
+
+    /// Hands out `reply` if `is_current` still says so once the gate is passed. A panic of the callback ends here.
+    pub(crate) fn deliver(&self, reply: Reply<'_>, is_current: impl FnOnce() -> bool) {
+        let mut gate = self.gate();
+        if !is_current() {
+            return;
+        }
+        if let Some(on_reply) = gate.as_mut() {
+            // The panic hook has told of it; the stream's owner sees a reply less.
+            let _ = catch_unwind(AssertUnwindSafe(|| on_reply(reply)));
+        }
+        let gone = if self.closed.load(Ordering::Acquire) { gate.take() } else { None };
+        drop(gate);
+        drop(gone);
+    }
+
+    /// Waits until no reply is being handed out.
+    pub(crate) fn wait(&self) {
+        drop(self.gate());
+    }
+
+    /// Drops the callback: now, or, when this thread is inside of it, as soon as it returns.
+    pub(crate) fn close(&self, on_worker: bool) {
+        self.closed.store(true, Ordering::Release);
+        let gate = if on_worker {
+            match self.on_reply.try_lock() {
+                Ok(gate) => Some(gate),
+                Err(TryLockError::Poisoned(gate)) => Some(gate.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
+            }
+        } else {
+            Some(self.gate())
+        };
+        let gone = gate.and_then(|mut gate| gate.take());
+        drop(gone);
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Option<OnReply>> {
+        self.on_reply.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

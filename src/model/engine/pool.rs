@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Tensors that are used again.
+
+use std::{
+    fmt, mem,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
+
+use super::sync::{Mutex, lock};
+
+/// Bytes that may lie idle, whatever the size of a window.
+const IDLE_BYTES: usize = 8 << 20;
+/// Tensors that may lie idle, whatever their size.
+const IDLE_TENSORS: usize = 32;
+
+/// Buffers of one window each.
+pub(crate) struct Pool {
+    window_len: usize,
+    most_idle: usize,
+    state: Mutex<State>,
+}
+
+struct State {
+    idle: Vec<Box<[f32]>>,
+    made: u64,
+}
+
+/// What an engine's pool holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolStats {
+    /// Tensors that lie ready.
+    pub idle: usize,
+    /// Tensors made since the engine began; constant in steady state.
+    pub made: u64,
+}
+
+impl Pool {
+    pub(crate) fn new(window_len: usize) -> Self {
+        let most_idle = IDLE_TENSORS.max(IDLE_BYTES / (window_len.max(1) * size_of::<f32>()));
+        let most_idle = most_idle.min(1024);
+        let state = State { idle: Vec::with_capacity(most_idle), made: 0 };
+        Self { window_len, most_idle, state: Mutex::new(state) }
+    }
+
+    pub(crate) fn tensor(self: &Arc<Self>) -> Tensor {
+        let mut state = lock(&self.state);
+        let values = state.idle.pop();
+        state.made += u64::from(values.is_none());
+        drop(state);
+        let values = values.unwrap_or_else(|| vec![0.0; self.window_len].into_boxed_slice());
+        Tensor { values, pool: Arc::clone(self) }
+    }
+
+    pub(crate) fn stats(&self) -> PoolStats {
+        let state = lock(&self.state);
+        PoolStats { idle: state.idle.len(), made: state.made }
+    }
+
+    fn give_back(&self, values: Box<[f32]>) {
+        let mut state = lock(&self.state);
+        if state.idle.len() < self.most_idle {
+            state.idle.push(values);
+        }
+    }
+}
+
+/// Values of one window, in the model's layout, from an engine's pool, to which it goes back on drop. A fresh one
+/// holds what the last user left.
+pub struct Tensor {
+    values: Box<[f32]>,
+    pool: Arc<Pool>,
+}
+
+impl Drop for Tensor {
+    fn drop(&mut self) {
+        self.pool.give_back(mem::take(&mut self.values));
+    }
+}
+
+impl Deref for Tensor {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.values
+    }
+}
+
+impl DerefMut for Tensor {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.values
+    }
+}
+
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tensor").field("len", &self.values.len()).finish()
+    }
+}

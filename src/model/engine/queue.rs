@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Jobs of many streams on their way to one worker: in order within a lane, in turn between lanes.
+
+use std::{collections::VecDeque, mem, sync::PoisonError};
+
+use super::sync::{Condvar, Mutex, lock};
+
+/// A lane: one stream's jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LaneId(usize);
+
+/// A job that the worker took.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Taken<J> {
+    pub(crate) job: J,
+    pub(crate) lane: LaneId,
+    /// The lane's epoch when it was taken; older than the lane's own after [`Queue::clear`].
+    pub(crate) epoch: u64,
+}
+
+/// Lanes of jobs, one lock, one condition.
+#[derive(Debug)]
+pub(crate) struct Queue<J> {
+    state: Mutex<State<J>>,
+    wake: Condvar,
+}
+
+#[derive(Debug)]
+struct State<J> {
+    lanes: Vec<Lane<J>>,
+    free: Vec<usize>,
+    /// Lanes whose turn comes, each at most once; one may have been emptied meanwhile.
+    ready: VecDeque<usize>,
+    shut: bool,
+}
+
+#[derive(Debug)]
+struct Lane<J> {
+    jobs: VecDeque<J>,
+    /// Taken in this epoch and not yet done.
+    running: usize,
+    /// Grows with every clear and never falls, so that a reused lane knows no old job.
+    epoch: u64,
+    in_ready: bool,
+}
+
+impl<J> Lane<J> {
+    fn new() -> Self {
+        Self { jobs: VecDeque::new(), running: 0, epoch: 0, in_ready: false }
+    }
+
+    fn next_epoch(&mut self) -> VecDeque<J> {
+        self.epoch += 1;
+        self.running = 0;
+        mem::take(&mut self.jobs)
+    }
+}
+
+impl<J> Queue<J> {
+    pub(crate) fn new() -> Self {
+        let state = State { lanes: Vec::new(), free: Vec::new(), ready: VecDeque::new(), shut: false };
+        Self { state: Mutex::new(state), wake: Condvar::new() }
+    }
+
+    /// A new, empty lane.
+    pub(crate) fn open(&self) -> LaneId {
+        let mut state = lock(&self.state);
+        if let Some(index) = state.free.pop() {
+            return LaneId(index);
+        }
+        state.lanes.push(Lane::new());
+        LaneId(state.lanes.len() - 1)
+    }
+
+    /// Removes what waits in the lane and gives it back for another's use.
+    pub(crate) fn close(&self, lane: LaneId) -> VecDeque<J> {
+        let mut state = lock(&self.state);
+        state.free.push(lane.0);
+        state.lanes[lane.0].next_epoch()
+    }
+
+    /// Appends jobs, so that the worker finds all of them or none.
+    pub(crate) fn push(&self, lane: LaneId, jobs: impl IntoIterator<Item = J>) {
+        let mut state = lock(&self.state);
+        let entry = &mut state.lanes[lane.0];
+        entry.jobs.extend(jobs);
+        if !mem::replace(&mut entry.in_ready, true) {
+            state.ready.push_back(lane.0);
+        }
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    /// Waits for a job, then moves what waits, at most `limit`, lane by lane in turn, into `batch`. `false` once
+    /// the queue is shut.
+    pub(crate) fn take(&self, limit: usize, batch: &mut Vec<Taken<J>>) -> bool {
+        let mut state = lock(&self.state);
+        loop {
+            if state.shut {
+                return false;
+            }
+            while batch.len() < limit && state.take_one(batch) {}
+            if !batch.is_empty() {
+                return true;
+            }
+            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Marks a taken job as done.
+    pub(crate) fn done(&self, lane: LaneId, epoch: u64) {
+        let mut state = lock(&self.state);
+        let lane = &mut state.lanes[lane.0];
+        if lane.epoch == epoch {
+            lane.running -= 1;
+        }
+    }
+
+    /// Whether the lane was not cleared since.
+    pub(crate) fn is_current(&self, lane: LaneId, epoch: u64) -> bool {
+        lock(&self.state).lanes[lane.0].epoch == epoch
+    }
+
+    /// Takes the oldest waiting job out.
+    pub(crate) fn pop_oldest(&self, lane: LaneId) -> Option<J> {
+        lock(&self.state).lanes[lane.0].jobs.pop_front()
+    }
+
+    /// Removes what waits; what runs is no longer current.
+    pub(crate) fn clear(&self, lane: LaneId) -> VecDeque<J> {
+        lock(&self.state).lanes[lane.0].next_epoch()
+    }
+
+    /// Jobs of the lane that wait.
+    pub(crate) fn waiting(&self, lane: LaneId) -> usize {
+        lock(&self.state).lanes[lane.0].jobs.len()
+    }
+
+    /// Jobs of the lane that wait or run.
+    pub(crate) fn pending(&self, lane: LaneId) -> usize {
+        let state = lock(&self.state);
+        let lane = &state.lanes[lane.0];
+        lane.jobs.len() + lane.running
+    }
+
+    /// Lanes in use.
+    pub(crate) fn lanes(&self) -> usize {
+        let state = lock(&self.state);
+        state.lanes.len() - state.free.len()
+    }
+
+    /// Ends the worker: its next [`Queue::take`] gives `false`.
+    pub(crate) fn shut(&self) {
+        lock(&self.state).shut = true;
+        self.wake.notify_all();
+    }
+
+    /// Whether [`Queue::shut`] was called.
+    pub(crate) fn is_shut(&self) -> bool {
+        lock(&self.state).shut
+    }
+}
+
+impl<J> State<J> {
+    /// Moves one job of the lane whose turn it is; `false` when no lane is left.
+    fn take_one(&mut self, batch: &mut Vec<Taken<J>>) -> bool {
+        let Some(index) = self.ready.pop_front() else {
+            return false;
+        };
+        let lane = &mut self.lanes[index];
+        if let Some(job) = lane.jobs.pop_front() {
+            lane.running += 1;
+            batch.push(Taken { job, lane: LaneId(index), epoch: lane.epoch });
+        }
+        lane.in_ready = !lane.jobs.is_empty();
+        if lane.in_ready {
+            self.ready.push_back(index);
+        }
+        true
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn take(queue: &Queue<u32>, limit: usize) -> Vec<(LaneId, u32)> {
+        let mut batch = Vec::new();
+        assert!(queue.take(limit, &mut batch));
+        batch.into_iter().map(|taken| (taken.lane, taken.job)).collect()
+    }
+
+    #[test]
+    fn lanes_take_turns_and_keep_their_order() {
+        let queue = Queue::new();
+        let (a, b) = (queue.open(), queue.open());
+        (0..3).for_each(|job| queue.push(a, [job]));
+        queue.push(b, [10]);
+        assert_eq!(take(&queue, 3), [(a, 0), (b, 10), (a, 1)]);
+        assert_eq!(take(&queue, 3), [(a, 2)]);
+    }
+
+    #[test]
+    fn cleared_jobs_are_neither_current_nor_counted() {
+        let queue = Queue::new();
+        let lane = queue.open();
+        queue.push(lane, [0]);
+        let mut batch = Vec::new();
+        queue.take(1, &mut batch);
+        queue.push(lane, [1]);
+        assert_eq!(queue.pending(lane), 2);
+        assert_eq!(queue.clear(lane), [1]);
+        queue.push(lane, [2]);
+        assert!(!queue.is_current(lane, batch[0].epoch));
+        queue.done(lane, batch[0].epoch);
+        assert_eq!((queue.waiting(lane), queue.pending(lane)), (1, 1));
+        assert_eq!(take(&queue, 9), [(lane, 2)]);
+    }
+
+    #[test]
+    fn an_emptied_lane_is_passed_over_and_comes_again() {
+        let queue = Queue::new();
+        let (a, b) = (queue.open(), queue.open());
+        queue.push(a, [0]);
+        assert_eq!(queue.pop_oldest(a), Some(0));
+        queue.push(b, [1]);
+        assert_eq!(take(&queue, 9), [(b, 1)]);
+        queue.push(a, [2]);
+        assert_eq!(take(&queue, 9), [(a, 2)]);
+    }
+
+    #[test]
+    fn a_shut_queue_gives_nothing() {
+        let queue = Queue::new();
+        queue.push(queue.open(), [0]);
+        queue.shut();
+        assert!(!queue.take(1, &mut Vec::new()));
+    }
+}
+
+/// Every interleaving: `RUSTFLAGS="--cfg loom" cargo test --lib --target-dir target/loom loom`.
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use loom::{sync::Arc, thread};
+
+    use super::*;
+
+    #[test]
+    fn loom_every_push_is_taken_in_order() {
+        loom::model(|| {
+            let queue = Arc::new(Queue::new());
+            let lane = queue.open();
+            let pusher = Arc::clone(&queue);
+            let thread = thread::spawn(move || (0..2).for_each(|job| pusher.push(lane, [job])));
+            let (mut jobs, mut batch) = (Vec::new(), Vec::new());
+            while jobs.len() < 2 {
+                assert!(queue.take(2, &mut batch));
+                jobs.extend(batch.drain(..).map(|taken| taken.job));
+            }
+            assert_eq!(jobs, [0, 1]);
+            thread.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn loom_two_streams_lose_nothing() {
+        loom::model(|| {
+            let queue = Arc::new(Queue::new());
+            let threads = [0, 1].map(|job| {
+                let queue = Arc::clone(&queue);
+                thread::spawn(move || queue.push(queue.open(), [job]))
+            });
+            let mut batch = Vec::new();
+            let mut jobs = Vec::new();
+            while jobs.len() < 2 {
+                assert!(queue.take(2, &mut batch));
+                jobs.extend(batch.drain(..).map(|taken| taken.job));
+            }
+            jobs.sort_unstable();
+            assert_eq!(jobs, [0, 1]);
+            threads.map(|thread| thread.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn loom_nothing_of_before_a_clear_is_current() {
+        loom::model(|| {
+            let queue = Arc::new(Queue::new());
+            let lane = queue.open();
+            queue.push(lane, [0]);
+            let worker = Arc::clone(&queue);
+            let thread = thread::spawn(move || {
+                let mut batch = Vec::new();
+                while worker.take(1, &mut batch) {
+                    batch.drain(..).for_each(|taken| worker.done(taken.lane, taken.epoch));
+                }
+            });
+            queue.clear(lane);
+            assert_eq!(queue.pending(lane), 0);
+            queue.push(lane, [1]);
+            assert!(queue.pending(lane) <= 1);
+            queue.shut();
+            thread.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn loom_shutting_wakes_the_worker() {
+        loom::model(|| {
+            let queue = Arc::new(Queue::<u32>::new());
+            let worker = Arc::clone(&queue);
+            let thread = thread::spawn(move || assert!(!worker.take(1, &mut Vec::new())));
+            queue.shut();
+            thread.join().unwrap();
+        });
+    }
+}

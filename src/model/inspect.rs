@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a network is, what its manifest says of it, and whether both fit.
+
+use std::{fmt, path::Path};
+
+use super::{
+    engine,
+    fit::{Fit, Port},
+    manifest::{Manifest, read_file},
+    runtime,
+    source::{MAX_ONNX, Model},
+};
+use crate::{error::Result, frontend::Features};
+
+/// Numbers of mel bands that are often used: what tells bands from frames.
+const USUAL_MELS: [usize; 5] = [40, 64, 80, 128, 256];
+
+/// A network and its manifest.
+#[derive(Debug)]
+pub struct Report {
+    /// The ONNX file.
+    pub onnx: std::path::PathBuf,
+    /// What the network takes.
+    pub inputs: Vec<Port>,
+    /// What it gives.
+    pub outputs: Vec<Port>,
+    /// What its author says, if there is a manifest.
+    pub manifest: Option<Manifest>,
+    /// What doesn't fit; `None` when everything does or there is no manifest.
+    pub misfit: Option<String>,
+}
+
+/// Looks at a model by the names that [`Model::load`] takes, and at an ONNX file without a manifest, too. Runs
+/// nothing.
+///
+/// # Errors
+/// Those of [`Model::load`], and [`Error::Runtime`](crate::Error::Runtime) and [`Error::Model`](crate::Error::Model)
+/// when the network can't be loaded.
+pub fn inspect(name: &str) -> Result<Report> {
+    runtime::environment()?;
+    let path = Path::new(name);
+    if path.extension().is_some_and(|extension| extension == "onnx") && !path.with_extension("toml").exists() {
+        let bytes = read_file("model", path, MAX_ONNX, "check the path")?;
+        let (inputs, outputs) = engine::ports(&bytes, path)?;
+        return Ok(Report { onnx: path.to_path_buf(), inputs, outputs, manifest: None, misfit: None });
+    }
+    let model = Model::load(name)?;
+    let (inputs, outputs) = model.with_bytes(|bytes| engine::ports(bytes, model.onnx_path()))??;
+    let manifest = model.manifest().clone();
+    let misfit = Fit::of(&manifest, &inputs, &outputs).err();
+    Ok(Report { onnx: manifest.onnx.clone(), inputs, outputs, manifest: Some(manifest), misfit })
+}
+
+impl Report {
+    /// A manifest to begin with, whose values are guesses from the network's shapes; comments say which ones to
+    /// check.
+    #[must_use]
+    pub fn template(&self) -> String {
+        let guess = Guess::of(self.inputs.first().map_or(&[], |port| &port.dims));
+        let classes = self.outputs.first().and_then(|port| port.dims.last().copied().flatten());
+        let stem = self.onnx.file_stem().unwrap_or_default().to_string_lossy();
+        let labels: Vec<_> = (0..classes.unwrap_or(1).min(1000)).map(|class| format!("\"label-{class}\"")).collect();
+        let several = |ports: &[Port], what: &str| match ports {
+            [_, _, ..] => format!("name = {:?}                     # check: the {what} to use\n", ports[0].name),
+            _ => String::new(),
+        };
+        format!(
+            "name = \"{name}\"                       # in messages: lower-case letters, digits, hyphens\n\
+             description = \"What it hears\"\n\
+             licence = \"unknown\"                 # SPDX\n\
+             version = \"1\"\n\
+             onnx = {onnx:?}\n\n\
+             [input]                             # {inputs}\n{input_name}\
+             layout = \"{layout}\"               # check\n\
+             channel-axis = \"{channel_axis}\"\n\
+             normalize = \"none\"                  # check: as in training\n\n\
+             [features]                          # check all: as in training\n{features}\n\
+             [output]                            # {outputs}\n{output_name}\
+             activation = \"none\"                 # check: softmax or sigmoid when the network gives logits\n\n\
+             [labels]                            # in the order of the output; or file = \"labels.txt\", one a line\n\
+             names = [{labels}]\n",
+            name = plain_name(&stem),
+            onnx = self.onnx.file_name().unwrap_or_default().to_string_lossy(),
+            inputs = one_line(&self.inputs),
+            input_name = several(&self.inputs, "input"),
+            layout = guess.layout,
+            channel_axis = guess.channel_axis,
+            features = guess.features,
+            outputs = one_line(&self.outputs),
+            output_name = several(&self.outputs, "output"),
+            labels = labels.join(", "),
+        )
+    }
+}
+
+/// A file's stem as a manifest's name.
+fn plain_name(stem: &str) -> String {
+    let lower = stem.to_lowercase();
+    let plain: String =
+        lower.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' }).collect();
+    if plain.is_empty() { "model".into() } else { plain }
+}
+
+/// Ports on one line, without what could end a comment.
+fn one_line(ports: &[Port]) -> String {
+    ports.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ").replace(char::is_control, " ")
+}
+
+/// What an input's shape lets one guess.
+struct Guess {
+    layout: &'static str,
+    channel_axis: &'static str,
+    features: String,
+}
+
+impl Guess {
+    fn of(dims: &[Option<usize>]) -> Self {
+        // The batch is the first axis: of four, or if it is free or 1, or if no other axis could be the channel.
+        let window = match dims {
+            [_, rest @ ..] if rest.len() == 3 => rest,
+            [None | Some(1), rest @ ..] if !rest.is_empty() => rest,
+            [_, rest @ ..] if rest.len() == 2 && rest[1] != Some(1) => rest,
+            all => all,
+        };
+        match window {
+            [Some(1), rows, columns] => Self::plane("first", *rows, *columns),
+            [rows, columns, Some(1)] => Self::plane("last", *rows, *columns),
+            [Some(1), samples] => Self::samples("first", *samples),
+            [rows, columns] => Self::plane("none", *rows, *columns),
+            [samples] => Self::samples("none", *samples),
+            _ => Self::plane("none", None, None),
+        }
+    }
+
+    fn samples(channel_axis: &'static str, samples: Option<usize>) -> Self {
+        let window = samples.unwrap_or(16_000) as f64 / 16_000.0;
+        let features =
+            format!("kind = \"waveform\"\nsample-rate = 16000\nwindow = {window:?}                        # s\n");
+        Self { layout: "samples", channel_axis, features }
+    }
+
+    fn plane(channel_axis: &'static str, rows: Option<usize>, columns: Option<usize>) -> Self {
+        let (rows, columns) = (rows.unwrap_or(64), columns.unwrap_or(96));
+        let usual = |count| USUAL_MELS.contains(&count);
+        let (layout, mels, frames) = match usual(columns) && !usual(rows) {
+            true => ("frames-mels", columns, rows),
+            false => ("mels-frames", rows, columns),
+        };
+        let features = match (mels, frames) {
+            (128, 128) => "preset = \"fsdkaggle2018\"\n".into(),
+            (64, 64) => "preset = \"fsdkaggle2018-small\"\n".into(),
+            (64, 96) if layout == "frames-mels" => "preset = \"yamnet\"\n".into(),
+            // One second.
+            _ => format!(
+                "sample-rate = 16000\nwindow = 1.0\nn-fft = 1024\nhop-length = {}\nn-mels = {mels}\nframes = {frames}\n",
+                (16_000 / frames.max(1)).max(1)
+            ),
+        };
+        Self { layout, channel_axis, features }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "network   {}", self.onnx.display())?;
+        self.inputs.iter().try_for_each(|port| writeln!(f, "input     {port}"))?;
+        self.outputs.iter().try_for_each(|port| writeln!(f, "output    {port}"))?;
+        let Some(manifest) = &self.manifest else {
+            return writeln!(f, "manifest  none; a template to begin with:\n\n{}", self.template());
+        };
+        writeln!(f, "manifest  {}", manifest.path.display())?;
+        writeln!(
+            f,
+            "          {} {}, {}: {}",
+            manifest.name, manifest.version, manifest.licence, manifest.description
+        )?;
+        let spec = &manifest.features;
+        let kind = match spec.features {
+            Features::LogMel(_) => "log-mel",
+            Features::Waveform => "waveform",
+        };
+        let seconds = spec.window as f64 / f64::from(spec.sample_rate);
+        writeln!(f, "features  {kind} {:?}, {} Hz, windows of {seconds} s", spec.shape(), spec.sample_rate)?;
+        writeln!(f, "labels    {}", manifest.labels.len())?;
+        match &self.misfit {
+            None => writeln!(f, "fits      yes"),
+            Some(reason) => writeln!(f, "fits      no: {reason}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(input: &[Option<usize>], classes: usize) -> Report {
+        let port = |name: &str, dims| Port { name: name.into(), element: "f32".into(), dims };
+        Report {
+            onnx: "My Net.onnx".into(),
+            inputs: vec![port("in", input.to_vec())],
+            outputs: vec![port("out", vec![None, Some(classes)])],
+            manifest: None,
+            misfit: None,
+        }
+    }
+
+    #[track_caller]
+    fn assert_template_fits(input: &[Option<usize>]) {
+        let report = report(input, 3);
+        let manifest = Manifest::embedded(Path::new("t.toml"), &report.template(), "").unwrap();
+        assert_eq!(Fit::of(&manifest, &report.inputs, &report.outputs).map(|_| ()), Ok(()), "{}", report.template());
+    }
+
+    #[test]
+    fn templates_are_manifests_that_fit() {
+        let some = |dims: &[usize]| dims.iter().map(|&dim| Some(dim)).collect::<Vec<_>>();
+        for dims in
+            [&[1, 1, 64, 96][..], &[1, 64, 64, 1], &[1, 96, 64], &[4, 128, 128], &[15_600], &[1, 15_600], &[1, 1, 100]]
+        {
+            assert_template_fits(&some(dims));
+        }
+        assert_template_fits(&[None, Some(1), Some(128), Some(301)]);
+        assert_template_fits(&[None, None, None]);
+        assert_template_fits(&[None, Some(1), None]);
+    }
+
+    #[test]
+    fn a_report_shows_both_sides() {
+        let report = report(&[None, Some(96), Some(64)], 3);
+        let text = report.to_string();
+        assert!(text.contains("input     \"in\" f32 [?, 96, 64]"), "{text}");
+        assert!(text.contains("name = \"my-net\"") && text.contains("preset = \"yamnet\""), "{text}");
+    }
+}

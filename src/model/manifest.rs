@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a model's author says about it: a TOML file beside the ONNX file.
+//!
+//! Every key, with the values it may have; what is not marked optional has to be there, and no other key may.
+//!
+//! ```toml
+//! name = "fsd41"                       # [a-z0-9-]+
+//! description = "41 everyday sounds"
+//! licence = "CC-BY-4.0"                # SPDX
+//! version = "1"
+//! onnx = "fsd41.onnx"                  # beside this file or below it
+//! # sha256 = "…"                       # optional: of the ONNX file, 64 hexadecimal digits
+//!
+//! [input]
+//! name = "input"                       # optional: the network's only input
+//! layout = "mels-frames"               # axes of a window: mels-frames, frames-mels; samples (waveform only)
+//! channel-axis = "first"               # axis of length 1 for the channel: first, last, none
+//! normalize = "minmax"                 # each window by itself: none, minmax, minmax-eps, standard, meanvar
+//!
+//! [features]                           # a preset, and any value over it; without a preset all but the optional
+//! preset = "fsdkaggle2018"             # optional: fsdkaggle2018, fsdkaggle2018-small, yamnet
+//! kind = "logmel"                      # optional: logmel, or waveform, which has only sample-rate and window
+//! sample-rate = 44100                  # Hz
+//! window = 1.0                         # s, at most 60
+//! n-fft = 2560                         # samples
+//! win-length = 2560                    # optional: samples, at most n-fft; n-fft
+//! hop-length = 347                     # samples
+//! n-mels = 128                         # at most 4096
+//! frames = 128                         # of one window, at most 65 536
+//! fmin = 20                            # optional: Hz; 0
+//! fmax = 22050                         # optional: Hz, at most half the sample rate, which it is without
+//! mel-scale = "slaney"                 # optional: slaney, htk
+//! mel-norm = "slaney"                  # optional, area of the bands: slaney, none
+//! power = 2                            # optional: 1 magnitude, 2 energy
+//! center = true                        # optional: frame f is centred on sample f · hop-length, else it starts there
+//! log = "db"                           # optional: db, ln, log10
+//! amin = 1e-10                         # optional, db only: floor of the mel values
+//! top-db = 80                          # optional, db only: range below the window's maximum, or "none"
+//! # offset = 0.001                     # ln and log10 only: added before the logarithm
+//!
+//! [output]
+//! name = "probabilities"               # optional: the network's only output
+//! activation = "none"                  # what makes probabilities of it: none, softmax, sigmoid
+//!
+//! [labels]                             # one of file; names; csv and column
+//! names = ["Bark", "Rain", "Background"]
+//! # file = "fsd41.labels.txt"          # one a line
+//! # csv = "map.csv"                    # with a head line
+//! # column = "display_name"
+//!
+//! [defaults]                           # optional, as all of its keys: property defaults that suit this model
+//! oversamples = 10                     # windows a second, 1–100
+//! process-count = 1                    # windows a run, 1–64
+//! ensembles = 10                       # windows in the mean, 1–256
+//! top-k = 3                            # 1–1000
+//! threshold = 0.1                      # 0–1
+//! thresholds = { Bark = 0.4 }          # 0–1 a label
+//! allow-labels = ["Bark", "Rain"]
+//! deny-labels = ["Background"]
+//! silence-threshold = -60.0            # dBFS
+//! event-on = 0.5                       # 0–1
+//! event-off = 0.35                     # 0–1, at most event-on
+//! event-min-duration = 200_000_000     # ns
+//! event-hold = 500_000_000             # ns
+//! ```
+//!
+//! Limits: manifest 1 MiB, 100 000 labels, ONNX 2 GiB, windows of 60 s and 4096 × 65 536 values.
+
+mod defaults;
+mod features;
+mod labels;
+pub(crate) mod section;
+
+use std::{
+    fs::File,
+    io::Read,
+    path::{Component, Path, PathBuf},
+};
+
+pub use self::defaults::Defaults;
+use self::{
+    labels::LabelFile,
+    section::{Section, Source},
+};
+use super::activation::Activation;
+use crate::{
+    error::{Error, Result},
+    frontend::FeatureSpec,
+};
+
+/// Largest manifest, bytes.
+const MAX_MANIFEST: u64 = 1 << 20;
+/// Largest file of labels, bytes.
+const MAX_LABEL_FILE: u64 = 64 << 20;
+
+/// What a model's author says about it; every value is checked. The [module](self) lists all keys.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    /// Path of the manifest itself.
+    pub path: PathBuf,
+    /// Name for messages.
+    pub name: String,
+    /// What it hears.
+    pub description: String,
+    /// SPDX expression.
+    pub licence: String,
+    /// Version of the model.
+    pub version: String,
+    /// Path of the ONNX file.
+    pub onnx: PathBuf,
+    /// SHA-256 of the ONNX file, if the author gives it.
+    pub sha256: Option<[u8; 32]>,
+    /// Name of the network's input, if the author gives it.
+    pub input_name: Option<String>,
+    /// How samples become the network's input.
+    pub features: FeatureSpec,
+    /// Name of the network's output, if the author gives it.
+    pub output_name: Option<String>,
+    /// What makes probabilities of the network's output.
+    pub activation: Activation,
+    /// One label a class, each once, in the order of the output.
+    pub labels: Vec<String>,
+    /// Property defaults that suit the model.
+    pub defaults: Defaults,
+}
+
+/// Where the files beside a manifest come from.
+pub(crate) trait Files {
+    /// The file of labels that `key` names.
+    fn labels(&self, section: &Section<'_>, key: &'static str, name: &str) -> Result<LabelFile>;
+}
+
+/// Files on disk.
+struct Folder<'a>(&'a Path);
+
+impl Files for Folder<'_> {
+    fn labels(&self, section: &Section<'_>, key: &'static str, name: &str) -> Result<LabelFile> {
+        let path = beside(section, key, self.0, name)?;
+        let text = read_text("labels", &path, MAX_LABEL_FILE, &format!("{} names it", section.dotted(key)))?;
+        Ok(LabelFile { path, text })
+    }
+}
+
+/// Files that are part of the program.
+struct Embedded<'a>(&'a str);
+
+impl Files for Embedded<'_> {
+    fn labels(&self, _: &Section<'_>, _: &'static str, name: &str) -> Result<LabelFile> {
+        Ok(LabelFile { path: PathBuf::from(name), text: self.0.to_owned() })
+    }
+}
+
+impl Manifest {
+    /// Reads and checks a manifest and its labels.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Read`] and [`Error::Manifest`], which names file, key, expected and found.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = read_text("manifest", path, MAX_MANIFEST, "check the model property")?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::parse(Source { path, text: &text }, folder, &Folder(folder))
+    }
+
+    /// A manifest whose text and labels are part of the program.
+    pub(crate) fn embedded(path: &Path, text: &str, labels: &str) -> Result<Self> {
+        Self::parse(Source { path, text }, Path::new(""), &Embedded(labels))
+    }
+
+    fn parse(source: Source<'_>, folder: &Path, files: &dyn Files) -> Result<Self> {
+        let document = source.parse()?;
+        let root = Section::root(source, document.get_ref());
+        let onnx = root.required_string("onnx", "the name of the ONNX file")?;
+        let onnx = beside(&root, "onnx", folder, &onnx)?;
+        let name = root.required_string("name", "the model's name")?;
+        if !name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
+            return Err(root.wrong("name", "lower-case letters, digits and hyphens", format!("{name:?}")));
+        }
+        let (input_name, features) = features::read(root.required_table("input")?, root.required_table("features")?)?;
+        let (output_name, activation) = output(root.required_table("output")?)?;
+        let labels = labels::read(root.required_table("labels")?, files)?;
+        let defaults = root.table("defaults")?.map(|table| defaults::read(table, &labels)).transpose()?;
+        let manifest = Self {
+            path: source.path.to_path_buf(),
+            name,
+            description: root.required_string("description", "what the model hears")?,
+            licence: root.required_string("licence", "the model's licence, as an SPDX expression")?,
+            version: root.required_string("version", "the model's version")?,
+            onnx,
+            sha256: sha256(&root)?,
+            input_name,
+            features,
+            output_name,
+            activation,
+            labels,
+            defaults: defaults.unwrap_or_default(),
+        };
+        root.finish()?;
+        Ok(manifest)
+    }
+}
+
+fn output(section: Section<'_>) -> Result<(Option<String>, Activation)> {
+    const ACTIVATIONS: &[(&str, Activation)] =
+        &[("none", Activation::None), ("softmax", Activation::Softmax), ("sigmoid", Activation::Sigmoid)];
+    let name = section.string("name")?;
+    let activation = section.required_choice("activation", ACTIVATIONS)?;
+    section.finish()?;
+    Ok((name, activation))
+}
+
+fn sha256(root: &Section<'_>) -> Result<Option<[u8; 32]>> {
+    let Some(text) = root.string("sha256")? else {
+        return Ok(None);
+    };
+    let wrong = || root.wrong("sha256", "64 hexadecimal digits", format!("{text:?}"));
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(wrong());
+    }
+    let mut digest = [0; 32];
+    for (index, byte) in digest.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).map_err(|_| wrong())?;
+    }
+    Ok(Some(digest))
+}
+
+/// The path of a file beside the manifest or below it; a link there may lead anywhere.
+fn beside(section: &Section<'_>, key: &'static str, folder: &Path, name: &str) -> Result<PathBuf> {
+    let inside = Path::new(name).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    if !inside || Path::new(name).file_name().is_none() {
+        let expected = "a file beside the manifest (copy or link it there)";
+        return Err(section.wrong(key, expected, format!("{name:?}")));
+    }
+    Ok(folder.join(name))
+}
+
+/// Opens a plain file of at most `limit` bytes.
+pub(crate) fn read_file(what: &'static str, path: &Path, limit: u64, remedy: &str) -> Result<Vec<u8>> {
+    let failed = |source: std::io::Error| match source.kind() {
+        std::io::ErrorKind::NotFound => Error::NotFound { what, path: path.to_path_buf(), remedy: remedy.to_owned() },
+        _ => Error::Read { what, path: path.to_path_buf(), source },
+    };
+    let metadata = path.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(failed(std::io::Error::other("it is no plain file")));
+    }
+    let too_large = || failed(std::io::Error::other(format!("it is larger than {limit} bytes")));
+    if metadata.len() > limit {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    // It may grow meanwhile.
+    File::open(path).map_err(failed)?.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > limit {
+        return Err(too_large());
+    }
+    Ok(bytes)
+}
+
+fn read_text(what: &'static str, path: &Path, limit: u64, remedy: &str) -> Result<String> {
+    let bytes = read_file(what, path, limit, remedy)?;
+    let text = String::from_utf8(bytes).map_err(|error| Error::Read {
+        what,
+        path: path.to_path_buf(),
+        source: std::io::Error::other(format!("it is not UTF-8 text: {error}")),
+    })?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}

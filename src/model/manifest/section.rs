@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A TOML table that is read key by key, and whose errors say file, key, line, expected and found.
+
+use std::{
+    cell::RefCell,
+    fmt::Display,
+    ops::{Range, RangeInclusive},
+    path::Path,
+};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use crate::error::{Error, Result};
+
+/// The file that is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) text: &'a str,
+}
+
+impl<'a> Source<'a> {
+    /// The file's whole table.
+    pub(crate) fn parse(self) -> Result<Spanned<DeTable<'a>>> {
+        DeTable::parse(self.text).map_err(|error| Error::Manifest {
+            path: self.path.to_path_buf(),
+            key: self.line(&error.span().unwrap_or_default()),
+            expected: "TOML".into(),
+            found: error.message().to_owned(),
+        })
+    }
+
+    /// Where `span` begins; the first line is 1.
+    pub(crate) fn line_number(&self, span: &Range<usize>) -> usize {
+        let before = self.text.get(..span.start).unwrap_or_default();
+        before.matches('\n').count() + 1
+    }
+
+    fn line(&self, span: &Range<usize>) -> String {
+        format!("line {}", self.line_number(span))
+    }
+
+    /// The error of a key, and of its line when it stands in the file.
+    pub(crate) fn error(
+        &self,
+        key: impl Display,
+        span: Option<Range<usize>>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Error {
+        let key = match span {
+            Some(span) => format!("{key} ({})", self.line(&span)),
+            None => key.to_string(),
+        };
+        Error::Manifest { path: self.path.to_path_buf(), key, expected: expected.into(), found: found.into() }
+    }
+}
+
+/// A value and where it stands.
+pub(crate) struct Found<T> {
+    pub(crate) value: T,
+    pub(crate) span: Range<usize>,
+}
+
+/// One table. Every key that is asked for is a known one; [`Section::finish`] refuses the others.
+pub(crate) struct Section<'a> {
+    source: Source<'a>,
+    name: String,
+    table: &'a DeTable<'a>,
+    known: RefCell<Vec<&'static str>>,
+}
+
+impl<'a> Section<'a> {
+    pub(crate) fn root(source: Source<'a>, table: &'a DeTable<'a>) -> Self {
+        Self { source, name: String::new(), table, known: RefCell::default() }
+    }
+
+    pub(crate) fn source(&self) -> Source<'a> {
+        self.source
+    }
+
+    /// The key with the names of the tables around it.
+    pub(crate) fn dotted(&self, key: &str) -> String {
+        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
+    }
+
+    fn get(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.known.borrow_mut().push(key);
+        self.table.get(key)
+    }
+
+    pub(crate) fn has(&self, key: &'static str) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// The error of a value that stands there.
+    pub(crate) fn wrong(&self, key: &str, expected: impl Into<String>, found: impl Into<String>) -> Error {
+        let span = self.table.get(key).map(Spanned::span);
+        self.source.error(self.dotted(key), span, expected, found)
+    }
+
+    /// The error of a key that isn't there.
+    pub(crate) fn missing(&self, key: &str, expected: impl Into<String>) -> Error {
+        self.source.error(self.dotted(key), None, expected, "nothing")
+    }
+
+    fn mistyped(&self, key: &str, expected: impl Into<String>, value: &DeValue<'_>) -> Error {
+        self.wrong(key, expected, show(value))
+    }
+
+    pub(crate) fn table(&self, key: &'static str) -> Result<Option<Section<'a>>> {
+        let Some(found) = self.get(key) else { return Ok(None) };
+        match found.get_ref() {
+            DeValue::Table(table) => {
+                Ok(Some(Section { source: self.source, name: self.dotted(key), table, known: RefCell::default() }))
+            }
+            other => Err(self.mistyped(key, "a table", other)),
+        }
+    }
+
+    /// A table that has to be there.
+    pub(crate) fn required_table(&self, key: &'static str) -> Result<Section<'a>> {
+        self.table(key)?.ok_or_else(|| self.missing(key, format!("a table [{key}]")))
+    }
+
+    /// Every key and number of a table of numbers.
+    pub(crate) fn numbers(&self, range: RangeInclusive<f64>) -> Result<Vec<(Found<String>, f64)>> {
+        let entry = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
+            let name: &std::borrow::Cow<'_, str> = key.get_ref();
+            let number = number(value.get_ref()).filter(|number| range.contains(number));
+            let number = number.ok_or_else(|| self.mistyped(name, within(&range), value.get_ref()))?;
+            Ok((Found { value: name.clone().into_owned(), span: key.span() }, number))
+        };
+        self.table.iter().map(entry).collect()
+    }
+
+    /// A text without control characters, not empty.
+    pub(crate) fn string(&self, key: &'static str) -> Result<Option<String>> {
+        let Some(found) = self.get(key) else { return Ok(None) };
+        match found.get_ref() {
+            DeValue::String(text) if is_plain(text) => Ok(Some(text.clone().into_owned())),
+            other => Err(self.mistyped(key, "a text, not empty and without control characters", other)),
+        }
+    }
+
+    pub(crate) fn required_string(&self, key: &'static str, what: &str) -> Result<String> {
+        self.string(key)?.ok_or_else(|| self.missing(key, what))
+    }
+
+    pub(crate) fn bool(&self, key: &'static str) -> Result<Option<bool>> {
+        let Some(found) = self.get(key) else { return Ok(None) };
+        match found.get_ref() {
+            DeValue::Boolean(value) => Ok(Some(*value)),
+            other => Err(self.mistyped(key, "true or false", other)),
+        }
+    }
+
+    pub(crate) fn uint(&self, key: &'static str, range: RangeInclusive<u64>) -> Result<Option<u64>> {
+        let Some(found) = self.get(key) else { return Ok(None) };
+        let value = integer(found.get_ref()).filter(|value| range.contains(value));
+        let expected = || format!("a whole number from {} to {}", range.start(), range.end());
+        value.map(Some).ok_or_else(|| self.mistyped(key, expected(), found.get_ref()))
+    }
+
+    pub(crate) fn float(&self, key: &'static str, range: RangeInclusive<f64>) -> Result<Option<f64>> {
+        let Some(found) = self.get(key) else { return Ok(None) };
+        let value = number(found.get_ref()).filter(|value| range.contains(value));
+        value.map(Some).ok_or_else(|| self.mistyped(key, within(&range), found.get_ref()))
+    }
+
+    /// A number, or the word `none` for the absence of one: `Some(None)`.
+    pub(crate) fn float_or_none(&self, key: &'static str, range: RangeInclusive<f64>) -> Result<Option<Option<f64>>> {
+        match self.table.get(key).map(Spanned::get_ref) {
+            Some(DeValue::String(text)) if text == "none" => {
+                self.known.borrow_mut().push(key);
+                Ok(Some(None))
+            }
+            _ => Ok(self.float(key, range)?.map(Some)),
+        }
+    }
+
+    /// One of some words.
+    pub(crate) fn choice<T: Copy>(&self, key: &'static str, choices: &[(&str, T)]) -> Result<Option<T>> {
+        let Some(found) = self.get(key) else { return Ok(None) };
+        let word = found.get_ref().as_str();
+        match choices.iter().find(|(name, _)| Some(*name) == word) {
+            Some((_, value)) => Ok(Some(*value)),
+            None => {
+                let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+                let hint = word.map(|word| did_you_mean(word, names.iter().copied())).unwrap_or_default();
+                Err(self.mistyped(key, format!("{}{hint}", words(&names)), found.get_ref()))
+            }
+        }
+    }
+
+    pub(crate) fn required_choice<T: Copy>(&self, key: &'static str, choices: &[(&str, T)]) -> Result<T> {
+        let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+        self.choice(key, choices)?.ok_or_else(|| self.missing(key, words(&names)))
+    }
+
+    /// A list of texts.
+    pub(crate) fn strings(&self, key: &'static str) -> Result<Option<Vec<Found<String>>>> {
+        let Some(found) = self.get(key) else { return Ok(None) };
+        let expected = "a list of texts, none empty and none with control characters";
+        let DeValue::Array(items) = found.get_ref() else {
+            return Err(self.mistyped(key, expected, found.get_ref()));
+        };
+        let item = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
+            DeValue::String(text) if is_plain(text) => {
+                Ok(Found { value: text.clone().into_owned(), span: item.span() })
+            }
+            other => Err(self.source.error(self.dotted(key), Some(item.span()), expected, show(other))),
+        };
+        items.iter().map(item).collect::<Result<_>>().map(Some)
+    }
+
+    /// Refuses keys that nobody asked for.
+    pub(crate) fn finish(self) -> Result<()> {
+        let known = self.known.into_inner();
+        let Some((key, _)) = self.table.iter().find(|(key, _)| !known.contains(&key.get_ref().as_ref())) else {
+            return Ok(());
+        };
+        let name = key.get_ref().as_ref();
+        let hint = did_you_mean(name, known.iter().copied());
+        let dotted = if self.name.is_empty() { name.to_owned() } else { format!("{}.{name}", self.name) };
+        Err(self.source.error(dotted, Some(key.span()), format!("{}{hint}", words(&known)), "an unknown key"))
+    }
+}
+
+/// Neither empty nor blank, and nothing that a terminal or a C string could stumble over.
+pub(crate) fn is_plain(text: &str) -> bool {
+    !text.trim().is_empty() && !text.chars().any(char::is_control)
+}
+
+/// `one of a, b, c`.
+fn words(names: &[&str]) -> String {
+    let mut names = names.to_vec();
+    names.sort_unstable();
+    names.dedup();
+    format!("one of {}", names.join(", "))
+}
+
+/// `; did you mean "x"?` when names are near, and nothing when none is.
+pub(crate) fn did_you_mean<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> String {
+    let mut near: Vec<_> = names
+        .map(|name| (strsim::jaro_winkler(&word.to_lowercase(), &name.to_lowercase()), name))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    near.dedup();
+    let near: Vec<_> = near.iter().take(3).map(|(_, name)| format!("{name:?}")).collect();
+    if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) }
+}
+
+fn within(range: &RangeInclusive<f64>) -> String {
+    format!("a number from {} to {}", range.start(), range.end())
+}
+
+fn integer(value: &DeValue<'_>) -> Option<u64> {
+    let integer = value.as_integer()?;
+    u64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+/// An integer or a float; a NaN is in no range.
+fn number(value: &DeValue<'_>) -> Option<f64> {
+    match value {
+        DeValue::Float(float) => float.as_str().parse().ok(),
+        // Exact up to 2^53, far beyond every range here.
+        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix()).ok().map(|i| i as f64),
+        _ => None,
+    }
+}
+
+/// The value as it stands there, or what it is.
+fn show(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("{text:?}"),
+        DeValue::Integer(integer) => integer.to_string(),
+        DeValue::Float(float) => float.to_string(),
+        DeValue::Boolean(value) => value.to_string(),
+        DeValue::Datetime(date) => date.to_string(),
+        DeValue::Array(_) => "a list".into(),
+        DeValue::Table(_) => "a table".into(),
+    }
+}

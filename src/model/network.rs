@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The thing that runs: ONNX Runtime's session is one, tests bring slow, failing and hanging ones.
+
+use std::{fmt, sync::Arc};
+
+use crate::error::Result;
+
+/// A network that turns windows into scores. It lives on one thread.
+pub trait Network: Send {
+    /// Values of one window.
+    fn window_len(&self) -> usize;
+
+    /// Scores of one window, at least 1.
+    fn classes(&self) -> usize;
+
+    /// Most windows of one run, at least 1.
+    fn max_batch(&self) -> usize;
+
+    /// Scores of `windows` (`1..=max_batch` slices of `window_len` values), window after window, into `scores`
+    /// (`windows.len() · classes` values): probabilities, after activation and the mean over a time axis.
+    ///
+    /// # Errors
+    /// [`Error::Inference`](crate::Error::Inference) when the run fails; `scores` is then undefined.
+    fn run(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<()>;
+
+    /// Ends a run from another thread; `None` when nothing can.
+    fn canceller(&self) -> Option<Canceller> {
+        None
+    }
+}
+
+/// Ends the run in progress, and every later one, of one network; callable from any thread.
+#[derive(Clone)]
+pub struct Canceller(Arc<dyn Fn() + Send + Sync>);
+
+impl Canceller {
+    /// A canceller that calls `cancel`, which returns at once.
+    pub fn new(cancel: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(cancel))
+    }
+
+    /// Asks the run to end; returns at once.
+    pub fn cancel(&self) {
+        (self.0)();
+    }
+}
+
+impl fmt::Debug for Canceller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Canceller")
+    }
+}

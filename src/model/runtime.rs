@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Finding and loading ONNX Runtime, once a process, and its execution providers.
+//!
+//! Looked for in this order: the file, or the folder, that `ORT_DYLIB_PATH` names (nothing else then); beside the
+//! plugin file ([`set_plugin_dir`]); beside the executable; what the system's loader finds. A search that fails
+//! may be repeated: who installs the library need not restart the application.
+
+use std::{
+    env, fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use ort::{
+    LoadDynamicError,
+    environment::Environment,
+    ep::{self, ExecutionProvider as _, ExecutionProviderDispatch},
+    logging::LogLevel,
+};
+
+use super::{engine::panic_text, provider::ExecutionProvider};
+use crate::error::{Error, Result};
+
+/// Environment variable that names the library.
+const VARIABLE: &str = "ORT_DYLIB_PATH";
+
+/// Names that the library goes by.
+const NAMES: &[&str] = if cfg!(windows) {
+    &["onnxruntime.dll"]
+} else if cfg!(target_os = "macos") {
+    &["libonnxruntime.dylib"]
+} else {
+    &["libonnxruntime.so", "libonnxruntime.so.1"]
+};
+
+/// What to do when there is none.
+const REMEDY: &str = "install it: your distribution's package (often libonnxruntime or onnxruntime), or \
+    `pip download --no-deps onnxruntime`, unzip the wheel and take the library out of onnxruntime/capi/; then set \
+    ORT_DYLIB_PATH to the file, or put it beside the plugin";
+
+/// How much a line of ONNX Runtime's log matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Of interest to who searches a fault.
+    Info,
+    /// Something is not as it should be.
+    Warning,
+    /// Something failed; an [`Error`] tells of it, too.
+    Error,
+}
+
+type Logger = Box<dyn Fn(Level, &str) + Send + Sync>;
+
+static PLUGIN_DIR: Mutex<Option<PathBuf>> = Mutex::new(None);
+static LOGGER: OnceLock<Logger> = OnceLock::new();
+/// ONNX Runtime allows one a process; kept to its end.
+static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
+
+/// Tells the folder of the plugin's file, where the library is looked for.
+pub fn set_plugin_dir(dir: PathBuf) {
+    *lock(&PLUGIN_DIR) = Some(dir);
+}
+
+/// Sends ONNX Runtime's log lines to `logger`, from any thread; before, they are lost. Only the first call counts.
+pub fn set_logger(logger: impl Fn(Level, &str) + Send + Sync + 'static) {
+    // A second logger would be of a second plugin in the process, which hears the first.
+    let _ = LOGGER.set(Box::new(logger));
+}
+
+/// Version and build of the loaded library; loads it if need be.
+///
+/// # Errors
+/// [`Error::Runtime`] when there is none that can be loaded.
+pub fn version() -> Result<&'static str> {
+    environment()?;
+    guarded("its build text", ort::info).map_err(|reason| unusable(reason, Vec::new()))
+}
+
+/// Execution providers of the loaded library; loads it if need be.
+///
+/// # Errors
+/// [`Error::Runtime`] when there is none that can be loaded.
+pub fn providers() -> Result<Vec<ExecutionProvider>> {
+    environment()?;
+    Ok(ExecutionProvider::ALL.into_iter().filter(|&provider| is_available(provider)).collect())
+}
+
+/// The process's ONNX Runtime environment; finds and loads the library on the first call that succeeds.
+pub(super) fn environment() -> Result<Environment> {
+    let mut held = lock(&ENVIRONMENT);
+    if let Some(environment) = held.as_ref() {
+        return Ok(environment.clone());
+    }
+    let environment = search()?;
+    *held = Some(environment.clone());
+    Ok(environment)
+}
+
+/// What to register with a session; `None` for the CPU, which is always there.
+///
+/// # Errors
+/// [`Error::Provider`] when this library lacks it.
+pub(super) fn dispatch(provider: ExecutionProvider, device: i32) -> Result<Option<ExecutionProviderDispatch>> {
+    if !is_available(provider) {
+        return Err(lacking(provider.to_string()));
+    }
+    let dispatch = match provider {
+        ExecutionProvider::Cpu => return Ok(None),
+        ExecutionProvider::Cuda => ep::CUDA::default().with_device_id(device).build(),
+        ExecutionProvider::TensorRt => ep::TensorRT::default().with_device_id(device).build(),
+        ExecutionProvider::OpenVino => openvino(device).build(),
+        ExecutionProvider::CoreMl => ep::CoreML::default().build(),
+        ExecutionProvider::DirectMl => ep::DirectML::default().with_device_id(device).build(),
+        ExecutionProvider::Xnnpack => ep::XNNPACK::default().build(),
+        ExecutionProvider::Rocm => ep::ROCm::default().with_device_id(device).build(),
+        ExecutionProvider::MiGraphX => ep::MIGraphX::default().with_device_id(device).build(),
+        ExecutionProvider::OneDnn => ep::OneDNN::default().build(),
+        ExecutionProvider::Acl => ep::ACL::default().build(),
+        ExecutionProvider::Cann => ep::CANN::default().with_device_id(device).build(),
+        ExecutionProvider::Qnn => ep::QNN::default().with_device_id(device).build(),
+        ExecutionProvider::Nnapi => ep::NNAPI::default().build(),
+    };
+    Ok(Some(dispatch.error_on_failure()))
+}
+
+/// The error of a provider that can't be had, with those that can.
+pub(super) fn lacking(wanted: String) -> Error {
+    let available = ExecutionProvider::ALL.into_iter().filter(|&provider| is_available(provider));
+    Error::Provider { wanted, available: available.map(|provider| provider.to_string()).collect() }
+}
+
+/// OpenVINO chooses itself; another device than the first is the n-th GPU.
+fn openvino(device: i32) -> ep::OpenVINO {
+    match device {
+        0 => ep::OpenVINO::default(),
+        device => ep::OpenVINO::default().with_device_type(format!("GPU.{}", device - 1)),
+    }
+}
+
+fn is_available(provider: ExecutionProvider) -> bool {
+    let answer = guarded("its providers", || match provider {
+        ExecutionProvider::Cpu => Ok(true),
+        ExecutionProvider::Cuda => ep::CUDA::is_available(),
+        ExecutionProvider::TensorRt => ep::TensorRT::is_available(),
+        ExecutionProvider::OpenVino => ep::OpenVINO::is_available(),
+        ExecutionProvider::CoreMl => ep::CoreML::is_available(),
+        ExecutionProvider::DirectMl => ep::DirectML::is_available(),
+        ExecutionProvider::Xnnpack => ep::XNNPACK::is_available(),
+        ExecutionProvider::Rocm => ep::ROCm::is_available(),
+        ExecutionProvider::MiGraphX => ep::MIGraphX::is_available(),
+        ExecutionProvider::OneDnn => ep::OneDNN::is_available(),
+        ExecutionProvider::Acl => ep::ACL::is_available(),
+        ExecutionProvider::Cann => ep::CANN::is_available(),
+        ExecutionProvider::Qnn => ep::QNN::is_available(),
+        ExecutionProvider::Nnapi => ep::NNAPI::is_available(),
+    });
+    matches!(answer, Ok(Ok(true)))
+}
+
+/// A place to look at.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    /// A file.
+    File(PathBuf),
+    /// A folder that may hold one.
+    Folder(PathBuf),
+    /// A name for the system's loader.
+    Name(&'static str),
+}
+
+fn places(variable: Option<PathBuf>, folders: [Option<PathBuf>; 2]) -> Vec<Place> {
+    if let Some(path) = variable {
+        return vec![if path.is_dir() { Place::Folder(path) } else { Place::File(path) }];
+    }
+    let folders = folders.into_iter().flatten().map(Place::Folder);
+    folders.chain(NAMES.iter().map(|&name| Place::Name(name))).collect()
+}
+
+fn search() -> Result<Environment> {
+    let variable = env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let executable = env::current_exe().ok().and_then(|file| file.parent().map(Path::to_path_buf));
+    let mut looked = match &variable {
+        Some(path) => vec![format!("{VARIABLE}={}", path.display())],
+        None => vec![format!("{VARIABLE} (not set)")],
+    };
+    let mut reason = None;
+    for place in places(variable, [lock(&PLUGIN_DIR).clone(), executable]) {
+        match try_place(&place, &mut looked) {
+            Ok(Some(environment)) => return Ok(environment),
+            Ok(None) => {}
+            // A library that is there but unfit says more than one that isn't.
+            Err(text) if reason.is_none() || !matches!(place, Place::Name(_)) => reason = Some(text),
+            Err(_) => {}
+        }
+    }
+    Err(unusable(reason.unwrap_or_else(|| "not found".into()), looked))
+}
+
+fn unusable(reason: String, looked: Vec<String>) -> Error {
+    Error::Runtime { reason, looked, remedy: REMEDY.into() }
+}
+
+fn try_place(place: &Place, looked: &mut Vec<String>) -> Result<Option<Environment>, String> {
+    match place {
+        Place::File(path) if path.exists() => load(path).map(Some),
+        Place::File(path) => Err(format!("{} does not exist", path.display())),
+        Place::Folder(folder) => {
+            looked.push(folder.join(NAMES[0]).display().to_string());
+            libraries(folder).first().map(|path| load(path)).transpose()
+        }
+        Place::Name(name) => {
+            looked.push(format!("{name} in the system's library path"));
+            load(Path::new(name)).map(Some)
+        }
+    }
+}
+
+/// Libraries in the folder: the plain names first, then versioned ones, the newest first.
+fn libraries(folder: &Path) -> Vec<PathBuf> {
+    let plain = NAMES.iter().map(|name| folder.join(name)).filter(|path| path.is_file());
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut versioned: Vec<_> = entries.filter_map(|path| Some((library_version(&path)?, path))).collect();
+    versioned.sort_by(|a, b| b.0.cmp(&a.0));
+    plain.chain(versioned.into_iter().map(|(_, path)| path)).collect()
+}
+
+/// `[1, 20, 1]` of `libonnxruntime.so.1.20.1` and of `libonnxruntime.1.20.1.dylib`.
+fn library_version(path: &Path) -> Option<Vec<u32>> {
+    let name = path.file_name()?.to_str()?.strip_prefix("libonnxruntime.")?;
+    let version = name.strip_prefix("so.").or_else(|| name.strip_suffix(".dylib"))?;
+    version.split('.').map(|part| part.parse().ok()).collect()
+}
+
+fn load(path: &Path) -> Result<Environment, String> {
+    let load = || -> Result<Environment, String> {
+        let builder = ort::init_from(path).map_err(|error| load_error(&error, path))?;
+        let builder = builder.with_name("soundclassify").with_telemetry(false).with_logger(Arc::new(log));
+        let environment = builder.build().map_err(|error| {
+            format!("{}: {error} (does the application use ONNX Runtime through another environment?)", path.display())
+        })?;
+        environment.set_log_level(LogLevel::Warning);
+        Ok(environment)
+    };
+    guarded(&path.display().to_string(), load)?
+}
+
+fn load_error(error: &LoadDynamicError, path: &Path) -> String {
+    let path = path.display();
+    match error {
+        LoadDynamicError::Dlopen { error, .. } => {
+            let text = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+            if text.contains(&path.to_string()) { text } else { format!("{path}: {text}") }
+        }
+        LoadDynamicError::MissingApi { .. } => format!("{path} is a library, but not ONNX Runtime"),
+        LoadDynamicError::InvalidVersionString => format!("{path} gives no version"),
+        LoadDynamicError::BadVersion { version_str, .. } => {
+            format!("{path} is ONNX Runtime {version_str}, 1.{} or newer is needed", ort::MINOR_VERSION)
+        }
+    }
+}
+
+/// The `ort` crate panics on some faults of a library; here they are errors.
+fn guarded<T>(what: &str, call: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| format!("{what}: {}", panic_text(&*panic)))
+}
+
+fn log(level: LogLevel, _category: &str, _id: &str, location: &str, message: &str) {
+    let level = match level {
+        LogLevel::Verbose => return,
+        LogLevel::Info => Level::Info,
+        LogLevel::Warning => Level::Warning,
+        LogLevel::Error | LogLevel::Fatal => Level::Error,
+    };
+    if let Some(logger) = LOGGER.get() {
+        // Unwinding into ONNX Runtime would abort the process.
+        let _ = catch_unwind(AssertUnwindSafe(|| logger(level, &format!("{message} ({location})"))));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What GStreamer finds in the library.
+#![expect(missing_docs, reason = "the functions that plugin_define! makes have no documentation of their own")]
+
+use gst::glib;
+
+fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    crate::element::message::register_tags();
+    crate::element::register(plugin)
+}
+
+gst::plugin_define!(
+    soundclassify,
+    env!("CARGO_PKG_DESCRIPTION"),
+    plugin_init,
+    concat!(env!("CARGO_PKG_VERSION"), "-", env!("COMMIT_ID")),
+    "MIT/X11",
+    env!("CARGO_PKG_NAME"),
+    env!("CARGO_PKG_NAME"),
+    "https://crates.io/crates/gst-plugin-soundclassify",
+    env!("BUILD_REL_DATE")
+);

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The signal of `tests/data/make_goldens.py`, sample for sample.
+
+/// A rising saw over noise whose level steps from full scale down to silence and up again.
+pub(crate) fn signal(length: usize) -> Vec<f32> {
+    let (mut noise, mut phase, mut step) = (1u32, 0u32, 1u32 << 22);
+    let sample = |n: usize| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        phase = phase.wrapping_add(step);
+        step = step.wrapping_add(4096);
+        let hiss = (noise >> 16) as i32 - 32_768;
+        let saw = (phase >> 16) as i32 - 32_768;
+        let quieter = n / 2048 % 18;
+        let level = if quieter < 16 { ((hiss >> 2) + (saw >> 1)) >> quieter } else { 0 };
+        level as f32 / 32_768.0
+    };
+    (0..length).map(sample).collect()
+}

@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Writes the tiny networks of tests/data/models; each does one thing that the engine has to cope with.
+
+    pip install onnx numpy
+    python tests/data/make_models.py
+
+A window is [1, 4, 6] (channel first, 4 mel bands, 6 frames) of the manifest features in tests/engine_onnx.rs, 3 labels.
+The weights are drawn from a fixed seed.
+"""
+import pathlib
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+FOLDER = pathlib.Path(__file__).parent / "models"
+MELS, FRAMES, CLASSES = 4, 6, 3
+FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
+RANDOM = np.random.default_rng(1)
+WEIGHTS = RANDOM.normal(size=(MELS * FRAMES, CLASSES)).astype(np.float32)
+
+
+def constant(name, values, dtype=np.float32):
+    return numpy_helper.from_array(np.asarray(values, dtype=dtype), name)
+
+
+def save(name, nodes, inputs, outputs, constants=(), opset=17):
+    graph = helper.make_graph(nodes, name, inputs, outputs, list(constants))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    onnx.checker.check_model(model)
+    path = FOLDER / f"{name}.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert path.stat().st_size < 20_000, path
+
+
+def value(name, shape, element=FLOAT):
+    return helper.make_tensor_value_info(name, element, shape)
+
+
+def linear_nodes(source="input", target="logits"):
+    return [helper.make_node("Flatten", [source], ["flat"], axis=1),
+            helper.make_node("MatMul", ["flat", "weights"], [target])]
+
+
+def linear(name, batch, nodes=None, outputs=None):
+    nodes = nodes or linear_nodes()
+    save(name, nodes, [value("input", [batch, 1, MELS, FRAMES])],
+         outputs or [value("logits", [batch, CLASSES])], [constant("weights", WEIGHTS)])
+
+
+def main():
+    FOLDER.mkdir(exist_ok=True)
+    linear("linear", "batch")
+    linear("linear-1", 1)
+    linear("linear-4", 4)
+    # Says that its batch axis is free, and reshapes to a single window.
+    save("linear-pretends", [helper.make_node("Reshape", ["input", "one"], ["flat"]),
+                             helper.make_node("MatMul", ["flat", "weights"], ["logits"])],
+         [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", CLASSES])],
+         [constant("weights", WEIGHTS), constant("one", [1, MELS * FRAMES], np.int64)])
+    # Mixes the windows of a batch.
+    save("mixes", [*linear_nodes(target="own"), helper.make_node("ReduceMean", ["own"], ["mean"], axes=[0]),
+                   helper.make_node("Add", ["own", "mean"], ["logits"])],
+         [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", CLASSES])],
+         [constant("weights", WEIGHTS)])
+    # [mels, frames] without a batch axis.
+    save("no-batch", [helper.make_node("Reshape", ["input", "one"], ["flat"]),
+                      helper.make_node("MatMul", ["flat", "weights"], ["logits"])],
+         [value("input", [1, MELS, FRAMES])], [value("logits", [1, CLASSES])],
+         [constant("weights", WEIGHTS), constant("one", [1, MELS * FRAMES], np.int64)])
+    # One row a frame.
+    save("time-axis", [helper.make_node("Squeeze", ["input", "axis"], ["plane"]),
+                       helper.make_node("Transpose", ["plane"], ["frames"], perm=[0, 2, 1]),
+                       helper.make_node("MatMul", ["frames", "weights"], ["logits"])],
+         [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", FRAMES, CLASSES])],
+         [constant("weights", WEIGHTS[:MELS]), constant("axis", [1], np.int64)])
+    # Scores and something else.
+    linear("two-outputs", "batch", [*linear_nodes(), helper.make_node("Identity", ["flat"], ["embedding"])],
+           [value("embedding", ["batch", MELS * FRAMES]), value("logits", ["batch", CLASSES])])
+    # Shapes that only a run can tell, and a class too many.
+    save("unknown-shapes", [helper.make_node("NonZero", ["input"], ["places"]),
+                            helper.make_node("Cast", ["places"], ["cast"], to=FLOAT),
+                            helper.make_node("Flatten", ["cast"], ["flat"], axis=0),
+                            helper.make_node("Slice", ["flat", "start", "end", "axis"], ["logits"])],
+         [value("input", [None] * 4)], [value("logits", [None] * 2)],
+         [constant("start", [0], np.int64), constant("end", [4], np.int64), constant("axis", [1], np.int64)])
+    save("rank-2", [helper.make_node("MatMul", ["input", "weights"], ["logits"])],
+         [value("input", ["batch", MELS * FRAMES])], [value("logits", ["batch", CLASSES])],
+         [constant("weights", WEIGHTS)])
+    save("int-input", [helper.make_node("Cast", ["input"], ["cast"], to=FLOAT), *linear_nodes("cast")],
+         [value("input", ["batch", 1, MELS, FRAMES], INT64)], [value("logits", ["batch", CLASSES])],
+         [constant("weights", WEIGHTS)])
+    save("half-input", [helper.make_node("Cast", ["input"], ["cast"], to=FLOAT), *linear_nodes("cast")],
+         [value("input", ["batch", 1, MELS, FRAMES], TensorProto.FLOAT16)], [value("logits", ["batch", CLASSES])],
+         [constant("weights", WEIGHTS)])
+    save("int-output", [*linear_nodes(target="own"), helper.make_node("Cast", ["own"], ["logits"], to=INT64)],
+         [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", CLASSES], INT64)],
+         [constant("weights", WEIGHTS)])
+    save("two-inputs", [helper.make_node("Add", ["input", "other"], ["sum"]), *linear_nodes("sum")],
+         [value("input", ["batch", 1, MELS, FRAMES]), value("other", ["batch", 1, MELS, FRAMES])],
+         [value("logits", ["batch", CLASSES])], [constant("weights", WEIGHTS)])
+    save("four-classes", [helper.make_node("Flatten", ["input"], ["flat"], axis=1),
+                          helper.make_node("MatMul", ["flat", "weights"], ["logits"])],
+         [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", CLASSES + 1])],
+         [constant("weights", RANDOM.normal(size=(MELS * FRAMES, CLASSES + 1)))])
+    # log(−1).
+    save("nan", [*linear_nodes(target="own"), helper.make_node("Mul", ["own", "zero"], ["zeros"]),
+                 helper.make_node("Add", ["zeros", "minus"], ["negative"]),
+                 helper.make_node("Log", ["negative"], ["logits"])],
+         [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", CLASSES])],
+         [constant("weights", WEIGHTS), constant("zero", [0.0]), constant("minus", [-1.0])])
+    # An operator that no ONNX Runtime has.
+    unknown = helper.make_node("Hearken", ["input"], ["logits"], domain="org.example")
+    graph = helper.make_graph([unknown], "unknown", [value("input", ["batch", 1, MELS, FRAMES])],
+                              [value("logits", ["batch", CLASSES])])
+    (FOLDER / "unknown-operator.onnx").write_bytes(helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("org.example", 1)],
+        ir_version=8).SerializeToString())
+    # An opset from the future.
+    graph = helper.make_graph(linear_nodes(), "future", [value("input", ["batch", 1, MELS, FRAMES])],
+                              [value("logits", ["batch", CLASSES])], [constant("weights", WEIGHTS)])
+    (FOLDER / "future-opset.onnx").write_bytes(helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 999)], ir_version=8).SerializeToString())
+    # Turns for ever once a window's first value is above 1, else not at all.
+    first = [helper.make_node("Slice", ["input", "starts", "ends"], ["first"]),
+             helper.make_node("ReduceMax", ["first"], ["greatest"], keepdims=0),
+             helper.make_node("Greater", ["greatest", "limit"], ["hang"])]
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["condition_in"], ["condition_out"]),
+         helper.make_node("Add", ["state_in", "limit"], ["state_out"])], "body",
+        [value("iteration", [], INT64), value("condition_in", [], BOOL), value("state_in", [])],
+        [value("condition_out", [], BOOL), value("state_out", [])])
+    save("hangs", [*first, helper.make_node("Loop", ["", "hang", "greatest"], ["turned"], body=body),
+                   *linear_nodes(target="own"), helper.make_node("Mul", ["turned", "zero"], ["nothing"]),
+                   helper.make_node("Add", ["own", "nothing"], ["logits"])],
+         [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", CLASSES])],
+         [constant("weights", WEIGHTS), constant("limit", 1.0), constant("zero", 0.0),
+          constant("starts", [0, 0, 0, 0], np.int64), constant("ends", [2**31, 1, 1, 1], np.int64)])
+    # About 200 ms of matrix products once a window's first value is above 1, else none.
+    size = 128
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["condition_in"], ["condition_out"]),
+         helper.make_node("MatMul", ["state_in", "turn"], ["state_out"])], "body",
+        [value("iteration", [], INT64), value("condition_in", [], BOOL), value("state_in", [size, size])],
+        [value("condition_out", [], BOOL), value("state_out", [size, size])])
+    save("slow", [*first, helper.make_node("ConstantOfShape", ["shape"], ["square"]),
+                  helper.make_node("EyeLike", ["square"], ["turn"]),
+                  helper.make_node("Loop", ["trips", "hang", "square"], ["turned"], body=body),
+                  helper.make_node("ReduceMax", ["turned"], ["nothing"], keepdims=0),
+                  *linear_nodes(target="own"), helper.make_node("Add", ["own", "nothing"], ["logits"])],
+         [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", CLASSES])],
+         [constant("weights", WEIGHTS), constant("limit", 1.0), constant("trips", 1500, np.int64),
+          constant("shape", [size, size], np.int64),
+          constant("starts", [0, 0, 0, 0], np.int64), constant("ends", [2**31, 1, 1, 1], np.int64)])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! State changes, from one thread and from several.
+
+use gst::prelude::*;
+
+use crate::rig::{RATE, Rig, TestModel, buffer, element, noise, pts, windows_in};
+
+#[test]
+fn a_hundred_lives() {
+    let model = TestModel::new("linear");
+    let (element, bus) = element(&model.manifest());
+    for _ in 0..100 {
+        element.set_state(gst::State::Playing).unwrap();
+        element.set_state(gst::State::Null).unwrap();
+    }
+    assert!(bus.pop_filtered(&[gst::MessageType::Error, gst::MessageType::Warning]).is_none());
+}
+
+#[test]
+fn every_life_begins_anew() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    let mut told = Vec::new();
+    for _ in 0..5 {
+        rig.push(&noise(RATE, 1), Some(gst::ClockTime::ZERO));
+        told.push(rig.heard());
+        rig.element.set_state(gst::State::Null).unwrap();
+        rig.element.set_state(gst::State::Playing).unwrap();
+        rig.harness.push_event(gst::event::StreamStart::new("again"));
+        rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+        rig.harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+    }
+    assert_eq!(told[0].len() as u64, windows_in(RATE as u64, 10));
+    assert!(told.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn elements_come_and_go_beside_each_other() {
+    let model = TestModel::new("linear");
+    let manifest = model.manifest();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..10 {
+                    let (element, _bus) = element(&manifest);
+                    element.set_state(gst::State::Ready).unwrap();
+                    element.set_state(gst::State::Null).unwrap();
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn flushes_and_resets_at_random_moments() {
+    let model = TestModel::new("linear");
+    for sync in ["always", "never"] {
+        let mut rig = Rig::with(&model, |element| element.set_property_from_str("sync", sync));
+        rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+        let (pad, element) = (rig.element.static_pad("sink").unwrap(), rig.element.clone());
+        let disturber = std::thread::spawn(move || {
+            for turn in 0..200u64 {
+                std::thread::sleep(std::time::Duration::from_micros(turn * 37 % 1500));
+                if turn % 3 == 0 {
+                    element.emit_by_name::<()>("reset", &[]);
+                } else {
+                    pad.send_event(gst::event::FlushStart::new());
+                    pad.send_event(gst::event::FlushStop::new(false));
+                }
+            }
+        });
+        let signal = noise(400, 1);
+        let mut at = 0;
+        let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        while !disturber.is_finished() {
+            rig.harness.push_event(gst::event::Segment::new(&segment));
+            let _ = rig.harness.push(buffer(&signal, Some(pts(at, RATE))));
+            while rig.harness.try_pull().is_some() {}
+            at += signal.len();
+        }
+        disturber.join().unwrap();
+        rig.heard();
+        rig.harness.push_event(gst::event::Segment::new(&segment));
+        rig.push(&noise(RATE, 1), Some(gst::ClockTime::from_seconds(100_000)));
+        rig.eos();
+        assert!(rig.heard().len() as u64 >= windows_in(RATE as u64, 10));
+        assert_eq!(rig.warnings(), [""; 0]);
+    }
+}
+
+#[test]
+fn memory_is_given_back() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    rig.push(&noise(RATE, 1), None);
+    let weak = rig.element.downgrade();
+    eprintln!("{}", rig.element.ref_count());
+    drop(rig.harness);
+    eprintln!("{}", rig.element.ref_count());
+    drop(rig.bus);
+    eprintln!("{}", rig.element.ref_count());
+    drop(rig.element);
+    assert!(weak.upgrade().is_none(), "something still holds the element");
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The buffer that leaves is the buffer that came in.
+
+use gst_audio::AudioFormat;
+
+use crate::rig::{RATE, Rig, TestModel, noise};
+
+/// Memory address and content of each memory of a buffer.
+fn identity(buffer: &gst::BufferRef) -> Vec<(usize, Vec<u8>)> {
+    let map = buffer.map_readable().unwrap();
+    let memories = (0..buffer.n_memory()).map(|index| buffer.peek_memory(index).as_ptr() as usize);
+    memories.map(|address| (address, map.to_vec())).collect()
+}
+
+fn bytes(count: usize, seed: u32) -> Vec<u8> {
+    noise(count, seed).iter().map(|sample| (sample * 1000.0) as i32 as u8).collect()
+}
+
+#[track_caller]
+fn goes_through(rig: &mut Rig, buffer: gst::Buffer) {
+    let before = (identity(&buffer), buffer.pts(), buffer.dts(), buffer.duration(), buffer.offset(), buffer.flags());
+    let address = buffer.as_ptr() as usize;
+    assert_eq!(rig.harness.push(buffer), Ok(gst::FlowSuccess::Ok));
+    let after = rig.harness.pull().unwrap();
+    assert_eq!(after.as_ptr() as usize, address, "another buffer");
+    let after = (identity(&after), after.pts(), after.dts(), after.duration(), after.offset(), after.flags());
+    assert_eq!(before, after);
+}
+
+fn audio_buffer(info: &gst_audio::AudioInfo, frames: usize, seed: u32) -> gst::Buffer {
+    let mut buffer = gst::Buffer::from_slice(bytes(frames * info.bpf() as usize, seed));
+    let writable = buffer.get_mut().unwrap();
+    writable.set_pts(gst::ClockTime::from_mseconds(seed.into()));
+    writable.set_duration(gst::ClockTime::from_mseconds(20));
+    writable.set_offset(u64::from(seed) * 77);
+    if info.layout() == gst_audio::AudioLayout::NonInterleaved {
+        gst_audio::AudioMeta::add(writable, info, frames, &[]).unwrap();
+    }
+    buffer
+}
+
+#[test]
+fn every_format_rate_and_channel_count() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::new(&model);
+    let mut seen = 0;
+    for format in AudioFormat::iter_raw() {
+        for channels in [1u32, 2, 6] {
+            for rate in [8000u32, 16000, 44100, 48000, 96000] {
+                for layout in ["interleaved", "non-interleaved"] {
+                    rig.set_caps(&format.to_str(), rate as i32, channels as i32, layout);
+                    let info = gst_audio::AudioInfo::builder(format, rate, channels)
+                        .layout(if layout == "interleaved" {
+                            gst_audio::AudioLayout::Interleaved
+                        } else {
+                            gst_audio::AudioLayout::NonInterleaved
+                        })
+                        .build()
+                        .unwrap();
+                    goes_through(&mut rig, audio_buffer(&info, rate as usize / 50, 1000 + seen));
+                    seen += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(seen, 30 * 3 * 5 * 2);
+    assert_eq!(rig.warnings(), [""; 0]);
+}
+
+#[test]
+fn buffers_of_any_size() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    for frames in [1, 0, 1, 2, 7, RATE, 0, 10 * RATE, 1] {
+        let mut buffer = gst::Buffer::from_slice(bytes(frames * 4, frames as u32 + 1));
+        buffer.get_mut().unwrap().set_flags(gst::BufferFlags::MARKER);
+        goes_through(&mut rig, buffer);
+    }
+}
+
+#[test]
+fn buffers_of_several_memories() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    let mut buffer = gst::Buffer::from_slice(bytes(400, 1));
+    buffer.get_mut().unwrap().append_memory(gst::Memory::from_slice(bytes(1600, 2)));
+    let addresses: Vec<_> = (0..2).map(|index| buffer.peek_memory(index).as_ptr()).collect();
+    assert_eq!(rig.harness.push(buffer), Ok(gst::FlowSuccess::Ok));
+    let after = rig.harness.pull().unwrap();
+    assert_eq!((0..2).map(|index| after.peek_memory(index).as_ptr()).collect::<Vec<_>>(), addresses);
+}
+
+#[test]
+fn every_format_is_heard_alike() {
+    let model = TestModel::new("linear");
+    let signal: Vec<f32> = noise(RATE, 5).iter().map(|sample| (sample * 100.0).round() / 128.0).collect();
+    let mut wanted = Rig::plain(&model);
+    wanted.push(&signal, None);
+    let wanted = wanted.heard();
+    assert!(wanted.len() > 5);
+    for format in AudioFormat::iter_raw() {
+        for channels in [1usize, 2, 6] {
+            let mut rig = Rig::new(&model).caps(&format.to_str(), RATE as i32, channels as i32);
+            let buffer = gst::Buffer::from_slice(packed(format, &signal, channels));
+            rig.harness.push(buffer).unwrap();
+            let heard = rig.heard();
+            assert_eq!(heard.len(), wanted.len(), "{format} {channels}");
+            for (heard, wanted) in heard.iter().zip(&wanted) {
+                assert_eq!(heard.best().label, wanted.best().label, "{format} {channels}");
+                assert!((heard.best().probability - wanted.best().probability).abs() < 1e-4, "{format} {channels}");
+            }
+        }
+    }
+}
+
+// The same sound in every channel, through GStreamer's own packing.
+fn packed(format: AudioFormat, signal: &[f32], channels: usize) -> Vec<u8> {
+    let info = gst_audio::AudioFormatInfo::from_format(format);
+    let samples = signal.iter().flat_map(|sample| std::iter::repeat_n(*sample, channels));
+    let wide: Vec<u8> = if info.unpack_format() == gst_audio::AUDIO_FORMAT_F64 {
+        samples.flat_map(|sample| f64::from(sample).to_ne_bytes()).collect()
+    } else {
+        samples.flat_map(|sample| ((f64::from(sample) * 2_147_483_648.0) as i32).to_ne_bytes()).collect()
+    };
+    let mut bytes = vec![0; signal.len() * channels * info.width() as usize / 8];
+    info.pack(gst_audio::AudioPackFlags::empty(), &mut bytes, &wide);
+    bytes
+}
+
+#[test]
+fn planes_are_heard_as_interleaved_channels_are() {
+    let model = TestModel::new("linear");
+    let (left, right) = (noise(RATE, 1), noise(RATE, 2));
+    let interleaved: Vec<f32> = left.iter().zip(&right).flat_map(|(left, right)| [*left, *right]).collect();
+    let mut one = Rig::new(&model).caps("F32LE", RATE as i32, 2);
+    one.push(&interleaved, None);
+    let mut other = Rig::new(&model);
+    other.set_caps("F32LE", RATE as i32, 2, "non-interleaved");
+    let info = gst_audio::AudioInfo::builder(gst_audio::AUDIO_FORMAT_F32, RATE as u32, 2)
+        .layout(gst_audio::AudioLayout::NonInterleaved)
+        .build()
+        .unwrap();
+    let mut planes = crate::rig::buffer(&[left, right].concat(), None);
+    gst_audio::AudioMeta::add(planes.get_mut().unwrap(), &info, RATE, &[]).unwrap();
+    other.harness.push(planes).unwrap();
+    let (one, other) = (one.heard(), other.heard());
+    assert_eq!(one.len(), other.len());
+    assert!(one.len() > 5);
+    for (one, other) in one.iter().zip(&other) {
+        assert!((one.best().probability - other.best().probability).abs() < 1e-5);
+    }
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Timestamps and new beginnings: segments, seeks, flushes, holes, other formats.
+
+use gst::ClockTime;
+use gst::prelude::*;
+
+use crate::rig::{RATE, Rig, TestModel, WINDOW, buffer, noise, pts, windows_in};
+
+fn ms(value: u64) -> ClockTime {
+    ClockTime::from_mseconds(value)
+}
+
+fn segment(change: impl FnOnce(&mut gst::FormattedSegment<ClockTime>)) -> gst::Event {
+    let mut segment = gst::FormattedSegment::<ClockTime>::new();
+    change(&mut segment);
+    gst::event::Segment::new(&segment)
+}
+
+#[test]
+fn stream_time_and_running_time_come_from_the_segment() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    rig.harness.push_event(segment(|segment| {
+        segment.set_start(ms(1000));
+        segment.set_time(ms(4000));
+        segment.set_base(ms(500));
+        segment.set_rate(2.0);
+        segment.set_applied_rate(1.0);
+    }));
+    rig.push(&noise(RATE, 1), Some(ms(2000)));
+    let first = &rig.heard()[0];
+    assert_eq!((first.timestamp, first.stream_time, first.running_time), (ms(2000), Some(ms(5000)), Some(ms(1000))));
+}
+
+#[test]
+fn reverse_playback_has_falling_timestamps_and_rising_running_times() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    rig.harness.push_event(segment(|segment| {
+        segment.set_rate(-1.0);
+        segment.set_stop(ms(10_000));
+    }));
+    for second in [9, 8, 7] {
+        rig.push(&noise(RATE, 1), Some(ms(second * 1000)));
+    }
+    let heard = rig.heard();
+    let firsts: Vec<_> = heard.iter().filter(|told| told.window == 0).collect();
+    assert_eq!(firsts.iter().map(|told| told.timestamp).collect::<Vec<_>>(), [ms(9000), ms(8000), ms(7000)]);
+    assert_eq!(
+        firsts.iter().map(|told| told.running_time).collect::<Vec<_>>(),
+        [Some(ms(1000)), Some(ms(2000)), Some(ms(3000))]
+    );
+}
+
+#[test]
+fn without_timestamps_samples_count_from_zero() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    rig.push(&noise(RATE, 1), None);
+    rig.push(&noise(RATE, 2), None);
+    let heard = rig.heard();
+    assert_eq!(heard.len() as u64, windows_in(2 * RATE as u64, 10));
+    assert_eq!((heard[0].timestamp, heard[0].stream_time, heard[0].running_time), (ClockTime::ZERO, None, None));
+    assert!(heard.last().unwrap().timestamp > ms(1800));
+}
+
+#[test]
+fn segment_in_bytes_has_no_times() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    let bytes = gst::FormattedSegment::<gst::format::Bytes>::new();
+    rig.harness.push_event(gst::event::Segment::new(&bytes));
+    rig.push(&noise(RATE, 1), None);
+    let heard = rig.heard();
+    assert!(!heard.is_empty());
+    assert!(heard.iter().all(|told| told.running_time.is_none() && told.stream_time.is_none()));
+}
+
+#[track_caller]
+fn starts_anew(rig: &Rig, at: ClockTime) {
+    let heard = rig.heard();
+    let anew: Vec<_> = heard.iter().filter(|told| told.window == 0).collect();
+    assert_eq!(anew.last().map(|told| told.timestamp), Some(at));
+    assert_eq!(anew.len(), 2);
+}
+
+#[test]
+fn discont_starts_anew() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    rig.push(&noise(RATE, 1), Some(ms(0)));
+    let mut second = buffer(&noise(RATE, 2), Some(ms(1000)));
+    second.get_mut().unwrap().set_flags(gst::BufferFlags::DISCONT);
+    rig.harness.push(second).unwrap();
+    starts_anew(&rig, ms(1000));
+}
+
+#[test]
+fn jump_of_more_than_40_ms_starts_anew_and_less_does_not() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    rig.push(&noise(RATE, 1), Some(ms(0)));
+    rig.push(&noise(RATE, 2), Some(ms(1041)));
+    starts_anew(&rig, ms(1041));
+    let mut rig = Rig::plain(&model);
+    rig.push(&noise(RATE, 1), Some(ms(0)));
+    rig.push(&noise(RATE, 2), Some(ms(1040)));
+    assert_eq!(rig.heard().len() as u64, windows_in(2 * RATE as u64, 10));
+}
+
+#[test]
+fn caps_change_starts_anew_at_the_new_rate() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    rig.push(&noise(RATE, 1), Some(ms(0)));
+    rig.set_caps("S16LE", 48000, 2, "interleaved");
+    rig.harness.push(gst::Buffer::from_slice(vec![7u8; 48000 * 4])).unwrap();
+    rig.eos();
+    let heard = rig.heard();
+    assert_eq!(heard.len() as u64, 2 * windows_in(RATE as u64, 10));
+    assert_eq!(heard.iter().filter(|told| told.window == 0).count(), 2);
+}
+
+#[test]
+fn same_caps_again_change_nothing() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    rig.push(&noise(RATE, 1), Some(ms(0)));
+    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    rig.push(&noise(RATE, 2), Some(ms(1000)));
+    assert_eq!(rig.heard().len() as u64, windows_in(2 * RATE as u64, 10));
+}
+
+#[test]
+fn flush_forgets_what_came_before() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    rig.push(&noise(WINDOW - 1, 1), Some(ms(0)));
+    rig.harness.push_event(gst::event::FlushStart::new());
+    rig.harness.push_event(gst::event::FlushStop::new(true));
+    rig.harness.push_event(segment(|segment| segment.set_start(ms(60_000))));
+    rig.push(&noise(WINDOW, 1), Some(ms(60_000)));
+    let heard = rig.heard();
+    assert_eq!(heard.len(), 1);
+    assert_eq!(heard[0].running_time, Some(ClockTime::ZERO));
+}
+
+#[test]
+fn reset_signal_forgets_audio_and_ensemble() {
+    let model = TestModel::new("linear");
+    let signal = noise(RATE, 4);
+    let mut rig = Rig::plain(&model);
+    rig.push(&signal, Some(ms(0)));
+    let first = rig.heard();
+    rig.element.emit_by_name::<()>("reset", &[]);
+    rig.push(&signal, Some(ms(1000)));
+    let second = rig.heard();
+    assert_eq!(second[0].window, 0);
+    assert_eq!(second[0].timestamp, ms(1000));
+    for (one, other) in first.iter().zip(&second) {
+        assert_eq!(one.predictions, other.predictions);
+    }
+}
+
+#[test]
+fn gap_buffers_and_gap_events_are_silence() {
+    let model = TestModel::new("linear");
+    let silence = vec![0.0; RATE];
+    let mut wanted = Rig::plain(&model);
+    wanted.push(&noise(RATE, 1), Some(ms(0)));
+    wanted.push(&silence, Some(ms(1000)));
+    wanted.push(&noise(RATE, 2), Some(ms(2000)));
+    let wanted = wanted.heard();
+
+    let mut flagged = Rig::plain(&model);
+    flagged.push(&noise(RATE, 1), Some(ms(0)));
+    let mut gap = buffer(&noise(RATE, 77), Some(ms(1000)));
+    gap.get_mut().unwrap().set_flags(gst::BufferFlags::GAP);
+    flagged.harness.push(gap).unwrap();
+    flagged.push(&noise(RATE, 2), Some(ms(2000)));
+    assert_eq!(flagged.heard(), wanted);
+
+    let mut event = Rig::plain(&model);
+    event.push(&noise(RATE, 1), Some(ms(0)));
+    event.harness.push_event(gst::event::Gap::builder(ms(1000)).duration(ms(1000)).build());
+    event.push(&noise(RATE, 2), Some(ms(2000)));
+    assert_eq!(event.heard(), wanted);
+}
+
+#[test]
+fn an_hour_is_exact_to_the_sample() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::with(&model, |element| element.set_property("oversamples", 1u32));
+    rig.set_caps("F32LE", 11025, 1, "interleaved");
+    let second = noise(11025, 1);
+    let mut last = None;
+    for at in 0..3600usize {
+        rig.push(&second, Some(pts(at * 11025, 11025)));
+        last = rig.heard().pop().or(last);
+        while rig.harness.try_pull().is_some() {}
+    }
+    rig.eos();
+    let last = rig.heard().pop().or(last).unwrap();
+    assert_eq!(last.window, 3599);
+    assert_eq!(last.timestamp, pts(crate::rig::start_of(3599, 1) as usize, RATE));
+    assert_eq!(last.running_time, Some(last.timestamp));
+}
