@@ -44,6 +44,8 @@ pub(crate) enum Commands {
     Features(FeaturesArgs),
     /// Finds a threshold per label from labelled recordings
     Tune(TuneArgs),
+    /// Shows a model's inputs and outputs, what its manifest says, and whether both fit
+    Inspect(InspectArgs),
     /// Checks GStreamer, the plugin, ONNX Runtime and microphones, and says how to mend them
     Doctor(DoctorArgs),
     /// Prints the completion script of a shell
@@ -239,6 +241,19 @@ pub(crate) struct TuneArgs {
     /// Files at a time [default: one for each core]
     #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
+}
+
+/// Options of `inspect`.
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// Built-in name, manifest (.toml) or network (.onnx)
+    pub(crate) model: String,
+    /// Prints a manifest to begin with, guessed from the network's shapes
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) template: bool,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Options of `doctor`.

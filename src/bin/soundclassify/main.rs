@@ -11,6 +11,7 @@ mod events;
 mod exit;
 mod features;
 mod file;
+mod inspect;
 mod interrupt;
 mod keeper;
 mod live;
@@ -76,6 +77,7 @@ fn carry_out(command: Commands, options: ElementOptions) -> Result<Exit> {
         Commands::Features(args) => features::run(&args),
         Commands::Work(args) => scan::work::run(&args, options),
         Commands::Tune(args) => tune::run(&args, options),
+        Commands::Inspect(args) => inspect::run(&args),
         Commands::Doctor(args) => doctor::run(&args),
         Commands::Completions { shell } => shell::completions(shell),
         Commands::Man => shell::man(),
