@@ -95,17 +95,17 @@ struct Gathered {
 }
 
 enum Stream {
-    Windows(Ear, Box<Frontend>),
-    Frames(MelStream),
+    Windows(Box<Ear>, Box<Frontend>),
+    Frames(Box<MelStream>),
 }
 
 impl Gathered {
     fn new(kind: &Kind) -> Self {
         let stream = if kind.logmel {
-            Stream::Frames(MelStream::new(&kind.spec, kind.channel))
+            Stream::Frames(Box::new(MelStream::new(&kind.spec, kind.channel)))
         } else {
             let frontend = Frontend::new(&kind.spec, kind.oversamples);
-            Stream::Windows(Ear::new(kind.spec.sample_rate, kind.channel), Box::new(frontend))
+            Stream::Windows(Box::new(Ear::new(kind.spec.sample_rate, kind.channel)), Box::new(frontend))
         };
         Self { stream, values: Vec::new(), error: None }
     }
@@ -158,14 +158,11 @@ fn append(window: &ReadyWindow<'_>, length: usize, values: &mut Vec<f32>) {
     window.write_to(&mut values[start..]);
 }
 
+type OnFile<'a> = &'a mut dyn FnMut(&str, Result<Vec<f32>>) -> Result<()>;
+
 /// Works off the files on `jobs` threads, tells the results in the order of the files. As many results as threads wait
 /// at most, so memory does not grow with the number of files.
-fn each(
-    files: &[String],
-    jobs: usize,
-    kind: &Kind,
-    on_file: &mut dyn FnMut(&str, Result<Vec<f32>>) -> Result<()>,
-) -> Result<()> {
+fn each(files: &[String], jobs: usize, kind: &Kind, on_file: OnFile<'_>) -> Result<()> {
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         let (sender, results) = mpsc::sync_channel(jobs);
@@ -213,7 +210,13 @@ fn inputs(given: &[String]) -> Result<Vec<String>> {
 /// Where the values go.
 enum Output {
     /// One array for all files, and a table that tells which items are whose.
-    One { writer: NpyWriter, path: PathBuf, index: Option<csv::Writer<std::fs::File>>, item: usize, items: u64 },
+    One {
+        writer: Box<NpyWriter>,
+        path: PathBuf,
+        index: Option<Box<csv::Writer<std::fs::File>>>,
+        item: usize,
+        items: u64,
+    },
     /// An array a file in a folder.
     Folder { folder: PathBuf, shape: Vec<usize>, names: BTreeMap<String, u32> },
 }
@@ -224,7 +227,8 @@ impl Output {
         let shape = kind.shape();
         if path.extension().is_some_and(|extension| extension == "npy") {
             let writer = NpyWriter::create(path, &shape).map_err(|error| Failure::io("array", path, &error))?;
-            let index = several.then(|| index(&path.with_extension("csv"))).transpose()?;
+            let index = several.then(|| index(&path.with_extension("csv")).map(Box::new)).transpose()?;
+            let writer = Box::new(writer);
             return Ok(Self::One { writer, path: path.clone(), index, item: shape.iter().product(), items: 0 });
         }
         std::fs::create_dir_all(path).map_err(|error| Failure::io("folder", path, &error))?;

@@ -30,8 +30,7 @@ pub(crate) const LABELS: [[u8; 3]; 8] = [
 /// Colour of a loudness from 0 (none) to 1 (full).
 pub(crate) fn magma(value: f32) -> [u8; 3] {
     let steps = (MAGMA.len() - 1) as f32;
-    // NaN becomes 0, as all that is below the range.
-    let position = value.max(0.0).min(1.0) * steps;
+    let position = if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) * steps };
     let below = (position as usize).min(MAGMA.len() - 2);
     let part = position - below as f32;
     std::array::from_fn(|channel| {

@@ -35,6 +35,7 @@ const PATIENCE_FOR_REASON: gst::ClockTime = gst::ClockTime::from_mseconds(200);
 pub(crate) type Listener = Box<dyn FnMut(Heard<'_>) + Send>;
 
 /// What a listener hears.
+#[derive(Clone, Copy)]
 pub(crate) enum Heard<'a> {
     /// The format of the buffers that follow.
     Format(&'a gst_audio::AudioInfo),
@@ -169,7 +170,7 @@ impl Session {
 
     /// The failure behind an error. When a bin gives up, an element in it has a reason, which may be told a little later.
     fn cause(&self, error: &gst::message::Error) -> Failure {
-        let by_bin = |error: &gst::message::Error| error.src().is_some_and(|source| source.is::<gst::Bin>());
+        let by_bin = |error: &gst::message::Error| error.src().is_some_and(ObjectExt::is::<gst::Bin>);
         if !by_bin(error) {
             return self.failure(error);
         }

@@ -113,7 +113,7 @@ fn block(title: &str) -> Block<'_> {
 }
 
 /// The inside of a block, or all of an area that is too small for one.
-fn inside<'a>(title: &'a str, area: Rect, buffer: &mut Buffer) -> Rect {
+fn inside(title: &str, area: Rect, buffer: &mut Buffer) -> Rect {
     if area.height < 4 || area.width < 12 {
         return area;
     }

@@ -27,7 +27,7 @@ pub(super) enum Entry {
 }
 
 /// The files of all inputs, one after another, none of them kept in memory.
-pub(super) fn entries(inputs: Vec<PathBuf>, all: bool) -> Result<impl Iterator<Item = Entry> + Send> {
+pub(super) fn entries(inputs: &[PathBuf], all: bool) -> Result<impl Iterator<Item = Entry> + Send + use<>> {
     let kinds = inputs.iter().map(|input| kind(input)).collect::<Result<Vec<_>>>()?;
     Ok(kinds.into_iter().flat_map(move |kind| kind.entries(all)))
 }
@@ -117,8 +117,8 @@ mod tests {
     use super::*;
 
     fn names(inputs: &[&Path], all: bool) -> Vec<String> {
-        let inputs = inputs.iter().map(|input| input.to_path_buf()).collect();
-        entries(inputs, all)
+        let inputs: Vec<_> = inputs.iter().map(|input| input.to_path_buf()).collect();
+        entries(&inputs, all)
             .unwrap()
             .map(|entry| match entry {
                 Entry::File(name) => name.rsplit('/').next().unwrap().to_owned(),
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn an_input_that_is_not_there_is_an_error() {
-        assert!(entries(vec![PathBuf::from("no/such/folder")], false).is_err());
+        assert!(entries(&[PathBuf::from("no/such/folder")], false).is_err());
     }
 
     #[test]

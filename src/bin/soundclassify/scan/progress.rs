@@ -32,7 +32,7 @@ impl Meter {
         if !bar.is_hidden() && list::countable(&args.inputs) {
             let (bar, inputs, all) = (bar.clone(), args.inputs.clone(), args.all);
             std::thread::spawn(move || {
-                if let Ok(entries) = list::entries(inputs, all) {
+                if let Ok(entries) = list::entries(&inputs, all) {
                     bar.set_length(entries.count() as u64);
                     bar.set_style(style("{bar:24} {pos}/{len} files · {msg} · {eta} left"));
                 }
