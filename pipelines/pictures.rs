@@ -22,6 +22,8 @@ const ROWS: u16 = 30;
 const COLUMNS: u16 = 104;
 /// Size of a character cell, pixels.
 const CELL: (u32, u32) = (9, 18);
+/// End of a synchronized update.
+const END_OF_PICTURE: &[u8] = b"\x1b[?2026l";
 const SOUNDS: [&str; 6] = [
     "/usr/share/sounds/freedesktop/stereo/phone-incoming-call.oga",
     "/usr/share/sounds/alsa/Front_Center.wav",
@@ -39,7 +41,7 @@ fn main() -> Result<(), Failure> {
     let work = tempfile::tempdir()?;
     let sound = match std::env::args().nth(1) {
         Some(file) => PathBuf::from(file),
-        None => one_after_another(&work.path().join("sounds.flac"))?,
+        None => one_after_another(&work.path().join("sounds.wav"))?,
     };
     let live = work.path().join("live.html");
     fs::write(&live, html(&live_view(&sound)?))?;
@@ -68,7 +70,7 @@ fn one_after_another(path: &Path) -> Result<PathBuf, Failure> {
         return Err("install sound-theme-freedesktop and alsa-utils, or name a file".into());
     }
     let mut line = format!(
-        "concat name=all ! audioconvert ! audio/x-raw,format=S16LE,channels=1 ! flacenc ! filesink location={}",
+        "concat name=all ! audioconvert ! audio/x-raw,format=S16LE,channels=1 ! wavenc ! filesink location={}",
         path.display()
     );
     for sound in found {
@@ -103,10 +105,13 @@ fn live_view(sound: &Path) -> Result<vt100::Screen, Failure> {
     let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(ROWS)?, cells(COLUMNS)?, 0)));
     let (mut output, parser) = (pair.master.try_clone_reader()?, Arc::clone(&screen));
     std::thread::spawn(move || {
-        let mut bytes = [0; 8192];
+        let (mut bytes, mut pending) = ([0; 8192], Vec::new());
         while let Ok(length @ 1..) = output.read(&mut bytes) {
-            if let Ok(mut parser) = parser.lock() {
-                parser.process(&bytes[..length]);
+            pending.extend_from_slice(&bytes[..length]);
+            // Whole pictures only.
+            let whole = pending.windows(END_OF_PICTURE.len()).rposition(|window| window == END_OF_PICTURE);
+            if let (Some(end), Ok(mut parser)) = (whole, parser.lock()) {
+                parser.process(&pending.drain(..end).collect::<Vec<_>>());
             }
         }
     });
@@ -116,7 +121,7 @@ fn live_view(sound: &Path) -> Result<vt100::Screen, Failure> {
         std::thread::sleep(Duration::from_millis(100));
         let Ok(parser) = screen.lock() else { break };
         let text = parser.screen().contents();
-        let lively = text.matches('%').count() + 3 * text.matches('●').count();
+        let lively = text.matches('█').count() + 20 * text.matches('●').count();
         if best.as_ref().is_none_or(|(most, _)| lively >= *most) && text.contains('▀') {
             best = Some((lively, parser.screen().clone()));
         }

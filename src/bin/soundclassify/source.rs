@@ -32,6 +32,11 @@ pub(crate) fn is_uri(input: &str) -> bool {
     })
 }
 
+/// What a person calls a path or an address in little room: its last part.
+pub(crate) fn short(input: &str) -> &str {
+    input.trim_end_matches('/').rsplit('/').next().unwrap_or(input)
+}
+
 /// A microphone or another live source.
 pub(crate) struct Microphone {
     /// What a person reads.

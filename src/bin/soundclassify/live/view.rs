@@ -10,7 +10,10 @@ use std::{
 use gst::prelude::*;
 use ratatui::{
     DefaultTerminal,
-    crossterm::event::{self, Event},
+    crossterm::{
+        SynchronizedUpdate,
+        event::{self, Event},
+    },
 };
 
 use super::{
@@ -25,6 +28,7 @@ use crate::{
     output,
     record::Record,
     session::{Session, Step},
+    source,
 };
 
 const FRAME: Duration = Duration::from_millis(33);
@@ -35,7 +39,7 @@ pub(super) fn run(session: &Session, keeper: &Keeper, sounds: &Receiver<Sound>) 
     let settings = keeper.settings();
     let model = super::model(keeper)?.manifest().name.clone();
     let mut view = View {
-        state: State::new(session.name(), &model, settings.property("threshold")),
+        state: State::new(source::short(session.name()), &model, settings.property("threshold")),
         events: Events::new(Rules::default(), keeper.stride()),
         session,
         sounds,
@@ -64,7 +68,10 @@ impl View<'_> {
             let now = Instant::now();
             self.state.tick(now - last);
             last = now;
-            terminal.draw(|frame| draw(frame, &self.state, colour)).map_err(|error| terminal_failure(&error))?;
+            // Terminals that know how show the picture in one piece.
+            let drawn =
+                io::stdout().sync_update(|_| terminal.draw(|frame| draw(frame, &self.state, colour)).map(|_| ()));
+            drawn.and_then(|drawn| drawn).map_err(|error| terminal_failure(&error))?;
             match self.keys(now + FRAME)? {
                 Some(Command::Quit) => return Ok(Exit::Success),
                 Some(Command::Interrupt) => return Ok(Exit::Interrupted),
