@@ -121,7 +121,8 @@ fn live_view(sound: &Path) -> Result<vt100::Screen, Failure> {
         std::thread::sleep(Duration::from_millis(100));
         let Ok(parser) = screen.lock() else { break };
         let text = parser.screen().contents();
-        let lively = text.matches('█').count() + 20 * text.matches('●').count();
+        let count = |symbol| text.matches(symbol).count();
+        let lively = count('█') + count('▀') / 10 + 20 * count('●');
         if best.as_ref().is_none_or(|(most, _)| lively >= *most) && text.contains('▀') {
             best = Some((lively, parser.screen().clone()));
         }

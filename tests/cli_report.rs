@@ -79,7 +79,7 @@ fn clicked(browser: &str, page: &Path) -> serde_json::Value {
     let output = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--mute-audio", "--window-size=1200,900"])
         .args(["--autoplay-policy=no-user-gesture-required", "--host-resolver-rules=MAP * ~NOTFOUND"])
-        .args(["--timeout=8000", "--dump-dom"])
+        .args(["--virtual-time-budget=20000", "--dump-dom"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(format!("file://{}", driven.display()))
         .output()
