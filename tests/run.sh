@@ -57,7 +57,7 @@ run_tests() {
 
 step "what is needed"
 setup --tests
-export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$onnxruntime} G_DEBUG=fatal-warnings RUSTDOCFLAGS="-D warnings"
+export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$onnxruntime} G_DEBUG=fatal-criticals RUSTDOCFLAGS="-D warnings"
 [[ -d ../shared ]] || echo "no ../shared here: the tests that need it skip themselves"
 
 if [[ $# == 0 ]]; then
