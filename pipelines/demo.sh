@@ -16,8 +16,8 @@ recordings=(
 
 read_arguments '' "$@"
 [[ ${#arguments[@]} == 0 ]] || wrong_usage "not understood: ${arguments[*]}"
-bash "$root/pipelines/setup.sh"
-export GST_PLUGIN_PATH=$target/release${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
+[[ -r ${recordings[0]} && -r ${recordings[-1]} ]] || bash "$root/pipelines/setup.sh"
+prepare
 for recording in "${recordings[@]}"; do
   printf '\n%s\n' "$recording"
   classify filesrc location="$recording" ! decodebin ! soundclassify "${settings[@]}" ! fakesink 2>&1
@@ -26,6 +26,6 @@ cat <<END
 
 To classify what the microphone hears:  ./pipelines/microphone.sh
 The same in your own pipeline:
-  export GST_PLUGIN_PATH=$target/release
+${GST_PLUGIN_PATH:+  export GST_PLUGIN_PATH=$GST_PLUGIN_PATH}
   gst-launch-1.0 -m autoaudiosrc ! soundclassify ! fakesink
 END

@@ -2,8 +2,9 @@
 //! The scripts under `pipelines/`, on recordings.
 
 use std::fs;
+use std::path::Path;
 
-use crate::stage::{Heard, Stage, heard, top};
+use crate::stage::{Heard, Stage, heard, skip, top};
 
 fn scripts() -> Vec<String> {
     let names = fs::read_dir(top().join("pipelines")).unwrap().map(|entry| entry.unwrap().file_name());
@@ -101,4 +102,15 @@ fn desk_work_knows_three_labels() {
         results.0.iter().find(|it| !["Writing", "Computer_keyboard", "Scissors"].contains(&it.label.as_str()));
     assert_eq!(strange, None);
     assert_steps(&results, 0.1);
+}
+
+#[test]
+fn the_demo_classifies_recordings_of_debian() {
+    if !Path::new("/usr/share/sounds/alsa/Noise.wav").exists() {
+        return skip("Debian's recordings are not installed");
+    }
+    let printed = Stage::new().script("demo.sh", &[]).finish().succeeded().stdout;
+    let results: Vec<_> = printed.lines().filter(|line| line.starts_with(|it: char| it.is_ascii_digit())).collect();
+    assert!(heard(&results.join("\n")).len() >= 9, "{printed}");
+    assert!(printed.contains("microphone.sh"), "{printed}");
 }
