@@ -70,9 +70,7 @@ def guessed(path, arrays):
 
 def filled(path, arrays, architecture, shape, classes):
     """A network of the original with the weights of a file, layer by layer: names changed between versions of Keras."""
-    candidates = [mobilenetv2(shape, classes)] if architecture == "mobilenetv2" else \
-        [alexnet(shape, classes, *strides) for strides in (((3, 2), (1, 1, 1)), ((2, 3), (2, 1, 1)))]
-    for network in candidates:
+    for network in candidates(architecture, shape, classes):
         having = [layer for layer in network.layers if layer.weights]
         if [[array.shape for array in of_layer] for of_layer in arrays] == [[tuple(w.shape) for w in layer.weights] for layer in having]:
             for layer, of_layer in zip(having, arrays):
@@ -81,6 +79,19 @@ def filled(path, arrays, architecture, shape, classes):
     last = [tuple(array.shape) for array in arrays[-1]]
     raise Failure(f"{path}: its weights don't fit {architecture} for windows of {shape[0]} mels × {shape[1]} frames and {classes} labels "
                   f"(last layer in the file: {last}); other settings or another --architecture?")
+
+
+def candidates(architecture, shape, classes):
+    """Networks of the original that take windows of this shape; its AlexNet came with two sets of strides."""
+    if architecture == "mobilenetv2":
+        return [mobilenetv2(shape, classes)]
+    fitting = []
+    for early, slower in (((3, 2), (1, 1, 1)), ((2, 3), (2, 1, 1))):
+        try:
+            fitting.append(alexnet(shape, classes, early, slower))
+        except ValueError:  # a window too short for these strides
+            continue
+    return fitting
 
 
 def alexnet(shape, classes, early, slower):

@@ -26,7 +26,7 @@ import numpy as np, tensorflow as tf
 v1 = tf.compat.v1
 v1.disable_v2_behavior()
 import tf_keras
-from tf_keras import backend
+from tf_keras.src import backend
 sys.path.insert(0, sys.argv[1])
 from models.convert import keras_file
 phase = backend.learning_phase()
