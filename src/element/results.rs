@@ -76,6 +76,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Health {
     retry: Option<Instant>,
+    /// It gave no reply in time, and none since.
+    stalled: bool,
     warned: bool,
     warned_of_scores: bool,
 }
@@ -121,12 +123,17 @@ impl Results {
         inner.tag = settings.emit_tags;
     }
 
-    /// Whether a window may go to the model now; a model that failed rests for a while.
+    /// Whether a window may go to the model now; a model that failed rests for a while, and one that hangs gets a
+    /// single window then.
     pub(super) fn accepts(&self) -> bool {
         let mut inner = self.lock();
         inner.stats.windows += 1;
         let rests = inner.health.retry.is_some_and(|retry| Instant::now() < retry);
-        inner.stats.errors += u64::from(rests);
+        if rests {
+            inner.stats.errors += 1;
+        } else if inner.health.stalled {
+            inner.health.retry = Some(Instant::now() + RETRY);
+        }
         !rests
     }
 
@@ -171,6 +178,7 @@ impl Results {
         inner.stats.errors += inner.pending.len() as u64;
         inner.pending.clear();
         inner.health.retry = Some(Instant::now() + RETRY);
+        inner.health.stalled = true;
         self.changed.notify_all();
     }
 
@@ -180,7 +188,8 @@ impl Results {
         self.changed.notify_all();
     }
 
-    /// Waits until everything before `ticket` is told, but gives up after `patience` without any reply.
+    /// Waits until everything before `ticket` is told, but gives up after `patience` without any reply. Nobody waits
+    /// for a model that hangs already.
     pub(super) fn wait(&self, ticket: u64, patience: Duration) -> Waited {
         let mut inner = self.lock();
         let mut deadline = Instant::now() + patience;
@@ -190,7 +199,7 @@ impl Results {
             if inner.interrupted {
                 return Waited::Interrupted;
             }
-            if next.is_none_or(|next| next >= ticket) {
+            if inner.health.stalled || next.is_none_or(|next| next >= ticket) {
                 return Waited::Told;
             }
             if next != front {
@@ -246,6 +255,7 @@ impl Results {
 impl Inner {
     fn decide(&mut self, reply: &Reply<'_>) -> Option<(Telling, Instant)> {
         let pending = *self.pending.iter().find(|pending| pending.ticket == reply.ticket)?;
+        self.health.stalled = false;
         let telling = match reply.scores {
             Ok(scores) => {
                 self.health.retry = None;

@@ -3,6 +3,7 @@
 
 mod faults;
 mod life;
+mod parity;
 mod passthrough;
 mod rig;
 mod settings;
