@@ -43,7 +43,7 @@ def options():
     parser.add_argument("--input", help="name of the input, for graphs with several")
     parser.add_argument("--output", help="name of the output, for graphs with several")
     parser.add_argument("--check", type=Path, help=".npy with windows to compare on (soundclassify features writes them) [default: noise]")
-    parser.add_argument("--tolerance", type=float, help="largest difference allowed [default: 1e-4; int8 TFLite: 24/256]")
+    parser.add_argument("--tolerance", type=float, help="largest difference allowed [default: 1e-4; int8 TFLite: 32/256]")
     return parser.parse_args()
 
 

@@ -15,8 +15,9 @@ from .files import Failure, existing  # noqa: E402
 from .graph import OPSET  # noqa: E402
 
 # An int8 network rounds after every layer; kernels round halves differently and later layers carry the steps on. TFLite's
-# own three sets of kernels differ by up to 23/256 in YAMNet's scores, and so does ONNX Runtime from each: README.md.
-INT8_TOLERANCE = 24 / 256
+# own three sets of kernels differ by up to 23/256 in YAMNet's scores, and so does ONNX Runtime from each; what a lost bias
+# did to them was 38/256 and more. See README.md.
+INT8_TOLERANCE = 32 / 256
 
 
 @tfl_op(["TFL_FULLY_CONNECTED"])

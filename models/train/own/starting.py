@@ -17,13 +17,15 @@ from ..teacher import EMBEDDING, EMBEDDING_SIZE, free_batch
 PASSED = ("Identity", "Dropout", "QuantizeLinear", "DequantizeLinear")
 
 
-def pads(node):
-    given = node.get("pads", [0, 0, 0, 0])
-    return [given[1], given[3], given[0], given[2]]
+def convolution(node, x, weight, bias=None):
+    top, left, bottom, right = node.get("pads", [0, 0, 0, 0])
+    if (top, left) != (bottom, right):
+        x, top, left = F.pad(x, [left, right, top, bottom]), 0, 0
+    return F.conv2d(x, weight, bias, node.get("strides", 1), (top, left), node.get("dilations", 1), node.get("group", 1))
 
 
 OPERATORS = {
-    "Conv": lambda n, x, w, b=None: F.conv2d(F.pad(x, pads(n)), w, b, n.get("strides", 1), 0, n.get("dilations", 1), n.get("group", 1)),
+    "Conv": convolution,
     "Relu": lambda n, x: F.relu(x),
     "Clip": lambda n, x, low=None, high=None: torch.clamp(x, low, high),
     "Sigmoid": lambda n, x: torch.sigmoid(x),
