@@ -8,6 +8,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    sync::Once,
 };
 
 use gst::prelude::*;
@@ -15,8 +16,12 @@ use gstsoundclassify::Classification;
 
 /// Two seconds of stereo at 44.1 kHz: a sweep with noise left, a beating tone right.
 fn write_sound(path: &Path) {
-    let format =
-        hound::WavSpec { channels: 2, sample_rate: 44_100, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let format = hound::WavSpec {
+        channels: 2,
+        sample_rate: 44_100,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
     let mut writer = hound::WavWriter::create(path, format).unwrap();
     let mut noise = 1u32;
     for sample in 0..2 * 44_100 {
@@ -112,12 +117,15 @@ fn run_on(manifest: &Path, sound: &Path, values: usize) -> Vec<f32> {
 
 #[track_caller]
 fn assert_same(features: &str, values: usize) {
+    static INIT: Once = Once::new();
     let Some(program) = option_env!("CARGO_BIN_EXE_soundclassify") else {
         eprintln!("skipped: this build has no program soundclassify (feature cli)");
         return;
     };
-    gst::init().unwrap();
-    gstsoundclassify::plugin_register_static().unwrap();
+    INIT.call_once(|| {
+        gst::init().unwrap();
+        gstsoundclassify::plugin_register_static().unwrap();
+    });
     let folder = tempfile::tempdir().unwrap();
     let sound = folder.path().join("sound.wav");
     write_sound(&sound);
