@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Trains a model on your own sounds: `python -m models.train.own SOUNDS -o OUT`."""
 import json
+import signal
 import sys
 import time
 from collections import Counter
@@ -20,6 +21,7 @@ DEFAULT_OVERSAMPLES = 4  # windows a second to learn from
 
 
 def main():
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what is unfinished is removed then, too
     try:
         run(options.parse())
     except Failure as failure:
