@@ -91,6 +91,8 @@ class Converting(unittest.TestCase):
         self.assertEqual(manifest["input"] | {"name": ""}, {"name": "", "layout": "mels-frames", "channel-axis": "last", "normalize": "minmax"})
         self.assertEqual(manifest["defaults"], {"oversamples": 10, "ensembles": 10})
         self.assertEqual((self.out / "laser.labels.txt").read_text().split()[0], "background")
+        again = self.converts(LASER, "--settings", LASER.parent / "config.json", "--name", "laser")
+        self.assertEqual(again["sha256"], manifest["sha256"], "another file each time")
 
     @with_shared
     def test_yamnet(self):
