@@ -67,6 +67,7 @@ def convert(chosen):
     shape = window_layout(chosen, known, source.shape)
     model = source.export()
     network.free_batch(model)
+    network.tidy(model)
     activation = chosen.activation or known.output.get("activation") or network.activation(model)
     if activation is None:
         raise Failure(f"{chosen.network}: does not end in a softmax or sigmoid; --activation tells what makes probabilities of its output")

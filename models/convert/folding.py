@@ -22,8 +22,7 @@ class Folder:
     def __init__(self, definition):
         self.nodes = {node.name: node for node in definition.node}
         self.library = definition
-        self.known = {}   # booleans whose value is certain
-        self.kept = {}    # name to rewritten node
+        self.kept = {}  # name to rewritten node
 
     def follow(self, name):
         waiting = [name]
@@ -56,7 +55,7 @@ class Folder:
                     raise Failure(f"{name}: can't tell which branch it takes")
                 tensor = living[0]
 
-    def dead(self, tensor, seen=None):
+    def dead(self, tensor):
         """Whether the tensor lies behind a `Switch` that sends its data the other way."""
         waiting, seen = [tensor], set()
         while waiting:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The ONNX network that comes out: free number of windows, what it ends in, and its comparison with the source."""
+import re
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -26,6 +28,29 @@ def free_batch(model):
                 shape[0] = -1
                 constant.CopyFrom(numpy_helper.from_array(shape, constant.name))
     del model.graph.value_info[:]
+
+
+def tidy(model):
+    """Numbers generated names anew in the order of their use: tf2onnx' own differ from run to run, and so would the file's hash."""
+    graph, numbers, order = model.graph, {}, []
+
+    def renamed(name):
+        stem, *generated = re.split(r"__\d+", name, maxsplit=1)
+        return f"{stem}__{numbers.setdefault(name, len(numbers) + 1)}" if generated else name
+
+    constants = {each.name: each for each in graph.initializer}
+    for node in graph.node:
+        order += [name for name in node.input if name in constants and name not in order]
+        for names in (node.input, node.output):
+            names[:] = [renamed(name) for name in names]
+        node.name = renamed(node.name)
+    for port in (*graph.input, *graph.output):
+        port.name = renamed(port.name)
+    kept = [onnx.TensorProto.FromString(constants[name].SerializeToString()) for name in order]
+    for constant in kept:
+        constant.name = renamed(constant.name)
+    del graph.initializer[:], graph.value_info[:]
+    graph.initializer.extend(kept)
 
 
 def activation(model):

@@ -91,6 +91,8 @@ class Converting(unittest.TestCase):
         self.assertEqual(manifest["input"] | {"name": ""}, {"name": "", "layout": "mels-frames", "channel-axis": "last", "normalize": "minmax"})
         self.assertEqual(manifest["defaults"], {"oversamples": 10, "ensembles": 10})
         self.assertEqual((self.out / "laser.labels.txt").read_text().split()[0], "background")
+        again = self.converts(LASER, "--settings", LASER.parent / "config.json", "--name", "laser")
+        self.assertEqual(again["sha256"], manifest["sha256"], "another file each time")
 
     @with_shared
     def test_yamnet(self):
@@ -173,7 +175,8 @@ open('/nonexistent/never/run')
         self.fails("no TensorFlow Lite file", self.file("text.tflite", b"this is no model"), *settings)
         self.fails("expected .pb", self.file("network.zip", b"zip"), *settings)
         self.fails("no JSON", self.file("some.pb", b"x"), "--settings", self.file("broken.json", b"{"))
-        self.fails("hop_length is missing", self.file("some.pb", b"x"), "--settings", self.file("short.json", b'{"sample_rate": 1, "duration": 1, "n_fft": 2}'))
+        short = self.file("short.json", b'{"sample_rate": 1, "duration": 1, "n_fft": 2}')
+        self.fails("hop_length is missing", self.file("some.pb", b"x"), "--settings", short)
         self.fails("which features", self.file("some.pb", b"x"))
 
     @with_shared

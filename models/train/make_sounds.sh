@@ -24,4 +24,4 @@ for n in 1 2 3 4 5 6 7 8; do
     record ticks $n $suffix audiotestsrc num-buffers=40 samplesperbuffer=1600 wave=ticks tick-interval=$((90000000 + 30000000 * n)) freq=$((700 + 250 * n)) volume=0.$n
     record buzz $n $suffix audiotestsrc num-buffers=40 samplesperbuffer=1600 wave=saw freq=$((60 + 25 * n)) volume=0.$n
 done
-echo "$out: $(find "$out" -type f | wc -l) recordings of $(ls "$out" | tr '\n' ' ')"
+echo "$out: $(find "$out" -type f | wc -l) recordings of tone, noise, ticks and buzz"

@@ -41,7 +41,7 @@ listen() { # mode label number: the label that is told most often, at the end of
     [ "$heard" = "$2" ] || { echo "smoke.sh: expected $2" >&2; exit 1; }
 }
 
-train scratch 5
+train scratch 8
 train default 3
 if [ -n "${YAMNET:-}" ]; then
     train yamnet 10 --yamnet "$YAMNET"

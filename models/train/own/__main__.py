@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Trains a model on your own sounds: `python -m models.train.own SOUNDS -o OUT`."""
 import json
+import signal
 import sys
 import time
 from collections import Counter
@@ -20,6 +21,7 @@ DEFAULT_OVERSAMPLES = 4  # windows a second to learn from
 
 
 def main():
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what is unfinished is removed then, too
     try:
         run(options.parse())
     except Failure as failure:
@@ -50,13 +52,14 @@ def run(chosen):
         stages = start.learn(sounds, schedule)
         logits = start.logits(values[sounds.judged_rows])
         result = report.judged(logits, sounds.counts[kept], truth[kept], labels)
-        finish(chosen, start, sounds, folder, result, stages)
+        finish(chosen, start, sounds, folder, result)
         (folder / f"{chosen.name}-results.json").write_text(json.dumps(
             result | {"start": chosen.start, "minutes": (time.time() - begun) / 60, "windows": len(values), "history": stages}, indent=1) + "\n")
         (folder / f"{chosen.name}-classes.md").write_text(report.table(result))
         report.pictures(folder, chosen.name, result, stages)
     print("\n" + report.table(result))
-    print(f"{(time.time() - begun) / 60:.1f} min; {chosen.out}/ holds {chosen.name}.onnx, .labels.txt, .toml, -classes.md, -confusion.png, -curves.png, -results.json")
+    print(f"{(time.time() - begun) / 60:.1f} min; {chosen.out}/ holds {chosen.name}.onnx, .labels.txt, .toml, "
+          "-classes.md, -confusion.png, -curves.png, -results.json")
     print(f"run it: gst-launch-1.0 -m autoaudiosrc ! audioconvert ! soundclassify model={chosen.out}/{chosen.name}.toml ! fakesink")
 
 
@@ -193,7 +196,7 @@ class OnYamnet(Scratch):
         return difference
 
 
-def finish(chosen, start, sounds, folder, result, stages):
+def finish(chosen, start, sounds, folder, result):
     """ONNX, labels and manifest."""
     name = chosen.name
     path = folder / f"{name}.onnx"

@@ -19,7 +19,8 @@ def parse():
     parser = argparse.ArgumentParser(prog="models.train.own", description="Trains a model on your own sounds.", epilog="See models/train/README.md.")
     parser.add_argument("sounds", type=Path, help="folder with a sub-folder per label, or a .csv with the columns file and label (and group)")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for model, table and pictures")
-    parser.add_argument("--start", choices=MODES, help="scratch: own weights; default: from the default model's; yamnet: a head on YAMNet's embedding [default: the settings', else scratch]")
+    parser.add_argument("--start", choices=MODES, help="scratch: own weights; default: from the default model's; yamnet: a head on "
+                        "YAMNet's embedding [default: the settings', else scratch]")
     parser.add_argument("--settings", type=Path, help="settings file (own.toml and recipes/ are examples)")
     parser.add_argument("--name", help="name of the model [default: the folder's]")
     parser.add_argument("--licence", default="NOASSERTION", help="SPDX expression of the model; mind that of the sounds")

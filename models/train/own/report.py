@@ -60,6 +60,8 @@ def curves(path, stages):
         before += len(rows)
     for axis, name in zip(axes, ("loss of windows", "windows right")):
         axis.set_xlabel("epoch")
+        axis.set_xlim(0.5, before + 0.5)
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.set_ylabel(name)
         axis.grid(color="#e4e4e4", linewidth=0.5)
     axes[1].set_ylim(0, 1.05)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Networks to start from: another ONNX model's layers as trainable PyTorch, and YAMNet's embedding."""
 import tomllib
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -82,9 +81,14 @@ class Onnx(nn.Module):
     def features(self, x):
         values = {self.source: x}
         for operator, attributes, names, output in self.steps:
-            given = [values[name] if name in values else self.weights[key(name)] if key(name) in self.weights else self.fixed[name] for name in names]
+            given = [self.value(name, values) for name in names]
             values[output] = given[0] if operator in PASSED else OPERATORS[operator](attributes, *given)
         return values[self.last.input[0]]
+
+    def value(self, name, values):
+        if name in values:
+            return values[name]
+        return self.weights[key(name)] if key(name) in self.weights else self.fixed[name]
 
     def forward(self, x):
         return self.classes(self.features(x))
@@ -175,7 +179,8 @@ class Embedding:
         model = onnx.ModelProto()
         model.CopyFrom(self.model)
         graph = model.graph
-        graph.initializer.extend([numpy_helper.from_array(matrix.astype(np.float32), "head.weight"), numpy_helper.from_array(bias.astype(np.float32), "head.bias")])
+        graph.initializer.extend(numpy_helper.from_array(values.astype(np.float32), name)
+                                 for name, values in (("head.weight", matrix), ("head.bias", bias)))
         graph.node.extend([
             helper.make_node("Flatten", [EMBEDDING], ["head.embedding"], axis=1),
             helper.make_node("Gemm", ["head.embedding", "head.weight", "head.bias"], ["head.logits"]),
