@@ -28,8 +28,10 @@ read_arguments() {
         options[${1#--}]=$2
         shift
         ;;
-      [a-z]*=*) settings+=("$1") ;;
-      *) arguments+=("$1") ;;
+      *)
+        # A file may have an = in its name.
+        if [[ $1 =~ ^[a-z][a-z-]*= && ! -e $1 ]]; then settings+=("$1"); else arguments+=("$1"); fi
+        ;;
     esac
     shift
   done

@@ -39,19 +39,22 @@ pub struct Clock {
     anchors: VecDeque<Anchor>,
     end: Option<ClockTime>,
     segment: Option<gst::FormattedSegment<ClockTime>>,
+    segment_is_new: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
+/// From this frame on, timestamps count from here and belong to this segment.
+#[derive(Debug, Clone)]
 struct Anchor {
     frame: u64,
     pts: ClockTime,
+    segment: Option<gst::FormattedSegment<ClockTime>>,
 }
 
 impl Clock {
     /// A clock for audio of `rate` frames per second.
     #[must_use]
     pub fn new(rate: u32, segment: Option<gst::FormattedSegment<ClockTime>>) -> Self {
-        Self { rate: rate.into(), frames: 0, anchors: VecDeque::new(), end: None, segment }
+        Self { rate: rate.into(), frames: 0, anchors: VecDeque::new(), end: None, segment, segment_is_new: false }
     }
 
     /// Starts counting at 0 again.
@@ -76,6 +79,7 @@ impl Clock {
     /// The segment that the next buffers belong to; `None` when it is not in time.
     pub fn set_segment(&mut self, segment: Option<gst::FormattedSegment<ClockTime>>) {
         self.segment = segment;
+        self.segment_is_new = true;
     }
 
     /// Whether audio that starts at `pts` joins what came before.
@@ -91,13 +95,14 @@ impl Clock {
     pub fn advance(&mut self, pts: Option<ClockTime>, frames: u64) {
         if let Some(pts) = pts {
             let drifted = self.pts_of(self.frames).is_none_or(|expected| expected.absdiff(pts) > DRIFT);
-            if drifted {
-                self.anchors.push_back(Anchor { frame: self.frames, pts });
+            if drifted || self.segment_is_new {
+                self.anchors.push_back(Anchor { frame: self.frames, pts, segment: self.segment.clone() });
+                self.segment_is_new = false;
             }
         }
         let start = pts.or(self.end);
         self.frames += frames;
-        self.end = start.map(|start| start + self.duration(frames));
+        self.end = start.map(|start| start.saturating_add(self.duration(frames)));
     }
 
     /// Times of analysis sample `position` at `analysis_rate` Hz. Positions must not fall from call to call, so
@@ -110,8 +115,8 @@ impl Clock {
         let Some(anchor) = self.anchors.front() else {
             return Times { timestamp: offset, stream_time: None, running_time: None };
         };
-        let timestamp = (anchor.pts + offset).saturating_sub(self.duration(anchor.frame));
-        let segment = self.segment.as_ref();
+        let timestamp = anchor.pts.saturating_add(offset.saturating_sub(self.duration(anchor.frame)));
+        let segment = anchor.segment.as_ref();
         Times {
             timestamp,
             stream_time: segment.and_then(|segment| segment.to_stream_time(timestamp)),
@@ -121,7 +126,7 @@ impl Clock {
 
     fn pts_of(&self, frame: u64) -> Option<ClockTime> {
         let anchor = self.anchors.back()?;
-        Some(anchor.pts + self.duration(frame - anchor.frame))
+        Some(anchor.pts.saturating_add(self.duration(frame - anchor.frame)))
     }
 
     fn duration(&self, frames: u64) -> ClockTime {
@@ -220,6 +225,26 @@ mod tests {
         clock.set_segment(Some(segment));
         clock.advance(Some(ms(8000)), 88200);
         assert_eq!(clock.times(0, 16000).running_time, Some(ms(2000)));
+    }
+
+    #[test]
+    fn windows_before_a_new_segment_keep_the_old_one() {
+        let mut clock = clock();
+        clock.advance(Some(ms(0)), 44100);
+        let mut next = gst::FormattedSegment::<ClockTime>::new();
+        next.set_base(ms(1000));
+        clock.set_segment(Some(next));
+        assert_eq!(clock.times(22050, 44100).running_time, Some(ms(500)));
+        clock.advance(Some(ms(0)), 44100);
+        assert_eq!(clock.times(22050, 44100).running_time, Some(ms(500)));
+        assert_eq!(clock.times(44100, 44100).running_time, Some(ms(1000)));
+    }
+
+    #[test]
+    fn the_end_of_time_is_no_new_beginning() {
+        let mut clock = clock();
+        clock.advance(Some(ClockTime::MAX), 44100);
+        assert_eq!(clock.times(44100, 44100).timestamp, ClockTime::MAX);
     }
 
     #[test]

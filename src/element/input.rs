@@ -6,19 +6,25 @@ use std::ops::Range;
 use super::resampler::Resampler;
 
 /// Largest absolute value that is analysed, far above full scale; beyond it the arithmetic would overflow.
-const LOUDEST: f32 = 1e6;
+const LOUDEST: f64 = 1e6;
 /// Without it, GStreamer fills the lower bits with the upper ones, and a sample is not its value by full scale.
 const EXACT: gst_audio::AudioPackFlags = gst_audio::AudioPackFlags::TRUNCATE_RANGE;
-/// Frames unpacked at a time: bounds the scratch memory, whatever the buffer's size.
-const BLOCK: usize = 2048;
+/// Most frames unpacked at a time: bounds the scratch memory, whatever the buffer's size.
+const MOST_FRAMES: usize = 2048;
+/// Samples of all channels unpacked at a time, if a frame has not more.
+const MOST_SAMPLES: usize = 1 << 16;
+/// Most channels: a frame of more would not fit into the scratch memory.
+const MOST_CHANNELS: u32 = 1 << 20;
 
 /// Converter of one stream's buffers to the analysis signal: mono, [-1, 1), at the model's rate.
 #[derive(Debug)]
 pub struct Input {
     info: gst_audio::AudioInfo,
     channel: Option<usize>,
+    block: usize,
     packed: Vec<i32>,
     unpacked: Vec<f64>,
+    sum: Vec<f64>,
     mono: Vec<f32>,
     resampler: Option<Resampler>,
     invalid: u64,
@@ -39,6 +45,9 @@ pub enum InputError {
         /// What there is.
         channels: u32,
     },
+    /// More channels than can be averaged.
+    #[error("audio of {0} channels can't be analysed, only up to 1048576; pick some before this element")]
+    Channels(u32),
     /// A buffer's memory does not hold what its caps say.
     #[error("buffer can't be read as {0}")]
     Buffer(String),
@@ -58,9 +67,13 @@ impl Input {
     /// A converter of audio `info` to `rate` Hz. `channel` -1 averages all channels, n takes that one.
     ///
     /// # Errors
-    /// [`InputError::Channel`] or [`InputError::Rate`].
+    /// [`InputError::Channels`], [`InputError::Channel`] or [`InputError::Rate`].
     pub fn new(info: &gst_audio::AudioInfo, channel: i32, rate: u32) -> Result<Self, InputError> {
         let channels = info.channels();
+        if channels > MOST_CHANNELS {
+            return Err(InputError::Channels(channels));
+        }
+        let block = (MOST_SAMPLES / channels.max(1) as usize).clamp(1, MOST_FRAMES);
         let channel = match usize::try_from(channel) {
             Ok(index) if index >= channels as usize => return Err(InputError::Channel { channel, channels }),
             Ok(index) => Some(index),
@@ -70,9 +83,11 @@ impl Input {
         Ok(Self {
             info: info.clone(),
             channel,
-            packed: vec![0; BLOCK * channels as usize],
-            unpacked: vec![0.0; BLOCK * channels as usize],
-            mono: vec![0.0; BLOCK],
+            block,
+            packed: vec![0; block * channels as usize],
+            unpacked: vec![0.0; block * channels as usize],
+            sum: vec![0.0; block],
+            mono: vec![0.0; block],
             resampler,
             invalid: 0,
         })
@@ -103,8 +118,8 @@ impl Input {
         }
         let info = self.info.clone();
         let audio = map(buffer, &info)?;
-        for start in frames.clone().step_by(BLOCK) {
-            let count = BLOCK.min(frames.end - start);
+        for start in frames.clone().step_by(self.block) {
+            let count = self.block.min(frames.end - start);
             self.mix(&audio, start, count)?;
             self.emit(count, sink);
         }
@@ -114,7 +129,7 @@ impl Input {
     /// Passes on `frames` of silence, counted at the input's rate.
     pub fn push_silence(&mut self, mut frames: u64, sink: &mut dyn FnMut(&[f32])) {
         while frames > 0 {
-            let count = frames.min(BLOCK as u64) as usize;
+            let count = frames.min(self.block as u64) as usize;
             self.mono[..count].fill(0.0);
             self.emit(count, sink);
             frames -= count as u64;
@@ -157,22 +172,26 @@ impl Input {
             let bytes = &plane(audio, 0)?[start * channels * sample..][..count * channels * sample];
             self.mix_interleaved(bytes, count, channels);
         } else {
-            self.mono[..count].fill(0.0);
+            self.sum[..count].fill(0.0);
             let wanted = self.channel.map_or(0..channels, |channel| channel..channel + 1);
-            let scale = 1.0 / wanted.len() as f32;
+            let parts = wanted.len() as f64;
             for channel in wanted {
                 self.unpack(&plane(audio, channel)?[start * sample..][..count * sample], count);
-                add_scaled(&mut self.mono[..count], &self.unpacked, scale);
+                for (sum, sample) in self.sum.iter_mut().zip(&self.unpacked[..count]) {
+                    *sum += sample;
+                }
+            }
+            for (mono, sum) in self.mono.iter_mut().zip(&self.sum[..count]) {
+                *mono = (sum / parts) as f32;
             }
         }
-        self.invalid += sanitise(&mut self.mono[..count]);
         Ok(())
     }
 
     fn mix_interleaved(&mut self, bytes: &[u8], count: usize, channels: usize) {
         if channels == 1 && self.info.format() == gst_audio::AUDIO_FORMAT_F32 {
             for (mono, bytes) in self.mono.iter_mut().zip(bytes.as_chunks::<4>().0) {
-                *mono = f32::from_ne_bytes(*bytes);
+                *mono = sanitised(f32::from_ne_bytes(*bytes).into(), &mut self.invalid) as f32;
             }
             return;
         }
@@ -192,6 +211,9 @@ impl Input {
         let unpacked = &mut self.unpacked[..samples];
         if format.unpack_format() == gst_audio::AUDIO_FORMAT_F64 {
             format.unpack(EXACT, bytemuck::cast_slice_mut(unpacked), bytes);
+            for sample in unpacked {
+                *sample = sanitised(*sample, &mut self.invalid);
+            }
             return;
         }
         let packed = &mut self.packed[..samples];
@@ -214,18 +236,11 @@ fn unreadable(info: &gst_audio::AudioInfo) -> InputError {
     InputError::Buffer(format!("{:?} of {} channels", info.format(), info.channels()))
 }
 
-fn add_scaled(sum: &mut [f32], plane: &[f64], scale: f32) {
-    for (sum, sample) in sum.iter_mut().zip(plane) {
-        *sum += *sample as f32 * scale;
-    }
-}
-
 // NaN and infinity become 0 and are counted.
-fn sanitise(samples: &mut [f32]) -> u64 {
-    let mut invalid = 0;
-    for sample in samples {
-        invalid += u64::from(!sample.is_finite());
-        *sample = if sample.is_finite() { sample.clamp(-LOUDEST, LOUDEST) } else { 0.0 };
+fn sanitised(sample: f64, invalid: &mut u64) -> f64 {
+    if sample.is_finite() {
+        return sample.clamp(-LOUDEST, LOUDEST);
     }
-    invalid
+    *invalid += 1;
+    0.0
 }

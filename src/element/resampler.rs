@@ -8,8 +8,12 @@ use super::input::InputError;
 
 /// Least length of the exact resampler's blocks: longer ones cut off closer to half the sample rate and answer later.
 const LEAST_BLOCK: usize = 256;
-/// Chunk of the interpolating resampler, samples.
+/// Longest chunk of the interpolating resampler, samples.
 const SINC_CHUNK: usize = 1024;
+/// How many times one rate may be the other.
+const MOST_TIMES: u32 = 256;
+/// Conversions without a sample that the end of a stream waits through.
+const MOST_IDLE: u32 = 64;
 /// Longest block of the exact resampler; rates with hardly a common divisor go through interpolation instead.
 const LONGEST_BLOCK: usize = 8192;
 
@@ -28,6 +32,10 @@ pub(super) struct Resampler {
 impl Resampler {
     /// A resampler between two rates, Hz.
     pub(super) fn new(from: u32, to: u32) -> Result<Self, InputError> {
+        if from / MOST_TIMES > to {
+            let reason = format!("more than {MOST_TIMES} times the model's rate");
+            return Err(InputError::Rate { from, to, reason });
+        }
         let delayed = best(from as usize, to as usize).map_err(|error| InputError::Rate {
             from,
             to,
@@ -65,10 +73,12 @@ impl Resampler {
     /// End of the stream: passes on the rest, so that `taken · to / from` samples (rounded up) came out in all.
     pub(super) fn finish(&mut self, sink: &mut dyn FnMut(&[f32])) {
         let whole = (u128::from(self.taken) * u128::from(self.to)).div_ceil(u128::from(self.from)) as u64;
-        while self.given < whole {
+        let mut idle = 0;
+        while self.given < whole && idle < MOST_IDLE {
             self.waiting.resize(self.delayed.inner.input_frames_next(), 0.0);
-            let left = whole - self.given;
+            let (before, left) = (self.given, whole - self.given);
             self.convert(&mut |ready| sink(&ready[..ready.len().min(left as usize)]));
+            idle = if self.given > before { 0 } else { idle + 1 };
         }
     }
 
@@ -131,20 +141,22 @@ fn best(from: usize, to: usize) -> Result<Delayed, rubato::ResamplerConstruction
     }
     let parameters = SincInterpolationParameters::default();
     let ratio = to as f64 / from as f64;
-    let sinc = Async::new_sinc(ratio, 1.0, &parameters, SINC_CHUNK, 1, FixedAsync::Input)?;
-    let (lead, delay) = whole_delay(from, to, parameters.sinc_len / 2);
+    // At low rates a long chunk would be minutes.
+    let chunk = (from / 50).clamp(8, SINC_CHUNK);
+    let sinc = Async::new_sinc(ratio, 1.0, &parameters, chunk, 1, FixedAsync::Input)?;
+    let (lead, delay) = whole_delay(from, to, parameters.sinc_len / 2, chunk);
     Ok(Delayed { inner: Box::new(sinc), lead, delay })
 }
 
-/// Silence to put in front of interpolation so that its delay, `(lead + centre) · to / from − 1`, is as good as a
+/// Silence, less than `most`, to put in front of interpolation so that its delay, `(lead + centre) · to / from − 1`, is as good as a
 /// whole number of output samples; and that number.
-fn whole_delay(from: usize, to: usize, centre: usize) -> (usize, usize) {
+fn whole_delay(from: usize, to: usize, centre: usize, most: usize) -> (usize, usize) {
     let rest = |lead: usize| {
         let rest = (lead + centre) * to % from;
         rest.min(from - rest)
     };
-    let lead = (0..SINC_CHUNK).min_by_key(|lead| rest(*lead)).unwrap_or(0);
-    (lead, ((lead + centre) * to + from / 2) / from - 1)
+    let lead = (0..most).min_by_key(|lead| rest(*lead)).unwrap_or(0);
+    (lead, (((lead + centre) * to + from / 2) / from).saturating_sub(1))
 }
 
 fn gcd(a: usize, b: usize) -> usize {
@@ -187,6 +199,16 @@ mod tests {
                 assert!(worst < 2e-3, "{from} to {to}: {worst}");
             }
         }
+    }
+
+    #[test]
+    fn odd_rates_end_too() {
+        for from in [1, 3, 1_000_003, 4_000_001] {
+            let samples = (from as usize / 20).max(3);
+            let got = resample(from, 16000, &[&sine(from, 0.1, samples)]);
+            assert_eq!(got.len(), (samples * 16000).div_ceil(from as usize), "{from}");
+        }
+        assert!(Resampler::new(40_000_003, 16000).is_err());
     }
 
     #[test]

@@ -51,6 +51,10 @@ impl Model {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("toml") => Self::from_manifest(Manifest::load(path)?),
             Some("onnx") => Self::from_onnx(path),
+            _ if path.exists() => Err(Error::Model {
+                path: path.to_path_buf(),
+                reason: "expected a manifest (.toml) or an .onnx file with one beside it, found neither".into(),
+            }),
             _ => Err(Error::NotFound {
                 what: "model",
                 path: path.to_path_buf(),
