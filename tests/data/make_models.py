@@ -110,6 +110,13 @@ def main():
                  helper.make_node("Log", ["negative"], ["logits"])],
          [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", CLASSES])],
          [constant("weights", WEIGHTS), constant("zero", [0.0]), constant("minus", [-1.0])])
+    # How loud it is: the window's mean and twice its negative, against nothing.
+    save("loudness", [helper.make_node("ReduceMean", ["input"], ["mean"], axes=[1, 2, 3], keepdims=1),
+                      helper.make_node("Flatten", ["mean"], ["flat"], axis=1),
+                      helper.make_node("Add", ["flat", "middle"], ["loud"]),
+                      helper.make_node("MatMul", ["loud", "signs"], ["logits"])],
+         [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", CLASSES])],
+         [constant("middle", [3.0]), constant("signs", [[2.0, -2.0, 0.0]])])
     # An operator that no ONNX Runtime has.
     unknown = helper.make_node("Hearken", ["input"], ["logits"], domain="org.example")
     graph = helper.make_graph([unknown], "unknown", [value("input", ["batch", 1, MELS, FRAMES])],
