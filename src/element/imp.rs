@@ -3,28 +3,27 @@
 //!
 //! Locks: `settings`, `loaded` and `state` are never held together, nor while posting, pushing, waiting or running.
 
+mod models;
+mod warnings;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::subclass::prelude::*;
 
+use self::models::prepare;
 use super::analysis::{After, Analysis};
 use super::choices::Sync;
 use super::clock::Continuity;
-use super::failure;
-use super::input::InputError;
-use super::loader::{self, Loaded, Loader, Prepared, Request};
+use super::loader::{Loaded, Loader, Prepared};
 use super::properties::PROPERTIES;
 use super::results::{Results, Waited};
 use super::settings::{Effect, Settings};
-use crate::Error;
-use crate::decision::unknown_label_hint;
-use crate::frontend::Frontend;
 
 /// Without any reply for this long, the streaming thread goes on without results.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -52,11 +51,6 @@ struct Streaming {
     next: Option<Prepared>,
     sync_known: bool,
     rate: (f64, f64),
-}
-
-fn prepare(loaded: Loaded, settings: &Settings) -> Prepared {
-    let frontend = Frontend::new(&loaded.model.manifest().features, settings.oversamples.get());
-    Prepared { loaded, frontend }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -238,116 +232,6 @@ impl BaseTransformImpl for SoundClassify {
 }
 
 impl SoundClassify {
-    // What the application sets while this runs is loaded in the background afterwards.
-    fn load(&self) -> Result<(), gst::ErrorMessage> {
-        let settings = lock(&self.settings).clone();
-        super::tell_plugin_directory();
-        let begun = Instant::now();
-        let request = self.request(&settings, self.lives.fetch_add(1, Ordering::Relaxed));
-        let loaded = loader::load(&request).map_err(|error| failure::message(&error))?;
-        gst::info!(CAT, imp = self, "model {} ready after {:?}", loaded.model.manifest().name, begun.elapsed());
-        let settings = self.take_over(&loaded);
-        *lock(&self.loaded) = Some(loaded);
-        self.warn_of_unknown_labels(&settings);
-        let wanted = lock(&self.settings).clone();
-        if wanted.model != request.name {
-            self.ask_for_model(&wanted);
-        }
-        Ok(())
-    }
-
-    fn request(&self, settings: &Settings, life: u64) -> Request {
-        Request { name: settings.model.clone(), options: settings.engine_options(), life }
-    }
-
-    // From READY on, in the background.
-    fn ask_for_model(&self, settings: &Settings) {
-        let life = lock(&self.loaded).as_ref().map(|loaded| loaded.life);
-        if let Some(life) = life {
-            self.loader.ask(&self.obj(), self.request(settings, life));
-        }
-    }
-
-    fn take_over(&self, loaded: &Loaded) -> Settings {
-        let mut settings = lock(&self.settings);
-        settings.suggest(&loaded.model.manifest().defaults);
-        settings.clone()
-    }
-
-    /// A model was loaded in the background, or was not.
-    pub(super) fn loaded(&self, request: &Request, outcome: Result<Loaded, Error>) {
-        let new = match outcome {
-            Ok(new) => new,
-            Err(error) => return self.keep_model(request, &error),
-        };
-        let old = {
-            let mut loaded = lock(&self.loaded);
-            match loaded.as_mut() {
-                // The element went to NULL meanwhile.
-                None => return,
-                Some(old) if old.life != request.life => return,
-                Some(old) if old.is_same(&new) => {
-                    old.name = new.name;
-                    return;
-                }
-                Some(old) => std::mem::replace(old, new.clone()),
-            }
-        };
-        gst::info!(CAT, imp = self, "model {} follows {}", new.name, old.name);
-        let settings = self.take_over(&new);
-        self.switch_to(new);
-        self.configure(&settings);
-        self.warn_of_unknown_labels(&settings);
-    }
-
-    fn switch_to(&self, loaded: Loaded) {
-        let settings = lock(&self.settings).clone();
-        let next = prepare(loaded, &settings);
-        let before = match lock(&self.state).as_mut() {
-            Some(state) => state.next.replace(next),
-            None => None,
-        };
-        drop(before);
-    }
-
-    fn keep_model(&self, request: &Request, error: &Error) {
-        let Some(kept) = lock(&self.loaded).as_ref().filter(|old| old.life == request.life).map(|old| old.name.clone())
-        else {
-            return;
-        };
-        let mut settings = lock(&self.settings);
-        if settings.model == request.name {
-            settings.model.clone_from(&kept);
-        }
-        drop(settings);
-        gst::element_imp_warning!(
-            self,
-            gst::LibraryError::Settings,
-            ("model {} can't be used, {kept} stays: {error}", request.name),
-            ["audio goes on with the old model; set the property model again"]
-        );
-        self.obj().notify("model");
-    }
-
-    // A model that is ready takes over between two buffers.
-    fn switch(&self) {
-        let waits = lock(&self.state).as_ref().is_some_and(|state| state.next.is_some());
-        if !waits {
-            return;
-        }
-        let settings = lock(&self.settings).clone();
-        let mut outcome = Ok(());
-        let switched = catch_unwind(AssertUnwindSafe(|| {
-            lock(&self.state).as_mut().and_then(|state| {
-                let (after, input) = state.analysis.switch(state.next.take()?, &settings);
-                outcome = input;
-                Some((after, state.analysis.results()))
-            })
-        }));
-        self.follow(switched, PATIENCE);
-        self.warn_of_input(outcome);
-    }
-
     fn configure(&self, settings: &Settings) {
         let results = lock(&self.state).as_mut().map(|state| {
             state.analysis.configure(settings);
@@ -356,40 +240,6 @@ impl SoundClassify {
         if let Some(results) = results {
             results.configure(settings);
         }
-    }
-
-    fn warn_of_unknown_labels(&self, settings: &Settings) {
-        let Some(Loaded { model, .. }) = lock(&self.loaded).clone() else { return };
-        let labels = &model.manifest().labels;
-        let thresholds = settings.label_thresholds();
-        let names = |of: Vec<String>, property| of.into_iter().map(move |name| (property, name));
-        let all = names(settings.allow_labels.get(), "allow-labels")
-            .chain(names(settings.deny_labels.get(), "deny-labels"))
-            .chain(names(thresholds.keys().cloned().collect(), "label-thresholds"));
-        for (property, name) in all {
-            if let Some(near) = unknown_label_hint(&name, labels) {
-                self.warn_of_unknown_label(property, &name, &near);
-            }
-        }
-        for (name, _) in thresholds.iter().filter(|(_, value)| value.is_none()) {
-            gst::element_imp_warning!(
-                self,
-                gst::LibraryError::Settings,
-                ("label-thresholds: the value of \"{name}\" is no number of 0…1"),
-                ["the value has no effect"]
-            );
-        }
-    }
-
-    fn warn_of_unknown_label(&self, property: &str, name: &str, near: &[&str]) {
-        let hint =
-            if near.is_empty() { "nothing like it is there".into() } else { format!("near: {}", near.join(", ")) };
-        gst::element_imp_warning!(
-            self,
-            gst::LibraryError::Settings,
-            ("{property}: \"{name}\" is no label of this model; {hint}"),
-            ["the name has no effect"]
-        );
     }
 
     fn results(&self) -> Option<Arc<Results>> {
@@ -437,22 +287,6 @@ impl SoundClassify {
                 })
             });
         }
-    }
-
-    fn warn_of_input(&self, outcome: Result<(), InputError>) {
-        if let Err(error) = outcome {
-            gst::element_imp_warning!(
-                self,
-                gst::LibraryError::Settings,
-                ("{error}"),
-                ["audio goes on without analysis"]
-            );
-        }
-    }
-
-    fn warn_of_buffer(&self, error: &InputError) -> usize {
-        gst::warning!(CAT, imp = self, "{error}; the buffer goes on without analysis");
-        0
     }
 
     fn gap(&self, gap: &gst::event::Gap) {
@@ -504,7 +338,7 @@ impl SoundClassify {
             state.sync_known = false;
         }
         if let Some(results) = self.results() {
-            results.post_all();
+            results.finish();
         }
         self.send_tags();
     }

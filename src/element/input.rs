@@ -7,6 +7,8 @@ use super::resampler::Resampler;
 
 /// Largest absolute value that is analysed, far above full scale; beyond it the arithmetic would overflow.
 const LOUDEST: f32 = 1e6;
+/// Without it, GStreamer fills the lower bits with the upper ones, and a sample is not its value by full scale.
+const EXACT: gst_audio::AudioPackFlags = gst_audio::AudioPackFlags::TRUNCATE_RANGE;
 /// Frames unpacked at a time: bounds the scratch memory, whatever the buffer's size.
 const BLOCK: usize = 2048;
 
@@ -189,11 +191,11 @@ impl Input {
         let format = self.info.format_info();
         let unpacked = &mut self.unpacked[..samples];
         if format.unpack_format() == gst_audio::AUDIO_FORMAT_F64 {
-            format.unpack(gst_audio::AudioPackFlags::empty(), bytemuck::cast_slice_mut(unpacked), bytes);
+            format.unpack(EXACT, bytemuck::cast_slice_mut(unpacked), bytes);
             return;
         }
         let packed = &mut self.packed[..samples];
-        format.unpack(gst_audio::AudioPackFlags::empty(), bytemuck::cast_slice_mut(packed), bytes);
+        format.unpack(EXACT, bytemuck::cast_slice_mut(packed), bytes);
         for (wide, packed) in unpacked.iter_mut().zip(packed) {
             *wide = f64::from(*packed) / 2_147_483_648.0;
         }

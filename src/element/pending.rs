@@ -81,6 +81,11 @@ impl Pending {
         }
     }
 
+    /// Whether another model's windows follow.
+    pub(super) fn is_switch(&self) -> bool {
+        matches!(self.entry, Entry::Switch(_))
+    }
+
     fn new(ticket: u64, entry: Entry) -> Self {
         Self { ticket, entry, decided: false }
     }

@@ -64,6 +64,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Health {
     retry: Option<Instant>,
+    /// It gave no reply in time, and none since.
+    stalled: bool,
     warned: bool,
     warned_of_scores: bool,
 }
@@ -107,7 +109,8 @@ impl Results {
         self.post();
     }
 
-    /// What becomes of the next window; a model that failed rests for a while.
+    /// What becomes of the next window; a model that failed rests for a while, and one that hangs gets a single window
+    /// then.
     pub(super) fn admit(&self, silent: bool) -> Kind {
         let mut inner = self.lock();
         inner.stats.windows += 1;
@@ -115,14 +118,25 @@ impl Results {
         if silent {
             return Kind::Silence;
         }
-        let rests = inner.health.retry.is_some_and(|retry| Instant::now() < retry);
-        inner.stats.errors += u64::from(rests);
-        if rests { Kind::Missed } else { Kind::Window }
+        if inner.health.retry.is_some_and(|retry| Instant::now() < retry) {
+            inner.stats.errors += 1;
+            return Kind::Missed;
+        }
+        if inner.health.stalled {
+            inner.health.retry = Some(Instant::now() + RETRY);
+        }
+        Kind::Window
     }
 
     /// The next in the stream.
     pub(super) fn expect(&self, pending: Pending) {
         let mut inner = self.lock();
+        if pending.is_switch() {
+            if inner.health.stalled {
+                inner.stats.errors += inner.queue.forget_windows();
+            }
+            inner.health = Health::default();
+        }
         inner.queue.push(pending);
         inner.settle();
     }
@@ -168,10 +182,21 @@ impl Results {
         let mut inner = self.lock();
         inner.stats.errors += inner.queue.forget_windows();
         inner.health.retry = Some(Instant::now() + RETRY);
+        inner.health.stalled = true;
         inner.settle();
         drop(inner);
         self.changed.notify_all();
         self.post();
+    }
+
+    /// The stream is over: windows that have no scores by now are lost, and everything else is told.
+    pub(super) fn finish(&self) {
+        let mut inner = self.lock();
+        inner.stats.errors += inner.queue.forget_windows();
+        inner.settle();
+        drop(inner);
+        self.changed.notify_all();
+        self.post_all();
     }
 
     /// Ends waits at once, as long as it holds.
@@ -180,7 +205,8 @@ impl Results {
         self.changed.notify_all();
     }
 
-    /// Waits until everything before `ticket` is told, but gives up after `patience` without any reply.
+    /// Waits until everything before `ticket` is told, but gives up after `patience` without any reply. Nobody waits
+    /// for a model that hangs already.
     pub(super) fn wait(&self, ticket: u64, patience: Duration) -> Waited {
         let mut inner = self.lock();
         let mut deadline = Instant::now() + patience;
@@ -190,7 +216,7 @@ impl Results {
             if inner.interrupted {
                 return Waited::Interrupted;
             }
-            if next.is_none_or(|next| next >= ticket) {
+            if inner.health.stalled || next.is_none_or(|next| next >= ticket) {
                 return Waited::Told;
             }
             if next != front {
@@ -307,6 +333,7 @@ impl Inner {
         if !self.queue.awaits(reply.ticket) {
             return None;
         }
+        self.health.stalled = false;
         match reply.scores {
             Ok(scores) => {
                 self.health.retry = None;

@@ -235,7 +235,7 @@ impl Settings {
 
 fn checked<'a, T: glib::value::FromValue<'a>>(value: &'a glib::Value) -> T {
     // GObject compared the type with the ParamSpec before it called us.
-    value.get::<'a, T>().ok().expect("type checked by GObject")
+    value.get::<'a, T>().unwrap_or_else(|_| unreachable!("GObject checked the type"))
 }
 
 fn text(value: &glib::Value) -> Option<String> {

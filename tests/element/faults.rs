@@ -190,3 +190,18 @@ fn slow_model_drops_the_oldest_and_says_so_once_a_second() {
     assert!((1..=3).contains(&qos), "{qos}");
     rig.element.set_state(gst::State::Null).unwrap();
 }
+
+#[test]
+fn audio_waits_for_a_hanging_model_once_and_then_goes_on() {
+    let model = TestModel::new("hangs");
+    let mut rig = Rig::plain(&model);
+    rig.push(&loud(RATE), None);
+    let warnings = rig.warnings();
+    assert!(warnings.iter().any(|text| text.contains("no result")), "{warnings:?}");
+    let begun = Instant::now();
+    rig.push_in(&loud(20 * RATE), &[800]);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(rig.harness.buffers_in_queue(), 1 + 200);
+    assert!(rig.count("errors") > 100);
+    rig.element.set_state(gst::State::Null).unwrap();
+}

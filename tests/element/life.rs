@@ -91,14 +91,61 @@ fn flushes_and_resets_at_random_moments() {
 #[test]
 fn memory_is_given_back() {
     let model = TestModel::new("linear");
-    let mut rig = Rig::plain(&model);
-    rig.push(&noise(RATE, 1), None);
-    let weak = rig.element.downgrade();
-    eprintln!("{}", rig.element.ref_count());
-    drop(rig.harness);
-    eprintln!("{}", rig.element.ref_count());
-    drop(rig.bus);
-    eprintln!("{}", rig.element.ref_count());
-    drop(rig.element);
+    let weak = {
+        let mut rig = Rig::plain(&model);
+        rig.push(&noise(RATE, 1), None);
+        // Messages on the bus hold the element.
+        rig.bus.set_flushing(true);
+        rig.element.downgrade()
+    };
     assert!(weak.upgrade().is_none(), "something still holds the element");
+}
+
+#[test]
+fn seeks_while_playing() {
+    crate::rig::init();
+    let model = TestModel::new("linear");
+    let description = format!(
+        "audiotestsrc num-buffers=100000 samplesperbuffer=441 ! audio/x-raw,rate=44100 ! soundclassify name=classifier \
+         model={} ! fakesink sync=true",
+        model.manifest().display()
+    );
+    let pipeline = gst::parse::launch(&description).unwrap().downcast::<gst::Pipeline>().unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let (state, ..) = pipeline.state(gst::ClockTime::from_seconds(5));
+    state.unwrap();
+    let bus = pipeline.bus().unwrap();
+    for (turn, second) in [50u64, 3, 700, 0, 20].into_iter().enumerate() {
+        let rate = if turn % 2 == 0 { 1.0 } else { 2.0 };
+        let target = gst::ClockTime::from_seconds(second);
+        pipeline
+            .seek(
+                rate,
+                gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE,
+                gst::SeekType::Set,
+                target,
+                gst::SeekType::None,
+                gst::ClockTime::NONE,
+            )
+            .unwrap();
+        let heard = first_window_near(&bus, target);
+        assert_eq!(heard.timestamp, target, "turn {turn}");
+        assert_eq!(heard.stream_time, Some(target));
+        assert_eq!(heard.running_time, Some(gst::ClockTime::ZERO));
+    }
+    pipeline.set_state(gst::State::Null).unwrap();
+}
+
+/// The first window that begins at `target`; windows from before the seek are passed over.
+fn first_window_near(bus: &gst::Bus, target: gst::ClockTime) -> gstsoundclassify::Classification {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while std::time::Instant::now() < deadline {
+        let Some(message) = bus.timed_pop(gst::ClockTime::from_mseconds(200)) else { continue };
+        let Some(structure) = message.structure() else { continue };
+        match gstsoundclassify::Classification::try_from(structure) {
+            Ok(told) if told.timestamp == target && told.window == 0 => return told,
+            _ => {}
+        }
+    }
+    panic!("no window at {target}");
 }

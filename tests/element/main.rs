@@ -5,6 +5,7 @@ mod events;
 mod faults;
 mod life;
 mod live;
+mod parity;
 mod passthrough;
 mod rig;
 mod settings;

@@ -48,7 +48,7 @@ fn every_format_rate_and_channel_count() {
         for channels in [1u32, 2, 6] {
             for rate in [8000u32, 16000, 44100, 48000, 96000] {
                 for layout in ["interleaved", "non-interleaved"] {
-                    rig.set_caps(&format.to_str(), rate as i32, channels as i32, layout);
+                    rig.set_caps(format.to_str(), rate as i32, channels as i32, layout);
                     let info = gst_audio::AudioInfo::builder(format, rate, channels)
                         .layout(if layout == "interleaved" {
                             gst_audio::AudioLayout::Interleaved
@@ -100,13 +100,13 @@ fn every_format_is_heard_alike() {
     assert!(wanted.len() > 5);
     for format in AudioFormat::iter_raw() {
         for channels in [1usize, 2, 6] {
-            let mut rig = Rig::new(&model).caps(&format.to_str(), RATE as i32, channels as i32);
+            let mut rig = Rig::new(&model).caps(format.to_str(), RATE as i32, channels as i32);
             let buffer = gst::Buffer::from_slice(packed(format, &signal, channels));
             rig.harness.push(buffer).unwrap();
             let heard = rig.heard();
             assert_eq!(heard.len(), wanted.len(), "{format} {channels}");
             for (heard, wanted) in heard.iter().zip(&wanted) {
-                assert_eq!(heard.best().label, wanted.best().label, "{format} {channels}");
+                assert_eq!(heard.best().label, wanted.best().label, "{format} {channels}: {heard:?} {wanted:?}");
                 assert!((heard.best().probability - wanted.best().probability).abs() < 1e-4, "{format} {channels}");
             }
         }

@@ -4,7 +4,7 @@
 use gst::ClockTime;
 use gst::prelude::*;
 
-use crate::rig::{RATE, Rig, TestModel, WINDOW, buffer, noise, pts, windows_in};
+use crate::rig::{RATE, Rig, TestModel, WINDOW, buffer, noise, windows_in};
 
 fn ms(value: u64) -> ClockTime {
     ClockTime::from_mseconds(value)
@@ -185,23 +185,4 @@ fn gap_buffers_and_gap_events_are_silence() {
     event.harness.push_event(gst::event::Gap::builder(ms(1000)).duration(ms(1000)).build());
     event.push(&noise(RATE, 2), Some(ms(2000)));
     assert_eq!(event.heard(), wanted);
-}
-
-#[test]
-fn an_hour_is_exact_to_the_sample() {
-    let model = TestModel::new("linear");
-    let mut rig = Rig::with(&model, |element| element.set_property("oversamples", 1u32));
-    rig.set_caps("F32LE", 11025, 1, "interleaved");
-    let second = noise(11025, 1);
-    let mut last = None;
-    for at in 0..3600usize {
-        rig.push(&second, Some(pts(at * 11025, 11025)));
-        last = rig.heard().pop().or(last);
-        while rig.harness.try_pull().is_some() {}
-    }
-    rig.eos();
-    let last = rig.heard().pop().or(last).unwrap();
-    assert_eq!(last.window, 3599);
-    assert_eq!(last.timestamp, pts(crate::rig::start_of(3599, 1) as usize, RATE));
-    assert_eq!(last.running_time, Some(last.timestamp));
 }

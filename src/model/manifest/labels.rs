@@ -18,6 +18,7 @@ pub(super) fn read(section: Section<'_>, files: &dyn Files) -> Result<Vec<String
     let csv = section.string("csv")?;
     let column = section.string("column")?;
     let names = section.strings("names")?;
+    section.refuse_unknown()?;
     let labels = match (file, csv, column, names) {
         (Some(file), None, None, None) => lines(&files.labels(&section, "file", &file)?)?,
         (None, Some(csv), Some(column), None) => column_of(&files.labels(&section, "csv", &csv)?, &column)?,

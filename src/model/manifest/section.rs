@@ -217,9 +217,14 @@ impl<'a> Section<'a> {
         items.iter().map(item).collect::<Result<_>>().map(Some)
     }
 
-    /// Refuses keys that nobody asked for.
+    /// Refuses keys that nobody asked for, once all have been asked for.
     pub(crate) fn finish(self) -> Result<()> {
-        let known = self.known.into_inner();
+        self.refuse_unknown()
+    }
+
+    /// Refuses keys that nobody asked for so far.
+    pub(crate) fn refuse_unknown(&self) -> Result<()> {
+        let known = self.known.borrow();
         let Some((key, _)) = self.table.iter().find(|(key, _)| !known.contains(&key.get_ref().as_ref())) else {
             return Ok(());
         };

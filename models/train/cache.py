@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Augmented windows with the teacher's answers, kept on disk.
+
+A window is only ever made of clips of one fold, so the same store serves every fold of the cross-validation
+(leave the held-out fold's windows out) and the final training.
+"""
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+
+from . import augment, dataset, features
+from .augment import Sound, db
+
+META = np.dtype([("fold", "i1"), ("label", "i2"), ("second", "i2"), ("share", "f2"), ("kind", "u1")])
+LABELLED, UNLABELLED, GENERATED = 0, 1, 2  # kinds; generated windows belong to no fold (0)
+SILENT_SHARE = 0.3  # of the clip's label, where a window of it holds nothing audible; the rest is Background
+
+
+class Pool:
+    """The clips of one fold, drawn by label, group and clip."""
+
+    def __init__(self, sounds, clips, labels, background):
+        self.tree = {}
+        for sound, clip in zip(sounds, clips):
+            self.tree.setdefault(sound.label, {}).setdefault(clip.group, []).append(sound)
+        self.labels = list(self.tree)
+        weight = np.array([sum(map(len, groups.values())) for groups in self.tree.values()]) ** 0.4
+        self.weight = weight / weight.sum()
+        self.groups = {label: list(groups.values()) for label, groups in self.tree.items()}
+        self.group_weight = {label: (w := np.array([len(g) for g in groups]) ** 0.5) / w.sum()
+                             for label, groups in self.groups.items()}
+        self.background = background if background in self.tree else None
+
+    def draw(self, rng, label=None):
+        if label is None:
+            label = self.labels[rng.choice(len(self.labels), p=self.weight)]
+        group = self.groups[label][rng.choice(len(self.groups[label]), p=self.group_weight[label])]
+        return group[rng.integers(len(group))]
+
+
+def draw_window(rng, pool, length, rate, background, settings):
+    """One window: (audio, label, second label, share of the first, kind)."""
+    draw = rng.random()
+    if draw < settings["made_up"]:
+        audio = augment.level_and_floor(rng, augment.made_up(rng, length, rate), rate, False)
+        return audio, -1, -1, 1.0, GENERATED
+    if draw < settings["made_up"] + settings["background"]:
+        return augment.background(rng, length, rate), background, -1, 1.0, GENERATED
+    if draw < settings["made_up"] + settings["background"] + settings["wild"]:
+        audio = np.zeros(length, np.float32)
+        for _ in range(rng.integers(1, 4)):
+            part, _ = augment.cut(rng, pool.draw(rng), length, rate, float(np.exp(rng.uniform(np.log(0.5), np.log(2)))))
+            if rng.random() < 0.3:
+                part = part[::-1]
+            audio += augment.filtered(rng, part, rate) / loudness(part) * db(rng.uniform(-12, 0))
+        audio *= db(rng.uniform(-45, -10))
+        return augment.level_and_floor(rng, audio, rate, False), -1, -1, 1.0, UNLABELLED
+    sound = pool.draw(rng)
+    plain = rng.random() < settings["plain"]
+    speed = 1.0 if plain or rng.random() < 0.5 else float(np.exp(rng.uniform(-0.16, 0.16)))
+    audio, audible = augment.cut(rng, sound, length, rate, speed)
+    label, second, share = sound.label, -1, 1.0
+    if not plain and rng.random() < 0.7:
+        audio = augment.filtered(rng, audio, rate)
+    if not audible:
+        if label != background:
+            second, share = background, SILENT_SHARE
+    elif not plain and rng.random() < settings["mixed"]:
+        quiet = pool.background is not None and rng.random() < 0.3
+        other = pool.draw(rng, pool.background if quiet else None)
+        part, heard = augment.cut(rng, other, length, rate)
+        if rng.random() < 0.5:
+            part = augment.filtered(rng, part, rate)
+        ratio = rng.uniform(-3, 15)
+        if heard:
+            audio = audio + part * (augment.loud_rms(audio) / augment.loud_rms(part) * db(-ratio))
+            if other.label not in (label, background) and label != background:
+                second, share = other.label, 1 / (1 + np.exp(-ratio / 2.5))
+            elif label == background and other.label != background:
+                label = other.label if ratio < 10 else label
+    return augment.level_and_floor(rng, audio, rate, plain), label, second, share, LABELLED
+
+
+def loudness(audio):
+    return max(augment.loud_rms(audio), 1e-4)
+
+
+def open_store(path, mode="r"):
+    path = Path(path)
+    return {name: np.load(path / f"{name}.npy", mmap_mode=mode) for name in ("patch", "embedding", "score", "meta")}
+
+
+def create_store(path, count, spec):
+    path = Path(path)
+    path.mkdir(parents=True, exist_ok=True)
+    from .teacher import EMBEDDING_SIZE, SCORES
+    for name, dtype, shape in (("patch", "f2", (spec.frames, spec.mels)), ("embedding", "f2", (EMBEDDING_SIZE,)),
+                               ("score", "u1", (SCORES,)), ("meta", META, ())):
+        np.lib.format.open_memmap(path / f"{name}.npy", "w+", np.dtype(dtype), (count, *shape)).flush()
+
+
+def fill(path, first, last, seed, root, scratch, teacher_path, spec, settings, batch=128):
+    """Writes windows first..last of the store."""
+    from .teacher import Yamnet
+    clips = dataset.read_clips(root)
+    labels = sorted({clip.label for clip in clips})
+    background = labels.index(dataset.BACKGROUND)
+    audio = dataset.load_all(root, clips, spec.rate, scratch)
+    sounds = [Sound.of(np.array(a), labels.index(c.label), spec.rate) for a, c in zip(audio, clips)]
+    folds = sorted({clip.fold for clip in clips})
+    pools = {}
+    for fold in folds:
+        inside = [i for i, clip in enumerate(clips) if clip.fold == fold]
+        pools[fold] = Pool([sounds[i] for i in inside], [clips[i] for i in inside], labels, background)
+    teacher, store = Yamnet(teacher_path), open_store(path, "r+")
+    rng = np.random.default_rng(seed)
+    for begin in range(first, last, batch):
+        end = min(last, begin + batch)
+        drawn, own = [], []
+        for _ in range(begin, end):
+            fold = folds[rng.integers(len(folds))]
+            drawn.append(draw_window(rng, pools[fold], spec.window_samples, spec.rate, background, settings))
+            own.append(0 if drawn[-1][4] == GENERATED else fold)
+        patch = features.log_frames(np.stack([d[0] for d in drawn]), spec)
+        embedding, score = teacher(patch)
+        store["patch"][begin:end] = features.finish(patch, spec)
+        store["embedding"][begin:end] = embedding
+        store["score"][begin:end] = np.round(score * 255)
+        store["meta"][begin:end] = [(fold, *d[1:]) for fold, d in zip(own, drawn)]
+        if (begin - first) // batch % 100 == 0:
+            print(f"{begin - first} of {last - first}", flush=True)
+
+
+def build(path, count, root, scratch, teacher_path, spec, settings, workers=2, seed=1):
+    """A whole store, made by several processes."""
+    create_store(path, count, spec)
+    edges = np.linspace(0, count, workers + 1).astype(int)
+    jobs = [multiprocessing.Process(target=fill, args=(path, a, b, seed + i, root, scratch, teacher_path, spec, settings))
+            for i, (a, b) in enumerate(zip(edges, edges[1:]))]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join()
+        if job.exitcode:
+            raise RuntimeError("a worker of the store failed")

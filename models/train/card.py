@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Writes the numbers of results.json into README.md, between its `results` marks, and draws the confusion matrix."""
+import re
+from pathlib import Path
+
+import numpy as np
+
+from .pictures import confusion_picture
+
+
+def percent(value, digits=1):
+    return "–" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def summary(results):
+    judged, final = results["cross_validation"], results.get("final")
+    esc, false = judged["esc10"], judged["false_reports_per_10_min"]
+    below = [name for name, value in judged["recall"].items() if value < 0.5]
+    rows = [
+        ("ESC-10's ten classes, mean of its folds 1–4", "≥ 95 %", percent(esc["mean"]) + " (" + ", ".join(percent(esc[f]) for f in "1234") + ")"),
+        (f"macro recall, all {len(judged['classes'])} classes", "≥ 85 %", percent(judged["macro_recall"])),
+        ("macro recall, the well-filled labels", "", percent(judged["macro_recall_well_filled"])),
+        ("clips right, all classes", "", percent(judged["accuracy"])),
+        ("classes with a recall below 50 %", "none", f"{len(below)}: {', '.join(below)}" if below else "none"),
+        ("expected calibration error, clips (printed probability)", "≤ 5 %", percent(judged["ece"]["clip"])),
+        ("expected calibration error, clips (scores made to sum to 1)", "", percent(judged["ece"]["clip_renormalised"])),
+        ("expected calibration error, windows", "", percent(judged["ece"]["window"])),
+        (f"false reports in 10 min of background and speech ({false['seconds']:.0f} s of clips)", "≤ 2", f"{false['shipped']:.1f}"),
+    ]
+    if final:
+        times = final["milliseconds"]
+        int8 = final["accuracy_on_training_clips"]
+        rows += [
+            ("parameters", "≤ 2.5 M", f"{final['parameters'] / 1e6:.2f} M"),
+            ("time of a window against the original's network, same run, one thread", "≤ 1.2 ×", f"{times['default'] / times['original']:.2f} ×"),
+            ("int8: time against f32", "", f"{times['int8'] / times['default']:.2f} ×"),
+            ("int8: training clips right, against f32", "≥ −1 point", f"{percent(int8['int8'])} against {percent(int8['f32'])}"),
+            ("ONNX against PyTorch, largest difference", "≤ 1e-4", f"{final['onnx_difference']:.1e}"),
+        ]
+    return ["| what | goal | result |", "|---|---|---|", *(f"| {a} | {b} | {c} |" for a, b, c in rows)]
+
+
+def classes_table(judged):
+    lines = ["| class | clips | groups | recall | threshold | precision there | found there |", "|---|---:|---:|---:|---:|---:|---:|"]
+    for name in judged["classes"]:
+        lines.append(f"| {name} | {judged['clips'][name]} | {judged['groups'][name]} | {percent(judged['recall'].get(name), 0)} | "
+                     f"{judged['thresholds'][name]:.2f} | {percent(judged['precision_at_threshold'][name], 0)} | {percent(judged['found_at_threshold'][name], 0)} |")
+    return lines
+
+
+def left_out_table(judged):
+    lines = ["| label | clips | groups | recall when tried |", "|---|---:|---:|---:|"]
+    for name, row in judged["left_out"].items():
+        lines.append(f"| {name} | {row['clips']} | {row['groups']} | {'not tried' if row['recall'] is None else percent(row['recall'], 0)} |")
+    return lines
+
+
+def write(folder, results):
+    judged = results["cross_validation"]
+    confusion_picture(np.array(judged["confusion"]), judged["classes"], Path(folder) / "confusion.png",
+                      "Clips in grouped cross-validation, per cent of each class")
+    parts = {"summary": summary(results), "classes": classes_table(judged), "left-out": left_out_table(judged)}
+    readme = Path(folder) / "README.md"
+    text = readme.read_text()
+    for name, lines in parts.items():
+        mark = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.S)
+        text = mark.sub(lambda found: found[1] + "\n".join(lines) + "\n" + found[2], text)
+    readme.write_text(text)

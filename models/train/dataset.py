@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Reading labelled clips, deciding the classes, and folds that never split a group."""
+import csv
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+MERGED = {"Dog_bark": "Bark", "Background_noise": "Background"}
+BACKGROUND = "Background"
+NO_CLASS = "Other"
+
+
+@dataclass(frozen=True)
+class Clip:
+    path: str
+    label: str
+    group: str
+    fold: int
+    row: dict
+
+
+def read_clips(root):
+    """The clips of `clips.csv`, labels merged, the folds reduced to four (see `four_folds`)."""
+    with open(Path(root) / "clips.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    folds = four_folds(rows)
+    return [Clip(r["path"], MERGED.get(r["label"], r["label"]), r["group"], folds[r["group"]], r) for r in rows]
+
+
+def four_folds(rows):
+    """Fold of each group. Groups of fold 5 join the fold where their label is rarest; the others stay."""
+    count = defaultdict(Counter)
+    groups = defaultdict(list)
+    for row in rows:
+        label = MERGED.get(row["label"], row["label"])
+        groups[row["group"]].append(label)
+        if row["fold"] != "5":
+            count[label][int(row["fold"])] += 1
+    folds = {row["group"]: int(row["fold"]) for row in rows}
+    late = sorted((group for group, fold in folds.items() if fold == 5), key=lambda g: (-len(groups[g]), g))
+    for group in late:
+        label = Counter(groups[group]).most_common(1)[0][0]
+        folds[group] = min((1, 2, 3, 4), key=lambda fold: (count[label][fold], fold))
+        for each in groups[group]:
+            count[each][folds[group]] += 1
+    return folds
+
+
+def well_filled(clips, least_clips=20, least_groups=3):
+    """Labels with enough clips from enough groups, sorted."""
+    count, groups = Counter(clip.label for clip in clips), defaultdict(set)
+    for clip in clips:
+        groups[clip.label].add(clip.group)
+    return sorted(label for label in count
+                  if label != NO_CLASS and count[label] >= least_clips and len(groups[label]) >= least_groups)
+
+
+def load_audio(path, rate):
+    """Mono float32 at `rate`."""
+    audio, source_rate = soundfile.read(path, dtype="float32", always_2d=True)
+    audio = audio.mean(1)
+    return audio if source_rate == rate else soxr.resample(audio, source_rate, rate, quality="HQ").astype(np.float32)
+
+
+def load_all(root, clips, rate, cache):
+    """Audio of all clips, kept in one file under `cache` (int16 would lose quiet tails, so float32)."""
+    cache = Path(cache)
+    store, index = cache / f"audio-{rate}.npy", cache / f"audio-{rate}.csv"
+    if not index.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        audio = [load_audio(Path(root) / clip.path, rate) for clip in clips]
+        np.save(store, np.concatenate(audio))
+        index.write_text("".join(f"{clip.path},{len(a)}\n" for clip, a in zip(clips, audio)))
+    lengths = dict(line.rsplit(",", 1) for line in index.read_text().splitlines())
+    ends = np.cumsum([int(n) for n in lengths.values()])
+    data = np.load(store, mmap_mode="r")
+    parts = dict(zip(lengths, np.split(data, ends[:-1])))
+    return [parts[clip.path] for clip in clips]

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The default model from beginning to end; every step can be run alone.
+
+    python -m models.train.default store            augmented windows with the teacher's answers
+    python -m models.train.default fold 1           train without fold 1, predict its clips (also 2, 3, 4)
+    python -m models.train.default judge            classes that hold up, recall, calibration, thresholds
+    python -m models.train.default final            train on all clips
+    python -m models.train.default export           ONNX, int8, labels, manifest, credits
+    python -m models.train.default card             model card from results.json
+    python -m models.train.default all
+"""
+import argparse
+import csv
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from . import cache, calibration, dataset, evaluation, export, features, quantise, training
+from .settings import HERE, Settings
+
+FOLDS = (1, 2, 3, 4)
+NAME, ONNX, INT8 = "default", "default.onnx", "default-int8.onnx"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("step", choices=["store", "fold", "judge", "final", "export", "card", "all"])
+    parser.add_argument("fold", type=int, nargs="?", choices=FOLDS)
+    parser.add_argument("--data", default="../shared/training-audio", help="folder of clips.csv")
+    parser.add_argument("--teacher", default="../shared/models/yamnet/yamnet_spectra_in.onnx", help="YAMNet that takes spectra")
+    parser.add_argument("--scratch", default="target/train", help="store, checkpoints, predictions (several GB)")
+    parser.add_argument("--crate-features", help="folder of .npy written by `soundclassify features`, used for validation")
+    parser.add_argument("--settings", default=HERE / "default.toml")
+    parser.add_argument("--out", default=HERE.parent, help="where the model and results are written")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    recipe = Recipe(parser.parse_args())
+    steps = {"store": recipe.store, "judge": recipe.judge, "final": recipe.final, "export": recipe.export, "card": recipe.card,
+             "fold": lambda: recipe.fold(recipe.options.fold or parser.error("which fold?")), "all": recipe.all}
+    steps[recipe.options.step]()
+
+
+class Recipe:
+    """Options, settings and clips, and the steps that share them."""
+
+    def __init__(self, options):
+        self.options, self.settings = options, Settings(options.settings)
+        torch.set_num_threads(options.threads)
+        self.scratch, self.out = Path(options.scratch), Path(options.out)
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        self.clips = dataset.read_clips(options.data)
+        self.raw_labels = sorted({clip.label for clip in self.clips})
+        data = self.settings["data"]
+        self.filled = dataset.well_filled(self.clips, data["least_clips"], data["least_groups"])
+        self.tried = sorted(self.filled + data["weak"])
+
+    def all(self):
+        self.store()
+        for fold in FOLDS:
+            self.fold(fold)
+        self.judge()
+        self.final()
+        self.export()
+        self.card()
+
+    def store(self):
+        table = self.settings["store"]
+        cache.build(self.scratch / "store", table["windows"], self.options.data, self.scratch / "cache", self.options.teacher,
+                    self.settings.spec, table, workers=2, seed=table["seed"])
+
+    def windows(self, clips, oversamples=10):
+        """The element's windows of each clip."""
+        spec = self.settings.spec
+        if self.options.crate_features:
+            return [np.load(Path(self.options.crate_features) / Path(clip.path).with_suffix(".npy"))
+                    .reshape(-1, spec.frames, spec.mels) for clip in clips]
+        audio = dict(zip((clip.path for clip in self.clips),
+                         dataset.load_all(self.options.data, self.clips, spec.rate, self.scratch / "cache")))
+        return [features.windows(audio[clip.path], spec, oversamples) for clip in clips]
+
+    def fold(self, fold):
+        store = cache.open_store(self.scratch / "store")
+        begun = time.time()
+        network, taught = training.train(self.settings.network(len(self.tried)), store, training.rows_without(store, fold),
+                                          self.raw_labels, self.tried, self.settings.schedule)
+        save(self.scratch / f"fold-{fold}.pt", network, self.tried, taught)
+        clips = [clip for clip in self.clips if clip.fold == fold]
+        windows = self.windows(clips)
+        logits = training.predict(network, np.concatenate(windows))
+        np.savez(self.scratch / f"fold-{fold}.npz", logits=logits, counts=[len(w) for w in windows],
+                 paths=[clip.path for clip in clips], minutes=(time.time() - begun) / 60)
+        truth = truth_of(clips, self.tried)
+        log_p = evaluation.clip_means(evaluation.log_softmax(logits), [len(w) for w in windows])
+        recall = evaluation.recalls(log_p, truth, self.tried)
+        print(f"fold {fold}: ESC-10 {evaluation.esc10_accuracy(log_p, truth, self.tried, is_esc(clips)):.4f}, "
+              f"macro recall {np.mean(list(recall.values())):.4f}, of well-filled labels "
+              f"{np.mean([recall[name] for name in self.filled if name in recall]):.4f}, {(time.time() - begun) / 60:.1f} min")
+
+    def predictions(self):
+        """Of all folds together: clips, logits of their windows, number of windows."""
+        by_path = {clip.path: clip for clip in self.clips}
+        clips, logits, counts = [], [], []
+        for fold in FOLDS:
+            saved = np.load(self.scratch / f"fold-{fold}.npz")
+            clips += [by_path[path] for path in saved["paths"]]
+            logits.append(saved["logits"])
+            counts += saved["counts"].tolist()
+        return clips, np.concatenate(logits), np.array(counts)
+
+    def judge(self):
+        clips, logits, counts = self.predictions()
+        truth = truth_of(clips, self.tried)
+        everything = evaluation.recalls(evaluation.clip_means(evaluation.log_softmax(logits), counts), truth, self.tried)
+        classes = [name for name in self.tried if name in self.filled or everything[name] >= self.settings["data"]["least_recall"]]
+        logits = logits[:, [self.tried.index(name) for name in classes]]
+        truth = truth_of(clips, classes)
+        fold = np.array([clip.fold for clip in clips])
+        own = np.repeat(np.arange(len(clips)), counts)
+        weight = (1 / counts)[own] * (truth >= 0)[own]
+
+        def best_temperature(chosen):
+            rows = chosen[own] & (truth >= 0)[own]
+            return calibration.temperature(logits[rows], truth[own][rows], weight[rows])
+
+        temperature = best_temperature(np.ones(len(clips), bool))
+        log_p = np.empty_like(logits)
+        for held in FOLDS:  # each fold with the temperature of the others, so that the error is honest
+            rows = (fold == held)[own]
+            log_p[rows] = evaluation.log_softmax(logits[rows], best_temperature(fold != held))
+        clip_log_p = evaluation.clip_means(log_p, counts)
+        recall = evaluation.recalls(clip_log_p, truth, classes)
+        known = truth >= 0
+        best = clip_log_p.argmax(1)
+        confidence = np.exp(clip_log_p.max(1))
+        renormalised = np.exp(evaluation.log_softmax(clip_log_p)).max(1)
+        window_p = np.exp(log_p.max(1))
+        rows = known[own]
+
+        ensembles = np.split(np.exp(log_p), np.cumsum(counts)[:-1])
+        ensembles = [calibration.moving_ensemble(np.log(np.maximum(p, 1e-30))) for p in ensembles]
+        peaks = np.array([e.max(0) for e in ensembles])
+        limits = calibration.thresholds(peaks, truth, classes)
+        quiet = [i for i, clip in enumerate(clips) if clip.label in (dataset.BACKGROUND, "Speech")]
+        allowed = [classes.index(name) for name in (dataset.BACKGROUND, "Speech")]
+        seconds = sum(counts[i] / 10 + 0.875 for i in quiet)
+
+        def false_reports():
+            line = np.array([limits[name] for name in classes])
+            return sum(calibration.false_events(ensembles[i], allowed, line) for i in quiet) * 600 / seconds
+
+        as_chosen = false_reports()
+        while false_reports() > 2 and min(limits.values()) < 0.98:
+            limits = {name: min(0.98, value + 0.01) for name, value in limits.items()}
+        over = peaks >= np.array([limits[name] for name in classes])
+        precision = {name: float((truth[over[:, i]] == i).mean()) if over[:, i].any() else None for i, name in enumerate(classes)}
+        found = {name: float(over[truth == i, i].mean()) for i, name in enumerate(classes)}
+        groups = {name: len({c.group for c in clips if c.label == name}) for name in self.raw_labels}
+        amount = {name: sum(c.label == name for c in clips) for name in self.raw_labels}
+        result = {
+            "classes": classes, "temperature": temperature,
+            "esc10": {str(f): evaluation.esc10_accuracy(clip_log_p[fold == f], truth[fold == f], classes,
+                                                        is_esc([c for c in clips if c.fold == f])) for f in FOLDS},
+            "macro_recall": float(np.mean(list(recall.values()))),
+            "macro_recall_well_filled": float(np.mean([recall[name] for name in self.filled])),
+            "accuracy": float((best == truth)[known].mean()), "recall": recall,
+            "clips": {name: amount[name] for name in classes}, "groups": {name: groups[name] for name in classes},
+            "left_out": {name: {"clips": amount[name], "groups": groups[name], "recall": everything.get(name)}
+                         for name in self.raw_labels if name not in classes and name != dataset.NO_CLASS},
+            "ece": {"clip": evaluation.expected_calibration_error(confidence[known], (best == truth)[known]),
+                    "clip_renormalised": evaluation.expected_calibration_error(renormalised[known], (best == truth)[known]),
+                    "window": evaluation.expected_calibration_error(window_p[rows], (log_p.argmax(1) == truth[own])[rows])},
+            "thresholds": {name: round(value, 3) for name, value in limits.items()},
+            "precision_at_threshold": precision, "found_at_threshold": found,
+            "false_reports_per_10_min": {"at_95_percent_precision": as_chosen, "shipped": false_reports(), "seconds": seconds},
+            "confusion": evaluation.confusion(clip_log_p, truth, classes).tolist(),
+            "minutes_per_fold": [float(np.load(self.scratch / f"fold-{f}.npz")["minutes"]) for f in FOLDS],
+        }
+        result["esc10"]["mean"] = float(np.mean(list(result["esc10"].values())))
+        self.save({"cross_validation": result})
+        print(json.dumps({key: result[key] for key in ("esc10", "macro_recall", "macro_recall_well_filled", "accuracy", "ece",
+                                                       "temperature", "false_reports_per_10_min")}, indent=1))
+        for name, value in sorted(recall.items(), key=lambda item: item[1]):
+            print(f"{name:22} {value:.2f}  threshold {limits[name]:.2f} found {found[name]:.2f}")
+
+    def save(self, part):
+        path = self.out / "results.json"
+        results = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps(results | part, indent=1) + "\n")
+
+    def results(self):
+        return json.loads((self.out / "results.json").read_text())
+
+    def final(self):
+        store = cache.open_store(self.scratch / "store")
+        network, taught = training.train(self.settings.network(len(self.tried)), store, training.rows_without(store),
+                                         self.raw_labels, self.tried, self.settings.schedule)
+        save(self.scratch / "final.pt", network, self.tried, taught)
+
+    def export(self):
+        from .network import MobileNetV2, parameters
+        saved = torch.load(self.scratch / "final.pt")
+        network = self.settings.network(len(saved["classes"]))
+        network.load_state_dict(saved["state"])
+        judged = self.results().get("cross_validation") if (self.out / "results.json").exists() else None
+        classes, spec = judged["classes"] if judged else saved["classes"], self.settings.spec
+        export.keep_classes(network, [saved["classes"].index(name) for name in classes])
+        rng = np.random.default_rng(0)
+        store = cache.open_store(self.scratch / "store")
+        real = store["patch"][np.sort(rng.choice(len(store["patch"]), 512, replace=False))].astype(np.float32)[:, None]
+        difference = export.to_onnx(network, judged["temperature"] if judged else 1.0, real.shape[1:], self.out / ONNX, real)
+        (self.out / "default.labels.txt").write_text("".join(f"{name}\n" for name in classes))
+        quantise.quantise(self.out / ONNX, self.scratch / INT8, real)
+        defaults = {"thresholds": judged["thresholds"]} if judged else {}
+        (self.out / "default.toml").write_text(export.manifest(
+            NAME, f"{len(classes)} everyday sounds, instruments and voices; trained from scratch by this project", "CC-BY-4.0", "1",
+            self.out / ONNX, "default.labels.txt", {"preset": self.settings["features"]["preset"]}, "frames-mels",
+            spec.normalize, defaults))
+        self.credits()
+        original = self.scratch / "original.onnx"
+        export.to_onnx(MobileNetV2(41), 1.0, (1, 128, 128), original)
+        times = quantise.speeds({"default": (self.out / ONNX, real.shape[1:]), "int8": (self.scratch / INT8, real.shape[1:]),
+                                 "original": (original, (1, 128, 128))})
+        clips = self.clips
+        windows = self.windows(clips)
+        counts, together, truth = [len(w) for w in windows], np.concatenate(windows), truth_of(clips, classes)
+        right = {}
+        for name, path in (("f32", self.out / ONNX), ("int8", self.scratch / INT8)):
+            p = quantise.predict(path, together)
+            mean = evaluation.clip_means(np.log(np.maximum(p, 1e-30)), counts)
+            right[name] = float((mean.argmax(1) == truth)[truth >= 0].mean())
+        self.save({"final": {"parameters": parameters(export.fused(network)), "bytes": (self.out / ONNX).stat().st_size,
+                             "onnx_difference": difference, "milliseconds": times, "accuracy_on_training_clips": right,
+                             "int8_bytes": (self.scratch / INT8).stat().st_size}})
+        print(json.dumps(self.results()["final"], indent=1))
+
+    def credits(self):
+        columns = ("path", "label", "author", "licence", "source_repo", "source_path", "source_commit")
+        with open(self.out / "ATTRIBUTION.csv", "w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows([clip.row[column] for column in columns] for clip in self.clips)
+
+    def card(self):
+        from .card import write
+        write(self.out, self.results())
+
+
+def save(path, network, classes, taught):
+    torch.save({"state": network.state_dict(), "classes": classes, "history": taught.history, "mimic": taught.mimic.state_dict(),
+                "mean": taught.mean, "scale": taught.scale, "head": taught.head}, path)
+
+
+def truth_of(clips, classes):
+    return np.array([classes.index(clip.label) if clip.label in classes else -1 for clip in clips])
+
+
+def is_esc(clips):
+    return np.array(["ESC-" in clip.row["source_repo"] for clip in clips])
+
+
+if __name__ == "__main__":
+    main()

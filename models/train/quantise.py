@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""An int8 copy of an ONNX model, and speed of models against each other."""
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+
+class _Windows(CalibrationDataReader):
+    def __init__(self, windows, name, batch=32):
+        self.parts = iter([{name: windows[i:i + batch]} for i in range(0, len(windows) - batch + 1, batch)])
+
+    def get_next(self):
+        return next(self.parts, None)
+
+
+def quantise(source, target, windows):
+    """Static QDQ quantisation of convolutions and dense layers, calibrated on `windows` (N, 1, frames, mels)."""
+    with tempfile.TemporaryDirectory() as folder:
+        ready = Path(folder) / "ready.onnx"
+        quant_pre_process(str(source), str(ready))
+        name = onnxruntime.InferenceSession(str(ready), providers=["CPUExecutionProvider"]).get_inputs()[0].name
+        quantize_static(str(ready), str(target), _Windows(windows, name), quant_format=QuantFormat.QDQ, per_channel=True,
+                        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+                        calibrate_method=CalibrationMethod.MinMax, op_types_to_quantize=["Conv", "Gemm", "MatMul", "Add"])
+
+
+def session(path, threads=1):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def predict(path, windows, batch=64):
+    """Probabilities of all windows (N, frames, mels)."""
+    run = session(path)
+    name = run.get_inputs()[0].name
+    return np.concatenate([run.run(None, {name: np.asarray(windows[i:i + batch], np.float32)[:, None]})[0]
+                           for i in range(0, len(windows), batch)])
+
+
+def speeds(models, rounds=300):
+    """Median milliseconds of one window on one thread, the models taking turns. `models`: name to (path, input shape)."""
+    ready = {name: (session(path), np.random.default_rng(0).normal(-2, 2.6, (1, *shape)).astype(np.float32))
+             for name, (path, shape) in models.items()}
+    times = {name: [] for name in models}
+    for _ in range(rounds):
+        for name, (run, window) in ready.items():
+            begun = time.perf_counter()
+            run.run(None, {run.get_inputs()[0].name: window})
+            times[name].append((time.perf_counter() - begun) * 1e3)
+    return {name: float(np.median(values)) for name, values in times.items()}

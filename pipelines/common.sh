@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# shellcheck shell=bash
+# What the pipelines share; sourced by each of them.
+
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+wrong_usage() {
+  say "error: $*"
+  usage "$0" >&2
+  exit 2
+}
+
+# Sorts the words of the command line: NAME=VALUE into `settings` for the element, --NAME VALUE into `options`
+# if NAME is in $1, all else into `arguments`. Answers --help.
+settings=()
+arguments=()
+declare -A options=()
+read_arguments() {
+  local known=" $1 "
+  shift
+  while [[ $# -gt 0 ]]; do
+    case $1 in
+      --help | -h) usage "$0" && exit ;;
+      --*)
+        [[ $known == *" ${1#--} "* ]] || wrong_usage "unknown option $1"
+        [[ $# -gt 1 ]] || wrong_usage "$1 wants a value"
+        # shellcheck disable=SC2034 # read by the scripts
+        options[${1#--}]=$2
+        shift
+        ;;
+      [a-z]*=*) settings+=("$1") ;;
+      *) arguments+=("$1") ;;
+    esac
+    shift
+  done
+}
+
+# An element that GStreamer finds already, installed or through GST_PLUGIN_PATH, is used as it is.
+prepare() {
+  gst-inspect-1.0 --atleast-version=0.1 --exists soundclassify 2>/dev/null && return
+  bash "$root/pipelines/setup.sh"
+  export GST_PLUGIN_PATH=$target/release${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
+}
+
+# The field $1 of the structure in `line`, as GStreamer writes it: a string with more in it than letters and digits
+# comes in quotes, other characters after a backslash or as octal bytes.
+field() {
+  local quoted='^"(([^"\\]|\\.)*)"'
+  value=${line#*[ ,]"$1"=(*)}
+  if [[ $value =~ $quoted ]]; then
+    printf -v value '%b' "${BASH_REMATCH[1]}"
+    value=${value//\\/}
+  else
+    value=${value%%[,;]*}
+  fi
+}
+
+# Makes "time label index probability" of each result that `gst-launch-1.0 -m` prints, as soon as it is there.
+# Ctrl-C is for the pipeline alone: what it still says while it stops has a reader then.
+print_results() {
+  local LC_ALL=C line value time label index
+  trap '' INT
+  while IFS= read -r line; do
+    [[ $line == *'): soundclassify, '* ]] || continue
+    field timestamp && seconds && time=$value
+    field label && label=$value
+    field index && index=$value
+    field probability
+    printf '%s %s %d %.8f\n' "$time" "$label" "$index" "$value"
+  done
+}
+
+# Runs a pipeline and prints its results.
+classify() {
+  say "gst-launch-1.0 $*"
+  gst-launch-1.0 -m "$@" | print_results
+}
+
+# Makes "kind id time duration probability peak label" of each event, likewise; times in seconds.
+print_events() {
+  local LC_ALL=C line value words name
+  trap '' INT
+  while IFS= read -r line; do
+    [[ $line == *'): soundclassify-event, '* ]] || continue
+    words=()
+    for name in kind event-id timestamp duration probability peak label; do
+      field "$name"
+      [[ $name != timestamp && $name != duration ]] || seconds
+      words+=("$value")
+    done
+    printf '%s\n' "${words[*]}"
+  done
+}
+
+# Nanoseconds in `value` → seconds with three digits.
+seconds() {
+  local milliseconds=$(((value + 500000) / 1000000))
+  printf -v value '%d.%03d' $((milliseconds / 1000)) $((milliseconds % 1000))
+}
+
+# Runs a pipeline with report=events and prints its events.
+tell_events() {
+  say "gst-launch-1.0 $*"
+  gst-launch-1.0 -m "$@" | print_events
+}

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Plays a recording and classifies it beside that, each result as its sound is heard.
+#
+#   pipelines/playback-tee.sh FILE [PROPERTY=VALUE...]
+#
+# The properties are the element's: gst-inspect-1.0 soundclassify
+set -euo pipefail
+source "$(dirname "$0")/common.sh"
+
+read_arguments '' "$@"
+[[ ${#arguments[@]} == 1 ]] || wrong_usage "one file is wanted"
+prepare
+classify filesrc location="${arguments[0]}" ! decodebin ! tee name=sound \
+  sound. ! queue ! audioconvert ! audioresample ! autoaudiosink \
+  sound. ! queue ! soundclassify "${settings[@]}" ! fakesink sync=true

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Settings for a small machine: five windows go through the model at once, half a second's worth.
+#
+#   pipelines/raspberry-pi.sh [FILE] [--model MANIFEST] [PROPERTY=VALUE...]
+#
+# From the microphone, or a recording. A model of the small features (preset fsdkaggle2018-small: 16 kHz, 64 × 64)
+# costs much less; the manifest of such a network, models/laser-machine-listener.toml, shows how.
+# The properties are the element's: gst-inspect-1.0 soundclassify
+set -euo pipefail
+source "$(dirname "$0")/common.sh"
+
+read_arguments 'model' "$@"
+[[ ${#arguments[@]} -le 1 ]] || wrong_usage "one file at most is wanted"
+prepare
+
+sound=(autoaudiosrc ! queue)
+[[ ${#arguments[@]} == 0 ]] || sound=(filesrc location="${arguments[0]}" ! decodebin)
+classify "${sound[@]}" ! \
+  soundclassify model="${options[model]:-default}" process-count=5 "${settings[@]}" ! fakesink

@@ -1,0 +1,167 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Installs what is missing, builds the plugin and puts ONNX Runtime beside it.
+#
+#   pipelines/setup.sh            for the pipelines: builds target/release
+#   pipelines/setup.sh --debug    the same with target/debug
+#   pipelines/setup.sh --tests    for tests/run.sh: packages and ONNX Runtime, builds nothing
+#
+# Needs bash and a Rust toolchain. Packages come from Debian's apt-get, ONNX Runtime out of PyPI's wheel
+# (version and hash pinned below); a set ORT_DYLIB_PATH is used instead. Takes seconds when nothing is to do.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+target=${CARGO_TARGET_DIR:-$root/target}
+
+onnxruntime_version=1.31.1
+declare -A onnxruntime_hash=(
+  [x86_64]=5752bd508126ae7c49894d3b9d2e83f0c3d487319246d04c444b393308d7ad7f
+  [aarch64]=da05378364c44d4407e463982d2bf8d5e4cfea873283757e48beeb41df97b7f3
+)
+onnxruntime=$target/onnxruntime/libonnxruntime.so.$onnxruntime_version
+
+say() { printf '%s\n' "$*" >&2; }
+die() {
+  say "error: $*"
+  exit 1
+}
+
+# The comment at the head of a script is its help.
+usage() { awk 'NR > 2 && !/^#/ { exit } NR > 2 { sub(/^# ?/, ""); print }' "$1"; }
+
+# need PACKAGE CHECK...: the package is missing when the check fails, whichever way its content came here.
+missing=()
+need() {
+  local package=$1
+  shift
+  "$@" >/dev/null 2>&1 || missing+=("$package")
+}
+
+find_missing() {
+  missing=()
+  need build-essential command -v cc
+  need pkg-config command -v pkg-config
+  need libgstreamer1.0-dev pkg-config --exists 'gstreamer-1.0 >= 1.20' gstreamer-check-1.0
+  need libgstreamer-plugins-base1.0-dev pkg-config --exists gstreamer-audio-1.0
+  need gstreamer1.0-tools command -v gst-launch-1.0
+  need gstreamer1.0-plugins-base gst-inspect-1.0 --exists vorbisdec
+  need gstreamer1.0-plugins-base-apps command -v gst-device-monitor-1.0
+  need gstreamer1.0-plugins-good gst-inspect-1.0 --exists autoaudiosrc
+  need gstreamer1.0-alsa gst-inspect-1.0 --exists alsasrc
+  need gstreamer1.0-pulseaudio gst-inspect-1.0 --exists pulsesrc
+  need sound-theme-freedesktop test -e /usr/share/sounds/freedesktop/stereo/bell.oga
+  need alsa-utils test -e /usr/share/sounds/alsa/Front_Center.wav
+  [[ -n ${ORT_DYLIB_PATH:-} || -e $onnxruntime ]] || need python3-pip python3 -m pip --version
+  [[ -z $with_tests ]] || find_missing_for_tests
+}
+
+# Debian's own Python: another one that comes first in PATH would not see its packages.
+has_typelib() { /usr/bin/python3 -c 'import sys, gi; gi.require_version(*sys.argv[1:])' "$1" 1.0; }
+
+find_missing_for_tests() {
+  need shellcheck command -v shellcheck
+  need pulseaudio command -v pulseaudio
+  need pulseaudio-utils command -v pactl
+  need python3-gi /usr/bin/python3 -c 'import gi'
+  need gir1.2-gstreamer-1.0 has_typelib Gst
+  need gir1.2-gst-rtsp-server-1.0 has_typelib GstRtspServer
+}
+
+install_missing() {
+  find_missing
+  [[ ${#missing[@]} -gt 0 ]] || return 0
+  local command=(apt-get install --yes --quiet --no-install-recommends "${missing[@]}")
+  command -v apt-get >/dev/null ||
+    die "missing, by the names of Debian's packages: ${missing[*]}. There is no apt-get here: install them with this system's package manager, then run this again."
+  local as_root=()
+  if [[ $(id -u) != 0 ]]; then
+    command -v sudo >/dev/null || die "missing packages and no sudo; as root, run: apt-get update && ${command[*]}"
+    as_root=(sudo)
+    [[ -t 0 ]] || as_root+=(-n)
+  fi
+  say "Installing with apt-get: ${missing[*]}"
+  "${as_root[@]}" apt-get update --quiet >&2
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive "${command[@]}" >&2
+  find_missing
+  [[ ${#missing[@]} == 0 ]] || die "still missing or too old after their installation: ${missing[*]}"
+}
+
+check_rust() {
+  local wanted found
+  [[ ! -d ${HOME:-}/.cargo/bin ]] || PATH=$PATH:$HOME/.cargo/bin
+  wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml")
+  command -v cargo >/dev/null ||
+    die "no cargo in PATH: install Rust $wanted or newer with rustup (Debian's own rustc is older), then run this again."
+  found=$(rustc --version | cut -d' ' -f2)
+  [[ $(printf '%s\n' "$wanted" "${found%%-*}" | sort -V | head -n1) == "$wanted" ]] ||
+    die "Rust $found is too old, $wanted or newer is needed: 'rustup update stable', or install rustup if this Rust is Debian's own."
+}
+
+# Downloads the wheel into folder $1. The tags name one file whatever Python runs pip, so that one hash fits.
+download_wheel() {
+  local machine hash
+  machine=$(uname -m)
+  hash=${onnxruntime_hash[$machine]:-}
+  [[ $(uname -s) == Linux && -n $hash ]] ||
+    die "no ONNX Runtime is pinned for $(uname -s) on $machine: install one and set ORT_DYLIB_PATH to its library."
+  say "Downloading ONNX Runtime $onnxruntime_version (PyPI's wheel, 20 MB)"
+  printf 'onnxruntime==%s --hash=sha256:%s\n' "$onnxruntime_version" "$hash" >"$1/requirements.txt"
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary=:all: \
+    --implementation cp --python-version 3.11 --abi cp311 --platform "manylinux_2_28_$machine" \
+    --dest "$1" --requirement "$1/requirements.txt" >&2
+}
+
+# A subshell, so that the trap is its own. The library comes last and by a rename: it is whole when it is there.
+unpack_onnxruntime() (
+  mkdir -p "${onnxruntime%/*}"
+  folder=$(mktemp -d "$target/onnxruntime.XXXXXX")
+  trap 'rm -rf "$folder"' EXIT
+  download_wheel "$folder"
+  python3 -m zipfile -e "$folder"/*.whl "$folder"
+  cp "$folder"/onnxruntime/{LICENSE,ThirdPartyNotices.txt} "${onnxruntime%/*}/"
+  mv "$folder/onnxruntime/capi/${onnxruntime##*/}" "$onnxruntime"
+)
+
+# Beside the plugin file is where the plugin finds it without any variable; GStreamer, searching target/release
+# as GST_PLUGIN_PATH, may as well come upon cargo's other link to the plugin, in deps.
+link_onnxruntime() {
+  mkdir -p "$target/$1/deps"
+  ln -sfn "../onnxruntime/${onnxruntime##*/}" "$target/$1/libonnxruntime.so"
+  ln -sfn ../libonnxruntime.so "$target/$1/deps/libonnxruntime.so"
+}
+
+provide_onnxruntime() {
+  if [[ -n ${ORT_DYLIB_PATH:-} ]]; then
+    [[ -e $ORT_DYLIB_PATH ]] || die "ORT_DYLIB_PATH is set, but there is no file $ORT_DYLIB_PATH"
+    return 0
+  fi
+  [[ -e $onnxruntime ]] || unpack_onnxruntime
+  link_onnxruntime debug
+  link_onnxruntime release
+}
+
+build_plugin() {
+  local profile=dev
+  [[ $1 == debug ]] || profile=$1
+  [[ -e $target/$1/libgstsoundclassify.so ]] || say "Building the plugin (minutes, the first time)"
+  cargo build --manifest-path "$root/Cargo.toml" --locked --profile "$profile" >&2
+}
+
+setup() {
+  local profile=release with_tests=
+  case ${1:-} in
+    --tests) profile='' with_tests=1 ;;
+    --debug) profile=debug ;;
+    --help | -h) usage "${BASH_SOURCE[0]}" && return ;;
+    '') ;;
+    *) die "unknown option $1; see --help" ;;
+  esac
+  check_rust
+  install_missing
+  provide_onnxruntime
+  [[ -z $profile ]] || build_plugin "$profile"
+}
+
+if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
+  setup "$@"
+fi

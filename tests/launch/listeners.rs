@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The programs that listen on the bus, in Python, C and Rust: the README's examples.
+
+use std::process::Command;
+
+use crate::stage::{PYTHON, Running, Stage, heard, skip, top};
+
+fn pipeline(recording: &str) -> String {
+    format!("filesrc location={recording} ! decodebin ! soundclassify ! fakesink")
+}
+
+#[track_caller]
+fn assert_prints_results(listener: impl Fn(&Stage, &str) -> Running) {
+    let stage = Stage::new();
+    let recording = stage.noise(2);
+    let printed = listener(&stage, &pipeline(&recording)).finish().succeeded().stdout;
+    let by_script = stage.script("file.sh", &[&recording]).finish().succeeded().stdout;
+    assert_eq!(heard(&printed), heard(&by_script));
+    listener(&stage, "audiotestsrc ! soundclassify model=nosuch ! fakesink").finish().failed().complains("nosuch");
+}
+
+#[test]
+fn python_listens() {
+    let import = "import gi; gi.require_version('Gst', '1.0')";
+    if !Command::new(PYTHON).args(["-c", import]).output().is_ok_and(|it| it.status.success()) {
+        return skip("GStreamer for Python is not installed");
+    }
+    assert_prints_results(|stage, pipeline| {
+        stage.start(PYTHON, [top().join("pipelines/listen.py").as_os_str(), pipeline.as_ref()])
+    });
+}
+
+#[test]
+fn c_listens() {
+    assert_prints_results(|stage, pipeline| {
+        let compile = "cc -Wall -Wextra -Werror \"$0\" -o \"$1\" $(pkg-config --cflags --libs gstreamer-1.0)";
+        let (source, program) = (top().join("pipelines/listen.c"), stage.path("listen"));
+        stage
+            .start("sh", ["-c".as_ref(), compile.as_ref(), source.as_os_str(), program.as_os_str()])
+            .finish()
+            .succeeded();
+        stage.start(program, [pipeline])
+    });
+}
+
+#[test]
+fn rust_listens() {
+    assert_prints_results(|stage, pipeline| {
+        let mut command = Command::new(env!("CARGO"));
+        command.current_dir(top()).args(["run", "--quiet", "--locked", "--example", "listen", "--", pipeline]);
+        stage.start_command(command)
+    });
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Streams over the loopback interface.
+
+use std::net::UdpSocket;
+use std::process::Command;
+
+use crate::stage::{PYTHON, Stage, heard, skip, top};
+
+fn free_port() -> u16 {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[track_caller]
+fn rtp_is_heard(payloader: &str, arguments: &[&str]) {
+    let stage = Stage::new();
+    let port = free_port().to_string();
+    let pipeline =
+        format!("audiotestsrc is-live=true wave=pink-noise ! {payloader} ! udpsink host=127.0.0.1 port={port}");
+    let _sender = stage.launch(&pipeline);
+    let mut listening = stage.script("rtp.sh", &[&[port.as_str()], arguments].concat());
+    listening.wait_for_lines(5);
+    heard(&listening.stdout());
+}
+
+#[test]
+fn rtp_with_opus_is_heard() {
+    rtp_is_heard("audioconvert ! audioresample ! opusenc ! rtpopuspay", &[]);
+}
+
+#[test]
+fn rtp_with_samples_is_heard() {
+    rtp_is_heard(
+        "audio/x-raw,rate=48000,channels=2 ! audioconvert ! rtpL16pay",
+        &["--encoding", "L16", "--rate", "48000", "--channels", "2"],
+    );
+}
+
+#[test]
+fn rtp_with_telephone_sound_is_heard() {
+    rtp_is_heard("audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay", &["--encoding", "PCMU"]);
+}
+
+#[test]
+fn rtsp_is_heard() {
+    let import = "import gi; gi.require_version('GstRtspServer', '1.0')";
+    if !Command::new(PYTHON).args(["-c", import]).output().is_ok_and(|it| it.status.success()) {
+        return skip("GStreamer's RTSP server for Python is not installed");
+    }
+    let stage = Stage::new();
+    let mut server = stage.start(PYTHON, [top().join("tests/launch/rtsp_server.py")]);
+    server.wait_for("\n");
+    let mut listening = stage.script("rtsp.sh", &[server.stdout().trim()]);
+    listening.wait_for_lines(5);
+    heard(&listening.stdout());
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The scripts under `pipelines/`, on recordings.
+
+use std::fs;
+use std::path::Path;
+
+use crate::stage::{Heard, Stage, heard, skip, top};
+
+fn scripts() -> Vec<String> {
+    let names = fs::read_dir(top().join("pipelines")).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = names.map(|name| name.into_string().unwrap());
+    names.filter(|name| name.ends_with(".sh") && name != "common.sh").collect()
+}
+
+/// What a script prints about some noise, and how many messages the element posts about it with `settings`.
+#[track_caller]
+fn run(script: &str, arguments: &[&str], settings: &str) -> (Vec<Heard>, usize) {
+    let stage = Stage::new();
+    let recording = stage.noise(4);
+    let arguments = [&[recording.as_str()], arguments].concat();
+    let printed = stage.script(script, &arguments).finish().succeeded().stdout;
+    let pipeline = format!("filesrc location={recording} ! decodebin ! soundclassify {settings} ! fakesink");
+    (heard(&printed), stage.launch(&pipeline).finish().succeeded().messages().len())
+}
+
+/// All that the element tells is printed, one result every `step` seconds.
+#[track_caller]
+fn assert_steps((results, count): &(Vec<Heard>, usize), step: f64) {
+    assert_eq!(results.len(), *count, "{results:?}");
+    assert!(*count > 1, "{results:?}");
+    for (number, result) in (0_u32..).zip(results) {
+        // Windows start on whole hops.
+        assert!((result.seconds - f64::from(number) * step).abs() < 0.009, "{results:?}");
+        assert!((0.0..=1.0).contains(&result.probability), "{results:?}");
+    }
+}
+
+#[test]
+fn every_script_has_help() {
+    let stage = Stage::new();
+    for script in scripts() {
+        let help = stage.script(&script, &["--help"]).finish().succeeded().stdout;
+        assert!(help.contains(&format!("pipelines/{script}")), "{script}: {help}");
+    }
+}
+
+#[test]
+fn wrong_arguments_are_told() {
+    let stage = Stage::new();
+    stage.script("file.sh", &[]).finish().failed().complains("one file is wanted");
+    stage.script("file.sh", &["--nonsense"]).finish().failed().complains("unknown option --nonsense");
+    stage.script("rtp.sh", &["http"]).finish().failed().complains("one port number is wanted");
+    stage.script("rtsp.sh", &["5004"]).finish().failed().complains("rtsp://");
+}
+
+#[test]
+fn a_script_fails_with_its_pipeline() {
+    Stage::new().script("file.sh", &["/no/such.wav"]).finish().failed().complains("/no/such.wav");
+}
+
+#[test]
+fn file_prints_ten_results_a_second() {
+    assert_steps(&run("file.sh", &[], ""), 0.1);
+}
+
+#[test]
+fn a_file_may_have_a_blank_in_its_name() {
+    let stage = Stage::new();
+    let renamed = stage.path("a noise.wav");
+    fs::rename(stage.noise(2), &renamed).unwrap();
+    let printed = stage.script("file.sh", &[renamed.to_str().unwrap()]).finish().succeeded().stdout;
+    assert!(!heard(&printed).is_empty());
+}
+
+#[test]
+fn properties_go_to_the_element() {
+    assert_steps(&run("file.sh", &["oversamples=5"], "oversamples=5"), 0.2);
+}
+
+#[test]
+fn primitive_prints_one_result_a_second() {
+    assert_steps(&run("file-primitive.sh", &[], "oversamples=1"), 1.0);
+}
+
+#[test]
+fn raspberry_pi_prints_the_same_as_file() {
+    let stage = Stage::new();
+    let recording = stage.noise(4);
+    let printed = |script| heard(&stage.script(script, &[&recording]).finish().succeeded().stdout);
+    let (batched, single) = (printed("raspberry-pi.sh"), printed("file.sh"));
+    assert_eq!(batched.len(), single.len());
+    for (batched, single) in batched.iter().zip(&single) {
+        assert_eq!((batched.seconds, &batched.label), (single.seconds, &single.label));
+        assert!((batched.probability - single.probability).abs() < 1e-5, "{batched:?} {single:?}");
+    }
+}
+
+#[test]
+fn desk_work_knows_three_labels() {
+    let results = run("desk-work.sh", &[], "");
+    let strange =
+        results.0.iter().find(|it| !["Writing", "Computer_keyboard", "Scissors"].contains(&it.label.as_str()));
+    assert_eq!(strange, None);
+    assert_steps(&results, 0.1);
+}
+
+#[test]
+fn the_demo_classifies_recordings_of_debian() {
+    if !Path::new("/usr/share/sounds/alsa/Noise.wav").exists() {
+        return skip("Debian's recordings are not installed");
+    }
+    let printed = Stage::new().script("demo.sh", &[]).finish().succeeded().stdout;
+    let results: Vec<_> = printed.lines().filter(|line| line.starts_with(|it: char| it.is_ascii_digit())).collect();
+    assert!(heard(&results.join("\n")).len() >= 9, "{printed}");
+    assert!(printed.contains("microphone.sh"), "{printed}");
+}
