@@ -19,7 +19,7 @@ show() {
     [[ -n ${signs[$label]:-} ]] || continue
     row=''
     # One sign more than full tenths.
-    for ((step = 0; step <= ${probability:0:1}${probability:2:1}; step++)); do row+=${signs[$label]}; done
+    for ((step = 0; step <= 10#${probability:0:1}${probability:2:1}; step++)); do row+=${signs[$label]}; done
     printf '%s %s %s\n' "$row" "$label" "$probability"
   done
 }
