@@ -100,8 +100,8 @@ fn events_end_when_another_model_takes_over_and_their_numbers_go_on() {
 fn a_model_that_can_not_be_used_leaves_the_old_one() {
     let first = TestModel::new("linear");
     let mut rig = Rig::plain(&first);
-    let mut at = 0;
-    for broken in [PathBuf::from("/nowhere/dogs.toml"), TestModel::new("four-classes").manifest()] {
+    let unfit = TestModel::new("four-classes");
+    for (at, broken) in [PathBuf::from("/nowhere/dogs.toml"), unfit.manifest()].into_iter().enumerate() {
         rig.element.set_property("model", broken.to_str().unwrap());
         let deadline = Instant::now() + Duration::from_secs(20);
         let mut warnings = Vec::new();
@@ -115,7 +115,6 @@ fn a_model_that_can_not_be_used_leaves_the_old_one() {
         rig.push(&noise(RATE, 1), Some(pts(at * RATE, RATE)));
         let heard = rig.heard();
         assert!(!heard.is_empty() && heard.iter().all(|told| told.model == "test"));
-        at += 1;
     }
 }
 
