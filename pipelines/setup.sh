@@ -144,7 +144,7 @@ build_plugin() {
   local profile=dev
   [[ $1 == debug ]] || profile=$1
   [[ -e $target/$1/libgstsoundclassify.so ]] || say "Building the plugin (minutes, the first time)"
-  cargo build --manifest-path "$root/Cargo.toml" --locked --profile "$profile" >&2
+  cargo build --manifest-path "$root/Cargo.toml" --locked --profile "$profile" --lib --no-default-features >&2
 }
 
 setup() {

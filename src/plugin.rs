@@ -17,6 +17,6 @@ gst::plugin_define!(
     "MIT/X11",
     env!("CARGO_PKG_NAME"),
     env!("CARGO_PKG_NAME"),
-    "https://crates.io/crates/gst-plugin-soundclassify",
+    "soundclassify",
     env!("BUILD_REL_DATE")
 );

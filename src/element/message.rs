@@ -213,10 +213,17 @@ impl gst::tags::CustomTag<'_> for ProbabilityTag {
     const DESCRIPTION: &'static glib::GStr = glib::gstr!("probability of the sound that is heard");
 }
 
-/// Makes the tags known to GStreamer.
+/// Makes the tags known to GStreamer. A program may link the plugin in and find another copy of it installed, so they
+/// may be known already.
 pub(crate) fn register_tags() {
-    gst::tags::register::<LabelTag>();
-    gst::tags::register::<ProbabilityTag>();
+    register_tag::<LabelTag>();
+    register_tag::<ProbabilityTag>();
+}
+
+fn register_tag<T: for<'a> gst::tags::CustomTag<'a>>() {
+    if !gst::tags::tag_exists(T::TAG_NAME) {
+        gst::tags::register::<T>();
+    }
 }
 
 /// Tags that say `best`.

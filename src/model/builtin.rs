@@ -2,11 +2,16 @@
 //! Models that are part of the program.
 
 /// The files of one.
-pub(super) struct Files {
-    pub(super) name: &'static str,
-    pub(super) manifest: &'static str,
-    pub(super) labels: &'static str,
-    pub(super) onnx: &'static [u8],
+#[derive(Debug, Clone, Copy)]
+pub struct Files {
+    /// Value of the property `model`.
+    pub name: &'static str,
+    /// Text of the manifest.
+    pub manifest: &'static str,
+    /// Text of the label file that the manifest names.
+    pub labels: &'static str,
+    /// The network.
+    pub onnx: &'static [u8],
 }
 
 const ALL: &[Files] = &[Files {
@@ -17,7 +22,8 @@ const ALL: &[Files] = &[Files {
 }];
 
 /// The built-in model of that name.
-pub(super) fn find(name: &str) -> Option<&'static Files> {
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Files> {
     ALL.iter().find(|files| files.name == name)
 }
 

@@ -5,7 +5,7 @@
 //! process; [`Engine::stream`] is one stream's door.
 
 mod activation;
-mod builtin;
+pub mod builtin;
 mod engine;
 mod fit;
 mod inspect;

@@ -117,6 +117,9 @@ def main():
                       helper.make_node("MatMul", ["loud", "signs"], ["logits"])],
          [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", CLASSES])],
          [constant("middle", [3.0]), constant("signs", [[2.0, -2.0, 0.0]])])
+    # Hands its input on: scores are the window's values. See tests/features.rs.
+    save("hands-on", [helper.make_node("Flatten", ["input"], ["scores"], axis=1)],
+         [value("input", ["batch", "rows", "columns"])], [value("scores", ["batch", "values"])])
     # An operator that no ONNX Runtime has.
     unknown = helper.make_node("Hearken", ["input"], ["logits"], domain="org.example")
     graph = helper.make_graph([unknown], "unknown", [value("input", ["batch", 1, MELS, FRAMES])],

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Converts a network to ONNX with manifest and labels, and verifies that it gives the same scores.
+
+    python -m models.convert NETWORK.pb      --settings config.json -o OUT        frozen TensorFlow graph
+    python -m models.convert NETWORK.h5      --settings config.py -o OUT          Keras, whole or the original's weights
+    python -m models.convert NETWORK.tflite  --preset yamnet --labels map.csv --column display_name -o OUT
+    python -m models.convert NETWORK.pt      --preset yamnet --shape 1,96,64 --labels labels.txt -o OUT   TorchScript
+
+OUT gets NAME.onnx, NAME.labels.txt and NAME.toml; `soundclassify model=OUT/NAME.toml` runs it.
+"""
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import onnx
+
+from . import manifest, network, settings
+from .files import Failure, staged
+
+ACTIVATIONS = ("none", "softmax", "sigmoid")
+NORMALIZE = ("none", "minmax", "minmax-eps", "standard", "meanvar")
+
+
+def options():
+    parser = argparse.ArgumentParser(prog="models.convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("network", type=Path, help=".pb, .h5, .keras, .tflite or .pt")
+    parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the results")
+    parser.add_argument("--settings", type=Path, help="the original's config.py, the same as .json, or tables of a manifest as .toml")
+    parser.add_argument("--preset", choices=settings.PRESETS, help="features, in place of --settings or over them")
+    parser.add_argument("--labels", type=Path, help="one a line, or a .csv with --column; without it those of the settings")
+    parser.add_argument("--column", help="column of the .csv of labels")
+    parser.add_argument("--fsdkaggle2018-labels", action="store_true", help="the 41 labels of FSDKaggle2018 in the original's order")
+    parser.add_argument("--name", help="name of the model [default: the network's file]")
+    parser.add_argument("--description", default="", help="what it hears")
+    parser.add_argument("--licence", default="NOASSERTION", help="SPDX expression [default: NOASSERTION]")
+    parser.add_argument("--version", default="1")
+    parser.add_argument("--layout", choices=("mels-frames", "frames-mels"), help="axes of a window [default: seen from the shape]")
+    parser.add_argument("--normalize", choices=NORMALIZE, help="of each window [default: the settings', else none for yamnet, minmax for the others]")
+    parser.add_argument("--activation", choices=ACTIVATIONS, help="what makes probabilities of the output [default: seen from the network]")
+    parser.add_argument("--architecture", choices=("mobilenetv2", "alexnet"), help="for .h5 that hold weights alone [default: seen from them]")
+    parser.add_argument("--shape", help="of one window for .pt, as in 1,96,64")
+    parser.add_argument("--input", help="name of the input, for graphs with several")
+    parser.add_argument("--output", help="name of the output, for graphs with several")
+    parser.add_argument("--check", type=Path, help=".npy with windows to compare on (soundclassify features writes them) [default: noise]")
+    parser.add_argument("--tolerance", type=float, help="largest difference allowed [default: 1e-4; int8 TFLite: 32/256]")
+    return parser.parse_args()
+
+
+def main():
+    try:
+        convert(options())
+    except Failure as failure:
+        sys.exit(f"models.convert: {failure}")
+
+
+def convert(chosen):
+    known = gathered(chosen)
+    name = chosen.name or re.sub(r"[^a-z0-9]+", "-", chosen.network.stem.lower()).strip("-")
+    if not re.fullmatch(r"[a-z0-9-]+", name):
+        raise Failure(f"--name: expected lower-case letters, digits and hyphens, found {name!r}")
+    source = opened(chosen, known)
+    if known.labels is None:
+        raise Failure(f"{chosen.network}: which labels? It has {source.classes} classes: give --labels or settings that hold them")
+    if len(known.labels) != source.classes:
+        raise Failure(f"{chosen.network}: has {source.classes} classes, the labels are {len(known.labels)}")
+    shape = window_layout(chosen, known, source.shape)
+    model = source.export()
+    network.free_batch(model)
+    activation = chosen.activation or known.output.get("activation") or network.activation(model)
+    if activation is None:
+        raise Failure(f"{chosen.network}: does not end in a softmax or sigmoid; --activation tells what makes probabilities of its output")
+    with staged(chosen.out, f"{name}.toml") as folder:
+        onnx_file = folder / f"{name}.onnx"
+        onnx.save(model, onnx_file)
+        windows = network.check_windows(source.shape, shape["normalize"].startswith("minmax"), chosen.check)
+        tolerance = source.tolerance if chosen.tolerance is None else chosen.tolerance
+        difference = network.compare(source, onnx_file, windows, tolerance)
+        (folder / f"{name}.labels.txt").write_text("".join(f"{label}\n" for label in known.labels))
+        (folder / f"{name}.toml").write_text(manifest.text({
+            None: {"name": name, "description": chosen.description or f"{source.classes} classes, converted from {chosen.network.name}",
+                   "licence": chosen.licence, "version": chosen.version, "onnx": onnx_file.name, "sha256": manifest.sha256(onnx_file)},
+            "input": {"name": model.graph.input[0].name} | shape, "features": known.features,
+            "output": {"name": model.graph.output[0].name, "activation": activation},
+            "labels": {"file": f"{name}.labels.txt"}, "defaults": known.defaults,
+        }, f"Converted from {chosen.network.name} (SHA-256 {manifest.sha256(chosen.network)});\n"
+           f"largest difference from it {difference:.2e} on {len(windows)} windows."))
+    print(f"wrote {chosen.out / name}.toml, .labels.txt and .onnx")
+
+
+def gathered(chosen):
+    """Settings file and options together."""
+    known = settings.read(chosen.settings) if chosen.settings else settings.Settings()
+    if chosen.preset:
+        known.features = {"preset": chosen.preset}
+        known.input.setdefault("normalize", "none" if chosen.preset == "yamnet" else "minmax")
+    if not known.features:
+        raise Failure("which features does the network take? Give --settings or --preset")
+    if chosen.normalize:
+        known.input["normalize"] = chosen.normalize
+    if chosen.labels:
+        known.labels = settings.read_labels(chosen.labels, chosen.column)
+    elif chosen.fsdkaggle2018_labels:
+        known.labels = list(settings.FSDKAGGLE2018)
+    return known
+
+
+def opened(chosen, known):
+    """The source, by the file's suffix; each kind's library is loaded only when it is needed."""
+    suffix = chosen.network.suffix
+    if suffix == ".pb":
+        from . import graph
+        named = {name: value for name, value in (("input", chosen.input), ("output", chosen.output)) if value}
+        return graph.load(chosen.network, known.tensors | named)
+    if suffix in (".h5", ".hdf5", ".keras"):
+        from . import keras_file
+        shape = (*known.spectrum, 1) if known.spectrum else None
+        return keras_file.load(chosen.network, chosen.architecture, shape, known.labels and len(known.labels))
+    if suffix == ".tflite":
+        from . import tflite
+        return tflite.load(chosen.network)
+    if suffix in (".pt", ".pth"):
+        from . import pytorch
+        return pytorch.load(chosen.network, parsed_shape(chosen.shape))
+    raise Failure(f"{chosen.network}: expected .pb, .h5, .keras, .tflite or .pt, found {suffix or 'no suffix'}")
+
+
+def parsed_shape(text):
+    if text is None:
+        return None
+    if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)*", text):
+        raise Failure(f"--shape: expected numbers with commas, as in 1,96,64, found {text!r}")
+    return [int(number) for number in text.split(",")]
+
+
+def window_layout(chosen, known, shape):
+    """`[input]` of the manifest without the name, seen from the shape of a window and the features."""
+    table = {"layout": chosen.layout or known.input.get("layout"), "channel-axis": None,
+             "normalize": known.input.get("normalize", "none")}
+    if len(shape) == 2:
+        table["channel-axis"], spectrum = "none", tuple(shape)
+    elif len(shape) == 3 and 1 in (shape[0], shape[-1]):
+        first = shape[0] == 1
+        table["channel-axis"], spectrum = ("first", tuple(shape[1:])) if first else ("last", tuple(shape[:2]))
+    else:
+        raise Failure(f"{chosen.network}: expected windows of mels and frames with at most one channel, found {shape}")
+    wanted = known.spectrum
+    if wanted is None:
+        raise Failure("the settings don't tell n-mels and frames")
+    fitting = [layout for layout, axes in (("mels-frames", wanted), ("frames-mels", wanted[::-1])) if axes == spectrum]
+    if not fitting or table["layout"] not in (None, *fitting):
+        raise Failure(f"{chosen.network}: takes windows of {spectrum[0]} × {spectrum[1]}, the features are {wanted[0]} mels × {wanted[1]} frames"
+                      + (f" in the layout {table['layout']}" if table["layout"] else ""))
+    table["layout"] = table["layout"] or fitting[0]
+    return table
+
+
+if __name__ == "__main__":
+    main()

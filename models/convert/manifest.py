@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Text of a manifest."""
+import hashlib
+import json
+import re
+from pathlib import Path
+
+
+def sha256(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def value(item):
+    """A TOML value. JSON's strings are TOML's, but for DEL."""
+    if isinstance(item, dict):
+        return "{ " + ", ".join(f"{key(name)} = {value(v)}" for name, v in item.items()) + " }"
+    if isinstance(item, (list, tuple)):
+        return "[" + ", ".join(map(value, item)) + "]"
+    return json.dumps(item, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def key(name):
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else value(name)
+
+
+def text(tables, comment):
+    """`tables`: name of a table, or None for what stands before the first, to its values; empty tables are left out."""
+    lines = [f"# {line}" for line in comment.splitlines()]
+    for table, values in tables.items():
+        if table and values:
+            lines += ["", f"[{table}]"]
+        lines += [f"{key(name)} = {value(item)}" for name, item in values.items()]
+    return "\n".join(lines) + "\n"

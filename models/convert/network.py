@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The ONNX network that comes out: free number of windows, what it ends in, and its comparison with the source."""
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import numpy_helper
+
+from .files import Failure
+
+ENDS = {"Softmax": "none", "Sigmoid": "none"}  # already probabilities
+CARRIERS = ("Identity", "Reshape", "Squeeze", "Unsqueeze", "QuantizeLinear", "DequantizeLinear", "Cast")
+
+
+def free_batch(model):
+    """Makes the first axis free where the source fixed it to 1, so that windows can go through together."""
+    ports = [*model.graph.input, *model.graph.output]
+    if all(port.type.tensor_type.shape.dim[0].dim_value != 1 for port in ports):
+        return
+    for port in ports:
+        port.type.tensor_type.shape.dim[0].dim_param = "N"
+    targets = {node.input[1] for node in model.graph.node if node.op_type == "Reshape"}
+    for constant in model.graph.initializer:
+        if constant.name in targets:
+            shape = numpy_helper.to_array(constant).copy()
+            if len(shape) and shape[0] == 1 and -1 not in shape:
+                shape[0] = -1
+                constant.CopyFrom(numpy_helper.from_array(shape, constant.name))
+    del model.graph.value_info[:]
+
+
+def activation(model):
+    """What is left to do to make probabilities of the output: "none", or None when that can't be seen."""
+    made_by = {name: node for node in model.graph.node for name in node.output}
+    node = made_by.get(model.graph.output[0].name)
+    while node is not None and node.op_type in CARRIERS:
+        node = made_by.get(node.input[0])
+    return ENDS.get(node.op_type) if node is not None else None
+
+
+def check_windows(shape, spectrum_from_zero, given):
+    """Windows to compare with: noise and edges of the features' range, or those of a `.npy` file."""
+    if given is not None:
+        try:
+            windows = np.load(given).astype(np.float32)
+        except (OSError, ValueError) as error:
+            raise Failure(f"{given}: no .npy array: {error}") from error
+        if windows.size == 0 or windows.size % int(np.prod(shape)):
+            raise Failure(f"{given}: holds {windows.shape}, the network takes windows of {tuple(shape)}")
+        return windows.reshape(-1, *shape)
+    rng = np.random.default_rng(0)
+    if spectrum_from_zero:
+        return np.concatenate([rng.random((14, *shape), np.float32), np.zeros((1, *shape), np.float32), np.ones((1, *shape), np.float32)])
+    noise = rng.normal(-2, 2.6, (15, *shape)).astype(np.float32)
+    return np.concatenate([noise, np.full((1, *shape), np.log(0.001), np.float32)])
+
+
+def compare(source, path, windows, tolerance):
+    """Largest difference between the source's scores and ONNX Runtime's; more than `tolerance` is a failure."""
+    try:
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        name = session.get_inputs()[0].name
+        together = session.run(None, {name: windows})[0]
+        alone = np.concatenate([session.run(None, {name: window[np.newaxis]})[0] for window in windows[:3]])
+    except Exception as error:  # ONNX Runtime has no common class for its errors
+        raise Failure(f"{source.path}: ONNX Runtime can't run the result: {error}") from error
+    expected = source.run(windows)
+    if together.shape != expected.shape or not np.isfinite(together).all():
+        raise Failure(f"{source.path}: the source gives {expected.shape} finite scores, the result {together.shape} or such that are not finite")
+    difference = float(np.abs(together - expected).max())
+    print(f"{len(windows)} windows: largest difference {difference:.2e} (allowed {tolerance:.1e}), mean {np.abs(together - expected).mean():.2e}, "
+          f"best class the same in {np.mean(together.argmax(-1) == expected.argmax(-1)):.0%}")
+    if difference > tolerance:
+        raise Failure(f"{source.path}: the result differs from the source by {difference:.2e}, more than {tolerance:.1e}")
+    apart = float(np.abs(alone - together[:3]).max())
+    if apart > tolerance:
+        raise Failure(f"{source.path}: windows that go through together give other scores than one by one (by {apart:.2e})")
+    return difference

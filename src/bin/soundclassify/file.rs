@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `soundclassify file`: files and addresses, as fast as the machine goes.
+
+use crate::{
+    args::FileArgs,
+    events::{Events, Rules},
+    exit::{Exit, Failure, Result},
+    interrupt,
+    keeper::Keeper,
+    options::ElementOptions,
+    output::Printer,
+    record::Record,
+    session::{Session, Source, Step},
+    source,
+};
+
+/// Prints the results of all inputs; one that fails is named on standard error and does not stop the rest.
+pub(crate) fn run(args: &FileArgs, options: ElementOptions) -> Result<Exit> {
+    interrupt::install()?;
+    let options = if args.no_ensemble { options.with("ensembles", "1") } else { options };
+    let keeper = Keeper::new(args.form.apply(options))?;
+    let mut printer = Printer::stdout(args.form.form(), !args.no_time);
+    let mut exit = Exit::Success;
+    for input in &args.inputs {
+        printer.input(input);
+        if args.inputs.len() > 1 {
+            printer.headline(input)?;
+        }
+        match one(input, &keeper, args.form.events, &mut printer) {
+            Err(Failure::Failed(why)) => {
+                eprintln!("soundclassify: {why}");
+                exit = Exit::Failed;
+            }
+            other => other?,
+        }
+    }
+    Ok(exit)
+}
+
+fn one(input: &str, keeper: &Keeper, events: bool, printer: &mut Printer<std::io::StdoutLock<'_>>) -> Result<()> {
+    let uri = source::uri(input)?;
+    let mut machine = events.then(|| Events::new(Rules::default(), keeper.stride()));
+    let session = Session::new(input, Source::Uri(&uri), &keeper.element()?, None)?;
+    session.run(&mut |step| match (step, &mut machine) {
+        (Step::Record(Record::Window(window)), Some(machine)) => {
+            machine.push(&window).into_iter().try_for_each(|event| printer.record(&Record::Event(event)))
+        }
+        (Step::Record(record), _) => printer.record(&record),
+        (Step::Warning(why), _) => {
+            eprintln!("soundclassify: warning: {why}");
+            Ok(())
+        }
+        _ => Ok(()),
+    })?;
+    let rest = machine.map(|mut machine| machine.finish()).unwrap_or_default();
+    rest.into_iter().try_for_each(|event| printer.record(&Record::Event(event)))
+}

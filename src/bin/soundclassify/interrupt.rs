@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Ctrl-C and termination as a flag that loops look at.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::exit::{Failure, Result};
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Installs the handler; a second Ctrl-C ends the program at once.
+pub(crate) fn install() -> Result<()> {
+    ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+    })
+    .map_err(|error| Failure::Failed(format!("signal handler: {error}")))
+}
+
+/// Ignores Ctrl-C: the parent of a worker decides when it ends.
+pub(crate) fn ignore() -> Result<()> {
+    ctrlc::set_handler(|| {}).map_err(|error| Failure::Failed(format!("signal handler: {error}")))
+}
+
+/// Whether the user wants the program to stop.
+pub(crate) fn requested() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
+}
+
+/// [`Failure::Interrupted`] when the user wants the program to stop.
+pub(crate) fn check() -> Result<()> {
+    if requested() { Err(Failure::Interrupted) } else { Ok(()) }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `soundclassify live`: a microphone or an address, in a view that moves or as lines.
+
+mod draw;
+mod sound;
+mod state;
+mod view;
+
+use std::io::{self, IsTerminal};
+
+use gst::prelude::*;
+use gstsoundclassify::model::Model;
+use serde::Serialize;
+
+use crate::{
+    args::LiveArgs,
+    events::{Events, Rules},
+    exit::{Exit, Result},
+    interrupt,
+    keeper::Keeper,
+    options::ElementOptions,
+    output::{self, Form, Printer},
+    record::Record,
+    session::{Listener, Session, Source, Step, make},
+    source,
+};
+
+/// Listens until the stream ends or the user has enough.
+pub(crate) fn run(args: &LiveArgs, options: ElementOptions) -> Result<Exit> {
+    if args.list_devices {
+        return list_devices(args.form.json);
+    }
+    interrupt::install()?;
+    let lines = args.plain || args.form.form() != Form::Plain;
+    if !lines && io::stdout().is_terminal() && io::stdin().is_terminal() {
+        let keeper = Keeper::new(options.or("top-k", ["12"]))?;
+        let (listener, sounds) = sound::listener(&keeper)?;
+        let session = open(args, &keeper, Some(listener))?;
+        return view::run(&session, &keeper, &sounds);
+    }
+    let keeper = Keeper::new(args.form.apply(options))?;
+    print(args, &keeper)
+}
+
+/// The pipeline from what the user chose.
+fn open(args: &LiveArgs, keeper: &Keeper, listener: Option<Listener>) -> Result<Session> {
+    let element = keeper.element()?;
+    if let Some(uri) = &args.uri {
+        return Session::new(uri, Source::Played(&source::uri(uri)?), &element, listener);
+    }
+    let (name, source) = match &args.device {
+        Some(wanted) => {
+            let microphone = source::microphone(wanted)?;
+            (microphone.name.clone(), microphone.element()?)
+        }
+        None => ("microphone".to_owned(), make("autoaudiosrc")?),
+    };
+    Session::new(&name, Source::Element(source), &element, listener)
+}
+
+fn print(args: &LiveArgs, keeper: &Keeper) -> Result<Exit> {
+    let session = open(args, keeper, None)?;
+    let mut printer = Printer::stdout(args.form.form(), args.time);
+    let mut machine = args.form.events.then(|| Events::new(Rules::default(), keeper.stride()));
+    session.run(&mut |step| match (step, &mut machine) {
+        (Step::Record(Record::Window(window)), Some(machine)) => {
+            machine.push(&window).into_iter().try_for_each(|event| printer.record(&Record::Event(event)))
+        }
+        (Step::Record(record), _) => printer.record(&record),
+        (Step::Warning(why), _) => {
+            eprintln!("soundclassify: warning: {why}");
+            Ok(())
+        }
+        _ => Ok(()),
+    })?;
+    Ok(Exit::Success)
+}
+
+#[derive(Serialize)]
+struct Device<'a> {
+    id: &'a str,
+    name: &'a str,
+    default: bool,
+}
+
+fn list_devices(json: bool) -> Result<Exit> {
+    let devices = source::microphones()?;
+    let mut printer = Printer::stdout(Form::Plain, false);
+    for device in &devices {
+        if json {
+            printer.line(&output::json(&Device { id: &device.id, name: &device.name, default: device.default }))?;
+        } else {
+            let default = if device.default { "  (default)" } else { "" };
+            printer.line(&format!("{}  {}{default}", device.id, device.name))?;
+        }
+    }
+    if devices.is_empty() {
+        eprintln!("soundclassify: no microphone found; run `soundclassify doctor`");
+        return Ok(Exit::Failed);
+    }
+    Ok(Exit::Success)
+}
+
+/// The features of the model that the keeper loaded.
+fn model(keeper: &Keeper) -> Result<Model> {
+    Ok(Model::load(&keeper.settings().property::<String>("model"))?)
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Loudness and picture columns of what left the element, for the view.
+
+use std::sync::mpsc::{self, Receiver};
+
+use gst::prelude::*;
+
+use super::model;
+use crate::{
+    exit::Result,
+    keeper::Keeper,
+    mel::{Mel, MelStream},
+    session::Listener,
+};
+
+/// Columns of the picture a second.
+const COLUMN_RATE: f64 = 25.0;
+
+/// What the view hears.
+pub(super) enum Sound {
+    /// dB of each band, lowest first.
+    Column(Vec<f32>),
+    /// Root mean square and peak of some milliseconds, dBFS.
+    Loudness {
+        /// Root mean square.
+        level: f32,
+        /// Largest sample.
+        peak: f32,
+    },
+}
+
+/// A listener for a session, and the end where its sounds come out.
+pub(super) fn listener(keeper: &Keeper) -> Result<(Listener, Receiver<Sound>)> {
+    let (sender, sounds) = mpsc::channel();
+    let channel = keeper.settings().property::<i32>("channel");
+    let mut stream = MelStream::new(&model(keeper)?.manifest().features, channel);
+    let mut column = Column::new(&stream);
+    let listener: Listener = Box::new(move |heard| {
+        // A view that is gone, or a channel that is not there: the element itself reports what matters.
+        let _ = stream.hear(heard, &mut |mel| {
+            let sound = match mel {
+                Mel::Samples(samples) => loudness(samples),
+                Mel::Frame(frame) => column.push(frame),
+            };
+            if let Some(sound) = sound {
+                let _ = sender.send(sound);
+            }
+        });
+    });
+    Ok((listener, sounds))
+}
+
+/// Gathers frames to columns, the loudest of each band.
+struct Column {
+    values: Vec<f32>,
+    decibels: f32,
+    frames: usize,
+    wanted: usize,
+}
+
+impl Column {
+    fn new(stream: &MelStream) -> Self {
+        let wanted = (stream.rate() / COLUMN_RATE).round().max(1.0) as usize;
+        Self { values: vec![f32::MIN; stream.bands()], decibels: stream.decibels(), frames: 0, wanted }
+    }
+
+    fn push(&mut self, frame: &[f32]) -> Option<Sound> {
+        for (value, new) in self.values.iter_mut().zip(frame) {
+            *value = value.max(new * self.decibels);
+        }
+        self.frames += 1;
+        (self.frames == self.wanted).then(|| {
+            self.frames = 0;
+            let bands = self.values.len();
+            Sound::Column(std::mem::replace(&mut self.values, vec![f32::MIN; bands]))
+        })
+    }
+}
+
+fn loudness(samples: &[f32]) -> Option<Sound> {
+    let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+    let power = samples.iter().map(|sample| sample * sample).sum::<f32>() / samples.len().max(1) as f32;
+    let decibels = |amplitude: f32| 20.0 * amplitude.max(1e-6).log10();
+    (!samples.is_empty()).then(|| Sound::Loudness { level: decibels(power.sqrt()), peak: decibels(peak) })
+}

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the live view shows, without any terminal: results in, keys in, commands out.
+
+use std::{collections::VecDeque, time::Duration};
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+use crate::record::{Event, EventKind, Window};
+
+/// Loudness that counts as nothing, dBFS.
+pub(super) const QUIET: f32 = -60.0;
+/// Loudness range of the log-mel picture, dB.
+const PICTURE_RANGE: f32 = 80.0;
+const COLUMNS: usize = 512;
+const LOG_LINES: usize = 200;
+/// Time in which a bar goes most of the way to its new value.
+const EASE: Duration = Duration::from_millis(80);
+/// Peak marks fall this much a second, dB.
+const PEAK_FALL: f32 = 12.0;
+
+/// What a key asks of the pipeline.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Command {
+    /// End the program.
+    Quit,
+    /// End the program as Ctrl-C does.
+    Interrupt,
+    /// Stop or go on listening.
+    Pause(bool),
+    /// A new value of the property `threshold`.
+    Threshold(f64),
+    /// Forget what was heard.
+    Reset,
+}
+
+/// A label with its moving bar.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Bar {
+    pub(super) label: String,
+    pub(super) index: i32,
+    /// What is drawn, 0 to 1.
+    pub(super) value: f64,
+    target: f64,
+}
+
+/// One line of the event log.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct LogLine {
+    id: u64,
+    /// Onset, nanoseconds.
+    pub(super) start: u64,
+    pub(super) label: String,
+    pub(super) peak: f64,
+    /// Length so far, nanoseconds.
+    pub(super) duration: u64,
+    pub(super) open: bool,
+}
+
+/// All that the view shows.
+pub(super) struct State {
+    pub(super) source: String,
+    pub(super) model: String,
+    pub(super) threshold: f64,
+    pub(super) paused: bool,
+    pub(super) help: bool,
+    pub(super) picture: bool,
+    /// Time of the newest window, nanoseconds.
+    pub(super) time: u64,
+    /// Loudness now and its falling peak, dBFS.
+    pub(super) level: f32,
+    pub(super) peak: f32,
+    pub(super) bars: Vec<Bar>,
+    pub(super) log: VecDeque<LogLine>,
+    /// Newest last; each value 0 to 1, lowest band first.
+    pub(super) columns: VecDeque<Vec<f32>>,
+    pub(super) note: Option<String>,
+    loudest: f32,
+}
+
+impl State {
+    /// A view that has heard nothing.
+    pub(super) fn new(source: &str, model: &str, threshold: f64) -> Self {
+        Self {
+            source: source.to_owned(),
+            model: model.to_owned(),
+            threshold,
+            paused: false,
+            help: false,
+            picture: true,
+            time: 0,
+            level: QUIET,
+            peak: QUIET,
+            bars: Vec::new(),
+            log: VecDeque::new(),
+            columns: VecDeque::new(),
+            note: None,
+            loudest: QUIET,
+        }
+    }
+
+    /// Takes in a window: its labels' bars move there, all others to zero.
+    pub(super) fn window(&mut self, window: &Window) {
+        self.time = window.running_time.unwrap_or(window.timestamp) + window.duration;
+        for bar in &mut self.bars {
+            bar.target = 0.0;
+        }
+        for prediction in &window.predictions {
+            match self.bars.iter_mut().find(|bar| bar.index == prediction.index) {
+                Some(bar) => bar.target = prediction.probability,
+                None => self.bars.push(Bar {
+                    label: prediction.label.clone(),
+                    index: prediction.index,
+                    value: 0.0,
+                    target: prediction.probability,
+                }),
+            }
+        }
+        self.bars.sort_by(|a, b| b.target.total_cmp(&a.target).then(b.value.total_cmp(&a.value)));
+    }
+
+    /// Takes in an event message.
+    pub(super) fn event(&mut self, event: &Event) {
+        if event.kind == EventKind::Start {
+            self.log.push_front(LogLine {
+                id: event.event_id,
+                start: event.start(),
+                label: event.label.clone(),
+                peak: event.peak,
+                duration: event.duration,
+                open: true,
+            });
+            self.log.truncate(LOG_LINES);
+        } else if let Some(line) = self.log.iter_mut().find(|line| line.open && line.id == event.event_id) {
+            line.peak = event.peak;
+            line.duration = event.duration;
+            line.open = event.kind != EventKind::End;
+        }
+    }
+
+    /// Takes in one column of the picture, dB of each band, lowest first.
+    pub(super) fn column(&mut self, decibels: &[f32]) {
+        let loudest = decibels.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        // The brightest colour follows loud sounds at once and comes back slowly.
+        self.loudest = if loudest > self.loudest { loudest } else { self.loudest * 0.995 + loudest.max(QUIET) * 0.005 };
+        let floor = self.loudest - PICTURE_RANGE;
+        self.columns
+            .push_back(decibels.iter().map(|value| ((value - floor) / PICTURE_RANGE).clamp(0.0, 1.0)).collect());
+        if self.columns.len() > COLUMNS {
+            self.columns.pop_front();
+        }
+    }
+
+    /// Takes in the loudness of the last few milliseconds, dBFS.
+    pub(super) fn loudness(&mut self, level: f32, peak: f32) {
+        self.level = level.clamp(QUIET, 0.0);
+        self.peak = self.peak.max(peak.clamp(QUIET, 0.0));
+    }
+
+    /// Moves what moves by itself.
+    pub(super) fn tick(&mut self, passed: Duration) {
+        if self.paused {
+            return;
+        }
+        let part = 1.0 - (-passed.as_secs_f64() / EASE.as_secs_f64()).exp();
+        for bar in &mut self.bars {
+            bar.value += (bar.target - bar.value) * part;
+        }
+        self.bars.retain(|bar| bar.target > 0.0 || bar.value > 0.005);
+        self.peak = (self.peak - PEAK_FALL * passed.as_secs_f32()).max(self.level);
+    }
+
+    /// Takes in a key.
+    pub(super) fn key(&mut self, key: KeyEvent) -> Option<Command> {
+        if key.kind == KeyEventKind::Release {
+            return None;
+        }
+        if key.modifiers.contains(KeyModifiers::CONTROL) {
+            return (key.code == KeyCode::Char('c')).then_some(Command::Interrupt);
+        }
+        match key.code {
+            KeyCode::Esc if self.help => self.help = false,
+            KeyCode::Char('q') | KeyCode::Esc => return Some(Command::Quit),
+            KeyCode::Char(' ' | 'p') => {
+                self.paused = !self.paused;
+                return Some(Command::Pause(self.paused));
+            }
+            KeyCode::Up | KeyCode::Char('+' | '=') => return Some(self.move_threshold(0.05)),
+            KeyCode::Down | KeyCode::Char('-') => return Some(self.move_threshold(-0.05)),
+            KeyCode::Char('m') => self.picture = !self.picture,
+            KeyCode::Char('?' | 'h') => self.help = !self.help,
+            KeyCode::Char('r') => {
+                self.bars.clear();
+                self.log.clear();
+                self.columns.clear();
+                return Some(Command::Reset);
+            }
+            _ => {}
+        }
+        None
+    }
+
+    fn move_threshold(&mut self, step: f64) -> Command {
+        // Steps of whole hundredths, so that no rounding gathers.
+        self.threshold = ((self.threshold + step) * 100.0).round().clamp(0.0, 100.0) / 100.0;
+        Command::Threshold(self.threshold)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::record::Prediction;
+
+    pub(in crate::live) fn window(number: u64, scores: &[(&str, i32, f64)]) -> Window {
+        let predictions = scores.iter().map(|&(label, index, probability)| Prediction {
+            label: label.to_owned(),
+            index,
+            probability,
+        });
+        Window {
+            timestamp: number * 100_000_000,
+            stream_time: None,
+            running_time: Some(number * 100_000_000),
+            duration: 1_000_000_000,
+            window: number,
+            label: scores[0].0.to_owned(),
+            index: scores[0].1,
+            probability: scores[0].2,
+            predictions: predictions.collect(),
+            model: "test".to_owned(),
+        }
+    }
+
+    pub(in crate::live) fn event(kind: EventKind, id: u64, label: &str) -> Event {
+        Event {
+            kind,
+            event_id: id,
+            label: label.to_owned(),
+            index: 1,
+            probability: 0.7,
+            peak: 0.8,
+            timestamp: 3_000_000_000,
+            stream_time: None,
+            running_time: None,
+            duration: 1_500_000_000,
+        }
+    }
+
+    fn press(state: &mut State, code: KeyCode) -> Option<Command> {
+        state.key(KeyEvent::new(code, KeyModifiers::NONE))
+    }
+
+    fn labels(state: &State) -> Vec<&str> {
+        state.bars.iter().map(|bar| bar.label.as_str()).collect()
+    }
+
+    #[test]
+    fn bars_move_to_the_newest_window_best_first() {
+        let mut state = State::new("mic", "test", 0.0);
+
+        state.window(&window(0, &[("Bark", 1, 0.9), ("Meow", 2, 0.1)]));
+        state.window(&window(1, &[("Meow", 2, 0.8), ("Knock", 3, 0.2)]));
+        state.tick(Duration::from_secs(1));
+
+        assert_eq!(labels(&state), ["Meow", "Knock"]);
+        assert!((state.bars[0].value - 0.8).abs() < 1e-3);
+    }
+
+    #[test]
+    fn the_threshold_moves_in_steps_and_stays_within_its_range() {
+        let mut state = State::new("mic", "test", 0.97);
+
+        assert_eq!(press(&mut state, KeyCode::Up), Some(Command::Threshold(1.0)));
+        assert_eq!(press(&mut state, KeyCode::Up), Some(Command::Threshold(1.0)));
+        assert_eq!(press(&mut state, KeyCode::Char('-')), Some(Command::Threshold(0.95)));
+    }
+
+    #[test]
+    fn a_paused_view_stands_still() {
+        let mut state = State::new("mic", "test", 0.0);
+        state.window(&window(0, &[("Bark", 1, 0.9)]));
+
+        assert_eq!(press(&mut state, KeyCode::Char(' ')), Some(Command::Pause(true)));
+        state.tick(Duration::from_secs(1));
+
+        assert_eq!(state.bars[0].value, 0.0);
+        assert_eq!(press(&mut state, KeyCode::Char('p')), Some(Command::Pause(false)));
+    }
+
+    #[test]
+    fn events_open_and_close_their_line() {
+        let mut state = State::new("mic", "test", 0.0);
+
+        state.event(&event(EventKind::Start, 0, "Bark"));
+        assert!(state.log[0].open);
+        state.event(&event(EventKind::End, 0, "Bark"));
+
+        assert_eq!((state.log.len(), state.log[0].open), (1, false));
+    }
+
+    #[test]
+    fn quitting_is_told_from_interrupting() {
+        let mut state = State::new("mic", "test", 0.0);
+
+        assert_eq!(press(&mut state, KeyCode::Char('q')), Some(Command::Quit));
+        let key = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        assert_eq!(state.key(key), Some(Command::Interrupt));
+        assert_eq!(press(&mut state, KeyCode::Char('?')), None);
+        assert_eq!(press(&mut state, KeyCode::Esc), None, "closes the help first");
+        assert_eq!(press(&mut state, KeyCode::Esc), Some(Command::Quit));
+    }
+
+    #[test]
+    fn memory_of_a_long_session_is_bounded() {
+        let mut state = State::new("mic", "test", 0.0);
+
+        for number in 0..3000 {
+            state.column(&[-20.0; 64]);
+            state.event(&event(EventKind::Start, number, "Bark"));
+        }
+
+        assert_eq!((state.columns.len(), state.log.len()), (COLUMNS, LOG_LINES));
+    }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The terminal around the live view's state.
+
+use std::{
+    io,
+    sync::mpsc::Receiver,
+    time::{Duration, Instant},
+};
+
+use gst::prelude::*;
+use ratatui::{
+    DefaultTerminal,
+    crossterm::{
+        SynchronizedUpdate,
+        event::{self, Event},
+    },
+};
+
+use super::{
+    draw::draw,
+    sound::Sound,
+    state::{Command, State},
+};
+use crate::{
+    events::{Events, Rules},
+    exit::{Exit, Failure, Result},
+    keeper::Keeper,
+    output,
+    record::Record,
+    session::{Session, Step},
+    source,
+};
+
+const FRAME: Duration = Duration::from_millis(33);
+
+/// Shows the session until the user quits.
+pub(super) fn run(session: &Session, keeper: &Keeper, sounds: &Receiver<Sound>) -> Result<Exit> {
+    session.play()?;
+    let settings = keeper.settings();
+    let model = super::model(keeper)?.manifest().name.clone();
+    let mut view = View {
+        state: State::new(source::short(session.name()), &model, settings.property("threshold")),
+        events: Events::new(Rules::default(), keeper.stride()),
+        session,
+        sounds,
+        ended: false,
+    };
+    let mut terminal = ratatui::try_init().map_err(|error| terminal_failure(&error))?;
+    let exit = view.show(&mut terminal);
+    ratatui::restore();
+    exit
+}
+
+struct View<'a> {
+    state: State,
+    events: Events,
+    session: &'a Session,
+    sounds: &'a Receiver<Sound>,
+    ended: bool,
+}
+
+impl View<'_> {
+    fn show(&mut self, terminal: &mut DefaultTerminal) -> Result<Exit> {
+        let colour = output::colour(&io::stdout());
+        let mut last = Instant::now();
+        loop {
+            self.hear()?;
+            let now = Instant::now();
+            self.state.tick(now - last);
+            last = now;
+            // Terminals that know how show the picture in one piece.
+            let drawn =
+                io::stdout().sync_update(|_| terminal.draw(|frame| draw(frame, &self.state, colour)).map(|_| ()));
+            drawn.and_then(|drawn| drawn).map_err(|error| terminal_failure(&error))?;
+            match self.keys(now + FRAME)? {
+                Some(Command::Quit) => return Ok(Exit::Success),
+                Some(Command::Interrupt) => return Ok(Exit::Interrupted),
+                Some(command) => self.carry_out(command)?,
+                None => {}
+            }
+        }
+    }
+
+    /// Takes in all that the pipeline has told so far.
+    fn hear(&mut self) -> Result<()> {
+        for sound in self.sounds.try_iter() {
+            match sound {
+                Sound::Column(column) => self.state.column(&column),
+                Sound::Loudness { level, peak } => self.state.loudness(level, peak),
+            }
+        }
+        while !self.ended {
+            match self.session.step(gst::ClockTime::ZERO)? {
+                Step::Idle => {
+                    if !self.session.waiting() {
+                        return Ok(());
+                    }
+                }
+                Step::End => {
+                    self.ended = true;
+                    self.state.note = Some("end of the stream".to_owned());
+                }
+                Step::Warning(why) => self.state.note = Some(why),
+                Step::Record(Record::Window(window)) => {
+                    self.state.window(&window);
+                    self.events.push(&window).iter().for_each(|event| self.state.event(event));
+                }
+                Step::Record(Record::Event(event)) => self.state.event(&event),
+            }
+        }
+        crate::interrupt::check()
+    }
+
+    /// Waits for a key until it is time for the next picture.
+    fn keys(&mut self, until: Instant) -> Result<Option<Command>> {
+        while event::poll(until.saturating_duration_since(Instant::now())).map_err(|error| terminal_failure(&error))? {
+            let event = event::read().map_err(|error| terminal_failure(&error))?;
+            match event {
+                Event::Key(key) => {
+                    if let Some(command) = self.state.key(key) {
+                        return Ok(Some(command));
+                    }
+                }
+                // Drawn anew at the new size at once.
+                Event::Resize(..) => return Ok(None),
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn carry_out(&mut self, command: Command) -> Result<()> {
+        match command {
+            Command::Pause(true) => self.session.pause()?,
+            Command::Pause(false) => self.session.play()?,
+            Command::Threshold(threshold) => self.session.element().set_property("threshold", threshold),
+            Command::Reset => self.session.element().emit_by_name::<()>("reset", &[]),
+            Command::Quit | Command::Interrupt => {}
+        }
+        Ok(())
+    }
+}
+
+fn terminal_failure(error: &io::Error) -> Failure {
+    Failure::Failed(format!("terminal: {error}; `--plain` prints lines"))
+}

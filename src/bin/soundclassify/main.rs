@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The companion program of the element `soundclassify`: live view, files, folders, a report to look at.
+//!
+//! A client of the element and nothing more: it builds pipelines around it and reads its messages.
+
+mod args;
+mod doctor;
+mod ear;
+mod emoji;
+mod events;
+mod exit;
+mod features;
+mod file;
+mod inspect;
+mod interrupt;
+mod keeper;
+mod live;
+mod mel;
+mod messages;
+mod npy;
+mod options;
+mod output;
+mod palette;
+mod picture;
+mod record;
+mod report;
+mod scan;
+mod session;
+mod shell;
+mod source;
+mod tune;
+
+use std::process::ExitCode;
+
+use clap::FromArgMatches;
+
+use crate::{
+    args::{Cli, Commands},
+    exit::{Exit, Failure, Result},
+    options::ElementOptions,
+};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            if !matches!(failure, Failure::OutputClosed | Failure::Interrupted) {
+                eprintln!("soundclassify: {failure}");
+            }
+            failure.exit().into()
+        }
+    }
+}
+
+fn run() -> Result<Exit> {
+    gst::init().map_err(|error| Failure::Failed(format!("GStreamer can't be started: {error}")))?;
+    gstsoundclassify::plugin_register_static()
+        .map_err(|error| Failure::Failed(format!("the plugin can't be registered: {error}")))?;
+    let matches = match args::command().try_get_matches_from(args::with_command(std::env::args_os().collect())) {
+        Ok(matches) => matches,
+        Err(error) => return Ok(usage(&error)),
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return Ok(usage(&error)),
+    };
+    let options = matches.subcommand().map(|(_, matches)| ElementOptions::from_matches(matches)).unwrap_or_default();
+    carry_out(cli.command, options)
+}
+
+fn carry_out(command: Commands, options: ElementOptions) -> Result<Exit> {
+    match command {
+        Commands::Live(args) => live::run(&args, options),
+        Commands::File(args) => file::run(&args, options),
+        Commands::Scan(args) => scan::run(&args, options),
+        Commands::Report(args) => report::run(&args, options),
+        Commands::Features(args) => features::run(&args),
+        Commands::Work(args) => scan::work::run(&args, options),
+        Commands::Tune(args) => tune::run(&args, options),
+        Commands::Inspect(args) => inspect::run(&args),
+        Commands::Doctor(args) => doctor::run(&args),
+        Commands::Completions { shell } => shell::completions(shell),
+        Commands::Man => shell::man(),
+    }
+}
+
+/// Help and version are no errors; what else clap says is wrong usage.
+fn usage(error: &clap::Error) -> Exit {
+    // A closed terminal is nothing to report on a closed terminal.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage } else { Exit::Success }
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Command-line options that are the element's properties: names, help, ranges and defaults are read
+//! from the element itself, so none of them stands here.
+
+use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser};
+use gst::{glib, prelude::*};
+
+use crate::exit::{Failure, Result};
+
+/// Name of the element.
+pub(crate) const ELEMENT: &str = "soundclassify";
+
+/// Properties that the program itself sets to get its results.
+const OWN: [&str; 4] = ["post-messages", "emit-tags", "add-meta", "report"];
+
+/// Options whose name the program needs for something else.
+const RENAMED: [(&str, &str); 1] = [("device", "execution-device")];
+
+/// Properties as given on the command line, validated, in text form.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ElementOptions(Vec<(String, Vec<String>)>);
+
+impl ElementOptions {
+    /// Adds an option for every property to a subcommand.
+    pub(crate) fn add_to(command: Command) -> Command {
+        properties().into_iter().fold(command, |command, pspec| command.arg(argument(&pspec)))
+    }
+
+    /// What the user gave.
+    pub(crate) fn from_matches(matches: &ArgMatches) -> Self {
+        let given = properties().into_iter().filter_map(|pspec| {
+            // Not every command has these options.
+            let values = matches.try_get_many::<String>(option(pspec.name())).ok()??;
+            from_user(matches, option(pspec.name())).then(|| (pspec.name().to_owned(), values.cloned().collect()))
+        });
+        Self(given.collect())
+    }
+
+    /// Sets a property unless the user did.
+    pub(crate) fn or(mut self, name: &str, values: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        if self.get(name).is_none() {
+            self.0.push((name.to_owned(), values.into_iter().map(Into::into).collect()));
+        }
+        self
+    }
+
+    /// Sets a property whatever the user said.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.retain(|(given, _)| given != name);
+        self.0.push((name.to_owned(), vec![value.to_owned()]));
+        self
+    }
+
+    /// Texts given for a property.
+    pub(crate) fn get(&self, name: &str) -> Option<&[String]> {
+        self.0.iter().find(|(given, _)| given == name).map(|(_, values)| values.as_slice())
+    }
+
+    /// The options as arguments of this program.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        self.0
+            .iter()
+            .flat_map(|(name, values)| values.iter().map(|value| format!("--{}={value}", option(name))))
+            .collect()
+    }
+
+    /// Makes an element with these properties.
+    pub(crate) fn element(&self) -> Result<gst::Element> {
+        let element = gst::ElementFactory::make(ELEMENT)
+            .build()
+            .map_err(|error| Failure::Failed(format!("element {ELEMENT}: {error}; run `soundclassify doctor`")))?;
+        for (name, values) in &self.0 {
+            let pspec = element
+                .find_property(name)
+                .ok_or_else(|| Failure::Usage(format!("this version of the element has no property {name}")))?;
+            let value = parse(&pspec, values).map_err(|why| Failure::Usage(format!("--{}: {why}", option(name))))?;
+            element.set_property_from_value(name, &value);
+        }
+        Ok(element)
+    }
+}
+
+/// The properties that are options, in the element's order.
+fn properties() -> Vec<glib::ParamSpec> {
+    let Ok(element) = gst::ElementFactory::make(ELEMENT).build() else { return Vec::new() };
+    let own = element.type_();
+    element
+        .list_properties()
+        .iter()
+        .filter(|pspec| pspec.owner_type() == own && pspec.flags().contains(glib::ParamFlags::WRITABLE))
+        .filter(|pspec| !OWN.contains(&pspec.name()))
+        .cloned()
+        .collect()
+}
+
+fn argument(pspec: &glib::ParamSpec) -> Arg {
+    let name = option(pspec.name());
+    let default = pspec.default_value();
+    let default = default.serialize().map(|text| text.trim_matches('"').to_owned()).unwrap_or_default();
+    let blurb = pspec.blurb().unwrap_or_default().trim_end_matches('.');
+    let help = match default.as_str() {
+        "" | "NULL" | "<  >" => blurb.to_owned(),
+        default => format!("{blurb} [default: {default}]"),
+    };
+    let arg = Arg::new(name)
+        .long(name)
+        .help(help)
+        .help_heading("Properties of the element")
+        .allow_hyphen_values(true)
+        .action(ArgAction::Set);
+    if let Some(nicks) = nicks(pspec) {
+        return arg.value_name("NAME").value_parser(PossibleValuesParser::new(nicks));
+    }
+    let arg = match pspec.value_type() {
+        glib::Type::BOOL => return arg.value_parser(["true", "false"]).num_args(0..=1).default_missing_value("true"),
+        glib::Type::STRING => arg.value_name("NAME"),
+        kind if kind == gst::Array::static_type() => arg.value_name("LABELS").action(ArgAction::Append),
+        kind if kind == gst::Structure::static_type() => arg.value_name("LABEL=N").action(ArgAction::Append),
+        _ => arg.value_name("N"),
+    };
+    let pspec = pspec.clone();
+    arg.value_parser(move |text: &str| parse(&pspec, &[text.to_owned()]).map(|_| text.to_owned()))
+}
+
+fn from_user(matches: &ArgMatches, name: &str) -> bool {
+    matches.value_source(name) == Some(clap::parser::ValueSource::CommandLine)
+}
+
+fn option(property: &str) -> &str {
+    let renamed = RENAMED.iter().find(|(name, _)| *name == property);
+    renamed.map_or(property, |(_, option)| option)
+}
+
+fn nicks(pspec: &glib::ParamSpec) -> Option<Vec<&'static str>> {
+    let class = glib::EnumClass::with_type(pspec.value_type())?;
+    Some(class.values().iter().map(|value| leak(value.nick())).collect())
+}
+
+/// Names of enum values live as long as their class, which the program never unloads.
+fn leak(text: &str) -> &'static str {
+    Box::leak(text.to_owned().into_boxed_str())
+}
+
+/// The value of a property from its texts; the error says what is allowed.
+fn parse(pspec: &glib::ParamSpec, texts: &[String]) -> std::result::Result<glib::Value, String> {
+    let kind = pspec.value_type();
+    if kind == gst::Array::static_type() {
+        return Ok(gst::Array::new(texts.iter().flat_map(|text| labels(text))).to_value());
+    }
+    if kind == gst::Structure::static_type() {
+        return thresholds(texts).map(|structure| structure.to_value());
+    }
+    let text = texts.last().ok_or("a value is missing")?;
+    if kind == glib::Type::STRING {
+        return Ok(text.to_value());
+    }
+    let text = if kind == glib::Type::U64 { nanoseconds(text) } else { text.clone() };
+    macro_rules! ranged {
+        ($($spec:ty, $value:ty: $words:literal),*) => {
+            $(if let Some(spec) = pspec.downcast_ref::<$spec>() {
+                let range = spec.minimum()..=spec.maximum();
+                return match text.parse::<$value>() {
+                    Ok(value) if range.contains(&value) => Ok(value.to_value()),
+                    _ => Err(format!(concat!("expected ", $words, " from {} to {}"), range.start(), range.end())),
+                };
+            })*
+        };
+    }
+    ranged!(glib::ParamSpecUInt, u32: "a whole number", glib::ParamSpecInt, i32: "a whole number",
+        glib::ParamSpecDouble, f64: "a number", glib::ParamSpecUInt64, u64: "nanoseconds (or 200ms, 1.5s)");
+    glib::Value::deserialize_with_pspec(&text, pspec).map_err(|_| format!("expected a {}", pspec.value_type()))
+}
+
+/// Durations may be written with `s` or `ms`; the properties count nanoseconds.
+fn nanoseconds(text: &str) -> String {
+    let unit = [("ms", 1e6), ("s", 1e9)].into_iter().find_map(|(unit, scale)| Some((text.strip_suffix(unit)?, scale)));
+    unit.and_then(|(number, scale)| Some((number.trim().parse::<f64>().ok()? * scale).round()))
+        .filter(|nanoseconds| *nanoseconds >= 0.0)
+        .map_or_else(|| text.to_owned(), |nanoseconds| format!("{nanoseconds}"))
+}
+
+/// Labels of a comma-separated list; a comma before a blank belongs to the label ("Child speech, kid speaking").
+fn labels(text: &str) -> Vec<String> {
+    let mut labels = vec![String::new()];
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match (character, characters.peek(), labels.last_mut()) {
+            (',', Some(next), _) if !next.is_whitespace() => labels.push(String::new()),
+            (',', None, _) => {}
+            (_, _, Some(label)) => label.push(character),
+            (_, _, None) => unreachable!("the list starts with one label"),
+        }
+    }
+    labels.retain(|label| !label.is_empty());
+    labels
+}
+
+fn thresholds(texts: &[String]) -> std::result::Result<gst::Structure, String> {
+    let mut structure = gst::Structure::new_empty("thresholds");
+    for pair in texts.iter().flat_map(|text| labels(text)) {
+        let (label, number) = pair.rsplit_once('=').ok_or_else(|| format!("expected LABEL=NUMBER, found {pair:?}"))?;
+        let number = number.trim().parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
+        let number = number.ok_or_else(|| format!("{label}: expected a number from 0 to 1"))?;
+        structure.set(label, number);
+    }
+    Ok(structure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comma_before_a_blank_belongs_to_the_label() {
+        assert_eq!(labels("Bark,Child speech, kid speaking,Meow,"), ["Bark", "Child speech, kid speaking", "Meow"]);
+    }
+
+    #[test]
+    fn durations_may_have_a_unit() {
+        assert_eq!(nanoseconds("200ms"), "200000000");
+        assert_eq!(nanoseconds("1.5s"), "1500000000");
+        assert_eq!(nanoseconds("17"), "17");
+        assert_eq!(nanoseconds("-1s"), "-1s");
+    }
+}

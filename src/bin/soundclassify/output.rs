@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The forms in which results are printed.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::{
+    emoji::Symbols,
+    exit::{Failure, Result},
+    record::{Event, Record, Window, seconds},
+};
+
+/// How a result looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `Label index probability`, the original's line.
+    Plain,
+    /// One object a line.
+    Json,
+    /// A symbol for each of a few labels.
+    Emoji(Symbols),
+}
+
+/// Prints records in one form.
+pub(crate) struct Printer<W> {
+    out: W,
+    form: Form,
+    time: bool,
+    colour: bool,
+    input: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<&'a str>,
+    #[serde(flatten)]
+    record: &'a Record,
+}
+
+impl Printer<io::StdoutLock<'static>> {
+    /// A printer on standard output; `time`: whether plain lines start with seconds.
+    pub(crate) fn stdout(form: Form, time: bool) -> Self {
+        let colour = colour(&io::stdout());
+        Self { out: io::stdout().lock(), form, time, colour, input: None }
+    }
+}
+
+impl<W: Write> Printer<W> {
+    /// Names the input that the next records belong to.
+    pub(crate) fn input(&mut self, name: &str) {
+        self.input = Some(name.to_owned());
+    }
+
+    /// A headline over the plain lines of one of several inputs.
+    pub(crate) fn headline(&mut self, name: &str) -> Result<()> {
+        match self.form {
+            Form::Json => Ok(()),
+            Form::Plain | Form::Emoji(_) => self.line(&format!("==> {name} <==")),
+        }
+    }
+
+    /// One record in the form chosen.
+    pub(crate) fn record(&mut self, record: &Record) -> Result<()> {
+        let text = match (&self.form, record) {
+            (Form::Json, _) => Some(json(&Line { input: self.input.as_deref(), record })),
+            (Form::Plain, Record::Window(window)) => Some(self.plain(window)),
+            (Form::Emoji(symbols), Record::Window(window)) => {
+                symbols.bar(&window.label, window.probability).map(|bar| {
+                    format!("{}{bar:<20} {} {:.2}", self.stamp(window.start()), window.label, window.probability)
+                })
+            }
+            (_, Record::Event(event)) => Some(self.event(event)),
+        };
+        text.map_or(Ok(()), |text| self.line(&text))
+    }
+
+    fn plain(&self, window: &Window) -> String {
+        let line = format!("{} {} {:.6}", window.label, window.index, window.probability);
+        let line = match (self.colour, window.probability) {
+            (false, _) => line,
+            (true, 0.5..) => format!("\x1b[1m{line}\x1b[0m"),
+            (true, _) => format!("\x1b[2m{line}\x1b[0m"),
+        };
+        format!("{}{line}", self.stamp(window.start()))
+    }
+
+    fn event(&self, event: &Event) -> String {
+        format!(
+            "{}{} {} {} {:.6} peak {:.6} lasting {:.3}",
+            self.stamp(event.start()),
+            event.kind.name(),
+            event.label,
+            event.index,
+            event.probability,
+            event.peak,
+            seconds(event.duration),
+        )
+    }
+
+    fn stamp(&self, nanoseconds: u64) -> String {
+        if self.time { format!("{:.3} ", seconds(nanoseconds)) } else { String::new() }
+    }
+
+    /// One line of text, given out at once.
+    pub(crate) fn line(&mut self, text: &str) -> Result<()> {
+        writeln!(self.out, "{text}").and_then(|()| self.out.flush()).map_err(|error| Failure::output(&error))
+    }
+}
+
+/// The record as one line of JSON.
+pub(crate) fn json<T: Serialize>(record: &T) -> String {
+    serde_json::to_string(record).expect("records have string keys and finite numbers")
+}
+
+/// Whether a stream may be coloured: a terminal, and no `NO_COLOR` (<https://no-color.org>).
+pub(crate) fn colour(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{emoji::DESK_WORK, record::Prediction};
+
+    fn window(label: &str, probability: f64) -> Record {
+        let best = Prediction { label: label.to_owned(), index: 3, probability };
+        Record::Window(Window {
+            timestamp: 1_200_000_000,
+            stream_time: Some(1_200_000_000),
+            running_time: None,
+            duration: 1_000_000_000,
+            window: 12,
+            label: label.to_owned(),
+            index: 3,
+            probability,
+            predictions: vec![best],
+            model: "test".to_owned(),
+        })
+    }
+
+    fn printed(form: Form, time: bool, record: &Record) -> String {
+        let mut printer = Printer { out: Vec::new(), form, time, colour: false, input: Some("a.wav".to_owned()) };
+        printer.record(record).unwrap();
+        String::from_utf8(printer.out).unwrap()
+    }
+
+    #[test]
+    fn plain_lines_are_the_originals() {
+        assert_eq!(printed(Form::Plain, false, &window("Bark", 0.5)), "Bark 3 0.500000\n");
+        assert_eq!(printed(Form::Plain, true, &window("Bark", 0.5)), "1.200 Bark 3 0.500000\n");
+    }
+
+    #[test]
+    fn a_json_line_holds_the_fields_of_the_message() {
+        let line = printed(Form::Json, false, &window("Bark", 0.5));
+
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["type"], "window");
+        assert_eq!(value["input"], "a.wav");
+        assert_eq!(value["stream-time"], 1_200_000_000_u64);
+        assert_eq!(value["running-time"], serde_json::Value::Null);
+        assert_eq!(value["predictions"][0]["label"], "Bark");
+    }
+
+    #[test]
+    fn only_labels_with_a_symbol_are_shown_as_emoji() {
+        let form = Form::Emoji(DESK_WORK.parse().unwrap());
+
+        assert!(printed(form.clone(), false, &window("Writing", 0.3)).starts_with("✍ ✍ ✍ "));
+        assert_eq!(printed(form, false, &window("Bark", 0.9)), "");
+    }
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `soundclassify report`: a page to look at and to listen to, and its timeline as a picture.
+
+mod audio;
+mod gather;
+mod page;
+mod spectrogram;
+mod timeline;
+
+use std::path::Path;
+
+use gst::{glib, prelude::*};
+use gstsoundclassify::model::{Manifest, Model};
+
+use self::{
+    gather::Recording,
+    page::{Page, Track},
+};
+use crate::{
+    args::ReportArgs,
+    exit::{Exit, Failure, Result},
+    interrupt,
+    keeper::Keeper,
+    options::ElementOptions,
+    picture::Format,
+};
+
+/// Settings of a run that say nothing about what was heard.
+const UNTOLD: [&str; 3] = ["model", "stats", "post-messages"];
+
+/// Reports on all inputs together; one that fails is named and left out.
+pub(crate) fn run(args: &ReportArgs, options: ElementOptions) -> Result<Exit> {
+    interrupt::install()?;
+    // A picture that can't be written is no reason to listen to hours of sound first.
+    let picture = args.picture.as_deref().map(Format::of).transpose()?;
+    let keeper = Keeper::new(options.or("top-k", ["1000"]))?;
+    let model = Model::load(&keeper.settings().property::<String>("model"))?;
+    let (recordings, exit) = recordings(args, &keeper, model.manifest())?;
+    if recordings.is_empty() {
+        return Ok(Exit::Failed);
+    }
+    if let (Some(path), Some(format)) = (&args.picture, picture) {
+        timeline::draw(path, format, &recordings)?;
+    }
+    if let Some(path) = &args.output {
+        write(path, args, &recordings, &keeper, model.manifest())?;
+    }
+    Ok(exit)
+}
+
+fn recordings(args: &ReportArgs, keeper: &Keeper, manifest: &Manifest) -> Result<(Vec<Recording>, Exit)> {
+    let (mut recordings, mut exit) = (Vec::new(), Exit::Success);
+    for input in &args.inputs {
+        match gather::recording(input, keeper, &manifest.features, args.labels.into()) {
+            Ok(recording) => recordings.push(recording),
+            Err(Failure::Failed(why)) => {
+                eprintln!("soundclassify: {why}");
+                exit = Exit::Failed;
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok((recordings, exit))
+}
+
+fn write(path: &Path, args: &ReportArgs, recordings: &[Recording], keeper: &Keeper, manifest: &Manifest) -> Result<()> {
+    let tracks =
+        recordings.iter().map(|recording| Ok(Track::new(recording, audio::player(&recording.uri, path, args.audio)?)));
+    let page = Page {
+        title: path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("report"),
+        version: env!("CARGO_PKG_VERSION"),
+        model: page::Model {
+            name: &manifest.name,
+            version: &manifest.version,
+            description: &manifest.description,
+            licence: &manifest.licence,
+            labels: manifest.labels.len(),
+        },
+        settings: &settings(keeper.settings()),
+        recordings: tracks.collect::<Result<_>>()?,
+    };
+    std::fs::write(path, page.html()).map_err(|error| Failure::io("report", path, &error))
+}
+
+/// The element's own properties as they were in force.
+fn settings(element: &gst::Element) -> Vec<(String, String)> {
+    let own = element.type_();
+    element
+        .list_properties()
+        .iter()
+        .filter(|pspec| pspec.owner_type() == own && pspec.flags().contains(glib::ParamFlags::READWRITE))
+        .filter(|pspec| !UNTOLD.contains(&pspec.name()))
+        .filter_map(|pspec| {
+            let text = element.property_value(pspec.name()).serialize().ok()?;
+            Some((pspec.name().to_owned(), text.trim_matches('"').to_owned()))
+        })
+        .collect()
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The timeline alone: probabilities over time, events as bands.
+
+use std::path::Path;
+
+use plotters::{coord::Shift, prelude::*};
+
+use super::gather::Recording;
+use crate::{
+    exit::Result,
+    picture::{self, Drawing, Drawn, FONT, Format},
+    record::seconds,
+};
+
+const WIDTH: u32 = 1200;
+const HEIGHT: u32 = 280;
+/// Points that a line of this width can show.
+const MOST_POINTS: usize = 2400;
+
+/// Writes one panel a recording, below each other.
+pub(super) fn draw(path: &Path, format: Format, recordings: &[Recording]) -> Result<()> {
+    picture::save(path, format, (WIDTH, HEIGHT * recordings.len() as u32), &Panels(recordings))
+}
+
+struct Panels<'a>(&'a [Recording]);
+
+impl Drawing for Panels<'_> {
+    fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Drawn<B>
+    where
+        B::ErrorType: 'static,
+    {
+        area.split_evenly((self.0.len(), 1)).iter().zip(self.0).try_for_each(|(area, recording)| panel(area, recording))
+    }
+}
+
+fn panel<B: DrawingBackend>(area: &DrawingArea<B, Shift>, recording: &Recording) -> Drawn<B>
+where
+    B::ErrorType: 'static,
+{
+    let (area, legend) = area.split_horizontally(WIDTH - 220);
+    let mut chart = ChartBuilder::on(&area)
+        .caption(recording.name.rsplit('/').next().unwrap_or_default(), (FONT, 16))
+        .margin(8)
+        .x_label_area_size(28)
+        .y_label_area_size(40)
+        .build_cartesian_2d(0.0..recording.duration.max(0.1), 0.0..1.0)?;
+    chart
+        .configure_mesh()
+        .x_desc("seconds")
+        .label_style((FONT, 12))
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(BLACK.mix(0.12))
+        .y_labels(5)
+        .draw()?;
+    chart.draw_series(recording.events.iter().map(|event| {
+        let start = seconds(event.start());
+        let band = [(start, 0.0), (start + seconds(event.duration), 1.0)];
+        Rectangle::new(band, picture::colour(event.index).mix(0.16).filled())
+    }))?;
+    let merge = recording.starts.len().div_ceil(MOST_POINTS).max(1);
+    for curve in &recording.curves {
+        let points = recording
+            .starts
+            .chunks(merge)
+            .zip(curve.values.chunks(merge))
+            .map(|(starts, values)| (starts[0], f64::from(values.iter().copied().fold(0.0, f32::max))));
+        chart.draw_series(LineSeries::new(points, picture::colour(curve.index).stroke_width(2)))?;
+    }
+    for (row, curve) in (0..).zip(&recording.curves) {
+        let y = 34 + 22 * row;
+        legend.draw(&Rectangle::new([(6, y), (24, y + 10)], picture::colour(curve.index).filled()))?;
+        let text = format!("{} {:.0} %", curve.label.chars().take(18).collect::<String>(), curve.peak() * 100.0);
+        legend.draw(&Text::new(text, (32, y - 2), (FONT, 13)))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Which files a scan is about: folders, lists, single recordings, standard input.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+};
+
+use gst::glib;
+
+use crate::exit::{Failure, Result};
+
+/// Extensions of what people keep sound in.
+const EXTENSIONS: [&str; 41] = [
+    "3gp", "aac", "ac3", "aif", "aifc", "aiff", "amr", "ape", "au", "avi", "caf", "dts", "eac3", "flac", "flv", "m4a",
+    "m4b", "mka", "mkv", "mov", "mp2", "mp3", "mp4", "mpeg", "mpg", "mts", "oga", "ogg", "ogv", "opus", "rf64", "snd",
+    "spx", "ts", "tta", "w64", "wav", "webm", "wma", "wmv", "wv",
+];
+
+/// A file to classify, or why there is none.
+pub(super) enum Entry {
+    /// Its name.
+    File(String),
+    /// What can't be looked into, and why.
+    Unreadable(String, String),
+}
+
+/// The files of all inputs, one after another, none of them kept in memory.
+pub(super) fn entries(inputs: &[PathBuf], all: bool) -> Result<impl Iterator<Item = Entry> + Send + use<>> {
+    let kinds = inputs.iter().map(|input| kind(input)).collect::<Result<Vec<_>>>()?;
+    Ok(kinds.into_iter().flat_map(move |kind| kind.entries(all)))
+}
+
+/// Whether the inputs can be gone through twice, to count them.
+pub(super) fn countable(inputs: &[PathBuf]) -> bool {
+    inputs.iter().all(|input| input != Path::new("-"))
+}
+
+enum Kind {
+    Folder(PathBuf),
+    List(PathBuf, File),
+    One(PathBuf),
+    Input,
+}
+
+fn kind(input: &Path) -> Result<Kind> {
+    if input == Path::new("-") {
+        return Ok(Kind::Input);
+    }
+    let data = std::fs::metadata(input).map_err(|error| Failure::io("can't be read", input, &error))?;
+    if data.is_dir() {
+        return Ok(Kind::Folder(input.to_owned()));
+    }
+    if has_sound(input) {
+        return Ok(Kind::One(input.to_owned()));
+    }
+    let file = File::open(input).map_err(|error| Failure::io("list", input, &error))?;
+    Ok(Kind::List(input.to_owned(), file))
+}
+
+impl Kind {
+    fn entries(self, all: bool) -> Box<dyn Iterator<Item = Entry> + Send> {
+        match self {
+            Self::Folder(folder) => Box::new(walk(&folder, all)),
+            Self::List(path, file) => Box::new(lines(path, BufReader::new(file))),
+            Self::One(path) => Box::new(std::iter::once(Entry::File(name(&path)))),
+            Self::Input => Box::new(lines(PathBuf::from("-"), BufReader::new(std::io::stdin()))),
+        }
+    }
+}
+
+/// Recordings below a folder, sorted within each folder; links are followed, loops are errors.
+fn walk(folder: &Path, all: bool) -> impl Iterator<Item = Entry> + Send + use<> {
+    let files = walkdir::WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
+    files.filter_map(move |entry| match entry {
+        Ok(entry) if entry.file_type().is_file() && (all || has_sound(entry.path())) => {
+            Some(Entry::File(name(entry.path())))
+        }
+        Ok(_) => None,
+        Err(error) => {
+            let path = error.path().map_or_else(String::new, name);
+            Some(Entry::Unreadable(path, error.to_string()))
+        }
+    })
+}
+
+fn lines(path: PathBuf, reader: impl BufRead + Send) -> impl Iterator<Item = Entry> + Send {
+    let mut broken = false;
+    let entries = reader.lines().map_while(move |line| match line {
+        _ if broken => None,
+        Ok(line) => Some(Entry::File(line.trim_end_matches('\r').to_owned())),
+        Err(error) => {
+            broken = true;
+            Some(Entry::Unreadable(path.display().to_string(), error.to_string()))
+        }
+    });
+    entries.filter(|entry| !matches!(entry, Entry::File(name) if name.trim().is_empty()))
+}
+
+fn has_sound(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_lowercase);
+    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
+}
+
+/// A name that says which file it is in any table: the path, or its address when it is no Unicode.
+fn name(path: &Path) -> String {
+    let address = || {
+        let absolute = std::path::absolute(path).ok()?;
+        glib::filename_to_uri(absolute, None).ok().map(String::from)
+    };
+    path.to_str().map(str::to_owned).or_else(address).unwrap_or_else(|| path.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(inputs: &[&Path], all: bool) -> Vec<String> {
+        let inputs: Vec<_> = inputs.iter().map(|input| input.to_path_buf()).collect();
+        entries(&inputs, all)
+            .unwrap()
+            .map(|entry| match entry {
+                Entry::File(name) => name.rsplit('/').next().unwrap().to_owned(),
+                Entry::Unreadable(name, why) => format!("{name}: {why}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn folders_give_recordings_and_lists_give_their_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.wav", "a.OGG", "notes.txt", "sub/c.mp3"] {
+            std::fs::create_dir_all(folder.path().join("sub")).unwrap();
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let list = folder.path().join("list.txt");
+        std::fs::write(&list, "x.wav\n\ny y.wav\r\n").unwrap();
+
+        assert_eq!(names(&[folder.path()], false), ["a.OGG", "b.wav", "c.mp3"]);
+        assert_eq!(names(&[folder.path()], true).len(), 5);
+        assert_eq!(names(&[&list, &folder.path().join("b.wav")], false), ["x.wav", "y y.wav", "b.wav"]);
+    }
+
+    #[test]
+    fn an_input_that_is_not_there_is_an_error() {
+        assert!(entries(&[PathBuf::from("no/such/folder")], false).is_err());
+    }
+
+    #[test]
+    fn extensions_are_sorted_and_written_small() {
+        assert!(EXTENSIONS.is_sorted());
+    }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `soundclassify scan`: thousands of files on all cores into one table, safe against a kill at any moment.
+
+mod list;
+pub(crate) mod pool;
+mod progress;
+pub(crate) mod summary;
+mod table;
+pub(crate) mod work;
+
+use std::{sync::Mutex, time::Duration};
+
+use sha2::{Digest, Sha256};
+
+use self::{
+    list::Entry,
+    pool::{Pool, Progress},
+    progress::Meter,
+    summary::{FileRecord, Status},
+    table::{Done, Table},
+};
+use crate::{
+    args::ScanArgs,
+    exit::{Exit, Failure, Result},
+    interrupt,
+    keeper::Keeper,
+    options::ElementOptions,
+};
+
+/// Appends a row a file; goes on where an earlier run stopped.
+pub(crate) fn run(args: &ScanArgs, options: ElementOptions) -> Result<Exit> {
+    interrupt::install()?;
+    let mut arguments = options.arguments();
+    if args.events {
+        arguments.push("--events".to_owned());
+    }
+    let entries = list::entries(&args.inputs, args.all)?;
+    let (table, done) = Table::open(&args.output, &fingerprint(&arguments), args.restart, args.retry_failed)?;
+    // A model that can't be loaded is told once, and before any file.
+    drop(Keeper::new(options)?);
+    let pool = Pool { jobs: Pool::jobs(args.jobs), arguments, timeout: Duration::from_secs(args.timeout.max(1)) };
+    let mut scan = Scan { table, meter: Meter::new(args, &done), failed: done.failed };
+    let unreadable = Mutex::new(Vec::new());
+    let outcome = pool.run(fresh(entries, done, &unreadable), &mut |progress| scan.take(progress));
+    let unreadable = unreadable.into_inner().unwrap_or_default();
+    let outcome = outcome
+        .and_then(|()| unreadable.into_iter().try_for_each(|(name, why)| scan.row(FileRecord::failed(&name, why))));
+    scan.table.sync()?;
+    match outcome {
+        Err(Failure::Interrupted) => {
+            scan.meter.stopped();
+            return Err(Failure::Interrupted);
+        }
+        outcome => outcome?,
+    }
+    scan.meter.finished(scan.failed, &args.output);
+    Ok(if scan.failed > 0 { Exit::Failed } else { Exit::Success })
+}
+
+struct Scan {
+    table: Table,
+    meter: Meter,
+    failed: u64,
+}
+
+impl Scan {
+    fn take(&mut self, progress: Progress) -> Result<()> {
+        match progress {
+            Progress::Sound(seconds) => self.meter.sound(seconds),
+            Progress::Done(record) => self.row(record)?,
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, record: FileRecord) -> Result<()> {
+        if record.status == Status::Failed {
+            self.failed += 1;
+            self.meter.complain(&record.file, record.error.as_deref().unwrap_or_default());
+        }
+        self.table.append(record)?;
+        self.meter.file();
+        Ok(())
+    }
+}
+
+/// The files that have no row yet; folders that can't be read are put aside.
+fn fresh(
+    entries: impl Iterator<Item = Entry> + Send,
+    mut done: Done,
+    unreadable: &Mutex<Vec<(String, String)>>,
+) -> impl Iterator<Item = String> + Send {
+    entries.filter_map(move |entry| match entry {
+        Entry::File(name) => done.note(&name).then_some(name),
+        Entry::Unreadable(name, why) => {
+            if done.note(&name)
+                && let Ok(mut list) = unreadable.lock()
+            {
+                list.push((name, why));
+            }
+            None
+        }
+    })
+}
+
+/// Eight hexadecimal digits that stand for the options.
+fn fingerprint(arguments: &[String]) -> String {
+    let digest = Sha256::digest(arguments.join("\n"));
+    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Worker processes, one a core. Each has a model and a pipeline of its own, so that inference runs on all cores, and
+//! a decoder that crashes or hangs takes one file with it and nothing else.
+
+use std::{
+    io::{self, BufRead, BufReader, Write},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
+    time::{Duration, Instant},
+};
+
+use super::{summary::FileRecord, work::Reply};
+use crate::{
+    exit::{Failure, Result},
+    interrupt,
+};
+
+/// How often a wait looks whether the user wants to stop.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// What a pool tells.
+pub(crate) enum Progress {
+    /// Seconds of sound that were classified since the last one.
+    Sound(f64),
+    /// A file is done.
+    Done(FileRecord),
+}
+
+/// How files are worked off.
+pub(crate) struct Pool {
+    /// Files at a time.
+    pub(crate) jobs: usize,
+    /// Arguments of the command `work`.
+    pub(crate) arguments: Vec<String>,
+    /// A file that brings no sound for so long is given up.
+    pub(crate) timeout: Duration,
+}
+
+impl Pool {
+    /// Files at a time when the user does not say.
+    pub(crate) fn jobs(wanted: Option<u16>) -> usize {
+        wanted.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+    }
+
+    /// Works off all files; `on_progress` is called on this thread.
+    pub(crate) fn run(
+        &self,
+        files: impl Iterator<Item = String> + Send,
+        on_progress: &mut dyn FnMut(Progress) -> Result<()>,
+    ) -> Result<()> {
+        let stop = AtomicBool::new(false);
+        let files = Mutex::new(files);
+        let next = || files.lock().ok().and_then(|mut files| files.next());
+        std::thread::scope(|scope| {
+            let (sender, replies) = mpsc::sync_channel(4 * self.jobs);
+            for _ in 0..self.jobs {
+                let (sender, next, stop) = (sender.clone(), &next, &stop);
+                scope.spawn(move || self.slot(next, stop, &|progress| sender.send(progress).is_ok()));
+            }
+            drop(sender);
+            let outcome = collect(&replies, on_progress);
+            stop.store(true, Ordering::SeqCst);
+            // Slots that wait to be heard go on and see the flag.
+            drop(replies);
+            outcome
+        })
+    }
+
+    /// One worker after another, for as long as there are files.
+    fn slot(&self, next: &dyn Fn() -> Option<String>, stop: &AtomicBool, tell: &dyn Fn(Result<Progress>) -> bool) {
+        let mut worker = None;
+        while !stop.load(Ordering::SeqCst) {
+            let Some(file) = next() else { return };
+            let current = match worker.take().map_or_else(|| Worker::start(&self.arguments), Ok) {
+                Ok(current) => current,
+                Err(error) => {
+                    tell(Err(Failure::Failed(format!("worker process can't be started: {error}"))));
+                    return;
+                }
+            };
+            let (record, survivor) = current.classify(&file, self.timeout, stop, &|sound| {
+                tell(Ok(Progress::Sound(sound)));
+            });
+            worker = survivor;
+            if let Some(record) = record
+                && !tell(Ok(Progress::Done(record)))
+            {
+                return;
+            }
+        }
+    }
+}
+
+fn collect(replies: &Receiver<Result<Progress>>, on_progress: &mut dyn FnMut(Progress) -> Result<()>) -> Result<()> {
+    loop {
+        interrupt::check()?;
+        match replies.recv_timeout(GLANCE) {
+            Ok(progress) => on_progress(progress?)?,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+    }
+}
+
+struct Worker {
+    child: Child,
+    names: Option<ChildStdin>,
+    replies: Receiver<Reply>,
+}
+
+impl Worker {
+    fn start(arguments: &[String]) -> io::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("work").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // What decoders complain about would tear the progress bar; who debugs GStreamer sees it.
+        if std::env::var_os("GST_DEBUG").is_none() {
+            command.stderr(Stdio::null());
+        }
+        let mut child = command.spawn()?;
+        let names = child.stdin.take();
+        let output = child.stdout.take().ok_or_else(|| io::Error::other("no pipe"))?;
+        let (sender, replies) = mpsc::channel();
+        std::thread::spawn(move || read(BufReader::new(output), &sender));
+        Ok(Self { child, names, replies })
+    }
+
+    /// The row of a file, unless the user stopped it, and the worker, if it lives on.
+    fn classify(
+        mut self,
+        file: &str,
+        timeout: Duration,
+        stop: &AtomicBool,
+        on_sound: &dyn Fn(f64),
+    ) -> (Option<FileRecord>, Option<Self>) {
+        if self.send(file).is_err() {
+            let why = self.obituary();
+            return (Some(FileRecord::failed(file, why)), None);
+        }
+        let (mut heard, mut at) = (0.0, Instant::now());
+        loop {
+            match self.replies.recv_timeout(GLANCE) {
+                Ok(Reply::Progress(seconds)) => {
+                    on_sound(seconds - heard);
+                    (heard, at) = (seconds, Instant::now());
+                }
+                Ok(Reply::Done(record)) => {
+                    on_sound(record.duration - heard);
+                    return (Some(record), Some(self));
+                }
+                Err(RecvTimeoutError::Timeout) if stop.load(Ordering::SeqCst) => return (None, None),
+                Err(RecvTimeoutError::Timeout) if at.elapsed() > timeout => {
+                    let why = format!("no sound for {} s; given up (--timeout)", timeout.as_secs());
+                    return (Some(FileRecord::failed(file, why)), None);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    let why = self.obituary();
+                    return (Some(FileRecord::failed(file, why)), None);
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, file: &str) -> io::Result<()> {
+        let names = self.names.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        writeln!(names, "{}", crate::output::json(&file))?;
+        names.flush()
+    }
+
+    fn obituary(&mut self) -> String {
+        match self.child.wait() {
+            Ok(status) => format!("its worker process ended: {status}; the decoder may have crashed"),
+            Err(error) => format!("its worker process is gone: {error}"),
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // Idle or given up: either way nothing of it is needed any more, and a dead one is no error.
+        self.names = None;
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn read(output: impl BufRead, sender: &Sender<Reply>) {
+    for line in output.lines().map_while(io::Result::ok) {
+        if let Ok(reply) = serde_json::from_str(&line)
+            && sender.send(reply).is_err()
+        {
+            return;
+        }
+    }
+}

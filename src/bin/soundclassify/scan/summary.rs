@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What one recording comes to: a row of the table.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Event, Window, seconds};
+
+/// Whether a file was classified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Status {
+    /// From its first to its last sample.
+    Ok,
+    /// Not, or not to the end.
+    Failed,
+}
+
+/// One recording.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FileRecord {
+    /// Path or address, as the user gave it.
+    pub(crate) file: String,
+    /// Whether it was classified.
+    pub(crate) status: Status,
+    /// Why it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<String>,
+    /// Length of the sound, seconds.
+    pub(crate) duration: f64,
+    /// Windows reported.
+    pub(crate) windows: u64,
+    /// Labels that were among the predictions, the one that was best in most windows first.
+    pub(crate) labels: Vec<LabelSummary>,
+    /// Events, where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) events: Option<Vec<EventSummary>>,
+    /// Name of the model.
+    #[serde(default)]
+    pub(crate) model: String,
+    /// Fingerprint of the options: rows of one table have the same.
+    #[serde(default)]
+    pub(crate) settings: String,
+}
+
+/// One label of a recording.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LabelSummary {
+    /// Label of the class.
+    pub(crate) label: String,
+    /// Index of the class.
+    pub(crate) index: i32,
+    /// Windows in which it was the best.
+    pub(crate) windows: u64,
+    /// The same as a part of all windows.
+    pub(crate) share: f64,
+    /// Its highest probability.
+    pub(crate) peak: f64,
+    /// Start of the window of the highest probability, seconds.
+    pub(crate) at: f64,
+}
+
+/// One event of a recording.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct EventSummary {
+    /// Label of the event.
+    pub(crate) label: String,
+    /// Index of the label.
+    pub(crate) index: i32,
+    /// Onset, seconds.
+    pub(crate) start: f64,
+    /// Length, seconds.
+    pub(crate) duration: f64,
+    /// Highest probability.
+    pub(crate) peak: f64,
+}
+
+impl From<&Event> for EventSummary {
+    fn from(event: &Event) -> Self {
+        Self {
+            label: event.label.clone(),
+            index: event.index,
+            start: seconds(event.start()),
+            duration: seconds(event.duration),
+            peak: event.peak,
+        }
+    }
+}
+
+impl FileRecord {
+    /// A file that could not be classified.
+    pub(crate) fn failed(file: &str, error: String) -> Self {
+        Self { status: Status::Failed, error: Some(error), ..Summary::default().finish(file, 0) }
+    }
+}
+
+/// Gathers the windows of one recording; its memory grows with the labels, not with the length.
+#[derive(Debug, Default)]
+pub(crate) struct Summary {
+    windows: u64,
+    labels: BTreeMap<i32, LabelSummary>,
+    model: String,
+}
+
+impl Summary {
+    /// Takes in a window.
+    pub(crate) fn push(&mut self, window: &Window) {
+        self.windows += 1;
+        if self.model.is_empty() {
+            self.model.clone_from(&window.model);
+        }
+        for prediction in &window.predictions {
+            let label = self.labels.entry(prediction.index).or_insert_with(|| LabelSummary {
+                label: prediction.label.clone(),
+                index: prediction.index,
+                windows: 0,
+                share: 0.0,
+                peak: -1.0,
+                at: 0.0,
+            });
+            label.windows += u64::from(prediction.index == window.index);
+            if prediction.probability > label.peak {
+                label.peak = prediction.probability;
+                label.at = seconds(window.start());
+            }
+        }
+    }
+
+    /// The row of `file`, whose sound ended at `end` nanoseconds.
+    pub(crate) fn finish(self, file: &str, end: u64) -> FileRecord {
+        let mut labels: Vec<_> = self.labels.into_values().collect();
+        for label in &mut labels {
+            label.share = label.windows as f64 / self.windows.max(1) as f64;
+        }
+        labels.sort_by(|a, b| b.windows.cmp(&a.windows).then(b.peak.total_cmp(&a.peak)));
+        FileRecord {
+            file: file.to_owned(),
+            status: Status::Ok,
+            error: None,
+            duration: seconds(end),
+            windows: self.windows,
+            labels,
+            events: None,
+            model: self.model,
+            settings: String::new(),
+        }
+    }
+}

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The table that a scan appends to, and what an earlier, perhaps killed, scan left in it.
+//!
+//! A row is written in one piece and read back as its own journal: a file is done exactly when its row is whole.
+
+use std::{
+    collections::HashSet,
+    fs::{File, OpenOptions},
+    hash::{BuildHasher, RandomState},
+    io::{BufRead, BufReader, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use serde::Deserialize;
+
+use super::summary::{FileRecord, Status};
+use crate::{
+    exit::{Failure, Result},
+    output::json,
+};
+
+const HEADER: [&str; 12] = [
+    "file", "status", "error", "duration", "windows", "label", "index", "share", "peak", "labels", "model", "settings",
+];
+/// What a power cut may cost: rows of this much time, which are then classified again.
+const SYNC_INTERVAL: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Jsonl,
+    Csv,
+}
+
+/// The files that are done, by a hash of their names: 16 bytes a file.
+#[derive(Default)]
+pub(super) struct Done {
+    seen: HashSet<u128>,
+    hashers: [RandomState; 2],
+    /// Rows of files that failed.
+    pub(super) failed: u64,
+    /// Rows.
+    pub(super) files: u64,
+}
+
+impl Done {
+    /// Notes a file; `false` if it was noted before.
+    pub(super) fn note(&mut self, file: &str) -> bool {
+        let [high, low] = self.hashers.each_ref().map(|hasher| u128::from(hasher.hash_one(file)));
+        self.seen.insert(high << 64 | low)
+    }
+}
+
+/// What the journal needs of a row.
+#[derive(Debug, Deserialize)]
+struct Row {
+    file: String,
+    status: Status,
+    #[serde(default)]
+    settings: String,
+}
+
+/// The output, open for appending and locked.
+pub(super) struct Table {
+    file: File,
+    kind: Kind,
+    path: PathBuf,
+    settings: String,
+    synced: Instant,
+}
+
+impl Table {
+    /// Opens or makes the table and reads what is done. A torn last row is cut off.
+    ///
+    /// `settings`: fingerprint of the options, which must be that of the rows that are there.
+    pub(super) fn open(path: &Path, settings: &str, restart: bool, retry_failed: bool) -> Result<(Self, Done)> {
+        let kind = kind(path)?;
+        let io = |error: std::io::Error| Failure::io("table", path, &error);
+        let file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(io)?;
+        file.try_lock()
+            .map_err(|_| Failure::Failed(format!("{}: another scan is writing this table", path.display())))?;
+        if restart {
+            file.set_len(0).map_err(io)?;
+        }
+        let mut table =
+            Self { file, kind, path: path.to_owned(), settings: settings.to_owned(), synced: Instant::now() };
+        let mut done = Done::default();
+        table.repair(&mut |row| {
+            if row.settings != settings {
+                return Err(Failure::Usage(format!(
+                    "{}: its rows were made with other options; give the same ones, another -o, or --restart",
+                    path.display()
+                )));
+            }
+            if row.status == Status::Ok || !retry_failed {
+                done.files += 1;
+                done.failed += u64::from(row.status == Status::Failed);
+                done.note(&row.file);
+            }
+            Ok(())
+        })?;
+        if retry_failed {
+            table.drop_failed()?;
+        }
+        if kind == Kind::Csv && table.length()? == 0 {
+            table.write(&csv_line(&HEADER.map(str::to_owned))?)?;
+        }
+        Ok((table, done))
+    }
+
+    /// Adds the row of a file.
+    pub(super) fn append(&mut self, record: FileRecord) -> Result<()> {
+        let record = FileRecord { settings: self.settings.clone(), ..record };
+        let line = match self.kind {
+            Kind::Jsonl => json(&record) + "\n",
+            Kind::Csv => csv_line(&cells(&record))?,
+        };
+        self.write(&line)?;
+        if self.synced.elapsed() > SYNC_INTERVAL {
+            self.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Waits until all rows are on the disk.
+    pub(super) fn sync(&mut self) -> Result<()> {
+        self.synced = Instant::now();
+        self.file.sync_data().map_err(|error| Failure::io("table", &self.path, &error))
+    }
+
+    fn write(&mut self, line: &str) -> Result<()> {
+        self.file.write_all(line.as_bytes()).map_err(|error| Failure::io("table", &self.path, &error))
+    }
+
+    fn length(&self) -> Result<u64> {
+        self.file.metadata().map(|data| data.len()).map_err(|error| Failure::io("table", &self.path, &error))
+    }
+
+    /// Reads the whole rows and cuts off what is behind the last of them.
+    fn repair(&mut self, on_row: OnRow<'_>) -> Result<()> {
+        let io = |error: std::io::Error| Failure::io("table", &self.path, &error);
+        self.file.seek(SeekFrom::Start(0)).map_err(io)?;
+        let whole = match self.kind {
+            Kind::Jsonl => whole_lines(&self.file, &self.path, on_row)?,
+            Kind::Csv => whole_csv(&self.file, &self.path, on_row)?,
+        };
+        self.file.set_len(whole).map_err(io)
+    }
+
+    /// Rewrites the table without the rows of files that failed.
+    fn drop_failed(&mut self) -> Result<()> {
+        let io = |error: std::io::Error| Failure::io("table", &self.path, &error);
+        let fresh = self.path.with_extension("retry");
+        self.file.seek(SeekFrom::Start(0)).map_err(io)?;
+        let mut out = OpenOptions::new().read(true).append(true).create(true).open(&fresh).map_err(io)?;
+        out.try_lock().map_err(|_| Failure::Failed(format!("{}: another scan is at work", fresh.display())))?;
+        out.set_len(0).map_err(io)?;
+        for line in kept(&self.file, self.kind)? {
+            out.write_all(line.as_bytes()).map_err(io)?;
+        }
+        out.sync_all().map_err(io)?;
+        std::fs::rename(&fresh, &self.path).map_err(io)?;
+        self.file = out;
+        Ok(())
+    }
+}
+
+fn kind(path: &Path) -> Result<Kind> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("jsonl" | "ndjson") => Ok(Kind::Jsonl),
+        Some("csv") => Ok(Kind::Csv),
+        _ => Err(Failure::Usage(format!("-o {}: expected a name that ends in .jsonl or .csv", path.display()))),
+    }
+}
+
+type OnRow<'a> = &'a mut dyn FnMut(Row) -> Result<()>;
+
+/// Tells the whole rows, gives where the last of them ends.
+fn whole_lines(file: &File, path: &Path, on_row: OnRow<'_>) -> Result<u64> {
+    let (mut whole, mut line) = (0, Vec::new());
+    let mut reader = BufReader::new(file);
+    for number in 1.. {
+        line.clear();
+        let length = reader.read_until(b'\n', &mut line).map_err(|error| Failure::io("table", path, &error))?;
+        // A power cut may leave zeros where a row was to be.
+        if length == 0 || line.last() != Some(&b'\n') || line.contains(&0) {
+            break;
+        }
+        on_row(serde_json::from_slice(&line).map_err(|_| foreign(path, number))?)?;
+        whole += length as u64;
+    }
+    Ok(whole)
+}
+
+fn whole_csv(file: &File, path: &Path, on_row: OnRow<'_>) -> Result<u64> {
+    let broken = |error: csv::Error| Failure::Failed(format!("{}: table: {error}", path.display()));
+    let last_byte = last_byte(file).map_err(|error| Failure::io("table", path, &error))?;
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(BufReader::new(file));
+    let (mut whole, mut record, mut next) = (0, csv::ByteRecord::new(), csv::ByteRecord::new());
+    let mut more = reader.read_byte_record(&mut record).map_err(broken)?;
+    for number in 1.. {
+        if !more {
+            break;
+        }
+        let end = reader.position().byte();
+        more = reader.read_byte_record(&mut next).map_err(broken)?;
+        let torn = record.len() != HEADER.len() || record.iter().any(|cell| cell.contains(&0));
+        if !more && (torn || last_byte != Some(b'\n')) {
+            break;
+        }
+        if number == 1 && record.iter().ne(HEADER.iter().map(|name| name.as_bytes())) {
+            return Err(foreign(path, 1));
+        }
+        if number > 1 {
+            on_row(row(&record).ok_or_else(|| foreign(path, number))?)?;
+        }
+        whole = end;
+        std::mem::swap(&mut record, &mut next);
+    }
+    Ok(whole)
+}
+
+fn last_byte(mut file: &File) -> std::io::Result<Option<u8>> {
+    let mut byte = [0];
+    let found = file.seek(SeekFrom::End(-1)).is_ok() && file.read(&mut byte)? == 1;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(found.then_some(byte[0]))
+}
+
+fn row(cells: &csv::ByteRecord) -> Option<Row> {
+    let text = |column| std::str::from_utf8(cells.get(column)?).ok();
+    let status = match text(1)? {
+        "ok" => Status::Ok,
+        "failed" => Status::Failed,
+        _ => return None,
+    };
+    Some(Row { file: text(0)?.to_owned(), status, settings: text(11)?.to_owned() })
+}
+
+fn foreign(path: &Path, number: usize) -> Failure {
+    let path = path.display();
+    Failure::Failed(format!(
+        "{path}: line {number} is no row of a scan; give another -o, or --restart to write over it"
+    ))
+}
+
+/// The lines of all rows but those of files that failed.
+fn kept(file: &File, kind: Kind) -> Result<Vec<String>> {
+    let broken = |error: &dyn std::fmt::Display| Failure::Failed(format!("table: {error}"));
+    match kind {
+        Kind::Jsonl => {
+            let mut lines = Vec::new();
+            for line in BufReader::new(file).lines() {
+                let line = line.map_err(|error| broken(&error))?;
+                let row: Row = serde_json::from_str(&line).map_err(|error| broken(&error))?;
+                if row.status == Status::Ok {
+                    lines.push(line + "\n");
+                }
+            }
+            Ok(lines)
+        }
+        Kind::Csv => {
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(BufReader::new(file));
+            let mut lines = Vec::new();
+            for record in reader.records() {
+                let record = record.map_err(|error| broken(&error))?;
+                if record.get(1) != Some("failed") {
+                    lines.push(csv_line(&record.iter().map(str::to_owned).collect::<Vec<_>>())?);
+                }
+            }
+            Ok(lines)
+        }
+    }
+}
+
+fn cells(record: &FileRecord) -> [String; 12] {
+    let best = record.labels.first();
+    let labels = record.labels.iter().map(|label| format!("{}={:.3}", label.label, label.peak));
+    [
+        record.file.clone(),
+        if record.status == Status::Ok { "ok" } else { "failed" }.to_owned(),
+        record.error.clone().unwrap_or_default(),
+        record.duration.to_string(),
+        record.windows.to_string(),
+        best.map(|best| best.label.clone()).unwrap_or_default(),
+        best.map(|best| best.index.to_string()).unwrap_or_default(),
+        best.map(|best| best.share.to_string()).unwrap_or_default(),
+        best.map(|best| best.peak.to_string()).unwrap_or_default(),
+        labels.collect::<Vec<_>>().join(";"),
+        record.model.clone(),
+        record.settings.clone(),
+    ]
+}
+
+fn csv_line(cells: &[String]) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let line = writer.write_record(cells).map_err(|error| error.to_string()).and_then(|()| {
+        let bytes = writer.into_inner().map_err(|error| error.to_string())?;
+        String::from_utf8(bytes).map_err(|error| error.to_string())
+    });
+    line.map_err(|error| Failure::Failed(format!("table: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(file: &str) -> FileRecord {
+        FileRecord::failed(file, "no \"sound\",\nin it".to_owned())
+    }
+
+    fn rows(path: &Path) -> Vec<String> {
+        let (mut table, _) = Table::open(path, "s", false, false).unwrap();
+        let mut names = Vec::new();
+        table
+            .repair(&mut |row| {
+                names.push(row.file);
+                Ok(())
+            })
+            .unwrap();
+        names
+    }
+
+    #[test]
+    fn a_table_cut_at_any_byte_is_repaired_to_its_whole_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.jsonl", "a.csv"] {
+            let path = folder.path().join(name);
+            let (mut table, _) = Table::open(&path, "s", false, false).unwrap();
+            let mut ends = vec![table.length().unwrap()];
+            for file in ["one", "two, with \"comma\"\nand line", "three"] {
+                table.append(record(file)).unwrap();
+                ends.push(table.length().unwrap());
+            }
+            drop(table);
+            let whole = std::fs::read(&path).unwrap();
+            for cut in 0..=whole.len() {
+                std::fs::write(&path, &whole[..cut]).unwrap();
+
+                let (_, done) = Table::open(&path, "s", false, false).unwrap();
+
+                let expected = ends.iter().filter(|end| **end <= cut as u64).count().saturating_sub(1);
+                assert_eq!(done.files, expected as u64, "{name} cut at {cut}");
+                assert_eq!(std::fs::metadata(&path).unwrap().len(), ends[expected], "{name} cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_foreign_file_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["notes.jsonl", "notes.csv"] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, "my notes\nmore notes\n").unwrap();
+
+            let error = Table::open(&path, "s", false, false).err().unwrap().to_string();
+
+            assert!(error.contains("line 1") && error.contains("--restart"), "{error}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "my notes\nmore notes\n");
+        }
+    }
+
+    #[test]
+    fn other_options_are_refused_and_failed_files_can_be_retried() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.jsonl", "a.csv"] {
+            let path = folder.path().join(name);
+            let (mut table, _) = Table::open(&path, "s", false, false).unwrap();
+            table.append(record("bad")).unwrap();
+            table.append(FileRecord { status: Status::Ok, error: None, ..record("good") }).unwrap();
+            drop(table);
+
+            assert!(matches!(Table::open(&path, "t", false, false), Err(Failure::Usage(_))));
+            let (table, done) = Table::open(&path, "s", false, true).unwrap();
+            drop(table);
+
+            assert_eq!((done.files, done.failed), (1, 0), "{name}");
+            assert_eq!(rows(&path), ["good"], "{name}");
+        }
+    }
+
+    #[test]
+    fn two_scans_do_not_share_a_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jsonl");
+        let _first = Table::open(&path, "s", false, false).unwrap();
+
+        let error = Table::open(&path, "s", false, false).err().unwrap().to_string();
+
+        assert!(error.contains("another scan"), "{error}");
+    }
+}

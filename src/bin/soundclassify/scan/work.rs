@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A worker process: file names in, rows out, the model loaded once.
+
+use std::{
+    io::{self, BufRead},
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::summary::{EventSummary, FileRecord, Summary};
+use crate::{
+    args::WorkArgs,
+    events::{Events, Rules},
+    exit::{Exit, Failure, Result},
+    interrupt,
+    keeper::Keeper,
+    options::ElementOptions,
+    output::{Form, Printer, json},
+    record::{EventKind, Record, seconds},
+    session::{Session, Source, Step},
+    source,
+};
+
+/// How often a worker tells how far it is.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
+/// What a worker whose scan is gone may still take for its way out.
+const LAST_SECOND: Duration = Duration::from_secs(1);
+
+/// What a worker tells.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Reply {
+    /// Seconds of the file that are classified.
+    Progress(f64),
+    /// The file is done.
+    Done(FileRecord),
+}
+
+/// Works off the names that come on standard input until it closes.
+pub(crate) fn run(args: &WorkArgs, options: ElementOptions) -> Result<Exit> {
+    interrupt::ignore()?;
+    let keeper = Keeper::new(options)?;
+    let mut printer = Printer::stdout(Form::Plain, false);
+    for file in names() {
+        let record = match classify(&file, &keeper, args.events, &mut printer) {
+            Ok(record) => record,
+            Err(Failure::OutputClosed) => return Err(Failure::OutputClosed),
+            Err(why) => FileRecord::failed(&file, why.to_string()),
+        };
+        printer.line(&json(&Reply::Done(record)))?;
+    }
+    Ok(Exit::Success)
+}
+
+/// Names as they come. When the scan is gone, however it went, the process ends soon after.
+fn names() -> mpsc::IntoIter<String> {
+    let (sender, names) = mpsc::channel();
+    std::thread::spawn(move || {
+        for name in io::stdin().lock().lines().map_while(io::Result::ok) {
+            if let Ok(name) = serde_json::from_str(&name)
+                && sender.send(name).is_err()
+            {
+                return;
+            }
+        }
+        drop(sender);
+        std::thread::sleep(LAST_SECOND);
+        std::process::exit(0);
+    });
+    names.into_iter()
+}
+
+fn classify(
+    file: &str,
+    keeper: &Keeper,
+    events: bool,
+    printer: &mut Printer<io::StdoutLock<'_>>,
+) -> Result<FileRecord> {
+    let uri = source::uri(file)?;
+    let session = Session::new(file, Source::Uri(&uri), &keeper.element()?, None)?;
+    let mut summary = Summary::default();
+    let mut machine = events.then(|| Events::new(Rules::default(), keeper.stride()));
+    let mut ended = Vec::new();
+    let (mut told, mut told_at) = (0, Instant::now());
+    session.run(&mut |step| {
+        if let Step::Record(Record::Window(window)) = step {
+            summary.push(&window);
+            ended.extend(machine.iter_mut().flat_map(|machine| machine.push(&window)));
+        }
+        // Only sound that comes through is progress: a decoder that hangs is found out by its silence.
+        let end = session.end();
+        if end > told && told_at.elapsed() > PROGRESS_INTERVAL {
+            (told, told_at) = (end, Instant::now());
+            printer.line(&json(&Reply::Progress(seconds(end))))?;
+        }
+        Ok(())
+    })?;
+    ended.extend(machine.iter_mut().flat_map(Events::finish));
+    let mut record = summary.finish(file, session.end());
+    record.events = events.then(|| {
+        let mut events: Vec<EventSummary> =
+            ended.iter().filter(|event| event.kind == EventKind::End).map(Into::into).collect();
+        events.sort_by(|a, b| a.start.total_cmp(&b.start));
+        events
+    });
+    Ok(record)
+}

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One pipeline around the element, and its bus as a series of steps.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use gst::{glib, prelude::*};
+
+use crate::{
+    exit::{Failure, Result},
+    interrupt,
+    messages::{self, Told},
+    record::Record,
+};
+
+/// What the bus told.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Step {
+    /// A result.
+    Record(Record),
+    /// Something that the user should know; the stream goes on.
+    Warning(String),
+    /// Nothing for a while.
+    Idle,
+    /// The end of the stream.
+    End,
+}
+
+/// How long after an error its reason may come.
+const PATIENCE_FOR_REASON: gst::ClockTime = gst::ClockTime::from_mseconds(200);
+
+/// Called with every buffer that left the element, and with the caps before it.
+pub(crate) type Listener = Box<dyn FnMut(Heard<'_>) + Send>;
+
+/// What a listener hears.
+#[derive(Clone, Copy)]
+pub(crate) enum Heard<'a> {
+    /// The format of the buffers that follow.
+    Format(&'a gst_audio::AudioInfo),
+    /// Audio.
+    Buffer(&'a gst::BufferRef),
+    /// The stream was interrupted; what follows has nothing to do with what was.
+    Break,
+}
+
+/// A pipeline that ends in a sink that plays nothing.
+pub(crate) struct Session {
+    pipeline: gst::Pipeline,
+    element: gst::Element,
+    bus: gst::Bus,
+    end: Arc<AtomicU64>,
+    missing: Mutex<Vec<String>>,
+    name: String,
+}
+
+/// Where the audio comes from.
+pub(crate) enum Source<'a> {
+    /// An address that `uridecodebin` opens, as fast as the machine goes.
+    Uri(&'a str),
+    /// The same, as fast as it sounds.
+    Played(&'a str),
+    /// An element with a pad that gives raw audio.
+    Element(gst::Element),
+}
+
+impl Session {
+    /// A pipeline from a source through `element`. `name`: what the user calls the source.
+    pub(crate) fn new(
+        name: &str,
+        source: Source<'_>,
+        element: &gst::Element,
+        listener: Option<Listener>,
+    ) -> Result<Self> {
+        let pipeline = gst::Pipeline::new();
+        let sink = make("fakesink")?;
+        sink.set_property("sync", matches!(source, Source::Played(_)));
+        let live = matches!(source, Source::Element(_));
+        let tail = if live { tail(&pipeline, &sink)? } else { add(&pipeline, &sink).map(|()| sink.clone())? };
+        add(&pipeline, element)?;
+        element.link(&tail).map_err(|error| Failure::Failed(error.to_string()))?;
+        match source {
+            Source::Uri(uri) | Source::Played(uri) => add_decoder(&pipeline, uri, element)?,
+            Source::Element(source) => {
+                add(&pipeline, &source)?;
+                source.link(element).map_err(|_| Failure::Failed(format!("{name}: this device gives no raw audio")))?;
+            }
+        }
+        let end = Arc::new(AtomicU64::new(0));
+        listen(&sink, Arc::clone(&end), listener);
+        let bus = pipeline.bus().ok_or_else(|| Failure::Failed("the pipeline has no bus".to_owned()))?;
+        Ok(Self { pipeline, element: element.clone(), bus, end, missing: Mutex::default(), name: name.to_owned() })
+    }
+
+    /// Starts the flow of audio.
+    pub(crate) fn play(&self) -> Result<()> {
+        self.set_state(gst::State::Playing)
+    }
+
+    /// Halts the flow of audio.
+    pub(crate) fn pause(&self) -> Result<()> {
+        self.set_state(gst::State::Paused)
+    }
+
+    /// The classifying element.
+    pub(crate) fn element(&self) -> &gst::Element {
+        &self.element
+    }
+
+    /// What the user calls the source.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the bus has something to tell.
+    pub(crate) fn waiting(&self) -> bool {
+        self.bus.have_pending()
+    }
+
+    /// Where the audio that left the element ends, nanoseconds of stream time.
+    pub(crate) fn end(&self) -> u64 {
+        self.end.load(Ordering::Relaxed)
+    }
+
+    fn set_state(&self, state: gst::State) -> Result<()> {
+        match self.pipeline.set_state(state) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(self.pending_error()),
+        }
+    }
+
+    /// The error that a refused state change left on the bus.
+    fn pending_error(&self) -> Failure {
+        while let Some(message) = self.bus.pop() {
+            match message.view() {
+                gst::MessageView::Error(error) => return self.cause(error),
+                _ => self.note_missing(&message),
+            }
+        }
+        Failure::Failed(format!("{}: the pipeline can't be started; run `soundclassify doctor`", self.name))
+    }
+
+    /// Waits at most `patience` for the next step.
+    pub(crate) fn step(&self, patience: gst::ClockTime) -> Result<Step> {
+        interrupt::check()?;
+        let Some(message) = self.bus.timed_pop(patience) else { return Ok(Step::Idle) };
+        match message.view() {
+            gst::MessageView::Eos(_) => Ok(Step::End),
+            gst::MessageView::Error(error) => Err(self.cause(error)),
+            gst::MessageView::Warning(warning) => {
+                Ok(Step::Warning(text(&self.name, &warning.error(), warning.debug().as_deref())))
+            }
+            gst::MessageView::Latency(_) => {
+                // An error here means that the pipeline is on its way down.
+                let _ = self.pipeline.recalculate_latency();
+                Ok(Step::Idle)
+            }
+            gst::MessageView::Element(_) => {
+                self.note_missing(&message);
+                match messages::told(&message) {
+                    Some(Told::Record(record)) => Ok(Step::Record(record)),
+                    Some(Told::Garbled(why)) => Ok(Step::Warning(format!("{}: {why}", self.name))),
+                    None => Ok(Step::Idle),
+                }
+            }
+            _ => Ok(Step::Idle),
+        }
+    }
+
+    /// The failure behind an error. When a bin gives up, an element in it has a reason, which may be told a little later.
+    fn cause(&self, error: &gst::message::Error) -> Failure {
+        let by_bin = |error: &gst::message::Error| error.src().is_some_and(ObjectExt::is::<gst::Bin>);
+        if !by_bin(error) {
+            return self.failure(error);
+        }
+        while let Some(next) = self.bus.timed_pop_filtered(PATIENCE_FOR_REASON, &[gst::MessageType::Error]) {
+            if let gst::MessageView::Error(reason) = next.view()
+                && !by_bin(reason)
+            {
+                return self.failure(reason);
+            }
+        }
+        self.failure(error)
+    }
+
+    fn note_missing(&self, message: &gst::Message) {
+        let missing = message.structure().filter(|structure| structure.name() == "missing-plugin");
+        if let (Some(name), Ok(mut list)) = (missing.and_then(|s| s.get::<String>("name").ok()), self.missing.lock()) {
+            list.push(name);
+        }
+    }
+
+    fn failure(&self, error: &gst::message::Error) -> Failure {
+        let mut text = text(&self.name, &error.error(), error.debug().as_deref());
+        let missing = self.missing.lock().map(|list| list.join(", ")).unwrap_or_default();
+        if !missing.is_empty() {
+            text.push_str(&format!(
+                "; GStreamer lacks: {missing}; on Debian: apt install gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav"
+            ));
+        }
+        Failure::Failed(text)
+    }
+
+    /// Runs to the end of the stream.
+    pub(crate) fn run(&self, on_step: &mut dyn FnMut(Step) -> Result<()>) -> Result<()> {
+        self.play()?;
+        loop {
+            match self.step(gst::ClockTime::from_mseconds(100))? {
+                Step::End => return Ok(()),
+                step => on_step(step)?,
+            }
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Going to NULL can't fail in a way that anything could be done about.
+        let _ = self.pipeline.set_state(gst::State::Null);
+        self.bus.set_flushing(true);
+        // The element may go into another pipeline, and its engine stays with it.
+        let _ = self.pipeline.remove(&self.element);
+    }
+}
+
+/// A branch behind a queue of its own, so that nothing that looks at the audio delays the element.
+fn tail(pipeline: &gst::Pipeline, sink: &gst::Element) -> Result<gst::Element> {
+    let queue = make("queue")?;
+    queue.set_property_from_str("leaky", "downstream");
+    add(pipeline, &queue)?;
+    add(pipeline, sink)?;
+    queue.link(sink).map_err(|error| Failure::Failed(error.to_string()))?;
+    Ok(queue)
+}
+
+fn add_decoder(pipeline: &gst::Pipeline, uri: &str, element: &gst::Element) -> Result<()> {
+    let decoder = make("uridecodebin")?;
+    decoder.set_property("uri", uri);
+    decoder.set_property("caps", gst::Caps::new_empty_simple("audio/x-raw"));
+    decoder.set_property("expose-all-streams", false);
+    add(pipeline, &decoder)?;
+    let linked = Arc::new(AtomicBool::new(false));
+    let (target, done) = (element.downgrade(), Arc::clone(&linked));
+    decoder.connect_pad_added(move |_, pad| {
+        let sink = target.upgrade().and_then(|element| element.static_pad("sink"));
+        let audio = pad.current_caps().or_else(|| Some(pad.query_caps(None)));
+        let audio = audio.is_some_and(|caps| caps.structure(0).is_some_and(|s| s.name() == "audio/x-raw"));
+        if let Some(sink) = sink.filter(|sink| audio && !sink.is_linked()) {
+            done.store(pad.link(&sink).is_ok(), Ordering::SeqCst);
+        }
+    });
+    decoder.connect_no_more_pads(move |decoder| {
+        if !linked.load(Ordering::SeqCst) {
+            gst::element_error!(decoder, gst::StreamError::WrongType, ("no audio in it"));
+        }
+    });
+    Ok(())
+}
+
+fn listen(sink: &gst::Element, end: Arc<AtomicU64>, listener: Option<Listener>) {
+    let Some(pad) = sink.static_pad("sink") else { return };
+    let listener = Mutex::new(listener);
+    let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::EVENT_FLUSH;
+    pad.add_probe(kinds, move |pad, info| {
+        if let Some(buffer) = info.buffer()
+            && let (Some(pts), Some(length)) = (buffer.pts(), buffer.duration())
+        {
+            let segment = pad.sticky_event::<gst::event::Segment>(0);
+            let until = pts + length;
+            let time = segment.as_ref().and_then(|event| event.segment().downcast_ref::<gst::ClockTime>());
+            let time = time.and_then(|segment| segment.to_stream_time(until)).unwrap_or(until);
+            end.fetch_max(time.nseconds(), Ordering::Relaxed);
+        }
+        if let Ok(mut listener) = listener.lock()
+            && let Some(listener) = listener.as_mut()
+        {
+            hear(info, listener);
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+fn hear(info: &gst::PadProbeInfo<'_>, listener: &mut Listener) {
+    if let Some(buffer) = info.buffer() {
+        if buffer.flags().contains(gst::BufferFlags::DISCONT) {
+            listener(Heard::Break);
+        }
+        return listener(Heard::Buffer(buffer));
+    }
+    match info.event().map(|event| event.view()) {
+        Some(gst::EventView::Caps(caps)) => {
+            if let Ok(info) = gst_audio::AudioInfo::from_caps(caps.caps()) {
+                listener(Heard::Format(&info));
+            }
+        }
+        Some(gst::EventView::FlushStop(_)) => listener(Heard::Break),
+        _ => {}
+    }
+}
+
+fn add(pipeline: &gst::Pipeline, element: &gst::Element) -> Result<()> {
+    pipeline.add(element).map_err(|error| Failure::Failed(error.to_string()))
+}
+
+/// Makes an element of another plugin; a missing one comes with the package that has it.
+pub(crate) fn make(factory: &str) -> Result<gst::Element> {
+    gst::ElementFactory::make(factory).build().map_err(|_| {
+        let package = match factory {
+            "fakesink" | "queue" => "libgstreamer1.0-0",
+            "uridecodebin" => "gstreamer1.0-plugins-base",
+            _ => "gstreamer1.0-plugins-good",
+        };
+        Failure::Failed(format!("GStreamer has no element {factory}; on Debian: apt install {package}"))
+    })
+}
+
+/// An error for people; the debug text only where it says something that the message does not.
+fn text(name: &str, error: &glib::Error, debug: Option<&str>) -> String {
+    let message = error.message().trim_end_matches('.');
+    // Between what the element added stand lines that say where in its source.
+    let told = |line: &&str| !line.is_empty() && !line.contains(".c(") && !line.contains("streaming stopped");
+    let lines = debug.unwrap_or_default().lines().skip(1).map(str::trim).filter(told);
+    let detail = lines.collect::<Vec<_>>().join(" ");
+    if detail.is_empty() || message.contains(&detail) {
+        return format!("{name}: {message}");
+    }
+    format!("{name}: {message} ({detail})")
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where audio comes from: files and addresses for `uridecodebin`, microphones by name or stable id.
+
+use std::path::Path;
+
+use gst::{glib, prelude::*};
+
+use crate::exit::{Failure, Result};
+
+/// The address of a file or what already is one.
+pub(crate) fn uri(input: &str) -> Result<String> {
+    if is_uri(input) {
+        return Ok(input.to_owned());
+    }
+    let path = Path::new(input);
+    let absolute = std::path::absolute(path).map_err(|error| Failure::io("path", path, &error))?;
+    match std::fs::metadata(path) {
+        Ok(data) if data.is_dir() => Err(Failure::Failed(format!(
+            "{input}: expected a file, found a folder; `soundclassify scan {input} -o out.jsonl` takes folders"
+        ))),
+        Ok(_) => glib::filename_to_uri(&absolute, None)
+            .map(Into::into)
+            .map_err(|error| Failure::Failed(format!("{input}: no address for this path: {error}"))),
+        Err(error) => Err(Failure::io("can't be read", path, &error)),
+    }
+}
+
+/// Whether the text is an address (`scheme://…`) and not a path.
+pub(crate) fn is_uri(input: &str) -> bool {
+    input.split_once("://").is_some_and(|(scheme, _)| {
+        scheme.len() > 1 && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    })
+}
+
+/// What a person calls a path or an address in little room: its last part.
+pub(crate) fn short(input: &str) -> &str {
+    input.trim_end_matches('/').rsplit('/').next().unwrap_or(input)
+}
+
+/// A microphone or another live source.
+pub(crate) struct Microphone {
+    /// What a person reads.
+    pub(crate) name: String,
+    /// What names it the next time too.
+    pub(crate) id: String,
+    /// Whether the system takes it when none is named.
+    pub(crate) default: bool,
+    device: gst::Device,
+}
+
+impl Microphone {
+    /// The source element of this device.
+    pub(crate) fn element(&self) -> Result<gst::Element> {
+        self.device.create_element(None).map_err(|error| {
+            Failure::Failed(format!("device {}: {error}; is its GStreamer plugin installed?", self.name))
+        })
+    }
+}
+
+/// All microphones that GStreamer knows.
+pub(crate) fn microphones() -> Result<Vec<Microphone>> {
+    let monitor = gst::DeviceMonitor::new();
+    monitor.add_filter(Some("Audio/Source"), None);
+    monitor.start().map_err(|error| {
+        Failure::Failed(format!("device monitor: {error}; is gstreamer1.0-plugins-good installed?"))
+    })?;
+    let devices = monitor.devices().into_iter().map(|device| {
+        let properties = device.properties();
+        Microphone {
+            name: device.display_name().into(),
+            id: stable_id(&device),
+            default: properties.is_some_and(|properties| properties.get("is-default").unwrap_or(false)),
+            device,
+        }
+    });
+    let devices = devices.collect();
+    monitor.stop();
+    Ok(devices)
+}
+
+/// The device that a name or id means: the id exactly, the name exactly, or a part of one name.
+pub(crate) fn microphone(wanted: &str) -> Result<Microphone> {
+    let mut devices = microphones()?;
+    let exact = devices.iter().position(|device| device.id == wanted || device.name == wanted);
+    let part = || {
+        let lower = wanted.to_lowercase();
+        let mut found = devices.iter().enumerate().filter(|(_, device)| device.name.to_lowercase().contains(&lower));
+        match (found.next(), found.next()) {
+            (Some((index, _)), None) => Some(index),
+            _ => None,
+        }
+    };
+    match exact.or_else(part) {
+        Some(index) => Ok(devices.swap_remove(index)),
+        None => Err(Failure::Usage(format!("no device {wanted:?}, or more than one; there are: {}", list(&devices)))),
+    }
+}
+
+fn list(devices: &[Microphone]) -> String {
+    if devices.is_empty() {
+        return "none".to_owned();
+    }
+    devices.iter().map(|device| format!("{} ({})", device.name, device.id)).collect::<Vec<_>>().join(", ")
+}
+
+/// The name that the source element knows the device by, which outlives a restart.
+fn stable_id(device: &gst::Device) -> String {
+    let element = device.create_element(None).ok();
+    let property = element.iter().find_map(|element| {
+        ["device", "target-object", "unique-id"].into_iter().find_map(|name| {
+            element.find_property(name).filter(|pspec| pspec.value_type() == glib::Type::STRING)?;
+            element.property::<Option<String>>(name)
+        })
+    });
+    property.unwrap_or_else(|| device.name().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_told_from_paths() {
+        assert!(is_uri("rtsp://camera/stream") && is_uri("file:///a.wav"));
+        assert!(!is_uri("a.wav") && !is_uri("C://a.wav") && !is_uri("a b://c"));
+    }
+
+    #[test]
+    fn a_missing_file_is_named_with_the_reason() {
+        let error = uri("no/such.wav").unwrap_err().to_string();
+
+        assert!(error.contains("no/such.wav") && error.contains("No such file"), "{error}");
+    }
+}

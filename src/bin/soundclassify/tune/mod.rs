@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `soundclassify tune`: thresholds per label from recordings whose labels are known.
+
+mod curve;
+mod manifest;
+mod picture;
+mod table;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use gst::prelude::*;
+use gstsoundclassify::model::Model;
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use self::curve::{Choice, Curve};
+use crate::{
+    args::TuneArgs,
+    exit::{Exit, Failure, Result},
+    interrupt,
+    keeper::Keeper,
+    options::ElementOptions,
+    output::{Form, Printer, json},
+    picture::Format,
+    scan::{
+        pool::{Pool, Progress},
+        summary::{FileRecord, Status},
+    },
+};
+
+/// A recording that brings no sound for so long is given up.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A label with what was found for it.
+pub(super) struct Tuned {
+    label: String,
+    curve: Curve,
+    choice: Choice,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    label: &'a str,
+    recordings: usize,
+    threshold: f64,
+    precision: f64,
+    recall: f64,
+    reached: bool,
+}
+
+/// Classifies all recordings, prints a line a label, writes picture and manifest where wanted.
+pub(crate) fn run(args: &TuneArgs, options: ElementOptions) -> Result<Exit> {
+    interrupt::install()?;
+    if !(0.0..=1.0).contains(&args.precision) {
+        return Err(Failure::Usage(format!("--precision {}: expected a number from 0 to 1", args.precision)));
+    }
+    let format = args.picture.as_deref().map(Format::of).transpose()?;
+    // Every label's probability in every window, whatever the manifest would leave out.
+    let options = options.with("top-k", "1000").with("threshold", "0").or("deny-labels", [""]);
+    let keeper = Keeper::new(options.clone())?;
+    let model = Model::load(&keeper.settings().property::<String>("model"))?;
+    drop(keeper);
+    let truth = table::read(&args.table)?;
+    warn_of_unknown(&truth, &model.manifest().labels);
+    let pool = Pool { jobs: Pool::jobs(args.jobs), arguments: options.arguments(), timeout: TIMEOUT };
+    let (records, exit) = classify(&pool, &truth)?;
+    let tuned = tune(&records, &truth, &model.manifest().labels, args.precision);
+    print(&tuned, args)?;
+    if let (Some(path), Some(format)) = (&args.picture, format) {
+        picture::draw(path, format, &tuned, args.precision)?;
+    }
+    if let Some(path) = &args.output {
+        manifest::write(path, model.manifest(), &tuned)?;
+    }
+    Ok(exit)
+}
+
+/// The labels of each recording.
+type Truth = BTreeMap<String, BTreeSet<String>>;
+
+fn warn_of_unknown(truth: &Truth, known: &[String]) {
+    let unknown: BTreeSet<_> = truth.values().flatten().filter(|label| !known.contains(label)).collect();
+    if !unknown.is_empty() {
+        let list = unknown.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        eprintln!("soundclassify: warning: labels that the model does not know count as something else: {list}");
+    }
+}
+
+fn classify(pool: &Pool, truth: &Truth) -> Result<(Vec<FileRecord>, Exit)> {
+    let bar = ProgressBar::new(truth.len() as u64);
+    let (mut records, mut exit) = (Vec::new(), Exit::Success);
+    pool.run(truth.keys().cloned(), &mut |progress| {
+        if let Progress::Done(record) = progress {
+            bar.inc(1);
+            if record.status == Status::Failed {
+                exit = Exit::Failed;
+                let why = record.error.as_deref().unwrap_or_default();
+                bar.suspend(|| eprintln!("soundclassify: {}: {why}; left out", record.file));
+            } else {
+                records.push(record);
+            }
+        }
+        Ok(())
+    })?;
+    bar.finish_and_clear();
+    Ok((records, exit))
+}
+
+/// A label's score of a recording is its highest probability in any window: it is told at least once exactly when the
+/// threshold is not above that.
+fn tune(records: &[FileRecord], truth: &Truth, labels: &[String], precision: f64) -> Vec<Tuned> {
+    let tuned = labels.iter().filter_map(|label| {
+        let scores = records.iter().map(|record| {
+            let found = record.labels.iter().find(|found| found.label == *label);
+            (found.map_or(0.0, |found| found.peak), truth[&record.file].contains(label))
+        });
+        let curve = Curve::new(scores.collect())?;
+        let choice = curve.choose(precision);
+        Some(Tuned { label: label.clone(), curve, choice })
+    });
+    tuned.collect()
+}
+
+fn print(tuned: &[Tuned], args: &TuneArgs) -> Result<()> {
+    let mut printer = Printer::stdout(Form::Plain, false);
+    if !args.json {
+        printer.line(&format!(
+            "{:<28} {:>10} {:>9} {:>9} {:>7}",
+            "label", "recordings", "threshold", "precision", "recall"
+        ))?;
+    }
+    for Tuned { label, curve, choice } in tuned {
+        let &Choice { threshold, precision, recall } = choice;
+        let (recordings, reached) = (curve.positives(), precision >= args.precision);
+        if args.json {
+            printer.line(&json(&Line { label, recordings, threshold, precision, recall, reached }))?;
+        } else {
+            let note = if reached { "" } else { "  not reached: this is the best there is" };
+            printer
+                .line(&format!("{label:<28} {recordings:>10} {threshold:>9.4} {precision:>9.3} {recall:>7.3}{note}"))?;
+        }
+    }
+    Ok(())
+}

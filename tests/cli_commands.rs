@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The commands that run to their end: `file`, `features`, `tune`, `doctor`, and how the program ends.
+
+mod cli_support;
+
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::{BufRead, BufReader, Read},
+    path::Path,
+    process::Stdio,
+    sync::Once,
+    time::{Duration, Instant},
+};
+
+use cli_support::{HIGH, LOW, MIDDLE, TONES, melody, objects, program, run, stdout, text, tones};
+use gst::prelude::*;
+
+/// The element's own messages for a file, from a pipeline of this test.
+fn messages(path: &Path, settings: &str) -> Vec<(u64, String, i32, f64)> {
+    static REGISTERED: Once = Once::new();
+    REGISTERED.call_once(|| {
+        gst::init().unwrap();
+        gstsoundclassify::plugin_register_static().unwrap();
+    });
+    let line = format!("filesrc location=\"{}\" ! decodebin ! soundclassify {settings} ! fakesink", path.display());
+    let pipeline = gst::parse::launch(&line).unwrap();
+    let bus = pipeline.bus().unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let mut told = Vec::new();
+    loop {
+        let message = bus.timed_pop(gst::ClockTime::from_seconds(60)).expect("the pipeline hangs");
+        match message.view() {
+            gst::MessageView::Eos(_) => break,
+            gst::MessageView::Error(error) => panic!("{error:?}"),
+            _ => {}
+        }
+        if let Some(heard) = message.structure().and_then(|s| gstsoundclassify::Classification::try_from(s).ok()) {
+            let best = heard.best();
+            told.push((heard.timestamp.nseconds(), best.label.clone(), best.index as i32, best.probability));
+        }
+    }
+    pipeline.set_state(gst::State::Null).unwrap();
+    told
+}
+
+#[track_caller]
+fn assert_equal_to_messages(path: &Path, options: &[&str], settings: &str) {
+    let mut arguments = vec!["file", "--json", path.to_str().unwrap()];
+    arguments.extend(options);
+
+    let lines = objects(&stdout(arguments));
+
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            let text = |key: &str| line[key].as_str().unwrap().to_owned();
+            let index = line["index"].as_i64().unwrap() as i32;
+            (line["timestamp"].as_u64().unwrap(), text("label"), index, line["probability"].as_f64().unwrap())
+        })
+        .collect();
+    let expected = messages(path, settings);
+    assert!(!expected.is_empty());
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn file_tells_what_the_element_tells_for_generated_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = melody(folder.path());
+
+    assert_equal_to_messages(&path, &["--model", TONES], &format!("model={TONES}"));
+    assert_equal_to_messages(&path, &["--model", TONES, "--no-ensemble"], &format!("model={TONES} ensembles=1"));
+    let options = ["--model", TONES, "--oversamples", "5", "--deny-labels", "High, very high,Quiet"];
+    let settings = format!("model={TONES} oversamples=5 deny-labels=\"<(string)\\\"High\\,\\ very\\ high\\\",Quiet>\"");
+    assert_equal_to_messages(&path, &options, &settings);
+}
+
+#[test]
+fn file_tells_what_the_element_tells_for_packaged_recordings() {
+    let places = ["/usr/share/sounds/freedesktop/stereo/bell.oga", "/usr/share/sounds/alsa/Front_Center.wav"];
+    let found: Vec<_> = places.iter().map(Path::new).filter(|path| path.exists()).collect();
+    if found.is_empty() {
+        println!("skipped: neither sound-theme-freedesktop nor alsa-utils is installed");
+    }
+    for path in found {
+        assert_equal_to_messages(path, &["--model", TONES], &format!("model={TONES}"));
+        assert_equal_to_messages(path, &[], "");
+    }
+}
+
+#[test]
+fn the_forms_of_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = melody(folder.path());
+    let path = path.to_str().unwrap();
+
+    let plain = stdout(["file", "--model", TONES, "--no-time", path]);
+    let words: Vec<_> = plain.lines().next().unwrap().split(' ').collect();
+    assert_eq!((words[0], words[1], words.len()), ("Low", "1", 3), "Label index probability");
+    assert!(words[2].parse::<f64>().unwrap() > 0.9);
+    let timed = stdout(["file", "--model", TONES, path]);
+    assert!(timed.starts_with("0.000 Low 1 "), "{timed}");
+    let emoji = stdout(["file", "--model", TONES, "--emoji=Low=L,Middle=M", "--no-time", path]);
+    assert!(emoji.starts_with("L L L L L L L L L L"), "{emoji}");
+    assert!(!emoji.contains("Quiet") && !emoji.contains("High"), "only chosen labels are listened for");
+    assert!(!plain.contains('\x1b') && !emoji.contains('\x1b'), "no colour in a pipe");
+}
+
+#[test]
+fn events_of_a_file_have_one_start_and_one_end_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = melody(folder.path());
+    let deny = ["--deny-labels", "Quiet"];
+
+    let events =
+        objects(&stdout(["file", "--events", "--json", "--model", TONES, deny[0], deny[1], path.to_str().unwrap()]));
+
+    let of = |kind: &str| events.iter().filter(|event| event["kind"] == kind).collect::<Vec<_>>();
+    let (starts, ends) = (of("start"), of("end"));
+    let labels: Vec<_> = starts.iter().map(|event| event["label"].as_str().unwrap()).collect();
+    assert_eq!(labels, ["Low", "Middle", "High, very high"]);
+    let ids = |events: &[&serde_json::Value]| {
+        events.iter().map(|event| event["event-id"].as_u64().unwrap()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!((ids(&starts).len(), ids(&starts)), (ends.len(), ids(&ends)));
+}
+
+#[test]
+fn an_input_that_fails_does_not_stop_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = melody(folder.path());
+    let bad = folder.path().join("bad.wav");
+    std::fs::write(&bad, "this is no sound").unwrap();
+
+    let output =
+        run(["file", "--json", "--model", TONES, "no/such.wav", bad.to_str().unwrap(), good.to_str().unwrap()]);
+
+    assert_eq!(output.status.code(), Some(1));
+    let errors = text(&output.stderr);
+    assert!(errors.contains("no/such.wav") && errors.contains("bad.wav"), "{errors}");
+    let lines = objects(&text(&output.stdout));
+    assert!(lines.len() > 40 && lines.iter().all(|line| line["input"] == good.to_str().unwrap()));
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_says_what_is_allowed() {
+    for (arguments, wanted) in [
+        (&["file", "--oversamples", "0", "a.wav"][..], "from 1 to 100"),
+        (&["file", "--sync", "maybe", "a.wav"], "always"),
+        (&["file"], "<FILE|URI>"),
+        (&["fiel"], "file"),
+        (&["scan", "/tmp", "-o", "a.xls"], ".jsonl or .csv"),
+        (&["live", "--plain", "--device", "no such microphone"], "no such microphone"),
+    ] {
+        let output = run(arguments);
+
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+        assert!(errors.contains(wanted), "{arguments:?}: {errors}");
+    }
+}
+
+#[test]
+fn a_model_that_is_not_there_is_told_before_any_input() {
+    let output = run(["file", "--model", "no/such.toml", "a.wav"]);
+
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("no/such.toml"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_the_program_quietly() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = tones(&folder.path().join("long.wav"), &[(LOW, 300.0)]);
+    let mut child = program()
+        .args(["file", "--model", TONES, path.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+
+    let mut line = String::new();
+    BufReader::with_capacity(64, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+
+    let mut errors = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(errors, "");
+}
+
+#[test]
+fn ctrl_c_ends_with_130() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = tones(&folder.path().join("long.wav"), &[(LOW, 600.0)]);
+    let mut child =
+        program().args(["file", "--model", TONES, path.to_str().unwrap()]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut String::new()).unwrap();
+
+    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+
+    // The pipe is emptied, so that the program is not stuck in a write.
+    std::io::copy(&mut out, &mut std::io::sink()).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn features_are_the_windows_that_the_front_end_makes() {
+    let folder = tempfile::tempdir().unwrap();
+    // Floats, so that nothing lies between the file's samples and the analysis signal.
+    let path = folder.path().join("noise.wav");
+    let samples: Vec<f32> =
+        (0..40_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 16) as f32 / 65536.0 - 0.5).collect();
+    let (bits_per_sample, sample_format) = (32, hound::SampleFormat::Float);
+    let spec = hound::WavSpec { channels: 1, sample_rate: 16_000, bits_per_sample, sample_format };
+    let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+    samples.iter().for_each(|sample| writer.write_sample(*sample).unwrap());
+    writer.finalize().unwrap();
+    let array = folder.path().join("features.npy");
+
+    stdout(["features", "--model", TONES, path.to_str().unwrap(), "-o", array.to_str().unwrap()]);
+
+    let model = gstsoundclassify::model::Model::load(TONES).unwrap();
+    let mut frontend = gstsoundclassify::frontend::Frontend::new(&model.manifest().features, 10);
+    let mut expected = Vec::new();
+    let length = frontend.window_len();
+    frontend.push(&samples, &mut |window| {
+        let start = expected.len();
+        expected.resize(start + length, 0.0);
+        window.write_to(&mut expected[start..]);
+    });
+    let npy = npyz::NpyFile::new(File::open(&array).unwrap()).unwrap();
+    assert_eq!(npy.shape(), [(expected.len() / length) as u64, 1, 12, 50]);
+    assert_eq!(npy.into_vec::<f32>().unwrap(), expected);
+}
+
+#[test]
+fn features_of_several_files_come_with_an_index_or_one_by_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = melody(folder.path());
+    let two = tones(&folder.path().join("two.wav"), &[(HIGH, 0.2)]);
+    let list = folder.path().join("list.txt");
+    std::fs::write(&list, format!("{}\n{}\n", one.display(), two.display())).unwrap();
+    let array = folder.path().join("all.npy");
+    let parts = folder.path().join("parts");
+
+    stdout(["features", "--model", TONES, &format!("@{}", list.display()), "-o", array.to_str().unwrap()]);
+    stdout([
+        "features",
+        "--model",
+        TONES,
+        "--logmel",
+        one.to_str().unwrap(),
+        two.to_str().unwrap(),
+        "-o",
+        parts.to_str().unwrap(),
+    ]);
+
+    let index = std::fs::read_to_string(array.with_extension("csv")).unwrap();
+    assert_eq!(index, format!("file,first,count\n{},0,55\n{},55,1\n", one.display(), two.display()));
+    let shape = |path: &Path| npyz::NpyFile::new(File::open(path).unwrap()).unwrap().shape().to_vec();
+    assert_eq!(shape(&array), [56, 1, 12, 50]);
+    let frames = shape(&parts.join("melody.npy"));
+    assert!(frames[1] == 12 && (595..=600).contains(&frames[0]), "{frames:?}: a frame each 10 ms");
+    assert_eq!(shape(&parts.join("two.npy"))[1], 12);
+}
+
+#[test]
+fn tune_finds_thresholds_and_writes_them_into_a_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut table = "file,label\n".to_owned();
+    for (number, (label, frequency)) in
+        [("Low", LOW), ("Middle", MIDDLE), ("Low", LOW), ("Middle", MIDDLE)].iter().enumerate()
+    {
+        tones(&folder.path().join(format!("{number}.wav")), &[(*frequency, 1.0)]);
+        table += &format!("{number}.wav,{label}\n");
+    }
+    let labelled = folder.path().join("labelled.csv");
+    std::fs::write(&labelled, table).unwrap();
+    let copy = folder.path().join("tuned/tones.toml");
+    std::fs::create_dir(folder.path().join("tuned")).unwrap();
+    let picture = folder.path().join("curves.svg");
+
+    let lines = objects(&stdout([
+        "tune",
+        labelled.to_str().unwrap(),
+        "--json",
+        "--model",
+        TONES,
+        "-o",
+        copy.to_str().unwrap(),
+        "--picture",
+        picture.to_str().unwrap(),
+    ]));
+
+    let labels: Vec<_> = lines.iter().map(|line| line["label"].as_str().unwrap()).collect();
+    assert_eq!(labels, ["Low", "Middle"]);
+    assert!(lines.iter().all(|line| line["precision"] == 1.0 && line["recall"] == 1.0));
+    assert!(std::fs::read_to_string(&picture).unwrap().contains("Middle"));
+    let tuned = gstsoundclassify::model::Model::load(copy.to_str().unwrap()).unwrap();
+    let thresholds = &tuned.manifest().defaults.thresholds;
+    assert_eq!(thresholds.len(), 2);
+    assert_eq!(thresholds["Low"], lines[0]["threshold"].as_f64().unwrap());
+}
+
+#[test]
+fn doctor_is_content_here_and_names_what_is_missing() {
+    let checks = objects(&text(&run(["doctor", "--json", "--model", TONES]).stdout));
+    let verdict = |name: &str| {
+        let check = checks.iter().find(|check| check["check"] == name).unwrap();
+        check["verdict"].as_str().unwrap().to_owned()
+    };
+    for name in ["GStreamer", "plugin", "ONNX Runtime", "providers", "model", "self-test"] {
+        assert_eq!(verdict(name), "good", "{checks:#?}");
+    }
+
+    let sick = program().args(["doctor", "--model", TONES]).env("ORT_DYLIB_PATH", "/no/such/lib.so").output().unwrap();
+
+    assert_eq!(sick.status.code(), Some(1));
+    let told = text(&sick.stdout);
+    assert!(told.contains("/no/such/lib.so") && told.contains("ORT_DYLIB_PATH"), "{told}");
+}
+
+#[test]
+fn completions_and_manual_know_the_elements_properties() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = stdout(["completions", shell]);
+        assert!(script.contains("oversamples") && script.contains("scan"), "{shell}");
+    }
+    let page = stdout(["man"]);
+    assert!(page.contains("max\\-pending") && page.contains(".SH FILE") && page.contains("ORT_DYLIB_PATH"), "{page}");
+    let bash = std::process::Command::new("bash").args(["-n", "/dev/stdin"]).stdin(Stdio::piped()).spawn();
+    if let Ok(mut bash) = bash {
+        std::io::Write::write_all(&mut bash.stdin.take().unwrap(), stdout(["completions", "bash"]).as_bytes()).unwrap();
+        assert!(bash.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn the_help_is_quick_and_lists_exit_statuses() {
+    let start = Instant::now();
+    let help = stdout(["--help"]);
+
+    assert!(help.contains("130") && help.contains("scan"), "{help}");
+    assert!(start.elapsed() < Duration::from_secs(10));
+    assert!(stdout(["file", "--help"]).contains("--allow-labels"));
+}
+
+#[test]
+fn inspect_says_what_fits_and_what_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let onnx = folder.path().join("mine.onnx");
+    std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tones/tones.onnx"), &onnx).unwrap();
+    let onnx = onnx.to_str().unwrap();
+
+    let fits = stdout(["inspect", TONES]);
+    let bare = stdout(["inspect", onnx]);
+    let template = stdout(["inspect", onnx, "--template"]);
+    // Filled in as in training, but for one label too many.
+    let manifest = std::fs::read_to_string(TONES).unwrap().replace("tones.onnx", "mine.onnx");
+    std::fs::write(folder.path().join("mine.toml"), manifest.replace("[\"Quiet\"", "[\"Silent\", \"Quiet\"")).unwrap();
+    let misfit = run(["inspect", onnx]);
+
+    assert!(fits.contains("[?, 1, 12, 50]") && fits.contains("fit       network"), "{fits}");
+    assert!(bare.contains("--template"), "{bare}");
+    assert!(
+        template.contains("mine.onnx") && template.contains("label-3") && !template.contains("label-4"),
+        "{template}"
+    );
+    assert_eq!(misfit.status.code(), Some(1));
+    assert!(text(&misfit.stdout).contains("misfit") && text(&misfit.stdout).contains('5'), "{}", text(&misfit.stdout));
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `soundclassify live`: a PulseAudio null sink as microphone, and the view in a pseudo-terminal.
+
+mod cli_support;
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    num::NonZero,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use cli_support::{LOW, MIDDLE, TONES, program, text, tones};
+use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+/// A sound server of its own with one sink, whose monitor is the only microphone, and a tone that plays into it.
+struct Pulse {
+    runtime: tempfile::TempDir,
+    server: Child,
+    player: Option<Child>,
+}
+
+impl Pulse {
+    /// `None` with a reason printed where there is no PulseAudio.
+    fn start() -> Option<Self> {
+        let runtime = tempfile::tempdir().unwrap();
+        let server = Command::new("pulseaudio")
+            .args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--disable-shm=yes", "--use-pid-file=no"])
+            .args(["--load=module-native-protocol-unix auth-anonymous=1", "--load=module-null-sink sink_name=classify"])
+            .env("XDG_RUNTIME_DIR", runtime.path())
+            .env("HOME", runtime.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(server) = server else {
+            println!("skipped: pulseaudio is not installed");
+            return None;
+        };
+        let pulse = Self { runtime, server, player: None };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !pulse.runtime.path().join("pulse/native").exists() {
+            assert!(Instant::now() < deadline, "the sound server does not start");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Some(pulse)
+    }
+
+    fn on<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.env("XDG_RUNTIME_DIR", self.runtime.path()).env("HOME", self.runtime.path()).env_remove("PULSE_SERVER")
+    }
+
+    fn play(mut self, frequency: f64) -> Self {
+        let mut player = Command::new("gst-launch-1.0");
+        player.args([
+            "-q",
+            "audiotestsrc",
+            "is-live=true",
+            &format!("freq={frequency}"),
+            "!",
+            "pulsesink",
+            "device=classify",
+        ]);
+        self.player = Some(self.on(&mut player).stdout(Stdio::null()).spawn().unwrap());
+        self
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        for child in self.player.iter_mut().chain([&mut self.server]) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn interrupt(child: &Child) {
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+}
+
+/// Reads lines until one contains `wanted`, then interrupts the program; gives that line.
+#[track_caller]
+fn listen_for(mut child: Child, wanted: &str) -> String {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains(wanted) {
+        line.clear();
+        assert!(lines.read_line(&mut line).unwrap() > 0, "the program ended");
+        assert!(Instant::now() < deadline, "{wanted} was never heard");
+    }
+    interrupt(&child);
+    std::io::copy(&mut lines, &mut std::io::sink()).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    line
+}
+
+#[test]
+fn the_microphone_is_heard_in_every_form() {
+    let Some(pulse) = Pulse::start() else { return };
+    let pulse = pulse.play(MIDDLE);
+    let start = |arguments: &[&str]| {
+        let mut command = program();
+        command.args(arguments).args(["--model", TONES]).stdout(Stdio::piped());
+        pulse.on(&mut command).spawn().unwrap()
+    };
+
+    let plain = listen_for(start(&["--plain"]), "Middle");
+    let json = listen_for(start(&["live", "--json"]), "Middle");
+    let emoji = listen_for(start(&["live", "--emoji=Middle=*"]), "Middle");
+    let event = listen_for(start(&["live", "--plain", "--events", "--time"]), "start Middle");
+
+    let words: Vec<_> = plain.trim_end().split(' ').collect();
+    assert_eq!((words[0], words[1], words.len()), ("Middle", "2", 3), "the original's line");
+    let object: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(object["running-time"].is_u64() && object["probability"].as_f64().unwrap() > 0.0);
+    assert!(emoji.starts_with("* "), "{emoji}");
+    assert!(event.split(' ').next().unwrap().parse::<f64>().is_ok(), "{event}");
+}
+
+#[test]
+fn microphones_are_listed_and_chosen_by_name_and_by_id() {
+    let Some(pulse) = Pulse::start() else { return };
+    let pulse = pulse.play(MIDDLE);
+
+    let listed = pulse.on(program().args(["live", "--list-devices", "--json"])).output().unwrap();
+
+    assert!(listed.status.success(), "{}", text(&listed.stderr));
+    let devices = cli_support::objects(&text(&listed.stdout));
+    let monitor = devices.iter().find(|device| device["id"] == "classify.monitor").expect("the null sink's monitor");
+    for wanted in [monitor["id"].as_str().unwrap(), monitor["name"].as_str().unwrap()] {
+        let mut command = program();
+        command.args(["live", "--plain", "--device", wanted, "--model", TONES]).stdout(Stdio::piped());
+        listen_for(pulse.on(&mut command).spawn().unwrap(), "Middle");
+    }
+}
+
+/// The program in a pseudo-terminal, and what its screen shows.
+struct Screen {
+    master: Box<dyn MasterPty + Send>,
+    keys: Box<dyn Write + Send>,
+    child: Box<dyn portable_pty::Child + Send + Sync>,
+    screen: Arc<Mutex<vt100::Parser>>,
+}
+
+fn cells(count: u16) -> NonZero<u16> {
+    NonZero::new(count).unwrap()
+}
+
+impl Screen {
+    fn open(arguments: &[&str], rows: u16, cols: u16) -> Self {
+        let pair = native_pty_system().openpty(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_soundclassify"));
+        command.args(arguments);
+        command.env("TERM", "xterm-256color");
+        let child = pair.slave.spawn_command(command).unwrap();
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(rows), cells(cols), 0)));
+        let (mut output, parser) = (pair.master.try_clone_reader().unwrap(), Arc::clone(&screen));
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(length @ 1..) = output.read(&mut bytes) {
+                parser.lock().unwrap().process(&bytes[..length]);
+            }
+        });
+        let keys = pair.master.take_writer().unwrap();
+        Self { master: pair.master, keys, child, screen }
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    fn resize(&self, rows: u16, cols: u16) {
+        self.screen.lock().unwrap().screen_mut().set_size(cells(rows), cells(cols));
+        self.master.resize(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).unwrap();
+    }
+
+    fn shows(&self) -> String {
+        self.screen.lock().unwrap().screen().contents()
+    }
+
+    #[track_caller]
+    fn wait(&self, what: &str, is_there: impl Fn(&str) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !is_there(&self.shows()) {
+            assert!(Instant::now() < deadline, "{what}: not on the screen:\n{}", self.shows());
+            std::thread::sleep(Duration::from_millis(30));
+        }
+    }
+
+    #[track_caller]
+    fn ends_with(mut self, code: u32) {
+        assert_eq!(self.child.wait().unwrap().exit_code(), code);
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(!self.screen.lock().unwrap().screen().alternate_screen(), "the terminal is as it was");
+    }
+}
+
+fn long(folder: &Path) -> String {
+    let path = tones(&folder.join("long.wav"), &[(LOW, 3.0), (MIDDLE, 600.0)]);
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_view_follows_keys_and_sizes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = long(folder.path());
+    let mut view = Screen::open(&["live", &path, "--model", TONES], 30, 100);
+
+    view.wait("a bar", |screen| screen.contains("Low") && screen.contains(" 100 %"));
+    view.wait("level and picture", |screen| {
+        screen.contains(" dB") && screen.contains("Log-mel") && screen.contains('▀')
+    });
+    view.wait("an event", |screen| screen.contains("● 00:0") && screen.contains("Events"));
+    view.press("m");
+    view.wait("no picture", |screen| !screen.contains("Log-mel"));
+    view.press("m?");
+    view.wait("help", |screen| screen.contains("least probability that is shown"));
+    view.press("?");
+    view.wait("no help", |screen| !screen.contains("least probability that is shown"));
+    view.press("++");
+    view.wait("a threshold", |screen| screen.contains("threshold 0.10"));
+    view.press("\x1b[B");
+    view.wait("a lower threshold", |screen| screen.contains("threshold 0.05"));
+    view.press(" ");
+    view.wait("a pause", |screen| screen.contains("PAUSED"));
+    view.press("p");
+    view.wait("no pause", |screen| !screen.contains("PAUSED"));
+    view.wait("the second tone", |screen| screen.contains("Middle"));
+    for (rows, cols) in [(10, 40), (3, 20), (1, 1), (2, 200), (60, 8)] {
+        view.resize(rows, cols);
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    view.resize(24, 80);
+    view.wait("the usual size", |screen| screen.contains("Log-mel") && screen.contains("quit"));
+    view.press("r");
+    view.wait("a reset", |screen| screen.contains("Middle") && !screen.contains("Low"));
+    view.press("q");
+    view.ends_with(0);
+}
+
+#[test]
+fn ctrl_c_in_the_view_ends_with_130() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = long(folder.path());
+    let mut view = Screen::open(&["live", &path, "--model", TONES], 24, 80);
+    view.wait("a bar", |screen| screen.contains("Low"));
+
+    view.press("\x03");
+
+    view.ends_with(130);
+}
+
+#[test]
+fn plain_lines_in_a_terminal_where_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = tones(&folder.path().join("short.wav"), &[(LOW, 1.0)]);
+    let view = Screen::open(&["live", path.to_str().unwrap(), "--plain", "--model", TONES], 24, 80);
+
+    view.wait("lines", |screen| screen.starts_with("Low 1 "));
+
+    view.ends_with(0);
+}

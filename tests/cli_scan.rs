@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `soundclassify scan`: a row a file whatever happens to the process.
+
+mod cli_support;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::{Child, Stdio},
+    time::Duration,
+};
+
+use cli_support::{HIGH, LOW, MIDDLE, TONES, objects, program, run, text, tones};
+
+/// `files` recordings, every 25th of them broken in one of several ways.
+fn folder_of(files: usize) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..files {
+        let path = folder.path().join(format!("{:02}", number % 7)).join(format!("{number:04}.wav"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let frequency = [LOW, MIDDLE, HIGH][number % 3];
+        match number % 100 {
+            24 => std::fs::write(&path, "").unwrap(),
+            49 => std::fs::write(&path, "no sound at all, only words").unwrap(),
+            74 => std::fs::write(&path, [0; 4096]).unwrap(),
+            99 => std::fs::write(&path, b"RIFF\x10\x00\x00\x00WAVEjunkjunkjunk").unwrap(),
+            _ => {
+                tones(&path, &[(frequency, 0.6 + 0.1 * (number % 5) as f64)]);
+            }
+        }
+    }
+    folder
+}
+
+fn scan(folder: &Path, output: &Path) -> Child {
+    program()
+        .args(["scan", "--quiet", "--model", TONES, folder.to_str().unwrap(), "-o", output.to_str().unwrap()])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Rows by file; none may be there twice.
+#[track_caller]
+fn rows(output: &Path) -> BTreeMap<String, serde_json::Value> {
+    let lines = std::fs::read_to_string(output).unwrap();
+    let mut rows = BTreeMap::new();
+    for row in objects(&lines) {
+        let file = row["file"].as_str().unwrap().to_owned();
+        assert!(rows.insert(file.clone(), row).is_none(), "{file} twice");
+    }
+    rows
+}
+
+/// A number from 0 to `below` that differs from call to call and is the same in every run (splitmix64).
+fn random(state: &mut u64, below: u64) -> u64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    (mixed ^ (mixed >> 27)) % below
+}
+
+#[test]
+fn twenty_kills_change_nothing() {
+    let folder = folder_of(500);
+    let results = tempfile::tempdir().unwrap();
+    let [undisturbed, killed] = ["undisturbed.jsonl", "killed.jsonl"].map(|name| results.path().join(name));
+    assert_eq!(scan(folder.path(), &undisturbed).wait().unwrap().code(), Some(1), "broken files are told");
+    let expected = rows(&undisturbed);
+    assert_eq!(expected.len(), 500);
+    assert_eq!(expected.values().filter(|row| row["status"] == "failed").count(), 20);
+
+    let (mut state, mut kills) = (7, 0);
+    while kills < 20 {
+        let mut child = scan(folder.path(), &killed);
+        // Long enough to get past loading, most of the time; some kills fall into it.
+        std::thread::sleep(Duration::from_millis(100 + random(&mut state, 900)));
+        match child.try_wait().unwrap() {
+            None => {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                kills += 1;
+            }
+            // Done too early: the rest of the kills hit runs that start with a shorter table.
+            Some(_) => shorten(&killed, &mut state),
+        }
+    }
+    assert_eq!(scan(folder.path(), &killed).wait().unwrap().code(), Some(1));
+
+    let found = rows(&killed);
+    assert!(found.keys().eq(expected.keys()), "{} rows in place of {}", found.len(), expected.len());
+    for (file, row) in &expected {
+        // Which of the two that see a broken file, parser or decodebin, is heard first is GStreamer's chance.
+        let reason = |row: &serde_json::Value| row["error"].as_str().map(|why| why.contains(file));
+        assert_eq!(reason(&found[file]), reason(row));
+        let rest = |row: &serde_json::Value| {
+            let mut row = row.clone();
+            row.as_object_mut().unwrap().remove("error");
+            row
+        };
+        assert_eq!(rest(&found[file]), rest(row));
+    }
+}
+
+/// Cuts the table anywhere, as a crash of the machine may.
+fn shorten(output: &Path, state: &mut u64) {
+    let length = std::fs::metadata(output).unwrap().len();
+    let file = std::fs::OpenOptions::new().write(true).open(output).unwrap();
+    file.set_len(random(state, length)).unwrap();
+}
+
+#[test]
+fn a_table_as_csv_has_a_row_a_file_and_goes_on_too() {
+    let folder = folder_of(30);
+    let results = tempfile::tempdir().unwrap();
+    let output = results.path().join("out.csv");
+    assert_eq!(scan(folder.path(), &output).wait().unwrap().code(), Some(1));
+    let whole = std::fs::read(&output).unwrap();
+    std::fs::write(&output, &whole[..whole.len() / 2]).unwrap();
+
+    assert_eq!(scan(folder.path(), &output).wait().unwrap().code(), Some(1));
+
+    let mut reader = csv::Reader::from_path(&output).unwrap();
+    let headers = reader.headers().unwrap().clone();
+    let [file, label] = ["file", "label"].map(|name| headers.iter().position(|header| header == name).unwrap());
+    let rows: BTreeMap<_, _> =
+        reader.records().map(|row| row.unwrap()).map(|row| (row[file].to_owned(), row[label].to_owned())).collect();
+    assert_eq!(rows.len(), 30);
+    let labels: Vec<_> = rows.values().map(String::as_str).collect();
+    assert!(labels.contains(&"Low") && labels.contains(&"High, very high"));
+}
+
+#[test]
+fn lists_come_from_files_and_from_standard_input() {
+    let folder = folder_of(12);
+    let results = tempfile::tempdir().unwrap();
+    let paths: Vec<PathBuf> = (0..12).map(|n| folder.path().join(format!("{:02}/{n:04}.wav", n % 7))).collect();
+    let list = results.path().join("list.txt");
+    // One of them twice.
+    let names: String = paths.iter().chain(&paths[..1]).map(|path| format!("{}\n", path.display())).collect();
+    std::fs::write(&list, names).unwrap();
+    let outputs = ["list.jsonl", "stdin.jsonl"].map(|name| results.path().join(name));
+
+    let of_list = run(["scan", "--model", TONES, list.to_str().unwrap(), "-o", outputs[0].to_str().unwrap()]);
+    let of_stdin = program()
+        .args(["scan", "--model", TONES, "-", "-o", outputs[1].to_str().unwrap()])
+        .stdin(std::fs::File::open(&list).unwrap())
+        .output()
+        .unwrap();
+
+    assert!(of_list.status.success(), "{}", text(&of_list.stderr));
+    assert!(of_stdin.status.success(), "{}", text(&of_stdin.stderr));
+    assert!(text(&of_list.stderr).contains("12 files in"), "{}", text(&of_list.stderr));
+    assert_eq!(rows(&outputs[0]), rows(&outputs[1]));
+    assert_eq!(rows(&outputs[0]).len(), 12);
+}
+
+#[test]
+fn other_options_do_not_mix_into_a_table() {
+    let folder = folder_of(3);
+    let results = tempfile::tempdir().unwrap();
+    let output = results.path().join("out.jsonl");
+    assert!(scan(folder.path(), &output).wait().unwrap().success());
+    let arguments =
+        ["scan", "--model", TONES, "--ensembles", "5", folder.path().to_str().unwrap(), "-o", output.to_str().unwrap()];
+
+    let refused = run(arguments);
+    let restarted = run(arguments.iter().chain(&["--restart"]));
+
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("--restart"));
+    assert!(restarted.status.success());
+    assert_eq!(rows(&output).len(), 3);
+}
+
+#[test]
+fn ctrl_c_stops_a_scan_with_130_and_it_goes_on_later() {
+    let folder = folder_of(120);
+    let results = tempfile::tempdir().unwrap();
+    let output = results.path().join("out.jsonl");
+    let mut child = scan(folder.path(), &output);
+    while std::fs::metadata(&output).map_or(0, |data| data.len()) == 0 {
+        assert!(child.try_wait().unwrap().is_none(), "done before its first row");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+
+    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(rows(&output).len() < 120, "stopped at once");
+    assert_eq!(scan(folder.path(), &output).wait().unwrap().code(), Some(1));
+    assert_eq!(rows(&output).len(), 120);
+}
+
+#[test]
+fn a_worker_that_dies_costs_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..40 {
+        tones(&folder.path().join(format!("{number}.wav")), &[(LOW, 60.0)]);
+    }
+    let results = tempfile::tempdir().unwrap();
+    let output = results.path().join("out.jsonl");
+    let child = program()
+        .args(["scan", "--quiet", "--jobs", "1", "--model", TONES, folder.path().to_str().unwrap(), "-o"])
+        .arg(&output)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let scanner = child.id().to_string();
+    let mut child = child;
+    while std::fs::metadata(&output).map_or(0, |data| data.len()) == 0 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+
+    // The scan's only child process.
+    let worker = std::process::Command::new("pgrep").args(["-P", &scanner]).output().unwrap();
+    let worker = text(&worker.stdout).trim().to_owned();
+    std::process::Command::new("kill").args(["-KILL", &worker]).status().unwrap();
+
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let rows = rows(&output);
+    let crashed = rows.values().filter(|row| row["error"].as_str().is_some_and(|why| why.contains("worker process")));
+    assert_eq!((rows.len(), crashed.count()), (40, 1));
+}
