@@ -60,15 +60,15 @@ field() {
 # Makes "time label index probability" of each result that `gst-launch-1.0 -m` prints, as soon as it is there.
 # Ctrl-C is for the pipeline alone: what it still says while it stops has a reader then.
 print_results() {
-  local LC_ALL=C line value milliseconds label index
+  local LC_ALL=C line value time label index
   trap '' INT
   while IFS= read -r line; do
     [[ $line == *'): soundclassify, '* ]] || continue
-    field timestamp && milliseconds=$(((value + 500000) / 1000000))
+    field timestamp && seconds && time=$value
     field label && label=$value
     field index && index=$value
     field probability
-    printf '%d.%03d %s %d %.8f\n' $((milliseconds / 1000)) $((milliseconds % 1000)) "$label" "$index" "$value"
+    printf '%s %s %d %.8f\n' "$time" "$label" "$index" "$value"
   done
 }
 
@@ -76,4 +76,32 @@ print_results() {
 classify() {
   say "gst-launch-1.0 $*"
   gst-launch-1.0 -m "$@" | print_results
+}
+
+# Makes "kind id time duration probability peak label" of each event, likewise; times in seconds.
+print_events() {
+  local LC_ALL=C line value words name
+  trap '' INT
+  while IFS= read -r line; do
+    [[ $line == *'): soundclassify-event, '* ]] || continue
+    words=()
+    for name in kind event-id timestamp duration probability peak label; do
+      field "$name"
+      [[ $name != timestamp && $name != duration ]] || seconds
+      words+=("$value")
+    done
+    printf '%s\n' "${words[*]}"
+  done
+}
+
+# Nanoseconds in `value` → seconds with three digits.
+seconds() {
+  local milliseconds=$(((value + 500000) / 1000000))
+  printf -v value '%d.%03d' $((milliseconds / 1000)) $((milliseconds % 1000))
+}
+
+# Runs a pipeline with report=events and prints its events.
+tell_events() {
+  say "gst-launch-1.0 $*"
+  gst-launch-1.0 -m "$@" | print_events
 }

@@ -12,6 +12,7 @@ pub mod frontend;
 pub mod model;
 mod plugin;
 
-pub use element::message::{Classification, Label};
+pub use decision::EventKind;
+pub use element::message::{Classification, ClassificationEvent, Label};
 pub use error::Error;
 pub use plugin::plugin_register_static;

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Scores → what is told. Pure arithmetic on class scores, without time or pipeline.
+//! Scores → what is told. Pure arithmetic on class scores and times, without a pipeline.
 
 mod ensemble;
+mod events;
 mod filter;
+mod gate;
 
 pub use ensemble::Ensemble;
+pub use events::{Event, EventKind, EventRules, EventTime, Events};
 pub use filter::{Filter, Prediction, unknown_label_hint};
+pub use gate::Gate;

@@ -7,11 +7,15 @@ use std::time::Instant;
 use gst::prelude::*;
 
 use super::clock::{Clock, Continuity};
+use super::decider::WindowTime;
 use super::input::{Input, InputError};
-use super::results::{Pending, Results};
+use super::loader::{Prepared, Retired};
+use super::pending::{Kind, Pending, Switch};
+use super::results::Results;
 use super::settings::Settings;
+use crate::decision::Gate;
 use crate::frontend::{Frontend, ReadyWindow};
-use crate::model::{Engine, Manifest, Stream, Tensor};
+use crate::model::{Engine, Stream, Tensor};
 
 /// Everything that one stream needs between READY and PAUSED.
 pub(super) struct Analysis {
@@ -20,6 +24,7 @@ pub(super) struct Analysis {
     frontend: Frontend,
     dispatch: Dispatch,
     channel: i32,
+    settings: u64,
 }
 
 /// Finished windows on their way to the engine.
@@ -29,50 +34,81 @@ struct Dispatch {
     stream: Arc<Stream>,
     results: Arc<Results>,
     rate: u32,
+    span: gst::ClockTime,
+    window: gst::ClockTime,
+    gate: Gate,
     batch: Vec<(u64, Tensor)>,
     process_count: usize,
     max_pending: usize,
     waits: bool,
     ticket: u64,
-    stretch: u64,
-    messages: Vec<gst::Message>,
 }
 
-/// What a step asks of the streaming thread once the lock is released.
-#[derive(Default)]
-pub(super) struct After {
-    /// Results of everything before this ticket are to be waited for.
-    pub(super) wait: Option<u64>,
-    /// To be posted.
-    pub(super) messages: Vec<gst::Message>,
-}
+/// Results of everything before this ticket are to be waited for, once the lock is released.
+pub(super) type After = Option<u64>;
 
 impl Analysis {
-    pub(super) fn new(model: &Manifest, engine: Arc<Engine>, results: Arc<Results>, settings: &Settings) -> Self {
-        let told = Arc::clone(&results);
-        let stream = Arc::new(engine.stream(move |reply| told.reply(&reply)));
+    pub(super) fn new(prepared: Prepared, results: Arc<Results>, settings: &Settings) -> Self {
+        let Prepared { loaded, frontend } = prepared;
+        let features = &loaded.model.manifest().features;
+        let rate = features.sample_rate;
         let process_count = settings.process_count.get() as usize;
-        let rate = model.features.sample_rate;
         Self {
             input: None,
             info: None,
-            frontend: Frontend::new(&model.features, settings.oversamples.get()),
+            frontend,
             channel: settings.channel,
+            settings: settings.version,
             dispatch: Dispatch {
                 clock: Clock::new(rate, None),
-                engine,
-                stream,
+                stream: open(&loaded.engine, &results),
+                engine: loaded.engine,
                 results,
                 rate,
+                span: scale(1, settings.oversamples.get()),
+                window: scale(features.window as u64, rate),
+                gate: Gate::new(settings.silence_threshold.get()),
                 batch: Vec::with_capacity(process_count),
                 process_count,
                 max_pending: settings.max_pending as usize,
                 waits: false,
                 ticket: 0,
-                stretch: 0,
-                messages: Vec::new(),
             },
         }
+    }
+
+    /// Takes over the live properties, from the next window on.
+    pub(super) fn configure(&mut self, settings: &Settings) {
+        // Two threads may set properties at once and come here in the other order.
+        if settings.version > self.settings {
+            self.settings = settings.version;
+            self.dispatch.gate.set_threshold(settings.silence_threshold.get());
+        }
+    }
+
+    /// Another model's windows begin here; those that are due go to the one before. On an error analysis rests until
+    /// the next format.
+    pub(super) fn switch(&mut self, next: Prepared, settings: &Settings) -> (After, Result<(), InputError>) {
+        self.drain(false);
+        let Prepared { loaded, frontend } = next;
+        let features = &loaded.model.manifest().features;
+        let dispatch = &mut self.dispatch;
+        dispatch.rate = features.sample_rate;
+        dispatch.span = scale(1, settings.oversamples.get());
+        dispatch.window = scale(features.window as u64, features.sample_rate);
+        let stream = open(&loaded.engine, &dispatch.results);
+        let old = Retired {
+            _stream: std::mem::replace(&mut dispatch.stream, stream),
+            _engine: std::mem::replace(&mut dispatch.engine, loaded.engine),
+        };
+        dispatch.expect(|ticket| Pending::switch(ticket, Switch { model: loaded.model, old }));
+        self.frontend = frontend;
+        let input = match self.info.clone() {
+            Some(info) => self.set_format(&info),
+            None => Ok(()),
+        };
+        self.forget();
+        (self.dispatch.after(), input)
     }
 
     pub(super) fn results(&self) -> Arc<Results> {
@@ -160,16 +196,18 @@ impl Analysis {
 
     /// The stream breaks off here: windows that are due go to the model, and everything starts anew.
     pub(super) fn interrupt(&mut self) -> After {
-        let after = self.drain(false);
+        self.drain(false);
+        self.dispatch.expect(Pending::interruption);
         self.forget();
-        after
+        self.dispatch.after()
     }
 
     /// The stream ends here: as [`Self::interrupt`], and a stream shorter than one window is classified.
     pub(super) fn finish(&mut self) -> After {
-        let after = self.drain(true);
+        self.drain(true);
+        self.dispatch.expect(Pending::interruption);
         self.forget();
-        after
+        self.dispatch.after()
     }
 
     /// Forgets audio that is not yet a window and windows that are not yet with the engine.
@@ -180,36 +218,47 @@ impl Analysis {
         }
         self.dispatch.clock.reset();
         self.dispatch.batch.clear();
-        self.dispatch.stretch += 1;
+        self.dispatch.gate.reset();
     }
 
-    fn drain(&mut self, ends: bool) -> After {
-        let Self { input: Some(input), frontend, dispatch, .. } = self else { return After::default() };
+    fn drain(&mut self, ends: bool) {
+        let Self { input: Some(input), frontend, dispatch, .. } = self else { return };
         input.finish(&mut |samples| frontend.push(samples, &mut |window| dispatch.submit(&window)));
         if ends {
+            let stride = std::mem::replace(&mut dispatch.span, dispatch.window);
             frontend.finish(&mut |window| dispatch.submit(&window));
+            dispatch.span = stride;
         }
         dispatch.send();
-        dispatch.after()
     }
 }
 
 impl Dispatch {
     fn submit(&mut self, window: &ReadyWindow<'_>) {
-        let due = Instant::now();
-        if !self.results.accepts() {
-            return;
+        let time = WindowTime {
+            number: window.number(),
+            times: self.clock.times(window.position(), self.rate),
+            at: scale(window.position(), self.rate),
+            span: self.span,
+            due: Instant::now(),
+        };
+        let kind = self.results.admit(self.gate.silences(|| window.rms()));
+        let ticket = self.ticket;
+        self.expect(|ticket| Pending::window(ticket, time, kind));
+        if kind == Kind::Window {
+            let mut tensor = self.engine.tensor();
+            window.write_to(&mut tensor);
+            self.batch.push((ticket, tensor));
         }
-        let mut tensor = self.engine.tensor();
-        window.write_to(&mut tensor);
-        let times = self.clock.times(window.position(), self.rate);
-        let (ticket, stretch) = (self.ticket, self.stretch);
-        self.ticket += 1;
-        self.results.expect(Pending { ticket, stretch, window: window.number(), times, due });
-        self.batch.push((ticket, tensor));
-        if self.batch.len() >= self.process_count {
+        // What has no scores is told after what came before, which must not wait for it.
+        if kind != Kind::Window || self.batch.len() >= self.process_count {
             self.send();
         }
+    }
+
+    fn expect(&mut self, pending: impl FnOnce(u64) -> Pending) {
+        self.results.expect(pending(self.ticket));
+        self.ticket += 1;
     }
 
     // Without waiting the queue is bounded: the oldest make room.
@@ -217,7 +266,7 @@ impl Dispatch {
         let coming = self.batch.len();
         while !self.waits && self.stream.waiting() + coming > self.max_pending.max(coming) {
             let Some(ticket) = self.stream.drop_oldest() else { break };
-            self.messages.extend(self.results.dropped(ticket));
+            self.results.dropped(ticket);
         }
         self.stream.push_all(self.batch.drain(..));
     }
@@ -232,8 +281,18 @@ impl Dispatch {
     }
 
     // Windows of an incomplete batch are not waited for.
-    fn after(&mut self) -> After {
-        let sent = self.ticket - self.batch.len() as u64;
-        After { wait: self.waits.then_some(sent), messages: std::mem::take(&mut self.messages) }
+    fn after(&self) -> After {
+        let sent = self.batch.first().map_or(self.ticket, |(ticket, _)| *ticket);
+        self.waits.then_some(sent)
     }
+}
+
+fn open(engine: &Arc<Engine>, results: &Arc<Results>) -> Arc<Stream> {
+    let told = Arc::clone(results);
+    Arc::new(engine.stream(move |reply| told.reply(&reply)))
+}
+
+fn scale(count: u64, per_second: u32) -> gst::ClockTime {
+    let nanoseconds = count.mul_div_floor(gst::ClockTime::SECOND.nseconds(), per_second.into());
+    gst::ClockTime::from_nseconds(nanoseconds.unwrap_or(u64::MAX - 1))
 }

@@ -3,22 +3,27 @@
 //!
 //! Locks: `settings`, `loaded` and `state` are never held together, nor while posting, pushing, waiting or running.
 
+mod models;
+mod warnings;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::subclass::prelude::*;
 
+use self::models::prepare;
 use super::analysis::{After, Analysis};
+use super::choices::Sync;
 use super::clock::Continuity;
-use super::failure;
+use super::loader::{Loaded, Loader, Prepared};
+use super::properties::PROPERTIES;
 use super::results::{Results, Waited};
-use super::settings::{Effect, PROPERTIES, Settings};
-use crate::decision::unknown_label_hint;
-use crate::model::{Engine, Model};
+use super::settings::{Effect, Settings};
 
 /// Without any reply for this long, the streaming thread goes on without results.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,20 +37,18 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> =
 #[derive(Default)]
 pub struct SoundClassify {
     settings: Mutex<Settings>,
+    /// From NULL→READY to READY→NULL.
     loaded: Mutex<Option<Loaded>>,
     state: Mutex<Option<Streaming>>,
-}
-
-/// From NULL→READY to READY→NULL.
-#[derive(Clone)]
-struct Loaded {
-    model: Model,
-    engine: Arc<Engine>,
+    loader: Arc<Loader>,
+    lives: AtomicU64,
 }
 
 /// From READY→PAUSED to PAUSED→READY.
 struct Streaming {
     analysis: Analysis,
+    /// The model that is to run from the next buffer on.
+    next: Option<Prepared>,
     sync_known: bool,
     rate: (f64, f64),
 }
@@ -85,13 +88,14 @@ impl ObjectImpl for SoundClassify {
         let now = settings.clone();
         drop(settings);
         gst::debug!(CAT, imp = self, "{} is now {value:?}", spec.name());
-        if effect == Effect::Decision
-            && let Some(results) = self.results()
-        {
-            results.configure(&now);
-        }
-        if matches!(spec.name(), "allow-labels" | "deny-labels") {
-            self.warn_of_unknown_labels(&now);
+        match effect {
+            Effect::Later => {}
+            Effect::Decision => self.configure(&now),
+            Effect::Labels => {
+                self.configure(&now);
+                self.warn_of_unknown_labels(&now);
+            }
+            Effect::Model => self.ask_for_model(&now),
         }
     }
 
@@ -152,6 +156,7 @@ impl ElementImpl for SoundClassify {
         {
             let loaded = lock(&self.loaded).take();
             drop(loaded);
+            self.loader.cancel();
         }
         result
     }
@@ -163,19 +168,26 @@ impl BaseTransformImpl for SoundClassify {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = true;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let Some(Loaded { model, engine }) = lock(&self.loaded).clone() else {
+        let Some(loaded) = lock(&self.loaded).clone() else {
             return Err(gst::error_msg!(gst::LibraryError::Init, ["no model is loaded"]));
         };
         let settings = lock(&self.settings).clone();
-        let results = Arc::new(Results::new(&self.obj(), model.clone(), &settings));
-        let analysis = Analysis::new(model.manifest(), engine, results, &settings);
-        *lock(&self.state) = Some(Streaming { analysis, sync_known: false, rate: (1.0, 1.0) });
+        let (model, loader) = (loaded.model.clone(), Arc::clone(&self.loader));
+        let results = Arc::new(Results::new(&self.obj(), loader, model, settings.clone()));
+        let analysis = Analysis::new(prepare(loaded.clone(), &settings), results, &settings);
+        *lock(&self.state) = Some(Streaming { analysis, next: None, sync_known: false, rate: (1.0, 1.0) });
+        // Whatever changed meanwhile found no state to tell.
+        let settings = lock(&self.settings).clone();
+        self.configure(&settings);
+        let newer = lock(&self.loaded).clone().filter(|newer| !newer.is_same(&loaded));
+        if let Some(newer) = newer {
+            self.switch_to(newer);
+        }
         Ok(())
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
-        let streaming = lock(&self.state).take();
-        drop(streaming);
+        self.end_analysis();
         Ok(())
     }
 
@@ -188,14 +200,7 @@ impl BaseTransformImpl for SoundClassify {
         }
         self.analyse(PATIENCE, Analysis::interrupt);
         let changed = lock(&self.state).as_mut().map(|state| state.analysis.set_format(&info));
-        if let Some(Err(error)) = changed {
-            gst::element_imp_warning!(
-                self,
-                gst::LibraryError::Settings,
-                ("{error}"),
-                ["audio goes on without analysis"]
-            );
-        }
+        self.warn_of_input(changed.unwrap_or(Ok(())));
         Ok(())
     }
 
@@ -217,6 +222,7 @@ impl BaseTransformImpl for SoundClassify {
 
     fn transform_ip_passthrough(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         self.decide_on_waiting();
+        self.switch();
         self.send_tags();
         // A second reference: mapping a buffer that nobody else holds would merge its memories.
         let shared = buffer.clone();
@@ -226,44 +232,14 @@ impl BaseTransformImpl for SoundClassify {
 }
 
 impl SoundClassify {
-    fn load(&self) -> Result<(), gst::ErrorMessage> {
-        let settings = lock(&self.settings).clone();
-        super::tell_plugin_directory();
-        let begun = Instant::now();
-        let model = Model::load(&settings.model).map_err(|error| failure::message(&error))?;
-        let engine = Engine::shared(&model, &settings.engine_options()).map_err(|error| failure::message(&error))?;
-        gst::info!(CAT, imp = self, "model {} ready after {:?}", model.manifest().name, begun.elapsed());
-        let settings = {
-            let mut settings = lock(&self.settings);
-            settings.suggest(&model.manifest().defaults);
-            settings.clone()
-        };
-        *lock(&self.loaded) = Some(Loaded { model, engine });
-        self.warn_of_unknown_labels(&settings);
-        Ok(())
-    }
-
-    fn warn_of_unknown_labels(&self, settings: &Settings) {
-        let Some(Loaded { model, .. }) = lock(&self.loaded).clone() else { return };
-        let labels = &model.manifest().labels;
-        for (property, names) in [("allow-labels", &settings.allow_labels), ("deny-labels", &settings.deny_labels)] {
-            for name in names.get() {
-                if let Some(near) = unknown_label_hint(&name, labels) {
-                    self.warn_of_unknown_label(property, &name, &near);
-                }
-            }
+    fn configure(&self, settings: &Settings) {
+        let results = lock(&self.state).as_mut().map(|state| {
+            state.analysis.configure(settings);
+            state.analysis.results()
+        });
+        if let Some(results) = results {
+            results.configure(settings);
         }
-    }
-
-    fn warn_of_unknown_label(&self, property: &str, name: &str, near: &[&str]) {
-        let hint =
-            if near.is_empty() { "nothing like it is there".into() } else { format!("near: {}", near.join(", ")) };
-        gst::element_imp_warning!(
-            self,
-            gst::LibraryError::Settings,
-            ("{property}: \"{name}\" is no label of this model; {hint}"),
-            ["the name has no effect"]
-        );
     }
 
     fn results(&self) -> Option<Arc<Results>> {
@@ -285,6 +261,7 @@ impl SoundClassify {
         if let Some((stream, results)) = streams {
             stream.clear();
             results.discard();
+            results.post_all();
         }
     }
 
@@ -312,14 +289,10 @@ impl SoundClassify {
         }
     }
 
-    fn warn_of_buffer(&self, error: &super::input::InputError) -> usize {
-        gst::warning!(CAT, imp = self, "{error}; the buffer goes on without analysis");
-        0
-    }
-
     fn gap(&self, gap: &gst::event::Gap) {
         let (start, Some(duration)) = gap.get() else { return };
         self.decide_on_waiting();
+        self.switch();
         let jump = {
             let state = lock(&self.state);
             let Some(Streaming { analysis, .. }) = state.as_ref() else { return };
@@ -364,6 +337,9 @@ impl SoundClassify {
         if let Some(state) = lock(&self.state).as_mut() {
             state.sync_known = false;
         }
+        if let Some(results) = self.results() {
+            results.finish();
+        }
         self.send_tags();
     }
 
@@ -372,14 +348,15 @@ impl SoundClassify {
         let stepped = catch_unwind(AssertUnwindSafe(|| {
             lock(&self.state).as_mut().map(|state| (step(&mut state.analysis), state.analysis.results()))
         }));
+        self.follow(stepped, patience);
+    }
+
+    fn follow(&self, stepped: std::thread::Result<Option<(After, Arc<Results>)>>, patience: Duration) {
         match stepped {
             Ok(None) => {}
             Ok(Some((after, results))) => {
-                for message in after.messages {
-                    // Without a bus there is nobody to tell.
-                    let _ = self.obj().post_message(message);
-                }
-                if let Some(ticket) = after.wait {
+                results.post();
+                if let Some(ticket) = after {
                     self.wait(&results, ticket, patience);
                 }
             }
@@ -403,9 +380,17 @@ impl SoundClassify {
         }
     }
 
-    fn give_up_analysis(&self) {
-        let streaming = lock(&self.state).take();
+    // No reply comes any more then, and open events end.
+    fn end_analysis(&self) {
+        let Some(streaming) = lock(&self.state).take() else { return };
+        let results = streaming.analysis.results();
         drop(streaming);
+        results.discard();
+        results.post_all();
+    }
+
+    fn give_up_analysis(&self) {
+        self.end_analysis();
         gst::element_imp_warning!(
             self,
             gst::LibraryError::Failed,
@@ -421,9 +406,9 @@ impl SoundClassify {
         }
         let sync = lock(&self.settings).sync;
         let waits = match sync {
-            super::Sync::Always => true,
-            super::Sync::Never => false,
-            super::Sync::Auto => !self.source_is_live(),
+            Sync::Always => true,
+            Sync::Never => false,
+            Sync::Auto => !self.source_is_live(),
         };
         gst::debug!(CAT, imp = self, "waits for results: {waits}");
         if let Some(state) = lock(&self.state).as_mut() {

@@ -7,6 +7,10 @@ use gst::prelude::*;
 
 use super::clock::Times;
 
+mod event;
+
+pub use event::{ClassificationEvent, EVENT};
+
 /// Name of the element message that tells one window.
 pub const CLASSIFICATION: &str = "soundclassify";
 const PREDICTION: &str = "prediction";

@@ -7,14 +7,20 @@
 //! ```
 //!
 //! Audio goes through untouched: the buffer that leaves is the buffer that came in. For each window an element message
-//! `soundclassify` is posted on the bus; see [`message::Classification`].
+//! `soundclassify` is posted on the bus; see [`message::Classification`]. With `report=events` messages
+//! `soundclassify-event` tell when a sound begins and ends; see [`message::ClassificationEvent`].
 
 mod analysis;
+mod choices;
 pub mod clock;
+mod decider;
 mod failure;
 mod imp;
 pub mod input;
+mod loader;
 pub mod message;
+mod pending;
+mod properties;
 mod resampler;
 mod results;
 mod settings;
@@ -23,7 +29,7 @@ mod stats;
 use gst::glib;
 use gst::prelude::*;
 
-pub use settings::{Provider, Sync};
+pub use choices::{Provider, Report, Sync};
 
 glib::wrapper! {
     /// The element.
@@ -33,7 +39,7 @@ glib::wrapper! {
 
 /// Makes the element known to GStreamer.
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    for documented in [Sync::static_type(), Provider::static_type()] {
+    for documented in [Sync::static_type(), Report::static_type(), Provider::static_type()] {
         documented.mark_as_plugin_api(gst::PluginAPIFlags::empty());
     }
     gst::Element::register(Some(plugin), "soundclassify", gst::Rank::NONE, SoundClassify::static_type())

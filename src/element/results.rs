@@ -1,41 +1,30 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The reply side of one stream: scores come back from the engine, are decided on, and are told.
+//! The reply side of one stream: scores come back from the engine, are decided on in order, and are told in order.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
-use gst::ClockTime;
 use gst::glib;
 use gst::prelude::*;
 
-use super::clock::Times;
-use super::message::{self, Classification, Label};
+use super::decider::Decider;
+use super::loader::{Loader, Retired};
+use super::pending::{Answer, Kind, Pending, Queue, Step};
 use super::settings::Settings;
 use super::stats::Stats;
 use crate::Error;
-use crate::decision::{Ensemble, Filter};
-use crate::model::{Manifest, Model, Reply};
+use crate::model::{Model, Reply};
 
 /// A model that fails is tried again after this time.
 const RETRY: Duration = Duration::from_secs(5);
 /// Least time between two QoS messages.
 const QOS_INTERVAL: Duration = Duration::from_secs(1);
-
-/// One window on its way through the engine.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Pending {
-    /// Its number for the engine: rises from window to window, never falls back.
-    pub(super) ticket: u64,
-    /// Windows of one unbroken stretch of audio have the same.
-    pub(super) stretch: u64,
-    /// Number since the last reset.
-    pub(super) window: u64,
-    /// Of the window's start.
-    pub(super) times: Times,
-    /// When its last sample arrived.
-    pub(super) due: Instant,
-}
+/// Windows of the model before are given up when those of the next one have waited for them this long.
+const PATIENCE_WITH_OLD: Duration = Duration::from_secs(2);
+/// The longest wait for an application that holds up the messages.
+const PATIENCE_WITH_BUS: Duration = Duration::from_secs(1);
 
 /// Why a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,25 +37,24 @@ pub(super) enum Waited {
     Stalled,
 }
 
-/// What is shared between the streaming thread, the engine's thread and the application's.
+/// What is shared between the streaming thread, the engine's thread and the application's. Whatever is to be told goes
+/// to the outbox first, under the lock; [`Self::post`] tells it in that order, without the lock.
 pub(super) struct Results {
     element: glib::WeakRef<super::SoundClassify>,
+    loader: Arc<Loader>,
     inner: Mutex<Inner>,
     changed: Condvar,
 }
 
 struct Inner {
-    model: Model,
-    duration: ClockTime,
-    ensemble: Ensemble,
-    filter: Filter,
-    post: bool,
-    tag: bool,
-    pending: VecDeque<Pending>,
-    stretch: u64,
+    settings: Settings,
+    decider: Decider,
+    queue: Queue,
+    outbox: VecDeque<Telling>,
+    /// The thread that empties the outbox.
+    poster: Option<ThreadId>,
+    retired: Vec<Retired>,
     interrupted: bool,
-    best: Option<usize>,
-    tags: Option<gst::TagList>,
     health: Health,
     qos: Option<Instant>,
     stats: Stats,
@@ -84,102 +72,131 @@ struct Health {
 
 /// What is left to do without the lock.
 enum Telling {
-    Nothing,
-    Message(gst::Structure),
+    Element(gst::Structure),
+    Message(gst::Message),
     Warning(String),
+    /// All is told until this ticket; for a window with scores, since when it was due.
+    Done(u64, Option<Instant>),
 }
 
 impl Results {
-    pub(super) fn new(element: &super::SoundClassify, model: Model, settings: &Settings) -> Self {
-        let manifest = model.manifest();
-        let duration = (manifest.features.window as u64)
-            .mul_div_floor(ClockTime::SECOND.nseconds(), manifest.features.sample_rate.into())
-            .unwrap_or(u64::MAX - 1);
+    pub(super) fn new(element: &super::SoundClassify, loader: Arc<Loader>, model: Model, settings: Settings) -> Self {
         let inner = Inner {
-            duration: ClockTime::from_nseconds(duration),
-            ensemble: Ensemble::new(manifest.labels.len(), settings.ensembles.get() as usize),
-            filter: filter(manifest, settings),
-            post: settings.post_messages,
-            tag: settings.emit_tags,
-            model,
-            pending: VecDeque::new(),
-            stretch: 0,
+            decider: Decider::new(model, &settings),
+            settings,
+            queue: Queue::default(),
+            outbox: VecDeque::new(),
+            poster: None,
+            retired: Vec::new(),
             interrupted: false,
-            best: None,
-            tags: None,
             health: Health::default(),
             qos: None,
             stats: Stats::default(),
         };
-        Self { element: element.downgrade(), inner: Mutex::new(inner), changed: Condvar::new() }
+        Self { element: element.downgrade(), loader, inner: Mutex::new(inner), changed: Condvar::new() }
     }
 
     /// Takes over the live properties, from the next window on.
     pub(super) fn configure(&self, settings: &Settings) {
         let mut inner = self.lock();
-        inner.filter = filter(inner.model.manifest(), settings);
-        inner.ensemble.set_length(settings.ensembles.get() as usize);
-        inner.post = settings.post_messages;
-        inner.tag = settings.emit_tags;
+        // Two threads may set properties at once and come here in the other order.
+        if settings.version > inner.settings.version {
+            inner.settings = settings.clone();
+            let Inner { decider, outbox, .. } = &mut *inner;
+            decider.configure(settings, &mut |told| outbox.push_back(Telling::Element(told)));
+        }
+        drop(inner);
+        self.post();
     }
 
-    /// Whether a window may go to the model now; a model that failed rests for a while, and one that hangs gets a
-    /// single window then.
-    pub(super) fn accepts(&self) -> bool {
+    /// What becomes of the next window; a model that failed rests for a while, and one that hangs gets a single window
+    /// then.
+    pub(super) fn admit(&self, silent: bool) -> Kind {
         let mut inner = self.lock();
         inner.stats.windows += 1;
-        let rests = inner.health.retry.is_some_and(|retry| Instant::now() < retry);
-        if rests {
+        inner.stats.gated += u64::from(silent);
+        if silent {
+            return Kind::Silence;
+        }
+        if inner.health.retry.is_some_and(|retry| Instant::now() < retry) {
             inner.stats.errors += 1;
-        } else if inner.health.stalled {
+            return Kind::Missed;
+        }
+        if inner.health.stalled {
             inner.health.retry = Some(Instant::now() + RETRY);
         }
-        !rests
+        Kind::Window
     }
 
-    /// A window is on its way.
+    /// The next in the stream.
     pub(super) fn expect(&self, pending: Pending) {
-        self.lock().pending.push_back(pending);
-    }
-
-    /// A window was taken out of the queue before it ran. Gives a QoS message, at most one a second.
-    pub(super) fn dropped(&self, ticket: u64) -> Option<gst::Message> {
         let mut inner = self.lock();
-        let pending = inner.forget(ticket)?;
-        inner.stats.dropped += 1;
-        self.changed.notify_all();
-        if inner.qos.is_some_and(|last| last.elapsed() < QOS_INTERVAL) {
-            return None;
+        if pending.is_switch() {
+            if inner.health.stalled {
+                inner.stats.errors += inner.queue.forget_windows();
+            }
+            inner.health = Health::default();
         }
-        inner.qos = Some(Instant::now());
-        let (processed, dropped, duration) = (inner.stats.classified, inner.stats.dropped, inner.duration);
-        drop(inner);
-        let message = gst::message::Qos::builder(true)
-            .running_time(pending.times.running_time)
-            .stream_time(pending.times.stream_time)
-            .timestamp(pending.times.timestamp)
-            .duration(duration)
-            .stats(gst::format::Default::from_u64(processed), gst::format::Default::from_u64(dropped));
-        Some(message.src_if_some(self.element.upgrade().as_ref()).build())
+        inner.queue.push(pending);
+        inner.settle();
     }
 
-    /// Whatever is on its way will not be told.
+    /// A window was taken out of the engine's queue before it ran. Leaves a QoS message to post, at most one a second.
+    pub(super) fn dropped(&self, ticket: u64) {
+        let mut inner = self.lock();
+        let Some(window) = inner.queue.remove(ticket).and_then(|pending| pending.time()) else { return };
+        inner.stats.dropped += 1;
+        if inner.qos.is_none_or(|last| last.elapsed() >= QOS_INTERVAL) {
+            inner.qos = Some(Instant::now());
+            let times = window.times;
+            let message = gst::message::Qos::builder(true)
+                .running_time(times.running_time)
+                .stream_time(times.stream_time)
+                .timestamp(times.timestamp)
+                .duration(inner.decider.duration())
+                .stats(
+                    gst::format::Default::from_u64(inner.stats.classified),
+                    gst::format::Default::from_u64(inner.stats.dropped),
+                );
+            let message = message.src_if_some(self.element.upgrade().as_ref()).build();
+            inner.outbox.push_back(Telling::Message(message));
+        }
+        inner.settle();
+        self.changed.notify_all();
+    }
+
+    /// Whatever is on its way will not be told; events end.
     pub(super) fn discard(&self) {
         let mut inner = self.lock();
-        inner.pending.clear();
-        inner.ensemble.clear();
-        inner.best = None;
+        inner.queue.forget_windows();
+        inner.settle();
+        let Inner { decider, outbox, .. } = &mut *inner;
+        decider.interrupt(&mut |told| outbox.push_back(Telling::Element(told)));
+        drop(inner);
         self.changed.notify_all();
+        self.post();
     }
 
     /// The model gave no reply: what is on its way is lost, and the model rests.
     pub(super) fn give_up(&self) {
         let mut inner = self.lock();
-        inner.stats.errors += inner.pending.len() as u64;
-        inner.pending.clear();
+        inner.stats.errors += inner.queue.forget_windows();
         inner.health.retry = Some(Instant::now() + RETRY);
         inner.health.stalled = true;
+        inner.settle();
+        drop(inner);
         self.changed.notify_all();
+        self.post();
+    }
+
+    /// The stream is over: windows that have no scores by now are lost, and everything else is told.
+    pub(super) fn finish(&self) {
+        let mut inner = self.lock();
+        inner.stats.errors += inner.queue.forget_windows();
+        inner.settle();
+        drop(inner);
+        self.changed.notify_all();
+        self.post_all();
     }
 
     /// Ends waits at once, as long as it holds.
@@ -195,7 +212,7 @@ impl Results {
         let mut deadline = Instant::now() + patience;
         let mut front = None;
         loop {
-            let next = inner.pending.front().map(|pending| pending.ticket);
+            let next = inner.queue.front();
             if inner.interrupted {
                 return Waited::Interrupted;
             }
@@ -214,9 +231,48 @@ impl Results {
         }
     }
 
+    /// Tells what is to be told, in order. Another thread that is at it already tells this, too.
+    pub(super) fn post(&self) {
+        let mut inner = self.lock();
+        if inner.poster.is_some() {
+            return;
+        }
+        inner.poster = Some(std::thread::current().id());
+        while let Some(telling) = inner.outbox.pop_front() {
+            if let Telling::Done(ticket, due) = telling {
+                inner.queue.remove(ticket);
+                due.inspect(|due| inner.stats.latency(due.elapsed()));
+                self.changed.notify_all();
+                continue;
+            }
+            drop(inner);
+            self.tell(telling);
+            inner = self.lock();
+        }
+        inner.poster = None;
+        let retired = std::mem::take(&mut inner.retired);
+        drop(inner);
+        self.changed.notify_all();
+        self.loader.retire(retired);
+    }
+
+    /// As [`Self::post`], and waits for another thread that is at it, but not for one that an application holds up.
+    pub(super) fn post_all(&self) {
+        self.post();
+        let deadline = Instant::now() + PATIENCE_WITH_BUS;
+        let mut inner = self.lock();
+        while inner.poster.is_some_and(|poster| poster != std::thread::current().id()) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
     /// Tags that wait for the streaming thread.
     pub(super) fn take_tags(&self) -> Option<gst::TagList> {
-        self.lock().tags.take()
+        self.lock().decider.take_tags()
     }
 
     /// Adds to the statistics.
@@ -227,7 +283,7 @@ impl Results {
     /// The property `stats`.
     pub(super) fn stats(&self) -> gst::Structure {
         let inner = self.lock();
-        inner.stats.to_structure(inner.pending.len())
+        inner.stats.to_structure(inner.queue.windows())
     }
 
     /// How long a run of this model may take before it counts as hanging: generous for models known to be slow.
@@ -237,14 +293,28 @@ impl Results {
 
     /// A reply came. Runs on the engine's thread.
     pub(super) fn reply(&self, reply: &Reply<'_>) {
-        let Some((telling, due)) = self.lock().decide(reply) else { return };
-        if let Some(element) = self.element.upgrade() {
-            tell(&element, telling);
+        self.lock().reply(reply);
+        self.post();
+    }
+
+    fn tell(&self, telling: Telling) {
+        let Some(element) = self.element.upgrade() else { return };
+        // Without a bus there is nobody to tell.
+        match telling {
+            Telling::Element(structure) => {
+                let _ = element.post_message(gst::message::Element::builder(structure).src(&element).build());
+            }
+            Telling::Message(message) => {
+                let _ = element.post_message(message);
+            }
+            Telling::Warning(text) => gst::element_warning!(
+                element,
+                gst::LibraryError::Failed,
+                ("{text}"),
+                ["audio goes on; the model is tried again every {} s", RETRY.as_secs()]
+            ),
+            Telling::Done(..) => {}
         }
-        let mut inner = self.lock();
-        inner.stats.latency(due.elapsed());
-        inner.forget(reply.ticket);
-        self.changed.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -253,54 +323,57 @@ impl Results {
 }
 
 impl Inner {
-    fn decide(&mut self, reply: &Reply<'_>) -> Option<(Telling, Instant)> {
-        let pending = *self.pending.iter().find(|pending| pending.ticket == reply.ticket)?;
+    fn reply(&mut self, reply: &Reply<'_>) {
+        let Some(answer) = self.answer(reply) else { return };
+        self.queue.answer(reply.ticket, answer, PATIENCE_WITH_OLD);
+        self.settle();
+    }
+
+    fn answer(&mut self, reply: &Reply<'_>) -> Option<Answer> {
+        if !self.queue.awaits(reply.ticket) {
+            return None;
+        }
         self.health.stalled = false;
-        let telling = match reply.scores {
+        match reply.scores {
             Ok(scores) => {
                 self.health.retry = None;
                 self.health.warned = false;
                 self.stats.run(reply.run_time, reply.batch);
-                self.classify(scores, pending)
+                Some(Answer::Scores(self.queue.copy(scores)))
             }
-            Err(error) => self.fail(error),
-        };
-        Some((telling, pending.due))
+            Err(error) => {
+                self.fail(error);
+                Some(Answer::Missed)
+            }
+        }
     }
 
-    fn classify(&mut self, scores: &[f32], pending: Pending) -> Telling {
-        if pending.stretch != self.stretch {
-            self.ensemble.clear();
-            self.stretch = pending.stretch;
+    // Decides on all that can be decided on, in order.
+    fn settle(&mut self) {
+        while let Some((ticket, step)) = self.queue.next() {
+            let Self { decider, outbox, settings, queue, .. } = self;
+            let mut tell = |told| outbox.push_back(Telling::Element(told));
+            let mut due = None;
+            match step {
+                Step::Window(window, Answer::Scores(scores)) => {
+                    due = Some(window.due);
+                    decider.classify(&window, &scores, &mut tell);
+                    queue.reuse(scores);
+                }
+                Step::Window(window, Answer::Silence) => decider.silence(&window, &mut tell),
+                Step::Window(window, Answer::Missed) => decider.miss(&window, &mut tell),
+                Step::Break => decider.interrupt(&mut tell),
+                Step::Switch(switch) => {
+                    decider.replace(switch.model, settings, &mut tell);
+                    self.health = Health::default();
+                    self.retired.push(switch.old);
+                }
+            }
+            self.outbox.push_back(Telling::Done(ticket, due));
         }
-        let predictions = self.filter.apply(self.ensemble.push(scores));
-        let Some(best) = predictions.first().map(|prediction| prediction.index) else { return Telling::Nothing };
-        let manifest = self.model.manifest();
-        let label = |prediction: &crate::decision::Prediction| Label {
-            label: manifest.labels[prediction.index].clone(),
-            index: prediction.index,
-            probability: prediction.probability.into(),
-        };
-        if self.tag && self.best != Some(best) {
-            self.tags = Some(message::tags(&label(&predictions[0])));
-        }
-        self.best = Some(best);
-        if !self.post {
-            return Telling::Nothing;
-        }
-        let told = Classification {
-            timestamp: pending.times.timestamp,
-            stream_time: pending.times.stream_time,
-            running_time: pending.times.running_time,
-            duration: self.duration,
-            window: pending.window,
-            predictions: predictions.iter().map(label).collect(),
-            model: manifest.name.clone(),
-        };
-        Telling::Message(told.to_structure())
     }
 
-    fn fail(&mut self, error: &Error) -> Telling {
+    fn fail(&mut self, error: &Error) {
         self.stats.errors += 1;
         let warned = match error {
             Error::NotFinite { .. } => std::mem::replace(&mut self.health.warned_of_scores, true),
@@ -309,44 +382,13 @@ impl Inner {
                 std::mem::replace(&mut self.health.warned, true)
             }
         };
-        if warned { Telling::Nothing } else { Telling::Warning(error.to_string()) }
-    }
-
-    fn forget(&mut self, ticket: u64) -> Option<Pending> {
-        let position = self.pending.iter().position(|pending| pending.ticket == ticket)?;
-        self.pending.remove(position)
+        if !warned {
+            self.outbox.push_back(Telling::Warning(error.to_string()));
+        }
     }
 }
 
 /// The property `stats` of an element that has no stream.
 pub(super) fn no_stats() -> gst::Structure {
     Stats::default().to_structure(0)
-}
-
-fn tell(element: &super::SoundClassify, telling: Telling) {
-    match telling {
-        Telling::Nothing => {}
-        Telling::Message(structure) => {
-            let message = gst::message::Element::builder(structure).src(element).build();
-            // Without a bus there is nobody to tell.
-            let _ = element.post_message(message);
-        }
-        Telling::Warning(text) => gst::element_warning!(
-            element,
-            gst::LibraryError::Failed,
-            ("{text}"),
-            ["audio goes on; the model is tried again every {} s", RETRY.as_secs()]
-        ),
-    }
-}
-
-fn filter(model: &Manifest, settings: &Settings) -> Filter {
-    let thresholds = model.labels.iter().map(|label| settings.threshold_of(label, model) as f32);
-    Filter::new(
-        &model.labels,
-        &settings.allow_labels.get(),
-        &settings.deny_labels.get(),
-        thresholds.collect(),
-        settings.top_k.get() as usize,
-    )
 }

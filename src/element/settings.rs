@@ -1,87 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The element's properties: one struct, its defaults written once, its ParamSpecs, get and set.
+//! The element's settings: one struct, its defaults written once, get and set, and what follows from several of them.
 
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
 
 use gst::glib;
 use gst::prelude::*;
 
-use crate::model::{Defaults, EngineOptions, ExecutionProvider, Manifest};
-
-/// Whether the streaming thread waits for results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
-#[enum_type(name = "GstSoundClassifySync")]
-#[repr(i32)]
-pub enum Sync {
-    /// Waits unless the source is live.
-    #[default]
-    #[enum_value(name = "Wait for results unless the source is live", nick = "auto")]
-    Auto,
-    /// Waits: every result is told before the audio behind it goes on.
-    #[enum_value(name = "Wait for results", nick = "always")]
-    Always,
-    /// Never waits: audio is never late, results come when they are ready.
-    #[enum_value(name = "Never wait for results", nick = "never")]
-    Never,
-}
-
-/// Hardware and library that ONNX Runtime runs the network with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
-#[enum_type(name = "GstSoundClassifyExecutionProvider")]
-#[repr(i32)]
-#[allow(missing_docs, reason = "the names say all there is to say")]
-pub enum Provider {
-    #[default]
-    #[enum_value(name = "Processor", nick = "cpu")]
-    Cpu,
-    #[enum_value(name = "NVIDIA CUDA", nick = "cuda")]
-    Cuda,
-    #[enum_value(name = "NVIDIA TensorRT", nick = "tensorrt")]
-    TensorRt,
-    #[enum_value(name = "Intel OpenVINO", nick = "openvino")]
-    OpenVino,
-    #[enum_value(name = "Apple Core ML", nick = "coreml")]
-    CoreMl,
-    #[enum_value(name = "Microsoft DirectML", nick = "directml")]
-    DirectMl,
-    #[enum_value(name = "XNNPACK", nick = "xnnpack")]
-    Xnnpack,
-    #[enum_value(name = "AMD ROCm", nick = "rocm")]
-    Rocm,
-    #[enum_value(name = "AMD MIGraphX", nick = "migraphx")]
-    MiGraphX,
-    #[enum_value(name = "Qualcomm QNN", nick = "qnn")]
-    Qnn,
-    #[enum_value(name = "Android NNAPI", nick = "nnapi")]
-    Nnapi,
-    #[enum_value(name = "Arm Compute Library", nick = "acl")]
-    Acl,
-    #[enum_value(name = "Huawei CANN", nick = "cann")]
-    Cann,
-    #[enum_value(name = "Intel oneDNN", nick = "onednn")]
-    OneDnn,
-}
-
-impl From<Provider> for ExecutionProvider {
-    fn from(provider: Provider) -> Self {
-        match provider {
-            Provider::Cpu => Self::Cpu,
-            Provider::Cuda => Self::Cuda,
-            Provider::TensorRt => Self::TensorRt,
-            Provider::OpenVino => Self::OpenVino,
-            Provider::CoreMl => Self::CoreMl,
-            Provider::DirectMl => Self::DirectMl,
-            Provider::Xnnpack => Self::Xnnpack,
-            Provider::Rocm => Self::Rocm,
-            Provider::MiGraphX => Self::MiGraphX,
-            Provider::Qnn => Self::Qnn,
-            Provider::Nnapi => Self::Nnapi,
-            Provider::Acl => Self::Acl,
-            Provider::Cann => Self::Cann,
-            Provider::OneDnn => Self::OneDnn,
-        }
-    }
-}
+use super::choices::{Provider, Report, Sync};
+use crate::decision::EventRules;
+use crate::model::{Defaults, EngineOptions, Manifest};
 
 /// A value that the application set, or one that the model's manifest suggests, or the built-in default.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,15 +47,24 @@ pub(super) struct Settings {
     pub(super) channel: i32,
     pub(super) top_k: Choice<u32>,
     pub(super) threshold: Choice<f64>,
+    pub(super) label_thresholds: Option<gst::Structure>,
     pub(super) allow_labels: Choice<Vec<String>>,
     pub(super) deny_labels: Choice<Vec<String>>,
+    pub(super) silence_threshold: Choice<f64>,
     pub(super) post_messages: bool,
+    pub(super) report: Report,
+    pub(super) event_on: Choice<f64>,
+    pub(super) event_off: Choice<f64>,
+    pub(super) event_min_duration: Choice<u64>,
+    pub(super) event_hold: Choice<u64>,
     pub(super) emit_tags: bool,
     pub(super) sync: Sync,
     pub(super) max_pending: u32,
     pub(super) threads: u32,
     pub(super) execution_provider: Provider,
     pub(super) device: i32,
+    /// Rises with each change: tells newer settings from older ones.
+    pub(super) version: u64,
 }
 
 impl Default for Settings {
@@ -141,15 +77,23 @@ impl Default for Settings {
             channel: -1,
             top_k: Choice::new(3),
             threshold: Choice::new(0.0),
+            label_thresholds: None,
             allow_labels: Choice::new(Vec::new()),
             deny_labels: Choice::new(Vec::new()),
+            silence_threshold: Choice::new(f64::NEG_INFINITY),
             post_messages: true,
+            report: Report::Windows,
+            event_on: Choice::new(0.5),
+            event_off: Choice::new(0.35),
+            event_min_duration: Choice::new(200_000_000),
+            event_hold: Choice::new(500_000_000),
             emit_tags: false,
             sync: Sync::Auto,
             max_pending: 20,
             threads: 1,
             execution_provider: Provider::Cpu,
             device: 0,
+            version: 0,
         }
     }
 }
@@ -159,13 +103,18 @@ impl Default for Settings {
 pub(super) enum Effect {
     /// Nothing to do, or not while running.
     Later,
-    /// The decision follows from the next window on.
+    /// The decision and the silence gate follow from the next window on.
     Decision,
+    /// As [`Effect::Decision`], and labels are named that the model may lack.
+    Labels,
+    /// Another model is to be loaded.
+    Model,
 }
 
 impl Settings {
     /// Takes over what the model's manifest suggests, below what the application set.
     pub(super) fn suggest(&mut self, defaults: &Defaults) {
+        self.version += 1;
         self.oversamples.suggest(defaults.oversamples);
         self.process_count.suggest(defaults.process_count);
         self.ensembles.suggest(defaults.ensembles);
@@ -173,12 +122,41 @@ impl Settings {
         self.threshold.suggest(defaults.threshold);
         self.allow_labels.suggest(Some(defaults.allow_labels.clone()));
         self.deny_labels.suggest(Some(defaults.deny_labels.clone()));
+        self.silence_threshold.suggest(defaults.silence_threshold);
+        self.event_on.suggest(defaults.event_on);
+        self.event_off.suggest(defaults.event_off);
+        self.event_min_duration.suggest(defaults.event_min_duration);
+        self.event_hold.suggest(defaults.event_hold);
     }
 
-    /// Least probability at which a label is told: the application's value, or else the manifest's for this label.
+    /// Least probability at which a label is told: its own in `label-thresholds`, or else `threshold` if the
+    /// application set it, or else the manifest's for this label, or else `threshold`.
     pub(super) fn threshold_of(&self, label: &str, model: &Manifest) -> f64 {
+        let own =
+            self.label_thresholds.as_ref().and_then(|all| all.value(label).ok()).and_then(|value| probability(value));
         let suggested = || model.defaults.thresholds.get(label).copied();
-        self.threshold.set.or_else(suggested).unwrap_or_else(|| self.threshold.get())
+        own.or(self.threshold.set).or_else(suggested).unwrap_or_else(|| self.threshold.get())
+    }
+
+    /// Names and values of `label-thresholds`; `None` for a value that is no probability.
+    pub(super) fn label_thresholds(&self) -> BTreeMap<String, Option<f64>> {
+        let all = self.label_thresholds.iter().flat_map(|all| all.iter());
+        all.map(|(label, value)| (label.to_string(), probability(value))).collect()
+    }
+
+    /// What makes an event. A label's events start at `event-on` and not below its threshold.
+    pub(super) fn event_rules(&self, model: &Manifest) -> EventRules {
+        let (allow, deny) = (self.allow_labels.get(), self.deny_labels.get());
+        let on = |label: &String| {
+            let told = (allow.is_empty() || allow.contains(label)) && !deny.contains(label);
+            told.then(|| self.threshold_of(label, model).max(self.event_on.get()) as f32)
+        };
+        EventRules {
+            on: model.labels.iter().map(on).collect(),
+            off: self.event_off.get() as f32,
+            min_duration: self.event_min_duration.get(),
+            hold: self.event_hold.get(),
+        }
     }
 
     /// What the engine is shared by.
@@ -196,9 +174,16 @@ impl Settings {
             "channel" => self.channel.to_value(),
             "top-k" => self.top_k.get().to_value(),
             "threshold" => self.threshold.get().to_value(),
+            "label-thresholds" => self.label_thresholds.to_value(),
             "allow-labels" => gst::Array::new(self.allow_labels.get()).to_value(),
             "deny-labels" => gst::Array::new(self.deny_labels.get()).to_value(),
+            "silence-threshold" => self.silence_threshold.get().to_value(),
             "post-messages" => self.post_messages.to_value(),
+            "report" => self.report.to_value(),
+            "event-on" => self.event_on.get().to_value(),
+            "event-off" => self.event_off.get().to_value(),
+            "event-min-duration" => self.event_min_duration.get().to_value(),
+            "event-hold" => self.event_hold.get().to_value(),
             "emit-tags" => self.emit_tags.to_value(),
             "sync" => self.sync.to_value(),
             "max-pending" => self.max_pending.to_value(),
@@ -211,6 +196,7 @@ impl Settings {
 
     /// Sets a property to a value that GObject checked against its ParamSpec.
     pub(super) fn set(&mut self, name: &str, value: &glib::Value) -> Effect {
+        self.version += 1;
         match name {
             "model" => self.model = text(value).unwrap_or_else(|| Self::default().model),
             "oversamples" => self.oversamples.set(checked(value)),
@@ -219,9 +205,16 @@ impl Settings {
             "channel" => self.channel = checked(value),
             "top-k" => self.top_k.set(checked(value)),
             "threshold" => self.threshold.set(checked(value)),
+            "label-thresholds" => self.label_thresholds = value.get().ok().flatten(),
             "allow-labels" => self.allow_labels.set(strings(value)),
             "deny-labels" => self.deny_labels.set(strings(value)),
+            "silence-threshold" => self.silence_threshold.set(checked(value)),
             "post-messages" => self.post_messages = checked(value),
+            "report" => self.report = checked(value),
+            "event-on" => self.event_on.set(checked(value)),
+            "event-off" => self.event_off.set(checked(value)),
+            "event-min-duration" => self.event_min_duration.set(checked(value)),
+            "event-hold" => self.event_hold.set(checked(value)),
             "emit-tags" => self.emit_tags = checked(value),
             "sync" => self.sync = checked(value),
             "max-pending" => self.max_pending = checked(value),
@@ -231,9 +224,10 @@ impl Settings {
             _ => unreachable!("property {name} is not one of ours"),
         }
         match name {
-            "ensembles" | "top-k" | "threshold" | "allow-labels" | "deny-labels" | "post-messages" | "emit-tags" => {
-                Effect::Decision
-            }
+            "model" => Effect::Model,
+            "allow-labels" | "deny-labels" | "label-thresholds" => Effect::Labels,
+            "ensembles" | "top-k" | "threshold" | "silence-threshold" | "post-messages" | "report" | "event-on"
+            | "event-off" | "event-min-duration" | "event-hold" | "emit-tags" => Effect::Decision,
             _ => Effect::Later,
         }
     }
@@ -253,175 +247,15 @@ fn strings(value: &glib::Value) -> Vec<String> {
     array.as_slice().iter().filter_map(|item| item.get::<String>().ok()).collect()
 }
 
-/// The ParamSpecs, in the order in which `gst-inspect-1.0` shows them.
-pub(super) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-    let default = Settings::default();
-    let mut all = model_properties(&default);
-    all.extend(window_properties(&default));
-    all.extend(decision_properties(&default));
-    all.extend(output_properties(&default));
-    all.extend(engine_properties(&default));
-    all
-});
-
-fn model_properties(default: &Settings) -> Vec<glib::ParamSpec> {
-    vec![
-        glib::ParamSpecString::builder("model")
-            .nick("Model")
-            .blurb(
-                "Built-in model name, or path of a manifest (.toml) or of an .onnx file with a manifest of the same \
-                 stem beside it",
-            )
-            .default_value(Some(default.model.as_str()))
-            .mutable_ready()
-            .build(),
-    ]
-}
-
-fn window_properties(default: &Settings) -> Vec<glib::ParamSpec> {
-    vec![
-        glib::ParamSpecUInt::builder("oversamples")
-            .nick("Oversamples")
-            .blurb("Windows per second of audio (overlapping)")
-            .minimum(1)
-            .maximum(100)
-            .default_value(default.oversamples.get())
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecUInt::builder("process-count")
-            .nick("Process count")
-            .blurb("Windows per model run; more costs less and tells later")
-            .minimum(1)
-            .maximum(64)
-            .default_value(default.process_count.get())
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecInt::builder("channel")
-            .nick("Channel")
-            .blurb("Channel that is listened to, from 0; -1: the average of all channels")
-            .minimum(-1)
-            .maximum(i32::MAX)
-            .default_value(default.channel)
-            .mutable_ready()
-            .build(),
-    ]
-}
-
-fn decision_properties(default: &Settings) -> Vec<glib::ParamSpec> {
-    vec![
-        glib::ParamSpecUInt::builder("ensembles")
-            .nick("Ensembles")
-            .blurb("Windows in the moving geometric mean of predictions; 1: raw predictions")
-            .minimum(1)
-            .maximum(256)
-            .default_value(default.ensembles.get())
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecUInt::builder("top-k")
-            .nick("Top k")
-            .blurb("Longest list of predictions in a message")
-            .minimum(1)
-            .maximum(1000)
-            .default_value(default.top_k.get())
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecDouble::builder("threshold")
-            .nick("Threshold")
-            .blurb("Least probability that is reported")
-            .minimum(0.0)
-            .maximum(1.0)
-            .default_value(default.threshold.get())
-            .mutable_playing()
-            .build(),
-        label_list(
-            "allow-labels",
-            "Allowed labels",
-            "Only these labels are reported; empty: all. Example: <Bark,Meow>",
-        ),
-        label_list("deny-labels", "Denied labels", "All labels but these are reported. Example: <Background>"),
-    ]
-}
-
-fn label_list(name: &str, nick: &str, blurb: &str) -> glib::ParamSpec {
-    gst::ParamSpecArray::builder(name)
-        .nick(nick)
-        .blurb(blurb)
-        .element_spec(
-            &glib::ParamSpecString::builder("label").nick("Label").blurb("A label of the model, exactly").build(),
-        )
-        .mutable_playing()
-        .build()
-}
-
-fn output_properties(default: &Settings) -> Vec<glib::ParamSpec> {
-    vec![
-        glib::ParamSpecBoolean::builder("post-messages")
-            .nick("Post messages")
-            .blurb("Post an element message 'soundclassify' on the bus for each window")
-            .default_value(default.post_messages)
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecBoolean::builder("emit-tags")
-            .nick("Emit tags")
-            .blurb("Send a tag event downstream when the best label changes")
-            .default_value(default.emit_tags)
-            .mutable_playing()
-            .build(),
-        glib::ParamSpecEnum::builder_with_default("sync", default.sync)
-            .nick("Sync")
-            .blurb("Whether the streaming thread waits for results")
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecUInt::builder("max-pending")
-            .nick("Max pending")
-            .blurb(
-                "Windows that may wait for the model when the streaming thread does not wait; beyond it the oldest is \
-                 dropped and counted",
-            )
-            .minimum(1)
-            .maximum(1000)
-            .default_value(default.max_pending)
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
-            .nick("Statistics")
-            .blurb(
-                "windows, classified, gated, dropped, invalid-samples, errors; inference-time-mean, \
-                 inference-time-p99, latency-p99 (ns); pending, batch-mean, real-time-factor",
-            )
-            .read_only()
-            .build(),
-    ]
-}
-
-fn engine_properties(default: &Settings) -> Vec<glib::ParamSpec> {
-    vec![
-        glib::ParamSpecUInt::builder("threads")
-            .nick("Threads")
-            .blurb("Threads of ONNX Runtime within one model run; 0: its own choice")
-            .minimum(0)
-            .maximum(64)
-            .default_value(default.threads)
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecEnum::builder_with_default("execution-provider", default.execution_provider)
-            .nick("Execution provider")
-            .blurb("Hardware and library that ONNX Runtime runs the network with")
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecInt::builder("device")
-            .nick("Device")
-            .blurb("Device index, for execution providers that have several")
-            .minimum(0)
-            .maximum(i32::MAX)
-            .default_value(default.device)
-            .mutable_ready()
-            .build(),
-    ]
+// A number of any type, as `gst-launch-1.0` makes integers of what has no point.
+fn probability(value: &glib::Value) -> Option<f64> {
+    let number = value.transform::<f64>().ok()?.get::<f64>().ok()?;
+    (0.0..=1.0).contains(&number).then_some(number)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::properties::PROPERTIES;
     use super::*;
 
     #[test]
@@ -441,9 +275,24 @@ mod tests {
         for spec in PROPERTIES.iter().filter(|spec| spec.name() != "stats") {
             assert!(!spec.nick().is_empty() && spec.blurb().is_some_and(|blurb| blurb.len() > 10), "{}", spec.name());
             let (value, default) = (settings.value(spec.name()), spec.default_value());
-            if spec.value_type() != gst::Array::static_type() {
+            // No structure can't be written as text.
+            if ![gst::Array::static_type(), gst::Structure::static_type()].contains(&spec.value_type()) {
                 assert_eq!(value.serialize().ok(), default.serialize().ok(), "{}", spec.name());
             }
         }
+    }
+
+    #[test]
+    fn label_thresholds_are_numbers_of_any_type_from_0_to_1() {
+        gst::init().unwrap();
+        let thresholds = gst::Structure::builder("thresholds")
+            .field("Bark", 0.25)
+            .field("Meow", 1i32)
+            .field("Rain", 2.0)
+            .field("Knock", "often");
+        let settings = Settings { label_thresholds: Some(thresholds.build()), ..Settings::default() };
+        let told: Vec<_> = settings.label_thresholds().into_iter().collect();
+        let wanted = [("Bark", Some(0.25)), ("Knock", None), ("Meow", Some(1.0)), ("Rain", None)];
+        assert_eq!(told, wanted.map(|(label, value)| (label.to_string(), value)));
     }
 }

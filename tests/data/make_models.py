@@ -110,6 +110,13 @@ def main():
                  helper.make_node("Log", ["negative"], ["logits"])],
          [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", CLASSES])],
          [constant("weights", WEIGHTS), constant("zero", [0.0]), constant("minus", [-1.0])])
+    # How loud it is: the window's mean and twice its negative, against nothing.
+    save("loudness", [helper.make_node("ReduceMean", ["input"], ["mean"], axes=[1, 2, 3], keepdims=1),
+                      helper.make_node("Flatten", ["mean"], ["flat"], axis=1),
+                      helper.make_node("Add", ["flat", "middle"], ["loud"]),
+                      helper.make_node("MatMul", ["loud", "signs"], ["logits"])],
+         [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", CLASSES])],
+         [constant("middle", [3.0]), constant("signs", [[2.0, -2.0, 0.0]])])
     # Hands its input on: scores are the window's values. See tests/features.rs.
     save("hands-on", [helper.make_node("Flatten", ["input"], ["scores"], axis=1)],
          [value("input", ["batch", "rows", "columns"])], [value("scores", ["batch", "values"])])
@@ -147,15 +154,17 @@ def main():
          helper.make_node("MatMul", ["state_in", "turn"], ["state_out"])], "body",
         [value("iteration", [], INT64), value("condition_in", [], BOOL), value("state_in", [size, size])],
         [value("condition_out", [], BOOL), value("state_out", [size, size])])
-    save("slow", [*first, helper.make_node("ConstantOfShape", ["shape"], ["square"]),
-                  helper.make_node("EyeLike", ["square"], ["turn"]),
-                  helper.make_node("Loop", ["trips", "hang", "square"], ["turned"], body=body),
-                  helper.make_node("ReduceMax", ["turned"], ["nothing"], keepdims=0),
-                  *linear_nodes(target="own"), helper.make_node("Add", ["own", "nothing"], ["logits"])],
-         [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", CLASSES])],
-         [constant("weights", WEIGHTS), constant("limit", 1.0), constant("trips", 1500, np.int64),
-          constant("shape", [size, size], np.int64),
-          constant("starts", [0, 0, 0, 0], np.int64), constant("ends", [2**31, 1, 1, 1], np.int64)])
+    # The same only for loud windows, and for every one: that one is slow to load, too.
+    for name, limit in [("slow", 1.0), ("slow-start", -1.0)]:
+        save(name, [*first, helper.make_node("ConstantOfShape", ["shape"], ["square"]),
+                      helper.make_node("EyeLike", ["square"], ["turn"]),
+                      helper.make_node("Loop", ["trips", "hang", "square"], ["turned"], body=body),
+                      helper.make_node("ReduceMax", ["turned"], ["nothing"], keepdims=0),
+                      *linear_nodes(target="own"), helper.make_node("Add", ["own", "nothing"], ["logits"])],
+             [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", CLASSES])],
+             [constant("weights", WEIGHTS), constant("limit", limit), constant("trips", 1500, np.int64),
+              constant("shape", [size, size], np.int64),
+              constant("starts", [0, 0, 0, 0], np.int64), constant("ends", [2**31, 1, 1, 1], np.int64)])
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The element in a harness: what goes through, what is told, when, and what happens when something is wrong.
 
+mod events;
 mod faults;
 mod life;
+mod live;
 mod parity;
 mod passthrough;
 mod rig;

@@ -6,7 +6,7 @@ use std::sync::Once;
 
 use gst::prelude::*;
 use gst_check::Harness;
-use gstsoundclassify::Classification;
+use gstsoundclassify::{Classification, ClassificationEvent, EventKind};
 
 /// Rate of the test models, Hz.
 pub(crate) const RATE: usize = 8000;
@@ -147,6 +147,12 @@ impl Rig {
         heard
     }
 
+    /// All events that were told since the last call.
+    pub(crate) fn events(&self) -> Vec<ClassificationEvent> {
+        let messages = std::iter::from_fn(|| self.bus.pop_filtered(&[gst::MessageType::Element]));
+        messages.map(|message| ClassificationEvent::try_from(message.structure().unwrap()).unwrap()).collect()
+    }
+
     /// Texts of warnings on the bus; call it before [`Self::heard`], which drops other messages.
     pub(crate) fn warnings(&self) -> Vec<String> {
         texts(&self.bus, gst::MessageType::Warning)
@@ -186,6 +192,20 @@ pub(crate) fn buffer(samples: &[f32], pts: Option<gst::ClockTime>) -> gst::Buffe
     let mut buffer = gst::Buffer::from_slice(bytes);
     buffer.get_mut().unwrap().set_pts(pts);
     buffer
+}
+
+/// Kinds of events, in order.
+pub(crate) fn kinds(events: &[ClassificationEvent]) -> Vec<EventKind> {
+    events.iter().map(|event| event.kind).collect()
+}
+
+/// Noise of these lengths, ms, and levels, 0…1; the network `loudness` hears "Bark" where it is loud.
+pub(crate) fn scene(parts: &[(usize, f32)]) -> Vec<f32> {
+    let part = |(seed, part): (usize, &(usize, f32))| {
+        let (length, level) = *part;
+        noise(length * RATE / 1000, seed as u32 + 1).into_iter().map(move |sample| sample * level)
+    };
+    parts.iter().enumerate().flat_map(part).collect()
 }
 
 /// Noise in ±0.25, the same for the same seed.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The real thing: GStreamer's own programs, the pipelines and the listeners, as processes on the built plugin.
 
+mod acting;
 mod element;
 mod faults;
 mod listeners;

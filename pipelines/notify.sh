@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Tells when somebody knocks or rings at the door: once for each time, not once for each window. From the microphone, or
+# a recording.
+#
+#   pipelines/notify.sh [FILE] [--run COMMAND] [PROPERTY=VALUE...]
+#
+# Prints time and label, and calls COMMAND with both if it is given, such as: --run 'notify-send "$2 at the door"'.
+# Other sounds: allow-labels='<Bark, Baby_cry>'; surer ones: event-on=0.8. gst-inspect-1.0 soundclassify tells more.
+set -euo pipefail
+source "$(dirname "$0")/common.sh"
+
+# Lines "kind id time duration probability peak label" → a notice for each start.
+notify() {
+  trap '' INT
+  local kind _id time _duration _probability _peak label
+  while read -r kind _id time _duration _probability _peak label; do
+    [[ $kind == start ]] || continue
+    printf '%s %s\n' "$time" "$label"
+    [[ -z $1 ]] || bash -c "$1" notify "$time" "$label" </dev/null || say "the command failed: $1"
+  done
+}
+
+read_arguments 'run' "$@"
+[[ ${#arguments[@]} -le 1 ]] || wrong_usage "one file at most is wanted"
+prepare
+
+sound=(autoaudiosrc ! queue)
+[[ ${#arguments[@]} == 0 ]] || sound=(filesrc location="${arguments[0]}" ! decodebin)
+tell_events "${sound[@]}" ! \
+  soundclassify report=events allow-labels='<Knock, Chime>' "${settings[@]}" ! fakesink | notify "${options[run]:-}"

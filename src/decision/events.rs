@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From probabilities to events that begin and end: hysteresis, least duration, hold.
+//!
+//! A window stands for the time from its own start to that of the next one. An event of a label begins with the first
+//! window at or above `on` and goes on as long as windows are at or above `off`; what is below is a gap, and gaps of up
+//! to `hold` belong to the event. It is over where a longer gap begins. Only events of at least `min_duration` are told:
+//! [`EventKind::Start`] is told by the window that completes it, so the onset lies in the past then. An end is known
+//! once the gap has become too long, or at once when everything ends; its duration never includes that gap.
+//!
+//! All times are nanoseconds of the stream, so the same probabilities over time give the same events for any number of
+//! windows a second, up to the time between two windows at either border.
+
+/// An open event is told again whenever its duration passes another of these.
+const UPDATE_INTERVAL: u64 = 1_000_000_000;
+
+/// What makes an event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventRules {
+    /// Per label, the probability at or above which an event starts; `None` for labels without events.
+    pub on: Vec<Option<f32>>,
+    /// Probability below which a gap begins; above a label's `on` it counts as that.
+    pub off: f32,
+    /// Shorter events are not told, ns.
+    pub min_duration: u64,
+    /// Gaps up to this do not end an event, ns.
+    pub hold: u64,
+}
+
+/// When a window was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventTime<M> {
+    /// Start of the window, ns since the stream's or the last break's beginning; rises from window to window.
+    pub at: u64,
+    /// Time for which the window stands if no other follows, ns.
+    pub span: u64,
+    /// Handed back with the events that begin here.
+    pub mark: M,
+}
+
+/// What happened to an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    /// It began, and lasts long enough by now.
+    Start,
+    /// It goes on: told once a second.
+    Update,
+    /// It is over.
+    End,
+}
+
+/// One telling of an event. Each has exactly one [`EventKind::Start`], then any number of updates, then exactly one
+/// [`EventKind::End`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Event<M> {
+    /// What happened.
+    pub kind: EventKind,
+    /// Number of the event, from 1, in the order of starts.
+    pub id: u64,
+    /// Class number in the model.
+    pub index: usize,
+    /// Mark of the window with which it began.
+    pub onset: M,
+    /// From the onset until now, or, in a gap, until the gap's beginning, ns.
+    pub duration: u64,
+    /// Probability in the newest window.
+    pub probability: f32,
+    /// Greatest probability so far.
+    pub peak: f32,
+}
+
+/// The state machines of all labels. At most one event per label is open.
+#[derive(Debug)]
+pub struct Events<M> {
+    rules: EventRules,
+    tracks: Vec<Option<Track<M>>>,
+    /// Where the newest window ends if no other follows.
+    end: u64,
+    told: u64,
+}
+
+/// An event, told or not yet.
+#[derive(Debug, Clone, Copy)]
+struct Track<M> {
+    start: u64,
+    onset: M,
+    gap: Option<u64>,
+    probability: f32,
+    peak: f32,
+    id: Option<u64>,
+    updates: u64,
+}
+
+impl<M: Copy> Events<M> {
+    /// A machine for each label of `rules`.
+    #[must_use]
+    pub fn new(rules: EventRules) -> Self {
+        let tracks = rules.on.iter().map(|_| None).collect();
+        Self { rules, tracks, end: 0, told: 0 }
+    }
+
+    /// Other rules from the next window on, for the same labels. Events of labels that have none any more end here.
+    pub fn set_rules(&mut self, rules: EventRules, tell: &mut dyn FnMut(Event<M>)) {
+        debug_assert_eq!(rules.on.len(), self.tracks.len());
+        self.rules = rules;
+        for index in 0..self.tracks.len() {
+            if self.rules.on[index].is_none() {
+                self.close_one(index, tell);
+            }
+        }
+    }
+
+    /// Takes the probabilities of the next window, one a label.
+    pub fn push(&mut self, time: EventTime<M>, scores: &[f32], tell: &mut dyn FnMut(Event<M>)) {
+        for (index, score) in scores.iter().enumerate() {
+            self.step(index, time, *score, tell);
+        }
+        self.end = time.at.saturating_add(time.span);
+    }
+
+    /// Takes a window in which nothing is heard.
+    pub fn push_silence(&mut self, time: EventTime<M>, tell: &mut dyn FnMut(Event<M>)) {
+        for index in 0..self.tracks.len() {
+            self.step(index, time, 0.0, tell);
+        }
+        self.end = time.at.saturating_add(time.span);
+    }
+
+    /// Everything ends here: open events end, and times may start anew. Event numbers go on.
+    pub fn close(&mut self, tell: &mut dyn FnMut(Event<M>)) {
+        for index in 0..self.tracks.len() {
+            self.close_one(index, tell);
+        }
+        self.end = 0;
+    }
+
+    /// Takes over the numbering of the events before.
+    pub fn continue_after(&mut self, other: &Self) {
+        self.told = other.told;
+    }
+
+    fn step(&mut self, index: usize, time: EventTime<M>, score: f32, tell: &mut dyn FnMut(Event<M>)) {
+        let Some(on) = self.rules.on[index] else { return };
+        if let Some(track) = &mut self.tracks[index] {
+            track.probability = score;
+            if track.gap.is_some_and(|gap| time.at.saturating_sub(gap) > self.rules.hold) {
+                self.end_one(index, tell);
+            }
+        }
+        let off = self.rules.off.min(on);
+        match &mut self.tracks[index] {
+            Some(track) => track.take(time.at, score, off),
+            empty if score >= on => *empty = Some(Track::new(time, score)),
+            _ => return,
+        }
+        self.tell_growth(index, time.at, tell);
+    }
+
+    // A start once it lasts long enough, then an update for each second.
+    fn tell_growth(&mut self, index: usize, now: u64, tell: &mut dyn FnMut(Event<M>)) {
+        let Some(track) = &mut self.tracks[index] else { return };
+        let duration = track.duration(now);
+        let seconds = duration / UPDATE_INTERVAL;
+        let kind = match track.id {
+            None if duration >= self.rules.min_duration => EventKind::Start,
+            Some(_) if seconds > track.updates => EventKind::Update,
+            _ => return,
+        };
+        track.updates = seconds;
+        if kind == EventKind::Start {
+            self.told += 1;
+            track.id = Some(self.told);
+        }
+        tell(track.event(kind, index, self.told, duration));
+    }
+
+    fn close_one(&mut self, index: usize, tell: &mut dyn FnMut(Event<M>)) {
+        if self.tracks[index].is_some_and(|track| track.id.is_none()) {
+            self.tell_growth(index, self.end, tell);
+        }
+        self.end_one(index, tell);
+    }
+
+    fn end_one(&mut self, index: usize, tell: &mut dyn FnMut(Event<M>)) {
+        let Some(track) = self.tracks[index].take() else { return };
+        if let Some(id) = track.id {
+            tell(track.event(EventKind::End, index, id, track.duration(self.end)));
+        }
+    }
+}
+
+impl<M: Copy> Track<M> {
+    fn new(time: EventTime<M>, score: f32) -> Self {
+        Self { start: time.at, onset: time.mark, gap: None, probability: score, peak: score, id: None, updates: 0 }
+    }
+
+    fn take(&mut self, at: u64, score: f32, off: f32) {
+        self.peak = self.peak.max(score);
+        self.gap = if score >= off { None } else { self.gap.or(Some(at)) };
+    }
+
+    fn duration(&self, now: u64) -> u64 {
+        self.gap.unwrap_or(now).saturating_sub(self.start)
+    }
+
+    fn event(&self, kind: EventKind, index: usize, told: u64, duration: u64) -> Event<M> {
+        let id = self.id.unwrap_or(told);
+        Event { kind, id, index, onset: self.onset, duration, probability: self.probability, peak: self.peak }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn rules(labels: usize) -> EventRules {
+        EventRules { on: vec![Some(0.5); labels], off: 0.35, min_duration: 200 * MS, hold: 500 * MS }
+    }
+
+    fn time(at: u64, span: u64) -> EventTime<u64> {
+        EventTime { at, span, mark: at }
+    }
+
+    // All that one label's scores give at one window per `stride`, closed at the end.
+    fn told(rules: &EventRules, stride: u64, scores: &[f32]) -> Vec<Event<u64>> {
+        let mut told = Vec::new();
+        let mut events = Events::new(rules.clone());
+        for (window, score) in scores.iter().enumerate() {
+            events.push(time(window as u64 * stride, stride), &[*score], &mut |event| told.push(event));
+        }
+        events.close(&mut |event| told.push(event));
+        told
+    }
+
+    fn brief(told: &[Event<u64>]) -> Vec<(EventKind, u64, u64)> {
+        told.iter().map(|event| (event.kind, event.onset / MS, event.duration / MS)).collect()
+    }
+
+    #[test]
+    fn an_event_starts_when_it_is_long_enough_and_ends_where_the_gap_began() {
+        let mut scores = [0.0; 20];
+        scores[2..8].fill(0.8);
+        let told = told(&rules(1), 100 * MS, &scores);
+        assert_eq!(brief(&told), [(EventKind::Start, 200, 200), (EventKind::End, 200, 600)]);
+        assert_eq!((told[0].probability, told[1].probability, told[1].peak), (0.8, 0.0, 0.8));
+    }
+
+    #[test]
+    fn hysteresis_keeps_an_event_between_off_and_on() {
+        let told = told(&rules(1), 100 * MS, &[0.4, 0.5, 0.4, 0.35, 0.34, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(brief(&told), [(EventKind::Start, 100, 200), (EventKind::End, 100, 300)]);
+        assert_eq!(told[1].peak, 0.5);
+    }
+
+    #[test]
+    fn short_ones_are_not_told() {
+        assert_eq!(told(&rules(1), 100 * MS, &[0.0, 0.9, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]), []);
+    }
+
+    #[test]
+    fn gaps_up_to_hold_belong_to_the_event() {
+        let gap = |windows: usize| {
+            let scores = [vec![0.9; 3], vec![0.0; windows], vec![0.9; 3]].concat();
+            brief(&told(&rules(1), 100 * MS, &scores))
+        };
+        let one = [(EventKind::Start, 0, 200), (EventKind::Update, 0, 1000), (EventKind::End, 0, 1100)];
+        assert_eq!(gap(5), one);
+        let two = gap(6);
+        assert_eq!(two.len(), 4);
+        assert_eq!(two[1], (EventKind::End, 0, 300));
+        assert_eq!(two[3], (EventKind::End, 900, 300));
+    }
+
+    #[test]
+    fn without_hold_the_next_window_ends_it() {
+        let rules = EventRules { hold: 0, min_duration: 0, ..rules(1) };
+        let told = told(&rules, 100 * MS, &[0.9, 0.0, 0.9, 0.0]);
+        let ends: Vec<_> =
+            told.iter().filter(|event| event.kind == EventKind::End).map(|e| (e.onset, e.duration)).collect();
+        assert_eq!(ends, [(0, 100 * MS), (200 * MS, 100 * MS)]);
+    }
+
+    #[test]
+    fn updates_come_once_a_second_and_grow() {
+        let told = told(&rules(1), 100 * MS, &[0.9; 36]);
+        let updates: Vec<_> = told.iter().filter(|e| e.kind == EventKind::Update).map(|e| e.duration / MS).collect();
+        assert_eq!(updates, [1000, 2000, 3000]);
+        assert_eq!(told.last().map(|event| event.duration), Some(3600 * MS));
+    }
+
+    #[test]
+    fn the_end_of_everything_ends_events_and_tells_those_that_are_just_long_enough() {
+        assert_eq!(
+            brief(&told(&rules(1), 100 * MS, &[0.0, 0.9, 0.9])),
+            [(EventKind::Start, 100, 200), (EventKind::End, 100, 200)]
+        );
+        assert_eq!(told(&rules(1), 100 * MS, &[0.0, 0.0, 0.9]), []);
+    }
+
+    #[test]
+    fn labels_are_apart_and_ids_rise() {
+        let mut told = Vec::new();
+        let mut events = Events::new(EventRules { min_duration: 0, hold: 0, ..rules(2) });
+        for (window, scores) in [[0.9, 0.0], [0.9, 0.9], [0.0, 0.9], [0.0, 0.9]].iter().enumerate() {
+            events.push(time(window as u64 * 100 * MS, 0), scores, &mut |event| told.push(event));
+        }
+        events.close(&mut |event| told.push(event));
+        let kinds: Vec<_> = told.iter().map(|event| (event.index, event.id, event.kind)).collect();
+        let (start, end) = (EventKind::Start, EventKind::End);
+        assert_eq!(kinds, [(0, 1, start), (1, 2, start), (0, 1, end), (1, 2, end)]);
+    }
+
+    #[test]
+    fn silence_ends_and_a_label_without_events_is_never_told() {
+        let mut told = Vec::new();
+        let mut events = Events::new(EventRules { on: vec![Some(0.5), None], ..rules(2) });
+        for window in 0..5 {
+            events.push(time(window * 100 * MS, 0), &[0.9, 0.9], &mut |event| told.push(event));
+        }
+        for window in 5..20 {
+            events.push_silence(time(window * 100 * MS, 0), &mut |event| told.push(event));
+        }
+        assert!(told.iter().all(|event| event.index == 0));
+        assert_eq!(brief(&told), [(EventKind::Start, 0, 200), (EventKind::End, 0, 500)]);
+    }
+
+    #[test]
+    fn new_rules_end_events_of_labels_that_lose_theirs() {
+        let mut told = Vec::new();
+        let mut events = Events::new(EventRules { min_duration: 0, ..rules(2) });
+        events.push(time(0, 10), &[0.9, 0.9], &mut |event| told.push(event));
+        events.set_rules(EventRules { on: vec![Some(0.5), None], ..rules(2) }, &mut |event| told.push(event));
+        assert_eq!(told.iter().filter(|event| event.kind == EventKind::End).map(|e| e.index).collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn extreme_times_are_no_trouble() {
+        let rules = EventRules { min_duration: u64::MAX, hold: u64::MAX, ..rules(1) };
+        assert_eq!(told(&rules, u64::MAX / 4, &[0.9, 0.0, 0.9]), []);
+    }
+
+    fn any_rules() -> impl Strategy<Value = EventRules> {
+        (0.0f32..1.0, 0.0f32..1.0, 0u64..600, 0u64..600).prop_map(|(on, off, min, hold)| EventRules {
+            on: vec![Some(on)],
+            off,
+            min_duration: min * MS,
+            hold: hold * MS,
+        })
+    }
+
+    /// A piece of a curve: how long, ms, and how probable. Lengths keep clear of `min_duration` and `hold`.
+    fn curve() -> impl Strategy<Value = Vec<(u64, f32)>> {
+        let sound = (700u64..3000, prop::sample::select(vec![0.5f32, 0.9, 1.0]));
+        let dip = (1u64..250, Just(0.1f32));
+        let tail = (1u64..2000, Just(0.4f32));
+        let pause = (1000u64..3000, Just(0.0f32));
+        prop::collection::vec((sound, dip, any::<bool>(), tail, pause), 1..6).prop_map(|parts| {
+            let mut pieces = vec![(1000, 0.0)];
+            for (sound, dip, dips, tail, pause) in parts {
+                pieces.push(sound);
+                pieces.extend(dips.then_some([dip, sound]).into_iter().flatten());
+                pieces.extend([tail, pause]);
+            }
+            pieces
+        })
+    }
+
+    fn sampled(curve: &[(u64, f32)], rate: u64) -> Vec<f32> {
+        let total: u64 = curve.iter().map(|piece| piece.0).sum();
+        let value = |mut at: u64| {
+            let piece = curve.iter().find(|piece| {
+                let inside = at < piece.0;
+                at = at.saturating_sub(piece.0);
+                inside
+            });
+            piece.map_or(0.0, |piece| piece.1)
+        };
+        (0..total * rate / 1000).map(|window| value(window * 1000 / rate)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn each_start_has_exactly_one_end_and_nothing_is_too_short(
+            rules in any_rules(),
+            scores in prop::collection::vec(0.0f32..1.0, 0..200),
+            stride in 10u64..300,
+        ) {
+            let told = told(&rules, stride * MS, &scores);
+            let mut open: Option<Event<u64>> = None;
+            for event in &told {
+                match event.kind {
+                    EventKind::Start => prop_assert!(open.replace(*event).is_none()),
+                    EventKind::Update | EventKind::End => {
+                        let before = if event.kind == EventKind::End { open.take() } else { open.replace(*event) };
+                        let before = before.expect("an open event");
+                        prop_assert_eq!((before.id, before.onset), (event.id, event.onset));
+                        prop_assert!(before.duration <= event.duration && before.peak <= event.peak);
+                    }
+                }
+                prop_assert!(event.duration >= rules.min_duration);
+                prop_assert!(event.peak >= rules.on[0].unwrap());
+            }
+            prop_assert!(open.is_none());
+            let ids: Vec<u64> = told.iter().filter(|e| e.kind == EventKind::End).map(|e| e.id).collect();
+            prop_assert!(ids.iter().zip(1..).all(|(id, count)| *id == count));
+        }
+
+        #[test]
+        fn the_number_of_windows_a_second_moves_borders_by_at_most_one_stride(curve in curve()) {
+            let of = |rate: u64| -> Vec<(u64, u64)> {
+                let told = told(&rules(1), 1000 * MS / rate, &sampled(&curve, rate));
+                let ends = told.iter().filter(|event| event.kind == EventKind::End);
+                ends.map(|event| (event.onset / MS, (event.onset + event.duration) / MS)).collect()
+            };
+            let fine = of(20);
+            for rate in [5, 10] {
+                let coarse = of(rate);
+                prop_assert_eq!(fine.len(), coarse.len());
+                for (one, other) in fine.iter().zip(&coarse) {
+                    let stride = 1000 / rate;
+                    prop_assert!(one.0.abs_diff(other.0) <= stride && one.1.abs_diff(other.1) <= stride, "{:?} {:?}", one, other);
+                }
+            }
+        }
+    }
+}

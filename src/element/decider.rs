@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One model's scores → messages and tags: ensemble, filters, events, and what the application asked to be told.
+
+use std::time::Instant;
+
+use gst::ClockTime;
+use gst::prelude::*;
+
+use super::choices::Report;
+use super::clock::Times;
+use super::message::{self, Classification, ClassificationEvent, Label};
+use super::settings::Settings;
+use crate::decision::{Ensemble, Event, EventTime, Events, Filter, Prediction};
+use crate::model::{Manifest, Model};
+
+/// Where and when one window was.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WindowTime {
+    /// Number since the last reset.
+    pub(super) number: u64,
+    /// Of the window's start.
+    pub(super) times: Times,
+    /// Start of the window, from the last reset on.
+    pub(super) at: ClockTime,
+    /// Time to the next window, or the whole length of one that stands alone.
+    pub(super) span: ClockTime,
+    /// When its last sample arrived.
+    pub(super) due: Instant,
+}
+
+/// Decides on the windows of one stream, in order.
+pub(super) struct Decider {
+    model: Model,
+    duration: ClockTime,
+    ensemble: Ensemble,
+    filter: Filter,
+    events: Events<Times>,
+    report: Option<Report>,
+    tag: bool,
+    best: Option<usize>,
+    tagged: Option<usize>,
+    tags: Option<gst::TagList>,
+}
+
+impl Decider {
+    pub(super) fn new(model: Model, settings: &Settings) -> Self {
+        let manifest = model.manifest();
+        let duration = (manifest.features.window as u64)
+            .mul_div_floor(ClockTime::SECOND.nseconds(), manifest.features.sample_rate.into())
+            .unwrap_or(u64::MAX - 1);
+        Self {
+            duration: ClockTime::from_nseconds(duration),
+            ensemble: Ensemble::new(manifest.labels.len(), settings.ensembles.get() as usize),
+            filter: filter(manifest, settings),
+            events: Events::new(settings.event_rules(manifest)),
+            report: report(settings),
+            tag: settings.emit_tags,
+            model,
+            best: None,
+            tagged: None,
+            tags: None,
+        }
+    }
+
+    /// Length of a window.
+    pub(super) fn duration(&self) -> ClockTime {
+        self.duration
+    }
+
+    /// Takes over the live properties, from the next window on. Events that are not to be told any more end.
+    pub(super) fn configure(&mut self, settings: &Settings, tell: &mut dyn FnMut(gst::Structure)) {
+        let (model, before) = (self.model.clone(), self.report);
+        let manifest = model.manifest();
+        self.filter = filter(manifest, settings);
+        self.ensemble.set_length(settings.ensembles.get() as usize);
+        self.report = report(settings);
+        self.tag = settings.emit_tags;
+        if before == Some(Report::Events) && self.report != before {
+            self.events.close(&mut |event| tell(structure(manifest, &event)));
+        }
+        self.events.set_rules(settings.event_rules(manifest), &mut |event| tell(structure(manifest, &event)));
+    }
+
+    /// Another model's scores come from now on; events of this one end.
+    pub(super) fn replace(&mut self, model: Model, settings: &Settings, tell: &mut dyn FnMut(gst::Structure)) {
+        self.interrupt(tell);
+        let mut next = Self::new(model, settings);
+        next.events.continue_after(&self.events);
+        // Labels may have the same numbers and other names.
+        next.tags = self.tags.take();
+        *self = next;
+    }
+
+    /// The scores of the next window.
+    pub(super) fn classify(&mut self, window: &WindowTime, scores: &[f32], tell: &mut dyn FnMut(gst::Structure)) {
+        let Self { model, ensemble, events, .. } = self;
+        let manifest = model.manifest();
+        let scores = ensemble.push(scores);
+        if self.report == Some(Report::Events) {
+            events.push(window.for_events(), scores, &mut |event| tell(structure(manifest, &event)));
+        }
+        let predictions = self.filter.apply(scores);
+        let best = predictions.first().map(|prediction| prediction.index);
+        let changed = std::mem::replace(&mut self.best, best) != best;
+        let label = |prediction: &Prediction| name(manifest, prediction.index, prediction.probability);
+        let Some(first) = predictions.first() else { return };
+        if self.tag && self.tagged != best {
+            self.tagged = best;
+            self.tags = Some(message::tags(&label(first)));
+        }
+        if self.report == Some(Report::Windows) || (self.report == Some(Report::Changes) && changed) {
+            let told = Classification {
+                timestamp: window.times.timestamp,
+                stream_time: window.times.stream_time,
+                running_time: window.times.running_time,
+                duration: self.duration,
+                window: window.number,
+                predictions: predictions.iter().map(label).collect(),
+                model: manifest.name.clone(),
+            };
+            tell(told.to_structure());
+        }
+    }
+
+    /// The next window is silence.
+    pub(super) fn silence(&mut self, window: &WindowTime, tell: &mut dyn FnMut(gst::Structure)) {
+        self.ensemble.clear();
+        self.best = None;
+        self.miss(window, tell);
+    }
+
+    /// The model has no scores for the next window: nothing to go by for the ensemble, nothing heard for events.
+    pub(super) fn miss(&mut self, window: &WindowTime, tell: &mut dyn FnMut(gst::Structure)) {
+        let manifest = self.model.manifest();
+        if self.report == Some(Report::Events) {
+            self.events.push_silence(window.for_events(), &mut |event| tell(structure(manifest, &event)));
+        }
+    }
+
+    /// The audio breaks off: the ensemble starts anew, events end.
+    pub(super) fn interrupt(&mut self, tell: &mut dyn FnMut(gst::Structure)) {
+        let manifest = self.model.manifest();
+        self.ensemble.clear();
+        self.best = None;
+        self.events.close(&mut |event| tell(structure(manifest, &event)));
+    }
+
+    /// Tags that wait for the streaming thread.
+    pub(super) fn take_tags(&mut self) -> Option<gst::TagList> {
+        self.tags.take()
+    }
+}
+
+impl WindowTime {
+    fn for_events(&self) -> EventTime<Times> {
+        EventTime { at: self.at.nseconds(), span: self.span.nseconds(), mark: self.times }
+    }
+}
+
+fn name(manifest: &Manifest, index: usize, probability: f32) -> Label {
+    Label { label: manifest.labels[index].clone(), index, probability: probability.into() }
+}
+
+fn structure(manifest: &Manifest, event: &Event<Times>) -> gst::Structure {
+    let told = ClassificationEvent {
+        kind: event.kind,
+        event_id: event.id,
+        timestamp: event.onset.timestamp,
+        stream_time: event.onset.stream_time,
+        running_time: event.onset.running_time,
+        duration: ClockTime::try_from(event.duration).unwrap_or(ClockTime::MAX),
+        now: name(manifest, event.index, event.probability),
+        peak: event.peak.into(),
+    };
+    told.to_structure()
+}
+
+fn report(settings: &Settings) -> Option<Report> {
+    settings.post_messages.then_some(settings.report)
+}
+
+fn filter(model: &Manifest, settings: &Settings) -> Filter {
+    let thresholds = model.labels.iter().map(|label| settings.threshold_of(label, model) as f32);
+    Filter::new(
+        &model.labels,
+        &settings.allow_labels.get(),
+        &settings.deny_labels.get(),
+        thresholds.collect(),
+        settings.top_k.get() as usize,
+    )
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The element's model: loaded going to READY, changed from then on.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use super::{CAT, PATIENCE, SoundClassify, lock};
+use crate::Error;
+use crate::element::failure;
+use crate::element::loader::{self, Loaded, Prepared, Request};
+use crate::element::settings::Settings;
+use crate::frontend::Frontend;
+
+impl SoundClassify {
+    // What the application sets while this runs is loaded in the background afterwards.
+    pub(super) fn load(&self) -> Result<(), gst::ErrorMessage> {
+        let settings = lock(&self.settings).clone();
+        crate::element::tell_plugin_directory();
+        let begun = Instant::now();
+        let request = self.request(&settings, self.lives.fetch_add(1, Ordering::Relaxed));
+        let loaded = loader::load(&request).map_err(|error| failure::message(&error))?;
+        gst::info!(CAT, imp = self, "model {} ready after {:?}", loaded.model.manifest().name, begun.elapsed());
+        let settings = self.take_over(&loaded);
+        *lock(&self.loaded) = Some(loaded);
+        self.warn_of_unknown_labels(&settings);
+        let wanted = lock(&self.settings).clone();
+        if wanted.model != request.name {
+            self.ask_for_model(&wanted);
+        }
+        Ok(())
+    }
+
+    fn request(&self, settings: &Settings, life: u64) -> Request {
+        Request { name: settings.model.clone(), options: settings.engine_options(), life }
+    }
+
+    // From READY on, in the background.
+    pub(super) fn ask_for_model(&self, settings: &Settings) {
+        let life = lock(&self.loaded).as_ref().map(|loaded| loaded.life);
+        if let Some(life) = life {
+            self.loader.ask(&self.obj(), self.request(settings, life));
+        }
+    }
+
+    fn take_over(&self, loaded: &Loaded) -> Settings {
+        let mut settings = lock(&self.settings);
+        settings.suggest(&loaded.model.manifest().defaults);
+        settings.clone()
+    }
+
+    /// A model was loaded in the background, or was not.
+    pub(in crate::element) fn loaded(&self, request: &Request, outcome: Result<Loaded, Error>) {
+        let new = match outcome {
+            Ok(new) => new,
+            Err(error) => return self.keep_model(request, &error),
+        };
+        let old = {
+            let mut loaded = lock(&self.loaded);
+            match loaded.as_mut() {
+                // The element went to NULL meanwhile.
+                None => return,
+                Some(old) if old.life != request.life => return,
+                Some(old) if old.is_same(&new) => {
+                    old.name = new.name;
+                    return;
+                }
+                Some(old) => std::mem::replace(old, new.clone()),
+            }
+        };
+        gst::info!(CAT, imp = self, "model {} follows {}", new.name, old.name);
+        let settings = self.take_over(&new);
+        self.switch_to(new);
+        self.configure(&settings);
+        self.warn_of_unknown_labels(&settings);
+    }
+
+    pub(super) fn switch_to(&self, loaded: Loaded) {
+        let settings = lock(&self.settings).clone();
+        let next = prepare(loaded, &settings);
+        let before = match lock(&self.state).as_mut() {
+            Some(state) => state.next.replace(next),
+            None => None,
+        };
+        drop(before);
+    }
+
+    fn keep_model(&self, request: &Request, error: &Error) {
+        let Some(kept) = lock(&self.loaded).as_ref().filter(|old| old.life == request.life).map(|old| old.name.clone())
+        else {
+            return;
+        };
+        let mut settings = lock(&self.settings);
+        if settings.model == request.name {
+            settings.model.clone_from(&kept);
+        }
+        drop(settings);
+        gst::element_imp_warning!(
+            self,
+            gst::LibraryError::Settings,
+            ("model {} can't be used, {kept} stays: {error}", request.name),
+            ["audio goes on with the old model; set the property model again"]
+        );
+        self.obj().notify("model");
+    }
+
+    // A model that is ready takes over between two buffers.
+    pub(super) fn switch(&self) {
+        let waits = lock(&self.state).as_ref().is_some_and(|state| state.next.is_some());
+        if !waits {
+            return;
+        }
+        let settings = lock(&self.settings).clone();
+        let mut outcome = Ok(());
+        let switched = catch_unwind(AssertUnwindSafe(|| {
+            lock(&self.state).as_mut().and_then(|state| {
+                let (after, input) = state.analysis.switch(state.next.take()?, &settings);
+                outcome = input;
+                Some((after, state.analysis.results()))
+            })
+        }));
+        self.follow(switched, PATIENCE);
+        self.warn_of_input(outcome);
+    }
+}
+
+/// Everything that is costly to make for a model.
+pub(super) fn prepare(loaded: Loaded, settings: &Settings) -> Prepared {
+    let frontend = Frontend::new(&loaded.model.manifest().features, settings.oversamples.get());
+    Prepared { loaded, frontend }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the element warns of.
+
+use gst::subclass::prelude::*;
+
+use super::{CAT, SoundClassify, lock};
+use crate::decision::unknown_label_hint;
+use crate::element::input::InputError;
+use crate::element::loader::Loaded;
+use crate::element::settings::Settings;
+
+impl SoundClassify {
+    pub(super) fn warn_of_unknown_labels(&self, settings: &Settings) {
+        let Some(Loaded { model, .. }) = lock(&self.loaded).clone() else { return };
+        let labels = &model.manifest().labels;
+        let thresholds = settings.label_thresholds();
+        let names = |of: Vec<String>, property| of.into_iter().map(move |name| (property, name));
+        let all = names(settings.allow_labels.get(), "allow-labels")
+            .chain(names(settings.deny_labels.get(), "deny-labels"))
+            .chain(names(thresholds.keys().cloned().collect(), "label-thresholds"));
+        for (property, name) in all {
+            if let Some(near) = unknown_label_hint(&name, labels) {
+                self.warn_of_unknown_label(property, &name, &near);
+            }
+        }
+        for (name, _) in thresholds.iter().filter(|(_, value)| value.is_none()) {
+            gst::element_imp_warning!(
+                self,
+                gst::LibraryError::Settings,
+                ("label-thresholds: the value of \"{name}\" is no number of 0…1"),
+                ["the value has no effect"]
+            );
+        }
+    }
+
+    fn warn_of_unknown_label(&self, property: &str, name: &str, near: &[&str]) {
+        let hint =
+            if near.is_empty() { "nothing like it is there".into() } else { format!("near: {}", near.join(", ")) };
+        gst::element_imp_warning!(
+            self,
+            gst::LibraryError::Settings,
+            ("{property}: \"{name}\" is no label of this model; {hint}"),
+            ["the name has no effect"]
+        );
+    }
+
+    pub(super) fn warn_of_input(&self, outcome: Result<(), InputError>) {
+        if let Err(error) = outcome {
+            gst::element_imp_warning!(
+                self,
+                gst::LibraryError::Settings,
+                ("{error}"),
+                ["audio goes on without analysis"]
+            );
+        }
+    }
+
+    pub(super) fn warn_of_buffer(&self, error: &InputError) -> usize {
+        gst::warning!(CAT, imp = self, "{error}; the buffer goes on without analysis");
+        0
+    }
+}

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is on its way, in the order of the stream: windows with or without an answer, breaks, other models.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::decider::WindowTime;
+use super::loader::Retired;
+use crate::model::Model;
+
+/// What becomes of a window that is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It goes to the model.
+    Window,
+    /// It is too quiet.
+    Silence,
+    /// The model rests.
+    Missed,
+}
+
+/// What a window's decision goes by.
+pub(super) enum Answer {
+    Scores(Vec<f32>),
+    Silence,
+    Missed,
+}
+
+/// Another model, and what the one before leaves behind.
+pub(super) struct Switch {
+    pub(super) model: Model,
+    pub(super) old: Retired,
+}
+
+/// One thing on its way.
+pub(super) struct Pending {
+    ticket: u64,
+    entry: Entry,
+    decided: bool,
+}
+
+enum Entry {
+    Window { time: WindowTime, answer: Option<Answer> },
+    Break,
+    Switch(Option<Box<Switch>>),
+}
+
+/// What is to be decided next.
+pub(super) enum Step {
+    Window(WindowTime, Answer),
+    Break,
+    Switch(Box<Switch>),
+}
+
+impl Pending {
+    /// A window. `ticket` rises from one to the next and never falls back.
+    pub(super) fn window(ticket: u64, time: WindowTime, kind: Kind) -> Self {
+        let answer = match kind {
+            Kind::Window => None,
+            Kind::Silence => Some(Answer::Silence),
+            Kind::Missed => Some(Answer::Missed),
+        };
+        Self::new(ticket, Entry::Window { time, answer })
+    }
+
+    /// The audio breaks off.
+    pub(super) fn interruption(ticket: u64) -> Self {
+        Self::new(ticket, Entry::Break)
+    }
+
+    /// Another model's windows follow.
+    pub(super) fn switch(ticket: u64, switch: Switch) -> Self {
+        Self::new(ticket, Entry::Switch(Some(Box::new(switch))))
+    }
+
+    /// When it was, if it is a window.
+    pub(super) fn time(&self) -> Option<WindowTime> {
+        match &self.entry {
+            Entry::Window { time, .. } => Some(*time),
+            _ => None,
+        }
+    }
+
+    /// Whether another model's windows follow.
+    pub(super) fn is_switch(&self) -> bool {
+        matches!(self.entry, Entry::Switch(_))
+    }
+
+    fn new(ticket: u64, entry: Entry) -> Self {
+        Self { ticket, entry, decided: false }
+    }
+
+    fn is_unanswered(&self) -> bool {
+        matches!(self.entry, Entry::Window { answer: None, .. }) && !self.decided
+    }
+}
+
+/// All that is on its way; what is decided stays until it is told.
+#[derive(Default)]
+pub(super) struct Queue {
+    entries: VecDeque<Pending>,
+    spare: Vec<Vec<f32>>,
+}
+
+impl Queue {
+    pub(super) fn push(&mut self, pending: Pending) {
+        self.entries.push_back(pending);
+    }
+
+    /// Ticket of the oldest that is not told.
+    pub(super) fn front(&self) -> Option<u64> {
+        self.entries.front().map(|pending| pending.ticket)
+    }
+
+    /// Windows that are not decided on.
+    pub(super) fn windows(&self) -> usize {
+        self.entries.iter().filter(|pending| !pending.decided && pending.time().is_some()).count()
+    }
+
+    /// Whether this is a window without an answer.
+    pub(super) fn awaits(&self, ticket: u64) -> bool {
+        self.entries.iter().any(|pending| pending.ticket == ticket && pending.is_unanswered())
+    }
+
+    /// A window's answer. Answers of one model come in order; windows of a model before that have waited for longer
+    /// than `patience` are missed.
+    pub(super) fn answer(&mut self, ticket: u64, given: Answer, patience: Duration) {
+        let mut given = Some(given);
+        for pending in &mut self.entries {
+            let own = pending.ticket == ticket;
+            let unanswered = pending.is_unanswered();
+            if let Entry::Window { answer, time } = &mut pending.entry
+                && unanswered
+                && (own || time.due.elapsed() > patience)
+            {
+                *answer = if own { given.take() } else { Some(Answer::Missed) };
+            }
+            if own {
+                return;
+            }
+        }
+    }
+
+    /// The next that can be decided on, and its ticket.
+    pub(super) fn next(&mut self) -> Option<(u64, Step)> {
+        let pending = self.entries.iter_mut().find(|pending| !pending.decided)?;
+        let step = match &mut pending.entry {
+            Entry::Window { time, answer, .. } => Step::Window(*time, answer.take()?),
+            Entry::Break => Step::Break,
+            Entry::Switch(switch) => Step::Switch(switch.take()?),
+        };
+        pending.decided = true;
+        Some((pending.ticket, step))
+    }
+
+    /// Takes one out.
+    pub(super) fn remove(&mut self, ticket: u64) -> Option<Pending> {
+        let position = self.entries.iter().position(|pending| pending.ticket == ticket)?;
+        self.entries.remove(position)
+    }
+
+    /// Takes out all windows that are not decided on; gives their number.
+    pub(super) fn forget_windows(&mut self) -> u64 {
+        let before = self.entries.len();
+        self.entries.retain(|pending| pending.decided || pending.time().is_none());
+        (before - self.entries.len()) as u64
+    }
+
+    /// A copy of a window's scores.
+    pub(super) fn copy(&mut self, scores: &[f32]) -> Vec<f32> {
+        let mut copy = self.spare.pop().unwrap_or_default();
+        copy.clear();
+        copy.extend_from_slice(scores);
+        copy
+    }
+
+    /// Takes back the memory of such a copy.
+    pub(super) fn reuse(&mut self, scores: Vec<f32>) {
+        self.spare.push(scores);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::element::clock::Times;
+    use gst::ClockTime;
+
+    fn window(ticket: u64, kind: Kind) -> Pending {
+        let times = Times { timestamp: ClockTime::ZERO, stream_time: None, running_time: None };
+        let (at, span) = (ClockTime::ZERO, ClockTime::ZERO);
+        Pending::window(ticket, WindowTime { number: ticket, times, at, span, due: Instant::now() }, kind)
+    }
+
+    fn decided(queue: &mut Queue) -> Vec<u64> {
+        std::iter::from_fn(|| queue.next().map(|(ticket, _)| ticket)).collect()
+    }
+
+    #[test]
+    fn silence_waits_for_the_windows_before() {
+        let mut queue = Queue::default();
+        queue.push(window(0, Kind::Window));
+        queue.push(window(1, Kind::Silence));
+        queue.push(Pending::interruption(2));
+        assert_eq!(decided(&mut queue), [0; 0]);
+        queue.answer(0, Answer::Missed, Duration::MAX);
+        assert_eq!(decided(&mut queue), [0, 1, 2]);
+        assert_eq!(queue.front(), Some(0));
+    }
+
+    #[test]
+    fn early_answers_wait_and_late_ones_are_missed() {
+        let mut queue = Queue::default();
+        queue.push(window(0, Kind::Window));
+        queue.push(window(1, Kind::Window));
+        queue.answer(1, Answer::Scores(vec![1.0]), Duration::MAX);
+        assert_eq!(decided(&mut queue), [0; 0]);
+        queue.push(window(2, Kind::Window));
+        queue.answer(2, Answer::Scores(vec![1.0]), Duration::ZERO);
+        assert_eq!(decided(&mut queue), [0, 1, 2]);
+        assert!(!queue.awaits(0));
+    }
+
+    #[test]
+    fn windows_are_forgotten_and_the_rest_is_not() {
+        let mut queue = Queue::default();
+        queue.push(window(0, Kind::Silence));
+        queue.next();
+        queue.push(window(1, Kind::Window));
+        queue.push(Pending::interruption(2));
+        assert_eq!((queue.windows(), queue.forget_windows()), (1, 1));
+        assert_eq!(decided(&mut queue), [2]);
+        assert!(queue.remove(0).is_some_and(|pending| pending.time().is_some()));
+    }
+}

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Changes while audio runs: properties, and the model itself.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use gst::ClockTime;
+use gst::prelude::*;
+use gstsoundclassify::model::{Engine, EngineOptions, Model};
+use gstsoundclassify::{Classification, ClassificationEvent, EventKind};
+use proptest::prelude::*;
+
+use crate::rig::{RATE, Rig, TestModel, kinds, noise, pts, scene, texts};
+
+/// A model that calls itself `name` and its labels otherwise, at twice the rate of the other test models.
+fn other_model(name: &str) -> TestModel {
+    TestModel::with("loudness", |text| {
+        text.replace("\"test\"", &format!("{name:?}"))
+            .replace("\"Bark\"", "\"Rain\"")
+            .replace("sample-rate = 8000", "sample-rate = 16000")
+            .replace("window = 0.112", "window = 0.056")
+    })
+}
+
+fn set_model(rig: &Rig, model: &TestModel) {
+    rig.element.set_property("model", model.manifest().to_str().unwrap());
+}
+
+/// Plays second after second until `done`; gives all that was heard.
+#[track_caller]
+fn play_until(
+    rig: &mut Rig,
+    second: &mut usize,
+    mut done: impl FnMut(&Rig, &[Classification]) -> bool,
+) -> Vec<Classification> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut heard = Vec::new();
+    while !done(rig, &heard) {
+        assert!(Instant::now() < deadline, "it takes too long");
+        rig.push(&noise(RATE, *second as u32 + 1), Some(pts(*second * RATE, RATE)));
+        while rig.harness.try_pull().is_some() {}
+        *second += 1;
+        heard.extend(rig.heard());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    heard
+}
+
+#[test]
+fn another_model_takes_over_at_a_window_border() {
+    let (first, second) = (TestModel::new("linear"), other_model("other"));
+    for sync in ["always", "never"] {
+        let mut rig = Rig::with(&first, |element| element.set_property_from_str("sync", sync));
+        rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+        rig.push(&noise(RATE, 1), Some(ClockTime::ZERO));
+        set_model(&rig, &second);
+        let is_other = |told: &Classification| told.model == "other";
+        let mut at = 1;
+        let heard = play_until(&mut rig, &mut at, |_, heard| heard.iter().any(is_other));
+        let border = heard.iter().position(is_other).unwrap();
+        let (before, after) = heard.split_at(border);
+        assert!(before.iter().all(|told| told.model == "test" && told.duration == ClockTime::from_mseconds(112)));
+        assert!(after.iter().all(|told| is_other(told) && told.duration == ClockTime::from_mseconds(56)));
+        assert_eq!(after[0].window, 0, "windows begin anew");
+        assert!(heard.windows(2).all(|pair| pair[0].timestamp < pair[1].timestamp), "in order");
+        assert_eq!(after[0].timestamp.nseconds() % ClockTime::SECOND.nseconds(), 0, "between two buffers");
+        assert_eq!(texts(&rig.bus, gst::MessageType::Warning), [""; 0]);
+    }
+}
+
+#[test]
+fn events_end_when_another_model_takes_over_and_their_numbers_go_on() {
+    let (first, second) = (TestModel::new("loudness"), other_model("other"));
+    let mut rig = Rig::with(&first, |element| element.set_property_from_str("report", "events"));
+    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    rig.push(&noise(RATE, 1), Some(ClockTime::ZERO));
+    set_model(&rig, &second);
+    let mut told: Vec<ClassificationEvent> = rig.events();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    for second in 1.. {
+        rig.push(&noise(RATE, 1), Some(pts(second * RATE, RATE)));
+        told.extend(rig.events());
+        if told.iter().any(|event| event.now.label == "Rain") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{told:?}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    rig.eos();
+    told.extend(rig.events());
+    told.retain(|event| event.kind != EventKind::Update);
+    let brief: Vec<_> = told.iter().map(|event| (event.now.label.as_str(), event.event_id)).collect();
+    assert_eq!(kinds(&told), [EventKind::Start, EventKind::End, EventKind::Start, EventKind::End]);
+    assert_eq!(brief, [("Bark", 1), ("Bark", 1), ("Rain", 2), ("Rain", 2)]);
+}
+
+#[test]
+fn a_model_that_can_not_be_used_leaves_the_old_one() {
+    let first = TestModel::new("linear");
+    let mut rig = Rig::plain(&first);
+    let unfit = TestModel::new("four-classes");
+    for (at, broken) in [PathBuf::from("/nowhere/dogs.toml"), unfit.manifest()].into_iter().enumerate() {
+        rig.element.set_property("model", broken.to_str().unwrap());
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let mut warnings = Vec::new();
+        while warnings.is_empty() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+            warnings = rig.warnings();
+        }
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].contains(broken.to_str().unwrap()) && warnings[0].contains("stays"), "{warnings:?}");
+        assert_eq!(rig.element.property::<String>("model"), first.manifest().to_str().unwrap());
+        rig.push(&noise(RATE, 1), Some(pts(at * RATE, RATE)));
+        let heard = rig.heard();
+        assert!(!heard.is_empty() && heard.iter().all(|told| told.model == "test"));
+    }
+}
+
+#[test]
+fn the_last_of_many_models_wins() {
+    let first = TestModel::new("linear");
+    let others: Vec<_> = (0..20).map(|number| other_model(&format!("other-{number}"))).collect();
+    let mut rig = Rig::plain(&first);
+    for model in &others {
+        set_model(&rig, model);
+    }
+    let mut at = 0;
+    play_until(&mut rig, &mut at, |_, heard| heard.iter().any(|told| told.model == "other-19"));
+    let heard = play_until(&mut rig, &mut at, |_, heard| heard.len() > 20);
+    assert!(heard.iter().all(|told| told.model == "other-19"));
+}
+
+fn engine_of(model: &TestModel) -> Weak<Engine> {
+    let model = Model::load(model.manifest().to_str().unwrap()).unwrap();
+    Arc::downgrade(&Engine::shared(&model, &EngineOptions::default()).unwrap())
+}
+
+#[test]
+fn the_old_engine_is_freed() {
+    // A network of its own: engines are shared with the other tests.
+    let first = TestModel::with("time-axis", |text| text.replace("softmax", "sigmoid"));
+    let second = other_model("other");
+    let mut rig = Rig::plain(&first);
+    let engine = engine_of(&first);
+    assert!(engine.upgrade().is_some());
+    set_model(&rig, &second);
+    let mut at = 0;
+    play_until(&mut rig, &mut at, |_, heard| heard.iter().any(|told| told.model == "other"));
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while engine.upgrade().is_some() {
+        assert!(Instant::now() < deadline, "somebody still holds the old engine");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn the_same_model_again_changes_nothing() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    for second in 0..5 {
+        set_model(&rig, &model);
+        rig.push(&noise(RATE, 1), Some(pts(second * RATE, RATE)));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(rig.heard().iter().filter(|told| told.window == 0).count(), 1);
+}
+
+#[test]
+fn a_model_set_in_ready_is_used_from_then_on() {
+    let (first, second) = (TestModel::new("linear"), other_model("other"));
+    let (element, bus) = crate::rig::element(&first.manifest());
+    element.set_state(gst::State::Ready).unwrap();
+    element.set_property("model", second.manifest().to_str().unwrap());
+    let harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
+    let mut rig = Rig { harness, element, bus };
+    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    let mut at = 0;
+    play_until(&mut rig, &mut at, |_, heard| heard.iter().any(|told| told.model == "other"));
+}
+
+#[test]
+fn a_state_change_does_not_wait_for_a_load() {
+    let (model, slow) = (TestModel::new("linear"), TestModel::new("slow-start"));
+    let mut rig = Rig::plain(&model);
+    let weak = rig.element.downgrade();
+    set_model(&rig, &slow);
+    rig.push(&noise(RATE, 1), Some(ClockTime::ZERO));
+    assert!(!rig.heard().is_empty(), "the old model goes on");
+    let begun = Instant::now();
+    rig.element.set_state(gst::State::Null).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert_eq!(rig.warnings(), [""; 0]);
+    let Rig { harness, element, bus } = rig;
+    // Messages on the bus hold the element.
+    bus.set_flushing(true);
+    drop((harness, element, bus));
+    assert!(weak.upgrade().is_none(), "something still holds the element");
+}
+
+#[test]
+fn another_life_does_not_get_the_model_of_the_last_one() {
+    let (first, slow, second) = (TestModel::new("linear"), TestModel::new("slow-start"), other_model("other"));
+    let mut rig = Rig::plain(&first);
+    set_model(&rig, &slow);
+    rig.element.set_state(gst::State::Null).unwrap();
+    set_model(&rig, &second);
+    rig.element.set_state(gst::State::Playing).unwrap();
+    rig.harness.push_event(gst::event::StreamStart::new("again"));
+    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    rig.harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<ClockTime>::new()));
+    let mut at = 0;
+    let begun = Instant::now();
+    let heard = play_until(&mut rig, &mut at, |_, heard| heard.len() > 20 && begun.elapsed() > Duration::from_secs(3));
+    assert!(heard.iter().all(|told| told.model == "other"));
+    assert_eq!(rig.element.property::<String>("model"), second.manifest().to_str().unwrap());
+}
+
+#[test]
+fn a_model_that_hangs_can_be_replaced() {
+    let (first, second) = (TestModel::new("hangs"), other_model("other"));
+    let mut rig = Rig::with(&first, |element| element.set_property_from_str("sync", "never"));
+    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    let loud: Vec<f32> = (0..RATE).map(|n| (n as f32 * 0.4).sin() * 0.9).collect();
+    rig.push(&loud, Some(ClockTime::ZERO));
+    set_model(&rig, &second);
+    let mut at = 1;
+    play_until(&mut rig, &mut at, |_, heard| heard.iter().any(|told| told.model == "other"));
+}
+
+/// Everything that may change while playing, drawn by `die`.
+fn change_something(element: &gst::Element, models: &[PathBuf], die: &mut impl FnMut(u32) -> u32) {
+    let fraction = f64::from(die(100)) / 100.0;
+    match die(20) {
+        0 => element.set_property("ensembles", die(256) + 1),
+        1 => element.set_property("top-k", die(1000) + 1),
+        2 => element.set_property("threshold", fraction / 2.0),
+        3 => element.set_property("label-thresholds", gst::Structure::builder("t").field("Bark", fraction).build()),
+        4 => element.set_property("label-thresholds", None::<gst::Structure>),
+        5 => element.set_property("allow-labels", gst::Array::new(if die(2) == 0 { vec!["Bark"] } else { vec![] })),
+        6 => element.set_property("deny-labels", gst::Array::new(if die(2) == 0 { vec!["Meow"] } else { vec![] })),
+        7 => element.set_property("silence-threshold", -f64::from(die(60))),
+        8 => element.set_property("silence-threshold", f64::NEG_INFINITY),
+        9 => element.set_property("post-messages", die(4) > 0),
+        10 | 11 => element.set_property_from_str("report", ["windows", "changes", "events", "events"][die(4) as usize]),
+        12 => element.set_property("emit-tags", die(2) == 0),
+        13 => element.set_property("event-on", fraction),
+        14 => element.set_property("event-off", fraction),
+        15 => element.set_property("event-min-duration", u64::from(die(1000)) * 1_000_000),
+        16 => element.set_property("event-hold", u64::from(die(1000)) * 1_000_000),
+        17 => element.set_property("model", models[die(models.len() as u32) as usize].to_str().unwrap()),
+        18 => element.emit_by_name::<()>("reset", &[]),
+        _ => drop(element.property::<gst::Structure>("stats")),
+    }
+}
+
+/// Checks that everything on the bus is in order: windows rise, each start has exactly one end.
+fn check_order(bus: &gst::Bus) -> Result<(), TestCaseError> {
+    let mut open = BTreeMap::new();
+    let (mut last, mut ids, mut seen) = (None, 0, 0);
+    while let Some(message) = bus.pop() {
+        if let gst::MessageView::Error(error) = message.view() {
+            return Err(TestCaseError::fail(error.error().to_string()));
+        }
+        let Some(structure) = message.structure().filter(|_| message.type_() == gst::MessageType::Element) else {
+            continue;
+        };
+        seen += 1;
+        if let Ok(window) = Classification::try_from(structure) {
+            prop_assert!(last.replace(window.timestamp) < Some(window.timestamp), "{:?}", window);
+            continue;
+        }
+        let event = ClassificationEvent::try_from(structure).unwrap();
+        if event.kind == EventKind::Start {
+            ids += 1;
+            prop_assert_eq!(event.event_id, ids);
+            prop_assert!(open.insert(event.now.label.clone(), event.event_id).is_none(), "{:?}", event);
+        } else {
+            prop_assert_eq!(open.get(&event.now.label), Some(&event.event_id));
+        }
+        if event.kind == EventKind::End {
+            open.remove(&event.now.label);
+        }
+    }
+    prop_assert!(open.is_empty(), "{:?}", open);
+    prop_assert!(seen > 0);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
+    #[test]
+    fn a_thousand_changes_while_audio_runs(seed in 1u32..u32::MAX, waits in any::<bool>()) {
+        let models = [TestModel::new("loudness"), other_model("other"), TestModel::new("linear")];
+        let mut rig = Rig::with(&models[0], |element| {
+            element.set_property_from_str("sync", if waits { "always" } else { "never" });
+        });
+        rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+        let (element, weak) = (rig.element.clone(), rig.element.downgrade());
+        let paths: Vec<PathBuf> = models.iter().map(TestModel::manifest).collect();
+        let changer = std::thread::spawn(move || {
+            let mut state = u64::from(seed);
+            let mut die = |sides: u32| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state >> 33) as u32 % sides
+            };
+            for _ in 0..1000 {
+                change_something(&element, &paths, &mut die);
+                std::thread::sleep(Duration::from_micros(u64::from(die(300))));
+            }
+        });
+        let signal = scene(&[(700, 1.0), (900, 0.0), (400, 1.0), (300, 0.0)]);
+        let mut at = 0;
+        while !changer.is_finished() || at < 20 * signal.len() {
+            for part in signal.chunks(160) {
+                rig.push(part, Some(pts(at, RATE)));
+                at += part.len();
+            }
+            while rig.harness.try_pull().is_some() {}
+        }
+        changer.join().unwrap();
+        rig.eos();
+        let Rig { harness, element, bus } = rig;
+        check_order(&bus)?;
+        bus.set_flushing(true);
+        drop((harness, element));
+        bus.set_flushing(true);
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while weak.upgrade().is_some() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        prop_assert!(weak.upgrade().is_none(), "something still holds the element");
+    }
+}
+
+#[test]
+fn statistics_are_cheap() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    rig.push(&noise(20 * RATE, 1), None);
+    let begun = Instant::now();
+    for _ in 0..1000 {
+        let _: gst::Structure = rig.element.property("stats");
+    }
+    // At 100 a second: less than a hundredth of a processor, on a busy one.
+    assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
+}
