@@ -25,6 +25,7 @@ pub(super) struct Analysis {
     dispatch: Dispatch,
     channel: i32,
     settings: u64,
+    complained: bool,
 }
 
 /// Finished windows on their way to the engine.
@@ -42,6 +43,8 @@ struct Dispatch {
     max_pending: usize,
     waits: bool,
     ticket: u64,
+    /// Whether the stream had a window, in this stretch of audio or in one before a break.
+    has_windows: bool,
 }
 
 /// Results of everything before this ticket are to be waited for, once the lock is released.
@@ -59,6 +62,7 @@ impl Analysis {
             frontend,
             channel: settings.channel,
             settings: settings.version,
+            complained: false,
             dispatch: Dispatch {
                 clock: Clock::new(rate, None),
                 stream: open(&loaded.engine, &results),
@@ -73,6 +77,7 @@ impl Analysis {
                 max_pending: settings.max_pending as usize,
                 waits: false,
                 ticket: 0,
+                has_windows: false,
             },
         }
     }
@@ -124,6 +129,16 @@ impl Analysis {
         self.dispatch.waits = waits;
     }
 
+    /// Whether it does.
+    pub(super) fn waits(&self) -> bool {
+        self.dispatch.waits
+    }
+
+    /// Whether this is the first buffer of its format that can't be read.
+    pub(super) fn complains(&mut self) -> bool {
+        !std::mem::replace(&mut self.complained, true)
+    }
+
     /// Whether audio of this format comes already.
     pub(super) fn has_format(&self, info: &gst_audio::AudioInfo) -> bool {
         self.info.as_ref() == Some(info)
@@ -132,6 +147,7 @@ impl Analysis {
     /// Audio of another format comes from now on. On an error analysis rests until the next format.
     pub(super) fn set_format(&mut self, info: &gst_audio::AudioInfo) -> Result<(), InputError> {
         self.input = None;
+        self.complained = false;
         self.info = Some(info.clone());
         self.dispatch.clock.set_rate(info.rate());
         self.input = Some(Input::new(info, self.channel, self.dispatch.rate)?);
@@ -171,7 +187,8 @@ impl Analysis {
     ) -> Result<After, InputError> {
         let begun = Instant::now();
         let Self { input: Some(input), frontend, dispatch, .. } = self else { return Ok(After::default()) };
-        let pts = if frames.start == 0 { buffer.pts() } else { None };
+        let offset = dispatch.clock.duration(frames.start as u64);
+        let pts = buffer.pts().map(|pts| pts.saturating_add(offset));
         dispatch.clock.advance(pts, frames.len() as u64);
         let count = frames.len();
         input.push(buffer, frames, &mut |samples| {
@@ -182,16 +199,23 @@ impl Analysis {
         Ok(dispatch.after())
     }
 
-    /// Takes some silence that starts at `pts`.
-    pub(super) fn push_silence(&mut self, pts: Option<gst::ClockTime>, frames: u64) -> After {
+    /// Takes `frames` of silence, `before` frames after `start`.
+    pub(super) fn push_silence(&mut self, start: gst::ClockTime, before: u64, frames: u64) -> After {
         let begun = Instant::now();
         let Self { input: Some(input), frontend, dispatch, .. } = self else { return After::default() };
-        dispatch.clock.advance(pts, frames);
+        let pts = start.saturating_add(dispatch.clock.duration(before));
+        dispatch.clock.advance(Some(pts), frames);
         input.push_silence(frames, &mut |samples| {
             frontend.push(samples, &mut |window| dispatch.submit(&window));
         });
         dispatch.count(frames as usize, 0, begun);
         dispatch.after()
+    }
+
+    /// Windows that wait for their batch to be full go to the model now.
+    pub(super) fn send(&mut self) -> After {
+        self.dispatch.send();
+        self.dispatch.after()
     }
 
     /// The stream breaks off here: windows that are due go to the model, and everything starts anew.
@@ -206,8 +230,14 @@ impl Analysis {
     pub(super) fn finish(&mut self) -> After {
         self.drain(true);
         self.dispatch.expect(Pending::interruption);
-        self.forget();
+        self.begin();
         self.dispatch.after()
+    }
+
+    /// Another stream begins.
+    pub(super) fn begin(&mut self) {
+        self.forget();
+        self.dispatch.has_windows = false;
     }
 
     /// Forgets audio that is not yet a window and windows that are not yet with the engine.
@@ -224,7 +254,7 @@ impl Analysis {
     fn drain(&mut self, ends: bool) {
         let Self { input: Some(input), frontend, dispatch, .. } = self else { return };
         input.finish(&mut |samples| frontend.push(samples, &mut |window| dispatch.submit(&window)));
-        if ends {
+        if ends && !dispatch.has_windows {
             let stride = std::mem::replace(&mut dispatch.span, dispatch.window);
             frontend.finish(&mut |window| dispatch.submit(&window));
             dispatch.span = stride;
@@ -242,6 +272,7 @@ impl Dispatch {
             span: self.span,
             due: Instant::now(),
         };
+        self.has_windows = true;
         let kind = self.results.admit(self.gate.silences(|| window.rms()));
         let ticket = self.ticket;
         self.expect(|ticket| Pending::window(ticket, time, kind));

@@ -129,7 +129,9 @@ impl Clock {
         Some(anchor.pts.saturating_add(self.duration(frame - anchor.frame)))
     }
 
-    fn duration(&self, frames: u64) -> ClockTime {
+    /// Time that `frames` take.
+    #[must_use]
+    pub fn duration(&self, frames: u64) -> ClockTime {
         scale(frames, ClockTime::SECOND.nseconds(), self.rate)
     }
 }

@@ -27,7 +27,7 @@ use super::settings::{Effect, Settings};
 
 /// Without any reply for this long, the streaming thread goes on without results.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The same at the end of the stream.
+/// The same at the end of a stream that is not waited for, such as a live one.
 const PATIENCE_AT_END: Duration = Duration::from_millis(900);
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> =
@@ -214,6 +214,9 @@ impl BaseTransformImpl for SoundClassify {
             }
             EventView::Segment(segment) => self.segment(segment.segment()),
             EventView::Gap(gap) => self.gap(gap),
+            EventView::SegmentDone(_) => {
+                self.analyse(PATIENCE, Analysis::send);
+            }
             EventView::Eos(_) => self.end(),
             _ => {}
         }
@@ -255,7 +258,7 @@ impl SoundClassify {
     // Forgets audio, ensemble and what is on its way.
     fn reset(&self) {
         let streams = lock(&self.state).as_mut().map(|state| {
-            state.analysis.forget();
+            state.analysis.begin();
             (state.analysis.stream(), state.analysis.results())
         });
         if let Some((stream, results)) = streams {
@@ -280,12 +283,15 @@ impl SoundClassify {
         let frames = frames.unwrap_or_else(|error| self.warn_of_buffer(&error));
         for start in (0..frames).step_by(step) {
             let range = start..frames.min(start + step);
-            self.analyse(PATIENCE, |analysis| {
+            let goes_on = self.analyse(PATIENCE, |analysis| {
                 analysis.push(buffer, range).unwrap_or_else(|error| {
                     gst::warning!(CAT, "{error}");
                     After::default()
                 })
             });
+            if !goes_on {
+                return;
+            }
         }
     }
 
@@ -301,12 +307,14 @@ impl SoundClassify {
         if jump {
             self.analyse(PATIENCE, Analysis::interrupt);
         }
-        let mut pts = Some(start);
-        let mut left = lock(&self.state).as_ref().map_or(0, |state| state.analysis.frames_in(duration));
-        while left > 0 {
-            let step = self.step().min(left);
-            self.analyse(PATIENCE, |analysis| analysis.push_silence(pts.take(), step));
-            left -= step;
+        let frames = lock(&self.state).as_ref().map_or(0, |state| state.analysis.frames_in(duration));
+        let mut done = 0;
+        while done < frames {
+            let step = self.step().min(frames - done);
+            if !self.analyse(PATIENCE, |analysis| analysis.push_silence(start, done, step)) {
+                return;
+            }
+            done += step;
         }
     }
 
@@ -328,7 +336,8 @@ impl SoundClassify {
 
     fn end(&self) {
         self.decide_on_waiting();
-        let patience = self.results().map_or(PATIENCE_AT_END, |results| results.patience(PATIENCE_AT_END));
+        let waits = lock(&self.state).as_ref().is_some_and(|state| state.analysis.waits());
+        let patience = if waits { PATIENCE } else { PATIENCE_AT_END };
         self.analyse(patience, |analysis| {
             // Whatever `sync` says, nothing is told after the end.
             analysis.set_waits(true);
@@ -344,11 +353,13 @@ impl SoundClassify {
     }
 
     // One step of analysis, what it asks to post, and the wait for its results. Audio goes on, whatever happens here.
-    fn analyse(&self, patience: Duration, step: impl FnOnce(&mut Analysis) -> After) {
+    // `false` when a flush or a state change wants the thread back.
+    fn analyse(&self, patience: Duration, step: impl FnOnce(&mut Analysis) -> After) -> bool {
         let stepped = catch_unwind(AssertUnwindSafe(|| {
             lock(&self.state).as_mut().map(|state| (step(&mut state.analysis), state.analysis.results()))
         }));
         self.follow(stepped, patience);
+        self.results().is_none_or(|results| !results.is_interrupted())
     }
 
     fn follow(&self, stepped: std::thread::Result<Option<(After, Arc<Results>)>>, patience: Duration) {
@@ -365,12 +376,12 @@ impl SoundClassify {
     }
 
     fn wait(&self, results: &Results, ticket: u64, patience: Duration) {
-        if results.wait(ticket, results.patience(patience)) == Waited::Stalled {
+        let patience = results.patience(patience);
+        if results.wait(ticket, patience) == Waited::Stalled {
             let stream = lock(&self.state).as_ref().map(|state| state.analysis.stream());
             results.give_up();
-            if let Some(stream) = stream {
-                stream.clear();
-            }
+            // The window that runs stays: its late answer would tell that the model works after all.
+            while stream.as_ref().is_some_and(|stream| stream.drop_oldest().is_some()) {}
             gst::element_imp_warning!(
                 self,
                 gst::LibraryError::Failed,

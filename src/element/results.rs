@@ -23,6 +23,8 @@ const RETRY: Duration = Duration::from_secs(5);
 const QOS_INTERVAL: Duration = Duration::from_secs(1);
 /// Windows of the model before are given up when those of the next one have waited for them this long.
 const PATIENCE_WITH_OLD: Duration = Duration::from_secs(2);
+/// A wait is counted in parts of at most this.
+const SLICE: Duration = Duration::from_millis(250);
 /// The longest wait for an application that holds up the messages.
 const PATIENCE_WITH_BUS: Duration = Duration::from_secs(1);
 
@@ -209,8 +211,7 @@ impl Results {
     /// for a model that hangs already.
     pub(super) fn wait(&self, ticket: u64, patience: Duration) -> Waited {
         let mut inner = self.lock();
-        let mut deadline = Instant::now() + patience;
-        let mut front = None;
+        let (mut left, mut front) = (patience, None);
         loop {
             let next = inner.queue.front();
             if inner.interrupted {
@@ -221,14 +222,21 @@ impl Results {
             }
             if next != front {
                 front = next;
-                deadline = Instant::now() + patience;
+                left = patience;
             }
-            let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Waited::Stalled;
             }
-            inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+            // In slices: while the whole process is stopped, or the machine sleeps, the model can't answer either.
+            let (slice, begun) = (left.min(SLICE), Instant::now());
+            inner = self.changed.wait_timeout(inner, slice).unwrap_or_else(PoisonError::into_inner).0;
+            left = left.saturating_sub(begun.elapsed().min(slice));
         }
+    }
+
+    /// Whether a flush or a state change is under way.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.lock().interrupted
     }
 
     /// Tells what is to be told, in order. Another thread that is at it already tells this, too.
@@ -330,10 +338,13 @@ impl Inner {
     }
 
     fn answer(&mut self, reply: &Reply<'_>) -> Option<Answer> {
+        // A late answer to a window that was given up tells at least that the model works.
+        if std::mem::take(&mut self.health.stalled) {
+            self.health.retry = None;
+        }
         if !self.queue.awaits(reply.ticket) {
             return None;
         }
-        self.health.stalled = false;
         match reply.scores {
             Ok(scores) => {
                 self.health.retry = None;

@@ -224,7 +224,7 @@ impl Settings {
             _ => unreachable!("property {name} is not one of ours"),
         }
         match name {
-            "model" => Effect::Model,
+            "model" | "threads" | "execution-provider" | "device" => Effect::Model,
             "allow-labels" | "deny-labels" | "label-thresholds" => Effect::Labels,
             "ensembles" | "top-k" | "threshold" | "silence-threshold" | "post-messages" | "report" | "event-on"
             | "event-off" | "event-min-duration" | "event-hold" | "emit-tags" => Effect::Decision,

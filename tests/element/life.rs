@@ -149,3 +149,20 @@ fn first_window_near(bus: &gst::Bus, target: gst::ClockTime) -> gstsoundclassify
     }
     panic!("no window at {target}");
 }
+
+#[test]
+fn state_change_does_not_wait_for_a_long_gap() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    rig.push(&noise(RATE, 1), Some(gst::ClockTime::ZERO));
+    let (element, pad) = (rig.element.clone(), rig.element.static_pad("sink").unwrap());
+    let gap = std::thread::spawn(move || {
+        let hours = gst::ClockTime::from_seconds(100 * 3600);
+        pad.send_event(gst::event::Gap::builder(gst::ClockTime::SECOND).duration(hours).build());
+    });
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let begun = std::time::Instant::now();
+    element.set_state(gst::State::Null).unwrap();
+    assert!(begun.elapsed() < std::time::Duration::from_secs(2), "{:?}", begun.elapsed());
+    gap.join().unwrap();
+}

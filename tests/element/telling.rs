@@ -253,3 +253,31 @@ fn invalid_samples_count_as_silence() {
     rig.harness.push(buffer(&silenced, Some(gst::ClockTime::ZERO))).unwrap();
     assert_eq!(heard, rig.heard());
 }
+
+#[test]
+fn invalid_samples_of_one_channel_leave_the_others() {
+    let model = TestModel::new("linear");
+    let right = noise(RATE, 1);
+    let of = |left: f32| {
+        let stereo: Vec<f32> = right.iter().flat_map(|right| [left, *right]).collect();
+        let mut rig = Rig::new(&model).caps("F32LE", RATE as i32, 2);
+        rig.push(&stereo, None);
+        (rig.count("invalid-samples"), rig.heard())
+    };
+    let (none, wanted) = of(0.0);
+    assert_eq!(none, 0);
+    for bad in [f32::NAN, f32::INFINITY] {
+        assert_eq!(of(bad), (RATE as u64, wanted.clone()));
+    }
+}
+
+#[test]
+fn incomplete_batch_is_told_when_the_segment_is_done() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::with(&model, |element| element.set_property("process-count", 64u32));
+    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    rig.push(&noise(RATE, 1), None);
+    assert_eq!(rig.heard(), []);
+    rig.harness.push_event(gst::event::SegmentDone::new(gst::ClockTime::SECOND));
+    assert_eq!(rig.heard().len() as u64, windows_in(RATE as u64, 10));
+}

@@ -186,3 +186,55 @@ fn gap_buffers_and_gap_events_are_silence() {
     event.push(&noise(RATE, 2), Some(ms(2000)));
     assert_eq!(event.heard(), wanted);
 }
+
+#[test]
+fn windows_before_a_new_segment_keep_its_predecessors_times() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::new(&model).caps("F32LE", 48000, 1);
+    // The resampler still holds the last window's end when the segment comes.
+    rig.push(&noise(48000, 1), Some(ms(0)));
+    rig.harness.push_event(segment(|segment| segment.set_base(ms(1000))));
+    rig.push(&noise(48000, 2), Some(ms(0)));
+    rig.eos();
+    let heard = rig.heard();
+    let second = heard.iter().rposition(|told| told.window == 0).unwrap();
+    for (number, told) in heard.iter().enumerate() {
+        let base = if number < second { ms(0) } else { ms(1000) };
+        assert_eq!(told.running_time, Some(base + told.timestamp), "{told:?}");
+    }
+    assert_eq!(heard.len() as u64, 2 * windows_in(RATE as u64, 10));
+}
+
+#[test]
+fn reset_within_a_long_buffer_keeps_the_timestamps() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    let element = rig.element.downgrade();
+    let told = std::sync::atomic::AtomicU32::new(0);
+    let (sender, messages) = std::sync::mpsc::channel();
+    let sender = std::sync::Mutex::new(sender);
+    rig.bus.set_sync_handler(move |_, message| {
+        if let Some(Ok(heard)) = message.structure().map(gstsoundclassify::Classification::try_from) {
+            if told.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 7 {
+                element.upgrade().unwrap().emit_by_name::<()>("reset", &[]);
+            }
+            sender.lock().unwrap().send(heard.timestamp).unwrap();
+        }
+        gst::BusSyncReply::Drop
+    });
+    rig.push(&noise(5 * RATE, 1), Some(ms(100_000)));
+    rig.bus.unset_sync_handler();
+    let timestamps: Vec<_> = messages.iter().collect();
+    assert!(timestamps.len() > 20);
+    assert!(timestamps.iter().all(|timestamp| *timestamp >= ms(100_000)), "{timestamps:?}");
+}
+
+#[test]
+fn short_rest_after_a_break_is_no_short_stream() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    rig.push(&noise(RATE, 1), Some(ms(0)));
+    rig.push(&noise(100, 1), Some(ms(5000)));
+    rig.eos();
+    assert_eq!(rig.heard().len() as u64, windows_in(RATE as u64, 10));
+}

@@ -57,6 +57,14 @@ impl SoundClassify {
 
     pub(super) fn warn_of_buffer(&self, error: &InputError) -> usize {
         gst::warning!(CAT, imp = self, "{error}; the buffer goes on without analysis");
+        if lock(&self.state).as_mut().is_some_and(|state| state.analysis.complains()) {
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::Format,
+                ("{error}; non-interleaved audio needs a GstAudioMeta on each buffer, interleaved whole frames"),
+                ["such buffers go on without analysis; this is said once"]
+            );
+        }
         0
     }
 }
