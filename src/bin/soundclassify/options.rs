@@ -96,7 +96,10 @@ fn properties() -> Vec<glib::ParamSpec> {
 fn argument(pspec: &glib::ParamSpec) -> Arg {
     let name = option(pspec.name());
     let default = pspec.default_value();
-    let default = default.serialize().map(|text| text.trim_matches('"').to_owned()).unwrap_or_default();
+    // GStreamer complains of a structure that is none.
+    let is_none = matches!(default.get::<Option<gst::Structure>>(), Ok(None));
+    let text = if is_none { None } else { default.serialize().ok() };
+    let default = text.map(|text| text.trim_matches('"').to_owned()).unwrap_or_default();
     let blurb = pspec.blurb().unwrap_or_default().trim_end_matches('.');
     let help = match default.as_str() {
         "" | "NULL" | "<  >" => blurb.to_owned(),

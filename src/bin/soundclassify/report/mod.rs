@@ -91,7 +91,12 @@ fn settings(element: &gst::Element) -> Vec<(String, String)> {
         .filter(|pspec| pspec.owner_type() == own && pspec.flags().contains(glib::ParamFlags::READWRITE))
         .filter(|pspec| !UNTOLD.contains(&pspec.name()))
         .filter_map(|pspec| {
-            let text = element.property_value(pspec.name()).serialize().ok()?;
+            let value = element.property_value(pspec.name());
+            // GStreamer complains of a structure that is none.
+            if matches!(value.get::<Option<gst::Structure>>(), Ok(None)) {
+                return None;
+            }
+            let text = value.serialize().ok()?;
             Some((pspec.name().to_owned(), text.trim_matches('"').to_owned()))
         })
         .collect()
