@@ -33,7 +33,7 @@ def main():
     parser.add_argument("--data", default="../shared/training-audio", help="folder of clips.csv")
     parser.add_argument("--teacher", default="../shared/models/yamnet/yamnet_spectra_in.onnx", help="YAMNet that takes spectra")
     parser.add_argument("--scratch", default="target/train", help="store, checkpoints, predictions (several GB)")
-    parser.add_argument("--crate-features", help="folder of .npy written by `soundclassify features`, used for validation")
+    parser.add_argument("--crate-features", help="folder that `soundclassify features -o FOLDER` wrote of all clips: judged on these")
     parser.add_argument("--settings", default=HERE / "default.toml")
     parser.add_argument("--out", default=HERE.parent, help="where the model and results are written")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -75,7 +75,7 @@ class Recipe:
         """The element's windows of each clip."""
         spec = self.settings.spec
         if self.options.crate_features:
-            return [np.load(Path(self.options.crate_features) / Path(clip.path).with_suffix(".npy"))
+            return [np.load(Path(self.options.crate_features) / f"{Path(clip.path).stem}.npy")
                     .reshape(-1, spec.frames, spec.mels) for clip in clips]
         audio = dict(zip((clip.path for clip in self.clips),
                          dataset.load_all(self.options.data, self.clips, spec.rate, self.scratch / "cache")))
@@ -87,7 +87,7 @@ class Recipe:
         clips = [clip for clip in self.clips if clip.fold == fold]
         windows = self.windows(clips)
         logits = training.predict(network, np.concatenate(windows))
-        np.savez(self.scratch / f"fold-{fold}.npz", logits=logits, counts=[len(w) for w in windows],
+        np.savez(self.scratch / f"fold-{fold}.npz", logits=logits, crate=bool(self.options.crate_features), counts=[len(w) for w in windows],
                  paths=[clip.path for clip in clips], minutes=(time.time() - begun) / 60)
         truth = truth_of(clips, self.tried)
         log_p = evaluation.clip_means(evaluation.log_softmax(logits), [len(w) for w in windows])
@@ -177,6 +177,7 @@ class Recipe:
             "precision_at_threshold": precision, "found_at_threshold": found,
             "false_reports_per_10_min": {"at_95_percent_precision": as_chosen, "shipped": false_reports(), "seconds": seconds},
             "confusion": evaluation.confusion(clip_log_p, truth, classes).tolist(),
+            "crate_features": all(bool(np.load(self.scratch / f"fold-{f}.npz")["crate"]) for f in FOLDS),
             "minutes_per_fold": [float(np.load(self.scratch / f"fold-{f}.npz")["minutes"]) for f in FOLDS],
         }
         result["int8_accuracy"] = self.int8_accuracy(classes, offset, temperature)
@@ -280,7 +281,7 @@ class Recipe:
         (self.out / "default.toml").write_text(export.manifest(
             NAME, f"{len(classes)} everyday sounds, instruments and voices; trained from scratch by this project", "CC-BY-4.0",
             self.settings["ship"]["version"], self.out / ONNX, "default.labels.txt", {"preset": self.settings["features"]["preset"]},
-            "frames-mels", spec.normalize, {"thresholds": judged["thresholds"]}))
+            "frames-mels", spec.normalize, {}))
         self.credits()
         original = self.scratch / "original.onnx"
         export.to_onnx(MobileNetV2(41), 1.0, (1, 128, 128), original)
