@@ -20,10 +20,10 @@ def moving_ensemble(log_p, length=10):
     return np.exp((total[last] - total[first]) / (last - first)[:, None])
 
 
-def thresholds(peaks, truth, classes, precision=0.95, least=0.3, most=0.98):
+def thresholds(peaks, truth, classes, precision=0.95, least=0.3, most=0.95):
     """For each class the least threshold that gives the precision.
 
-    `peaks`: each clip's highest ensemble probability of each class; `truth` -1 counts as a wrong report of any class.
+    Where there is none the class gets `most`: hardly ever reported. `peaks`: each clip's highest ensemble probability of each class; `truth` -1 counts as a wrong report of any class.
     """
     chosen = {}
     for i, name in enumerate(classes):

@@ -25,16 +25,17 @@ def summary(results):
         ("expected calibration error, clips (printed probability)", "≤ 5 %", percent(judged["ece"]["clip"])),
         ("expected calibration error, clips (scores made to sum to 1)", "", percent(judged["ece"]["clip_renormalised"])),
         ("expected calibration error, windows", "", percent(judged["ece"]["window"])),
-        (f"false reports in 10 min of background and speech ({false['seconds']:.0f} s of clips)", "≤ 2", f"{false['shipped']:.1f}"),
+        (f"false reports in 10 min of background and speech at the thresholds below ({false['seconds']:.0f} s of clips)", "≤ 2", f"{false['shipped']:.1f}"),
     ]
     if final:
-        times = final["milliseconds"]
-        int8 = final["accuracy_on_training_clips"]
+        times, int8 = final["milliseconds"], judged["int8_accuracy"]
         rows += [
-            ("parameters", "≤ 2.5 M", f"{final['parameters'] / 1e6:.2f} M"),
-            ("time of a window against the original's network, same run, one thread", "≤ 1.2 ×", f"{times['default'] / times['original']:.2f} ×"),
-            ("int8: time against f32", "", f"{times['int8'] / times['default']:.2f} ×"),
-            ("int8: training clips right, against f32", "≥ −1 point", f"{percent(int8['int8'])} against {percent(int8['f32'])}"),
+            ("parameters; shipped file", "≤ 2.5 M", f"{final['parameters'] / 1e6:.2f} M; {final['shipped']}, {final['bytes'][final['shipped']] / 1e6:.1f} MB"),
+            ("time of a window against the original's network (MobileNetV2 0.35, 128 × 128), same run, one thread", "",
+             f"f32 {times['f32'] / times['original']:.2f} ×, int8 {times['int8'] / times['original']:.2f} ×"),
+            ("int8 against f32: time; clips right in cross-validation", "≥ −1 point",
+             f"{times['int8'] / times['f32']:.2f} ×; {percent(int8['int8'])} against {percent(int8['f32'])}"),
+            ("generated quiet rooms called `Background`", "", percent(final["quiet_rooms_called_background"])),
             ("ONNX against PyTorch, largest difference", "≤ 1e-4", f"{final['onnx_difference']:.1e}"),
         ]
     return ["| what | goal | result |", "|---|---|---|", *(f"| {a} | {b} | {c} |" for a, b, c in rows)]

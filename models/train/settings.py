@@ -17,7 +17,10 @@ class Settings:
         with open(path, "rb") as file:
             self.tables = tomllib.load(file)
         self.spec = features.spec_from(self.tables["features"])
-        self.schedule = training.Schedule(**self.tables["schedule"])
+        first = self.tables["schedule"]
+        self.schedules = [training.Schedule(**first)]
+        if "second" in self.tables:  # goes on from the first, with what differs
+            self.schedules.append(training.Schedule(**first | self.tables["second"]))
 
     def __getitem__(self, name):
         return self.tables[name]
