@@ -5,7 +5,8 @@
 #
 #   pipelines/desk-work-emoji.sh [FILE] [PROPERTY=VALUE...]
 #
-# The properties are the element's: gst-inspect-1.0 soundclassify
+# The built-in model knows no Scissors; one that does is given with model=FILE.toml. The properties are the element's:
+# gst-inspect-1.0 soundclassify
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 

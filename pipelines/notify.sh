@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Tells when somebody knocks or rings at the door: once for each time, not once for each window. From the microphone, or
-# a recording.
+# a recording. The built-in model has no label for door bells: chimes are Glockenspiel or Church_bells to it.
 #
 #   pipelines/notify.sh [FILE] [--run COMMAND] [PROPERTY=VALUE...]
 #
@@ -28,4 +28,4 @@ prepare
 sound=(autoaudiosrc ! queue)
 [[ ${#arguments[@]} == 0 ]] || sound=(filesrc location="${arguments[0]}" ! decodebin)
 tell_events "${sound[@]}" ! \
-  soundclassify report=events allow-labels='<Knock, Chime>' "${settings[@]}" ! fakesink | notify "${options[run]:-}"
+  soundclassify report=events allow-labels='<Knock, Glockenspiel, Church_bells>' "${settings[@]}" ! fakesink | notify "${options[run]:-}"
