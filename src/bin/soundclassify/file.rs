@@ -8,9 +8,8 @@ use crate::{
     interrupt,
     keeper::Keeper,
     options::ElementOptions,
-    output::Printer,
-    record::Record,
-    session::{Session, Source, Step},
+    output::{self, Printer},
+    session::{Session, Source},
     source,
 };
 
@@ -39,19 +38,7 @@ pub(crate) fn run(args: &FileArgs, options: ElementOptions) -> Result<Exit> {
 
 fn one(input: &str, keeper: &Keeper, events: bool, printer: &mut Printer<std::io::StdoutLock<'_>>) -> Result<()> {
     let uri = source::uri(input)?;
-    let mut machine = events.then(|| Events::new(Rules::default(), keeper.stride()));
+    let machine = events.then(|| Events::new(Rules::default(), keeper.stride()));
     let session = Session::new(input, Source::Uri(&uri), &keeper.element()?, None)?;
-    session.run(&mut |step| match (step, &mut machine) {
-        (Step::Record(Record::Window(window)), Some(machine)) => {
-            machine.push(&window).into_iter().try_for_each(|event| printer.record(&Record::Event(event)))
-        }
-        (Step::Record(record), _) => printer.record(&record),
-        (Step::Warning(why), _) => {
-            eprintln!("soundclassify: warning: {why}");
-            Ok(())
-        }
-        _ => Ok(()),
-    })?;
-    let rest = machine.map(|mut machine| machine.finish()).unwrap_or_default();
-    rest.into_iter().try_for_each(|event| printer.record(&Record::Event(event)))
+    output::print(&session, machine, printer)
 }

@@ -7,8 +7,10 @@ use serde::Serialize;
 
 use crate::{
     emoji::Symbols,
+    events::Events,
     exit::{Failure, Result},
     record::{Event, Record, Window, seconds},
+    session::{Session, Step},
 };
 
 /// How a result looks.
@@ -107,6 +109,24 @@ impl<W: Write> Printer<W> {
     pub(crate) fn line(&mut self, text: &str) -> Result<()> {
         writeln!(self.out, "{text}").and_then(|()| self.out.flush()).map_err(|error| Failure::output(&error))
     }
+}
+
+/// Runs a session and prints its windows or, with a `machine`, the events that it makes of them; those that are open at
+/// the end of the stream end there.
+pub(crate) fn print<W: Write>(session: &Session, mut machine: Option<Events>, printer: &mut Printer<W>) -> Result<()> {
+    session.run(&mut |step| match (step, &mut machine) {
+        (Step::Record(Record::Window(window)), Some(machine)) => {
+            machine.push(&window).into_iter().try_for_each(|event| printer.record(&Record::Event(event)))
+        }
+        (Step::Record(record), _) => printer.record(&record),
+        (Step::Warning(why), _) => {
+            eprintln!("soundclassify: warning: {why}");
+            Ok(())
+        }
+        _ => Ok(()),
+    })?;
+    let rest = machine.map(|mut machine| machine.finish()).unwrap_or_default();
+    rest.into_iter().try_for_each(|event| printer.record(&Record::Event(event)))
 }
 
 /// The record as one line of JSON.

@@ -20,8 +20,7 @@ use crate::{
     keeper::Keeper,
     options::ElementOptions,
     output::{self, Form, Printer},
-    record::Record,
-    session::{Listener, Session, Source, Step, make},
+    session::{Listener, Session, Source, make},
     source,
 };
 
@@ -61,18 +60,8 @@ fn open(args: &LiveArgs, keeper: &Keeper, listener: Option<Listener>) -> Result<
 fn print(args: &LiveArgs, keeper: &Keeper) -> Result<Exit> {
     let session = open(args, keeper, None)?;
     let mut printer = Printer::stdout(args.form.form(), args.time);
-    let mut machine = args.form.events.then(|| Events::new(Rules::default(), keeper.stride()));
-    session.run(&mut |step| match (step, &mut machine) {
-        (Step::Record(Record::Window(window)), Some(machine)) => {
-            machine.push(&window).into_iter().try_for_each(|event| printer.record(&Record::Event(event)))
-        }
-        (Step::Record(record), _) => printer.record(&record),
-        (Step::Warning(why), _) => {
-            eprintln!("soundclassify: warning: {why}");
-            Ok(())
-        }
-        _ => Ok(()),
-    })?;
+    let machine = args.form.events.then(|| Events::new(Rules::default(), keeper.stride()));
+    output::print(&session, machine, &mut printer)?;
     Ok(Exit::Success)
 }
 
