@@ -40,6 +40,9 @@ pub(super) struct Decider {
     best: Option<usize>,
     tagged: Option<usize>,
     tags: Option<gst::TagList>,
+    /// Results that wait for a buffer, if they are wanted there.
+    #[cfg(feature = "v1_24")]
+    for_buffer: Option<Vec<Vec<Label>>>,
 }
 
 impl Decider {
@@ -59,6 +62,8 @@ impl Decider {
             best: None,
             tagged: None,
             tags: None,
+            #[cfg(feature = "v1_24")]
+            for_buffer: settings.add_meta.then(Vec::new),
         }
     }
 
@@ -75,6 +80,10 @@ impl Decider {
         self.ensemble.set_length(settings.ensembles.get() as usize);
         self.report = report(settings);
         self.tag = settings.emit_tags;
+        #[cfg(feature = "v1_24")]
+        {
+            self.for_buffer = settings.add_meta.then(|| self.for_buffer.take().unwrap_or_default());
+        }
         if before == Some(Report::Events) && self.report != before {
             self.events.close(&mut |event| tell(structure(manifest, &event)));
         }
@@ -88,6 +97,10 @@ impl Decider {
         next.events.continue_after(&self.events);
         // Labels may have the same numbers and other names.
         next.tags = self.tags.take();
+        #[cfg(feature = "v1_24")]
+        {
+            next.for_buffer = self.for_buffer.take();
+        }
         *self = next;
     }
 
@@ -107,6 +120,10 @@ impl Decider {
         if self.tag && self.tagged != best {
             self.tagged = best;
             self.tags = Some(message::tags(&label(first)));
+        }
+        #[cfg(feature = "v1_24")]
+        if let Some(results) = &mut self.for_buffer {
+            results.push(predictions.iter().map(label).collect());
         }
         if self.report == Some(Report::Windows) || (self.report == Some(Report::Changes) && changed) {
             let told = Classification {
@@ -148,6 +165,12 @@ impl Decider {
     /// Tags that wait for the streaming thread.
     pub(super) fn take_tags(&mut self) -> Option<gst::TagList> {
         self.tags.take()
+    }
+
+    /// Results that wait for a buffer, in order.
+    #[cfg(feature = "v1_24")]
+    pub(super) fn take_for_buffer(&mut self) -> Vec<Vec<Label>> {
+        self.for_buffer.as_mut().map(std::mem::take).unwrap_or_default()
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! Locks: `settings`, `loaded` and `state` are never held together, nor while posting, pushing, waiting or running.
 
+#[cfg(feature = "v1_24")]
+mod meta;
 mod models;
 mod warnings;
 
@@ -14,6 +16,8 @@ use std::time::Duration;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
+#[cfg(feature = "v1_24")]
+use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 
 use self::models::prepare;
@@ -221,6 +225,15 @@ impl BaseTransformImpl for SoundClassify {
             _ => {}
         }
         self.parent_sink_event(event)
+    }
+
+    // In passthrough nobody may change the buffer but who makes it: here, after everybody has looked at it.
+    #[cfg(feature = "v1_24")]
+    fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
+        Ok(match self.parent_generate_output()? {
+            GenerateOutputSuccess::Buffer(buffer) => GenerateOutputSuccess::Buffer(self.mark(buffer)),
+            nothing => nothing,
+        })
     }
 
     fn transform_ip_passthrough(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {

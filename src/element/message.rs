@@ -8,8 +8,12 @@ use gst::prelude::*;
 use super::clock::Times;
 
 mod event;
+#[cfg(feature = "v1_24")]
+mod meta;
 
 pub use event::{ClassificationEvent, EVENT};
+#[cfg(feature = "v1_24")]
+pub(super) use meta::add_classifications;
 
 /// Name of the element message that tells one window.
 pub const CLASSIFICATION: &str = "soundclassify";

@@ -16,6 +16,8 @@ pub(super) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
     all.extend(decision_properties(&default));
     all.extend(event_properties(&default));
     all.extend(output_properties(&default));
+    #[cfg(feature = "v1_24")]
+    all.push(add_meta(&default));
     all.extend(engine_properties(&default));
     all
 });
@@ -204,6 +206,19 @@ fn output_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .read_only()
             .build(),
     ]
+}
+
+#[cfg(feature = "v1_24")]
+fn add_meta(default: &Settings) -> glib::ParamSpec {
+    glib::ParamSpecBoolean::builder("add-meta")
+        .nick("Add metadata")
+        .blurb(
+            "Add a GstAnalyticsRelationMeta to the buffer with which results become known: a classification for each \
+             window in which a label passes the filters",
+        )
+        .default_value(default.add_meta)
+        .mutable_playing()
+        .build()
 }
 
 fn engine_properties(default: &Settings) -> Vec<glib::ParamSpec> {

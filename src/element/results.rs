@@ -11,6 +11,8 @@ use gst::prelude::*;
 
 use super::decider::Decider;
 use super::loader::{Loader, Retired};
+#[cfg(feature = "v1_24")]
+use super::message::Label;
 use super::pending::{Answer, Kind, Pending, Queue, Step};
 use super::settings::Settings;
 use super::stats::Stats;
@@ -174,6 +176,7 @@ impl Results {
         inner.settle();
         let Inner { decider, outbox, .. } = &mut *inner;
         decider.interrupt(&mut |told| outbox.push_back(Telling::Element(told)));
+        inner.forget_for_buffer();
         drop(inner);
         self.changed.notify_all();
         self.post();
@@ -196,6 +199,7 @@ impl Results {
         let mut inner = self.lock();
         inner.stats.errors += inner.queue.forget_windows();
         inner.settle();
+        inner.forget_for_buffer();
         drop(inner);
         self.changed.notify_all();
         self.post_all();
@@ -281,6 +285,12 @@ impl Results {
     /// Tags that wait for the streaming thread.
     pub(super) fn take_tags(&self) -> Option<gst::TagList> {
         self.lock().decider.take_tags()
+    }
+
+    /// Results that wait for a buffer, in order.
+    #[cfg(feature = "v1_24")]
+    pub(super) fn take_for_buffer(&self) -> Vec<Vec<Label>> {
+        self.lock().decider.take_for_buffer()
     }
 
     /// Adds to the statistics.
@@ -382,6 +392,12 @@ impl Inner {
             }
             self.outbox.push_back(Telling::Done(ticket, due));
         }
+    }
+
+    // No buffer comes any more that they belong to.
+    fn forget_for_buffer(&mut self) {
+        #[cfg(feature = "v1_24")]
+        self.decider.take_for_buffer();
     }
 
     fn fail(&mut self, error: &Error) {

@@ -58,6 +58,8 @@ pub(super) struct Settings {
     pub(super) event_min_duration: Choice<u64>,
     pub(super) event_hold: Choice<u64>,
     pub(super) emit_tags: bool,
+    #[cfg(feature = "v1_24")]
+    pub(super) add_meta: bool,
     pub(super) sync: Sync,
     pub(super) max_pending: u32,
     pub(super) threads: u32,
@@ -88,6 +90,8 @@ impl Default for Settings {
             event_min_duration: Choice::new(200_000_000),
             event_hold: Choice::new(500_000_000),
             emit_tags: false,
+            #[cfg(feature = "v1_24")]
+            add_meta: false,
             sync: Sync::Auto,
             max_pending: 20,
             threads: 1,
@@ -185,6 +189,8 @@ impl Settings {
             "event-min-duration" => self.event_min_duration.get().to_value(),
             "event-hold" => self.event_hold.get().to_value(),
             "emit-tags" => self.emit_tags.to_value(),
+            #[cfg(feature = "v1_24")]
+            "add-meta" => self.add_meta.to_value(),
             "sync" => self.sync.to_value(),
             "max-pending" => self.max_pending.to_value(),
             "threads" => self.threads.to_value(),
@@ -216,6 +222,8 @@ impl Settings {
             "event-min-duration" => self.event_min_duration.set(checked(value)),
             "event-hold" => self.event_hold.set(checked(value)),
             "emit-tags" => self.emit_tags = checked(value),
+            #[cfg(feature = "v1_24")]
+            "add-meta" => self.add_meta = checked(value),
             "sync" => self.sync = checked(value),
             "max-pending" => self.max_pending = checked(value),
             "threads" => self.threads = checked(value),
@@ -227,7 +235,7 @@ impl Settings {
             "model" | "threads" | "execution-provider" | "device" => Effect::Model,
             "allow-labels" | "deny-labels" | "label-thresholds" => Effect::Labels,
             "ensembles" | "top-k" | "threshold" | "silence-threshold" | "post-messages" | "report" | "event-on"
-            | "event-off" | "event-min-duration" | "event-hold" | "emit-tags" => Effect::Decision,
+            | "event-off" | "event-min-duration" | "event-hold" | "emit-tags" | "add-meta" => Effect::Decision,
             _ => Effect::Later,
         }
     }

@@ -232,7 +232,7 @@ fn a_model_that_hangs_can_be_replaced() {
 /// Everything that may change while playing, drawn by `die`.
 fn change_something(element: &gst::Element, models: &[PathBuf], die: &mut impl FnMut(u32) -> u32) {
     let fraction = f64::from(die(100)) / 100.0;
-    match die(20) {
+    match die(21) {
         0 => element.set_property("ensembles", die(256) + 1),
         1 => element.set_property("top-k", die(1000) + 1),
         2 => element.set_property("threshold", fraction / 2.0),
@@ -251,6 +251,7 @@ fn change_something(element: &gst::Element, models: &[PathBuf], die: &mut impl F
         16 => element.set_property("event-hold", u64::from(die(1000)) * 1_000_000),
         17 => element.set_property("model", models[die(models.len() as u32) as usize].to_str().unwrap()),
         18 => element.emit_by_name::<()>("reset", &[]),
+        19 if element.has_property("add-meta") => element.set_property("add-meta", die(2) == 0),
         _ => drop(element.property::<gst::Structure>("stats")),
     }
 }

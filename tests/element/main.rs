@@ -5,6 +5,8 @@ mod events;
 mod faults;
 mod life;
 mod live;
+#[cfg(feature = "v1_24")]
+mod meta;
 mod parity;
 mod passthrough;
 mod rig;

@@ -41,8 +41,18 @@ fn audio_buffer(info: &gst_audio::AudioInfo, frames: usize, seed: u32) -> gst::B
 
 #[test]
 fn every_format_rate_and_channel_count() {
-    let model = TestModel::new("linear");
-    let mut rig = Rig::new(&model);
+    every_kind_of_audio_goes_through(Rig::new(&TestModel::new("linear")));
+}
+
+#[test]
+#[cfg(feature = "v1_24")]
+fn every_format_rate_and_channel_count_with_results_on_buffers() {
+    use gst::prelude::*;
+    let rig = Rig::with(&TestModel::new("linear"), |element| element.set_property("add-meta", true));
+    every_kind_of_audio_goes_through(rig);
+}
+
+fn every_kind_of_audio_goes_through(mut rig: Rig) {
     let mut seen = 0;
     for format in AudioFormat::iter_raw() {
         for channels in [1u32, 2, 6] {
