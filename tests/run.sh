@@ -6,7 +6,8 @@
 #
 # Installs what is missing first, as pipelines/setup.sh does. What needs the recordings and models of ../shared runs
 # where they are; each test that does not run says why. Not here, for it takes a quarter of an hour: that
-# `cargo cinstall --release --destdir=DIR --prefix=/usr` (cargo-c) makes a plugin that gst-inspect-1.0 finds.
+# `cargo cinstall --release --destdir=DIR --prefix=/usr` (cargo-c) makes a plugin that gst-inspect-1.0 finds; and the
+# feature v1_24, which needs a newer GStreamer: tests/debian13.sh.
 set -euo pipefail
 
 # shellcheck source=../pipelines/setup.sh
