@@ -3,6 +3,7 @@
 
 mod acting;
 mod element;
+mod exit;
 mod faults;
 mod listeners;
 mod network;
