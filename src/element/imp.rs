@@ -9,7 +9,7 @@ mod models;
 mod warnings;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +46,8 @@ pub struct SoundClassify {
     state: Mutex<Option<Streaming>>,
     loader: Arc<Loader>,
     lives: AtomicU64,
+    /// Another model or engine was asked for, and nobody loads it yet.
+    outdated: AtomicBool,
 }
 
 /// From READY→PAUSED to PAUSED→READY.
@@ -99,7 +101,10 @@ impl ObjectImpl for SoundClassify {
                 self.configure(&now);
                 self.warn_of_unknown_labels(&now);
             }
-            Effect::Model => self.ask_for_model(&now),
+            Effect::Model => {
+                self.outdated.store(true, Ordering::SeqCst);
+                self.update_model();
+            }
         }
     }
 
@@ -143,16 +148,18 @@ impl ElementImpl for SoundClassify {
     }
 
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        match transition {
-            gst::StateChange::NullToReady => {
-                if let Err(message) = self.load() {
-                    self.post_error_message(message);
-                    return Err(gst::StateChangeError);
-                }
-            }
+        let loaded = match transition {
+            gst::StateChange::NullToReady => self.load(),
+            gst::StateChange::ReadyToPaused => self.reload(),
+            _ => Ok(()),
+        };
+        if let Err(message) = loaded {
+            self.post_error_message(message);
+            return Err(gst::StateChangeError);
+        }
+        if transition == gst::StateChange::PausedToReady {
             // The streaming thread may be waiting for results; it must let go before its pads are stopped.
-            gst::StateChange::PausedToReady => self.interrupt(true),
-            _ => {}
+            self.interrupt(true);
         }
         let result = self.parent_change_state(transition);
         if transition == gst::StateChange::ReadyToNull
@@ -187,6 +194,7 @@ impl BaseTransformImpl for SoundClassify {
         if let Some(newer) = newer {
             self.switch_to(newer);
         }
+        self.update_model();
         Ok(())
     }
 

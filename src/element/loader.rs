@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use gst::glib;
 use gst::subclass::prelude::*;
 
+use super::settings::Settings;
 use crate::Error;
 use crate::frontend::Frontend;
 use crate::model::{Engine, EngineOptions, Model, Stream};
@@ -19,12 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A model that is ready to run.
 #[derive(Clone)]
 pub(super) struct Loaded {
-    /// What the application called it.
-    pub(super) name: String,
+    pub(super) request: Request,
     pub(super) model: Model,
     pub(super) engine: Arc<Engine>,
-    /// Time between NULL and NULL that it was loaded for.
-    pub(super) life: u64,
 }
 
 impl Loaded {
@@ -49,9 +47,18 @@ pub(super) struct Retired {
 /// A model that is wanted.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
+    /// What the application calls it.
     pub(super) name: String,
     pub(super) options: EngineOptions,
+    /// Time between two loads that audio waits for; what is still loading then comes too late.
     pub(super) life: u64,
+}
+
+impl Request {
+    /// Whether these settings ask for it.
+    pub(super) fn suits(&self, settings: &Settings) -> bool {
+        self.name == settings.model && self.options == settings.engine_options()
+    }
 }
 
 /// Finds, checks and warms up a model. It can take seconds.
@@ -61,7 +68,7 @@ pub(super) struct Request {
 pub(super) fn load(request: &Request) -> Result<Loaded, Error> {
     let model = Model::load(&request.name)?;
     let engine = Engine::shared(&model, &request.options)?;
-    Ok(Loaded { name: request.name.clone(), model, engine, life: request.life })
+    Ok(Loaded { request: request.clone(), model, engine })
 }
 
 /// The background of one element: at most one thread, which ends when nothing is left to do.

@@ -28,6 +28,14 @@ fn set_model(rig: &Rig, model: &TestModel) {
     rig.element.set_property("model", model.manifest().to_str().unwrap());
 }
 
+/// To PLAYING, where another stream begins.
+fn play_again(rig: &mut Rig) {
+    rig.element.set_state(gst::State::Playing).unwrap();
+    rig.harness.push_event(gst::event::StreamStart::new("again"));
+    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    rig.harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<ClockTime>::new()));
+}
+
 /// Plays second after second until `done`; gives all that was heard.
 #[track_caller]
 fn play_until(
@@ -167,17 +175,103 @@ fn the_same_model_again_changes_nothing() {
     assert_eq!(rig.heard().iter().filter(|told| told.window == 0).count(), 1);
 }
 
-#[test]
-fn a_model_set_in_ready_is_used_from_then_on() {
-    let (first, second) = (TestModel::new("linear"), other_model("other"));
-    let (element, bus) = crate::rig::element(&first.manifest());
+/// A model that takes seconds to load.
+fn slow_model(name: &str) -> TestModel {
+    TestModel::with("slow-start", |text| text.replace("\"test\"", &format!("{name:?}")))
+}
+
+/// An element that is READY with a model.
+fn ready(model: &TestModel) -> (gst::Element, gst::Bus) {
+    let (element, bus) = crate::rig::element(&model.manifest());
     element.set_state(gst::State::Ready).unwrap();
-    element.set_property("model", second.manifest().to_str().unwrap());
+    (element, bus)
+}
+
+fn models_heard_by(element: gst::Element, bus: gst::Bus) -> Vec<String> {
     let harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
-    let mut rig = Rig { harness, element, bus };
-    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
-    let mut at = 0;
-    play_until(&mut rig, &mut at, |_, heard| heard.iter().any(|told| told.model == "other"));
+    let mut rig = Rig { harness, element, bus }.caps("F32LE", RATE as i32, 1);
+    rig.push(&noise(RATE, 1), Some(ClockTime::ZERO));
+    let mut models: Vec<_> = rig.heard().into_iter().map(|told| told.model).collect();
+    models.dedup();
+    models
+}
+
+#[test]
+fn a_model_set_in_ready_has_the_first_window() {
+    let (first, second) = (TestModel::new("linear"), slow_model("slow"));
+    let (element, bus) = ready(&first);
+    element.set_property("model", second.manifest().to_str().unwrap());
+    assert_eq!(models_heard_by(element, bus), ["slow"]);
+}
+
+#[test]
+fn a_model_set_in_ready_that_can_not_be_used_refuses_paused() {
+    let (first, second) = (TestModel::new("linear"), other_model("other"));
+    let (element, bus) = ready(&first);
+    element.set_property("model", "/nowhere/dogs.toml");
+    for _ in 0..2 {
+        assert!(element.set_state(gst::State::Paused).is_err());
+        let errors = texts(&bus, gst::MessageType::Error);
+        assert!(errors.len() == 1 && errors[0].contains("/nowhere/dogs.toml"), "{errors:?}");
+        assert_eq!(element.current_state(), gst::State::Ready);
+    }
+    element.set_property("model", second.manifest().to_str().unwrap());
+    assert_eq!(models_heard_by(element, bus), ["other"]);
+}
+
+#[test]
+fn a_provider_set_in_ready_that_is_not_there_refuses_paused() {
+    let model = TestModel::new("linear");
+    let (element, bus) = ready(&model);
+    element.set_property_from_str("execution-provider", "coreml");
+    assert!(element.set_state(gst::State::Paused).is_err());
+    let errors = texts(&bus, gst::MessageType::Error);
+    assert!(errors[0].contains("coreml") && errors[0].contains("cpu"), "{errors:?}");
+    element.set_property_from_str("execution-provider", "cpu");
+    assert_eq!(models_heard_by(element, bus), ["test"]);
+}
+
+#[test]
+fn threads_and_device_set_in_ready_hold_from_the_first_window_on() {
+    for (property, value) in [("threads", "2"), ("device", "1")] {
+        // Networks of their own: engines are shared with the other tests.
+        let model = TestModel::with("time-axis", |text| text.replace("softmax", "none"));
+        let (element, bus) = ready(&model);
+        let engine = engine_of(&model);
+        element.set_property_from_str(property, value);
+        assert!(engine.upgrade().is_some());
+        element.set_state(gst::State::Paused).unwrap();
+        assert!(engine.upgrade().is_none(), "{property} has no effect");
+        assert!(texts(&bus, gst::MessageType::Warning).is_empty());
+        element.set_state(gst::State::Null).unwrap();
+    }
+}
+
+#[test]
+fn a_model_still_loading_in_ready_has_the_first_window_of_the_next_stream() {
+    let (first, second) = (TestModel::new("linear"), slow_model("slow"));
+    let mut rig = Rig::plain(&first);
+    rig.push(&noise(RATE, 1), Some(ClockTime::ZERO));
+    assert!(rig.heard().iter().all(|told| told.model == "test"));
+    set_model(&rig, &second);
+    rig.element.set_state(gst::State::Ready).unwrap();
+    play_again(&mut rig);
+    rig.push(&noise(RATE, 1), Some(ClockTime::ZERO));
+    let heard = rig.heard();
+    assert!(!heard.is_empty() && heard.iter().all(|told| told.model == "slow"));
+}
+
+#[test]
+fn a_model_that_loads_too_late_does_not_replace_one_set_in_ready() {
+    let (first, slow, second) = (TestModel::new("linear"), slow_model("slow"), other_model("other"));
+    let mut rig = Rig::plain(&first);
+    set_model(&rig, &slow);
+    rig.element.set_state(gst::State::Ready).unwrap();
+    set_model(&rig, &second);
+    play_again(&mut rig);
+    let (mut at, begun) = (0, Instant::now());
+    let heard = play_until(&mut rig, &mut at, |_, heard| heard.len() > 20 && begun.elapsed() > Duration::from_secs(4));
+    assert!(heard.iter().all(|told| told.model == "other"));
 }
 
 #[test]
@@ -206,10 +300,7 @@ fn another_life_does_not_get_the_model_of_the_last_one() {
     set_model(&rig, &slow);
     rig.element.set_state(gst::State::Null).unwrap();
     set_model(&rig, &second);
-    rig.element.set_state(gst::State::Playing).unwrap();
-    rig.harness.push_event(gst::event::StreamStart::new("again"));
-    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
-    rig.harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<ClockTime>::new()));
+    play_again(&mut rig);
     let mut at = 0;
     let begun = Instant::now();
     let heard = play_until(&mut rig, &mut at, |_, heard| heard.len() > 20 && begun.elapsed() > Duration::from_secs(3));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The element's model: loaded going to READY, changed from then on.
+//! The element's model: loaded going to READY, or to PAUSED if it was changed in READY; changed from then on.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -16,33 +16,45 @@ use crate::element::settings::Settings;
 use crate::frontend::Frontend;
 
 impl SoundClassify {
-    // What the application sets while this runs is loaded in the background afterwards.
+    // The state change waits for it.
     pub(super) fn load(&self) -> Result<(), gst::ErrorMessage> {
+        self.outdated.store(false, Ordering::SeqCst);
         let settings = lock(&self.settings).clone();
         crate::element::tell_plugin_directory();
         let begun = Instant::now();
         let request = self.request(&settings, self.lives.fetch_add(1, Ordering::Relaxed));
-        let loaded = loader::load(&request).map_err(|error| failure::message(&error))?;
+        let loaded = loader::load(&request).map_err(|error| {
+            self.outdated.store(true, Ordering::SeqCst);
+            failure::message(&error)
+        })?;
         gst::info!(CAT, imp = self, "model {} ready after {:?}", loaded.model.manifest().name, begun.elapsed());
         let settings = self.take_over(&loaded);
-        *lock(&self.loaded) = Some(loaded);
+        let before = lock(&self.loaded).replace(loaded);
+        drop(before);
         self.warn_of_unknown_labels(&settings);
-        let wanted = lock(&self.settings).clone();
-        if wanted.model != request.name {
-            self.ask_for_model(&wanted);
-        }
         Ok(())
+    }
+
+    // Another model or engine that was asked for in READY, or is not there yet, has the first window already.
+    pub(super) fn reload(&self) -> Result<(), gst::ErrorMessage> {
+        let settings = lock(&self.settings).clone();
+        let suits = lock(&self.loaded).as_ref().is_some_and(|loaded| loaded.request.suits(&settings));
+        if suits && !self.outdated.load(Ordering::SeqCst) { Ok(()) } else { self.load() }
     }
 
     fn request(&self, settings: &Settings, life: u64) -> Request {
         Request { name: settings.model.clone(), options: settings.engine_options(), life }
     }
 
-    // From READY on, in the background.
-    pub(super) fn ask_for_model(&self, settings: &Settings) {
-        let life = lock(&self.loaded).as_ref().map(|loaded| loaded.life);
+    // Loads what is asked for now in the background, once there is a stream; until then, a state change does.
+    pub(super) fn update_model(&self) {
+        if lock(&self.state).is_none() || !self.outdated.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        let life = lock(&self.loaded).as_ref().map(|loaded| loaded.request.life);
         if let Some(life) = life {
-            self.loader.ask(&self.obj(), self.request(settings, life));
+            let settings = lock(&self.settings).clone();
+            self.loader.ask(&self.obj(), self.request(&settings, life));
         }
     }
 
@@ -63,15 +75,15 @@ impl SoundClassify {
             match loaded.as_mut() {
                 // The element went to NULL meanwhile.
                 None => return,
-                Some(old) if old.life != request.life => return,
+                Some(old) if old.request.life != request.life => return,
                 Some(old) if old.is_same(&new) => {
-                    old.name = new.name;
+                    old.request = new.request;
                     return;
                 }
                 Some(old) => std::mem::replace(old, new.clone()),
             }
         };
-        gst::info!(CAT, imp = self, "model {} follows {}", new.name, old.name);
+        gst::info!(CAT, imp = self, "model {} follows {}", new.request.name, old.request.name);
         let settings = self.take_over(&new);
         self.switch_to(new);
         self.configure(&settings);
@@ -89,10 +101,8 @@ impl SoundClassify {
     }
 
     fn keep_model(&self, request: &Request, error: &Error) {
-        let Some(kept) = lock(&self.loaded).as_ref().filter(|old| old.life == request.life).map(|old| old.name.clone())
-        else {
-            return;
-        };
+        let old = lock(&self.loaded).as_ref().map(|old| old.request.clone());
+        let Some(Request { name: kept, .. }) = old.filter(|old| old.life == request.life) else { return };
         let mut settings = lock(&self.settings);
         if settings.model == request.name {
             settings.model.clone_from(&kept);
