@@ -5,7 +5,7 @@
 #   tests/debian13.sh [ARGUMENT...]     arguments of `cargo nextest run` (or `cargo test`); without any: lints, then
 #                                       the library's tests and those of the element and of the pipelines
 #
-# Needs root and debootstrap. The system lies in target/debian13 (1.5 GB with what is built for it), is made once and
+# Needs root and debootstrap. The system lies in target/debian13 (6 GB with what is built for it), is made once and
 # used again; remove the folder to begin anew. Rust is this machine's own. Packages come from the mirror that apt is
 # set to, or from DEBIAN_MIRROR. Whatever is mounted is mounted for this script's processes only.
 set -euo pipefail
@@ -20,7 +20,8 @@ check_means() {
   [[ $(id -u) == 0 ]] || die "a Debian of its own is made and entered by root only: run this as root."
   local program
   for program in debootstrap chroot unshare; do
-    command -v "$program" >/dev/null || die "no $program in PATH; Debian's package: $([[ $program == debootstrap ]] && echo debootstrap || echo "coreutils or util-linux")"
+    command -v "$program" >/dev/null ||
+      die "no $program in PATH; Debian's packages: debootstrap, coreutils, util-linux."
   done
 }
 
@@ -88,6 +89,7 @@ check() {
   say "GStreamer $(pkg-config --modversion gstreamer-1.0), analytics $(pkg-config --modversion gstreamer-analytics-1.0)"
   if [[ $# == 0 ]]; then
     cargo clippy --locked --all-targets --features v1_24 -- -D warnings
+    cargo build --locked --features v1_24 --example listen
     set -- --lib --test element --test launch
   fi
   if command -v cargo-nextest >/dev/null; then

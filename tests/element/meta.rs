@@ -107,7 +107,7 @@ fn without_waiting_each_result_is_on_one_later_buffer() {
 fn no_meta_when_it_is_not_wanted() {
     let model = TestModel::new("linear");
     let mut rig = Rig::plain(&model);
-    let mut carried = |rig: &mut Rig| {
+    let carried = |rig: &mut Rig| {
         rig.push(&noise(RATE, 1), None);
         told_by(&rig.harness.pull().unwrap()).len()
     };
@@ -202,7 +202,6 @@ fn results_join_those_of_an_element_before() {
     let mut sent = buffer(&noise(RATE, 1), None);
     let mut meta = AnalyticsRelationMeta::add(sent.get_mut().unwrap());
     meta.add_one_cls_mtd(0.5, gst::glib::Quark::from_str("Whistle")).unwrap();
-    drop(meta);
     rig.harness.push(sent).unwrap();
     let carried = told_by(&rig.harness.pull().unwrap());
     assert_eq!(carried[0], [("Whistle".to_string(), 0.5)]);
