@@ -69,13 +69,13 @@ impl Decider {
 
     /// Takes over the live properties, from the next window on. Events that are not to be told any more end.
     pub(super) fn configure(&mut self, settings: &Settings, tell: &mut dyn FnMut(gst::Structure)) {
-        let (model, before) = (self.model.clone(), self.report);
+        let (model, told) = (self.model.clone(), self.tells_events());
         let manifest = model.manifest();
         self.filter = filter(manifest, settings);
         self.ensemble.set_length(settings.ensembles.get() as usize);
         self.report = report(settings);
         self.tag = settings.emit_tags;
-        if before == Some(Report::Events) && self.report != before {
+        if told && !self.tells_events() {
             self.events.close(&mut |event| tell(structure(manifest, &event)));
         }
         self.events.set_rules(settings.event_rules(manifest), &mut |event| tell(structure(manifest, &event)));
@@ -93,10 +93,11 @@ impl Decider {
 
     /// The scores of the next window.
     pub(super) fn classify(&mut self, window: &WindowTime, scores: &[f32], tell: &mut dyn FnMut(gst::Structure)) {
+        let tells_events = self.tells_events();
         let Self { model, ensemble, events, .. } = self;
         let manifest = model.manifest();
         let scores = ensemble.push(scores);
-        if self.report == Some(Report::Events) {
+        if tells_events {
             events.push(window.for_events(), scores, &mut |event| tell(structure(manifest, &event)));
         }
         let predictions = self.filter.apply(scores);
@@ -108,7 +109,7 @@ impl Decider {
             self.tagged = best;
             self.tags = Some(message::tags(&label(first)));
         }
-        if self.report == Some(Report::Windows) || (self.report == Some(Report::Changes) && changed) {
+        if self.report.is_some_and(|report| report.has_window(changed)) {
             let told = Classification {
                 timestamp: window.times.timestamp,
                 stream_time: window.times.stream_time,
@@ -131,8 +132,8 @@ impl Decider {
 
     /// The model has no scores for the next window: nothing to go by for the ensemble, nothing heard for events.
     pub(super) fn miss(&mut self, window: &WindowTime, tell: &mut dyn FnMut(gst::Structure)) {
-        let manifest = self.model.manifest();
-        if self.report == Some(Report::Events) {
+        if self.tells_events() {
+            let manifest = self.model.manifest();
             self.events.push_silence(window.for_events(), &mut |event| tell(structure(manifest, &event)));
         }
     }
@@ -143,6 +144,10 @@ impl Decider {
         self.ensemble.clear();
         self.best = None;
         self.events.close(&mut |event| tell(structure(manifest, &event)));
+    }
+
+    fn tells_events(&self) -> bool {
+        self.report.is_some_and(Report::has_events)
     }
 
     /// Tags that wait for the streaming thread.
