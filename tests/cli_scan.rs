@@ -215,8 +215,8 @@ fn ctrl_c_stops_a_scan_with_130_and_it_goes_on_later() {
 #[test]
 fn a_worker_that_dies_costs_one_file() {
     let folder = tempfile::tempdir().unwrap();
-    for number in 0..40 {
-        tones(&folder.path().join(format!("{number}.wav")), &[(LOW, 60.0)]);
+    for number in 0..12 {
+        tones(&folder.path().join(format!("{number}.wav")), &[(LOW, 30.0)]);
     }
     let results = tempfile::tempdir().unwrap();
     let output = results.path().join("out.jsonl");
@@ -240,5 +240,5 @@ fn a_worker_that_dies_costs_one_file() {
     assert_eq!(child.wait().unwrap().code(), Some(1));
     let rows = rows(&output);
     let crashed = rows.values().filter(|row| row["error"].as_str().is_some_and(|why| why.contains("worker process")));
-    assert_eq!((rows.len(), crashed.count()), (40, 1));
+    assert_eq!((rows.len(), crashed.count()), (12, 1));
 }
