@@ -446,6 +446,23 @@ fn doctor_is_content_here_and_names_what_is_missing() {
 }
 
 #[test]
+fn doctor_knows_the_version_of_a_library_whose_name_has_none() {
+    let Ok(library) = std::env::var("ORT_DYLIB_PATH") else {
+        return println!("skipped: ORT_DYLIB_PATH names no ONNX Runtime");
+    };
+    // Where the README suggests to put it, or under any other name.
+    let folder = tempfile::tempdir().unwrap();
+    let plain = folder.path().join("engine.so");
+    std::fs::copy(&library, &plain).unwrap();
+
+    let named = program().args(["doctor", "--model", TONES]).env("ORT_DYLIB_PATH", &plain).output().unwrap();
+
+    let version = library.split(".so.").nth(1).unwrap_or_default();
+    let line = format!("{version}, {} (named by ORT_DYLIB_PATH)", plain.display());
+    assert!(text(&named.stdout).contains(&line), "{}", text(&named.stdout));
+}
+
+#[test]
 fn completions_and_manual_know_the_elements_properties() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = stdout(["completions", shell]);

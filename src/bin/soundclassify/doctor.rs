@@ -185,7 +185,11 @@ fn onnx_runtime() -> Check {
 fn library() -> Option<PathBuf> {
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
     let mut paths = maps.lines().filter_map(|line| line.find('/').map(|at| Path::new(&line[at..])));
-    let is_it = |path: &&Path| path.file_name().is_some_and(|name| name.to_string_lossy().contains("onnxruntime"));
+    let named = std::env::var_os("ORT_DYLIB_PATH").and_then(|path| Path::new(&path).canonicalize().ok());
+    let called = |name: &str| name.contains("onnxruntime") && name.contains(".so");
+    let is_it = |path: &&Path| {
+        named.as_deref() == Some(*path) || path.file_name().is_some_and(|name| called(&name.to_string_lossy()))
+    };
     paths.find(is_it).map(Path::to_owned)
 }
 

@@ -97,8 +97,8 @@ fn argument(pspec: &glib::ParamSpec) -> Arg {
     let name = option(pspec.name());
     // Examples are in the form of gst-launch-1.0.
     let blurb = pspec.blurb().unwrap_or_default().split(" Example:").next().unwrap_or_default().trim_end_matches('.');
-    let help = match default(pspec).as_str() {
-        "" | "NULL" | "<  >" => blurb.to_owned(),
+    let help = match readable(pspec.default_value()).as_str() {
+        "" => blurb.to_owned(),
         default => format!("{blurb} [default: {default}]"),
     };
     let arg = Arg::new(name)
@@ -122,9 +122,8 @@ fn argument(pspec: &glib::ParamSpec) -> Arg {
     arg.value_parser(move |text: &str| parse(&pspec, &[text.to_owned()]).map(|_| text.to_owned()))
 }
 
-/// The default as a person writes it.
-fn default(pspec: &glib::ParamSpec) -> String {
-    let value = pspec.default_value();
+/// A value as a person writes it; nothing for none.
+pub(crate) fn readable(value: &glib::Value) -> String {
     if let Ok(number) = value.get::<f64>() {
         return number.to_string();
     }
@@ -132,7 +131,11 @@ fn default(pspec: &glib::ParamSpec) -> String {
     if matches!(value.get::<Option<gst::Structure>>(), Ok(None)) {
         return String::new();
     }
-    value.serialize().map(|text| text.trim_matches('"').to_owned()).unwrap_or_default()
+    let text = value.serialize().unwrap_or_default();
+    match text.trim_matches('"') {
+        "NULL" | "<  >" | "< >" => String::new(),
+        text => text.to_owned(),
+    }
 }
 
 fn from_user(matches: &ArgMatches, name: &str) -> bool {

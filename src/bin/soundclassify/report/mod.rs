@@ -21,7 +21,7 @@ use crate::{
     exit::{Exit, Failure, Result},
     interrupt,
     keeper::Keeper,
-    options::ElementOptions,
+    options::{ElementOptions, readable},
     output,
     picture::Format,
 };
@@ -92,14 +92,6 @@ fn settings(element: &gst::Element) -> Vec<(String, String)> {
         .iter()
         .filter(|pspec| pspec.owner_type() == own && pspec.flags().contains(glib::ParamFlags::READWRITE))
         .filter(|pspec| !UNTOLD.contains(&pspec.name()))
-        .filter_map(|pspec| {
-            let value = element.property_value(pspec.name());
-            // GStreamer complains of a structure that is none.
-            if matches!(value.get::<Option<gst::Structure>>(), Ok(None)) {
-                return None;
-            }
-            let text = value.serialize().ok()?;
-            Some((pspec.name().to_owned(), text.trim_matches('"').to_owned()))
-        })
+        .map(|pspec| (pspec.name().to_owned(), readable(&element.property_value(pspec.name()))))
         .collect()
 }
