@@ -37,6 +37,16 @@ read_arguments() {
   done
 }
 
+# Names a recording that is not there before anything is built or started for it.
+check_recordings() {
+  local name
+  for name in "$@"; do
+    [[ -e $name ]] || die "$name: no such file"
+    [[ ! -d $name ]] || die "$name: a folder; a recording is wanted"
+    [[ -r $name ]] || die "$name: not to be read"
+  done
+}
+
 # An element that GStreamer finds already, installed or through GST_PLUGIN_PATH, is used as it is.
 prepare() {
   gst-inspect-1.0 --atleast-version=0.1 --exists soundclassify 2>/dev/null && return
@@ -72,11 +82,14 @@ print_results() {
   done
 }
 
-# Runs a pipeline and prints its results.
-classify() {
+# Runs a pipeline with its messages; gst-launch-1.0 ends with 255 where other programs end with 1.
+launch() {
   say "gst-launch-1.0 $*"
-  gst-launch-1.0 -m "$@" | print_results
+  gst-launch-1.0 -m "$@" || return $(($? == 255 ? 1 : $?))
 }
+
+# Runs a pipeline and prints its results.
+classify() { launch "$@" | print_results; }
 
 # Makes "kind id time duration probability peak label" of each event, likewise; times in seconds.
 print_events() {
@@ -101,7 +114,4 @@ seconds() {
 }
 
 # Runs a pipeline with report=events and prints its events.
-tell_events() {
-  say "gst-launch-1.0 $*"
-  gst-launch-1.0 -m "$@" | print_events
-}
+tell_events() { launch "$@" | print_events; }

@@ -27,6 +27,7 @@ show() {
 
 read_arguments '' "$@"
 [[ ${#arguments[@]} -le 1 ]] || wrong_usage "one file at most is wanted"
+check_recordings "${arguments[@]}"
 prepare
 
 sound=(autoaudiosrc ! queue)

@@ -11,6 +11,7 @@ source "$(dirname "$0")/common.sh"
 
 read_arguments '' "$@"
 [[ ${#arguments[@]} -le 1 ]] || wrong_usage "one file at most is wanted"
+check_recordings "${arguments[@]}"
 prepare
 
 sound=(autoaudiosrc ! queue)

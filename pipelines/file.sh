@@ -10,5 +10,6 @@ source "$(dirname "$0")/common.sh"
 
 read_arguments '' "$@"
 [[ ${#arguments[@]} == 1 ]] || wrong_usage "one file is wanted"
+check_recordings "${arguments[@]}"
 prepare
 classify filesrc location="${arguments[0]}" ! decodebin ! soundclassify "${settings[@]}" ! fakesink

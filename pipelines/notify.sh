@@ -23,6 +23,7 @@ notify() {
 
 read_arguments 'run' "$@"
 [[ ${#arguments[@]} -le 1 ]] || wrong_usage "one file at most is wanted"
+check_recordings "${arguments[@]}"
 prepare
 
 sound=(autoaudiosrc ! queue)

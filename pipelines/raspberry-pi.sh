@@ -12,6 +12,7 @@ source "$(dirname "$0")/common.sh"
 
 read_arguments 'model' "$@"
 [[ ${#arguments[@]} -le 1 ]] || wrong_usage "one file at most is wanted"
+check_recordings "${arguments[@]}"
 prepare
 
 sound=(autoaudiosrc ! queue)

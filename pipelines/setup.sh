@@ -58,10 +58,14 @@ find_missing() {
 # Debian's own Python: another one that comes first in PATH would not see its packages.
 has_typelib() { /usr/bin/python3 -c 'import sys, gi; gi.require_version(*sys.argv[1:])' "$1" 1.0; }
 
+has_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
+
 find_missing_for_tests() {
   need shellcheck command -v shellcheck
   need pulseaudio command -v pulseaudio
   need pulseaudio-utils command -v pactl
+  need chromium has_browser
+  need procps command -v pgrep
   need python3-gi /usr/bin/python3 -c 'import gi'
   need gir1.2-gstreamer-1.0 has_typelib Gst
   need gir1.2-gst-rtsp-server-1.0 has_typelib GstRtspServer

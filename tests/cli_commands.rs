@@ -15,9 +15,10 @@ use std::{
 
 use cli_support::{HIGH, LOW, MIDDLE, TONES, melody, objects, program, run, stdout, text, tones};
 use gst::prelude::*;
+use gstsoundclassify::{Classification, ClassificationEvent};
 
-/// The element's own messages for a file, from a pipeline of this test.
-fn messages(path: &Path, settings: &str) -> Vec<(u64, String, i32, f64)> {
+/// The structures of the element's own messages for a file, from a pipeline of this test.
+fn structures(path: &Path, settings: &str) -> Vec<gst::Structure> {
     static REGISTERED: Once = Once::new();
     REGISTERED.call_once(|| {
         gst::init().unwrap();
@@ -33,15 +34,21 @@ fn messages(path: &Path, settings: &str) -> Vec<(u64, String, i32, f64)> {
         match message.view() {
             gst::MessageView::Eos(_) => break,
             gst::MessageView::Error(error) => panic!("{error:?}"),
+            gst::MessageView::Element(element) => told.extend(element.structure().map(ToOwned::to_owned)),
             _ => {}
-        }
-        if let Some(heard) = message.structure().and_then(|s| gstsoundclassify::Classification::try_from(s).ok()) {
-            let best = heard.best();
-            told.push((heard.timestamp.nseconds(), best.label.clone(), best.index as i32, best.probability));
         }
     }
     pipeline.set_state(gst::State::Null).unwrap();
     told
+}
+
+fn messages(path: &Path, settings: &str) -> Vec<(u64, String, i32, f64)> {
+    let heard = structures(path, settings).into_iter().map(|told| Classification::try_from(told.as_ref()).unwrap());
+    let brief = heard.map(|heard| {
+        let best = heard.best();
+        (heard.timestamp.nseconds(), best.label.clone(), best.index as i32, best.probability)
+    });
+    brief.collect()
 }
 
 #[track_caller]
@@ -127,6 +134,40 @@ fn events_of_a_file_have_one_start_and_one_end_each() {
 }
 
 #[test]
+fn events_of_a_file_are_those_of_the_element() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = melody(folder.path());
+    let settings = ["--event-on=0.8", "--event-off=0.2", "--event-min-duration=700ms", "--event-hold=0s"];
+
+    let lines = objects(&stdout(
+        ["file", "--events", "--json", "--model", TONES, path.to_str().unwrap()].iter().chain(&settings),
+    ));
+
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            let times = ["event-id", "timestamp", "stream-time", "duration"].map(|key| line[key].as_u64().unwrap());
+            let numbers = ["probability", "peak"].map(|key| line[key].as_f64().unwrap());
+            (line["kind"].as_str().unwrap().to_owned(), line["label"].as_str().unwrap().to_owned(), times, numbers)
+        })
+        .collect();
+    let settings =
+        format!("model={TONES} report=events event-on=0.8 event-off=0.2 event-min-duration=700000000 event-hold=0");
+    let expected: Vec<_> = structures(&path, &settings)
+        .into_iter()
+        .map(|structure| {
+            let event = ClassificationEvent::try_from(structure.as_ref()).unwrap();
+            let times = [event.timestamp, event.stream_time.unwrap(), event.duration].map(gst::ClockTime::nseconds);
+            let times = [event.event_id, times[0], times[1], times[2]];
+            let kind = format!("{:?}", event.kind).to_lowercase();
+            (kind, event.now.label.clone(), times, [event.now.probability, event.peak])
+        })
+        .collect();
+    assert!(expected.len() >= 6, "{expected:?}");
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn an_input_that_fails_does_not_stop_the_rest() {
     let folder = tempfile::tempdir().unwrap();
     let good = melody(folder.path());
@@ -144,9 +185,61 @@ fn an_input_that_fails_does_not_stop_the_rest() {
 }
 
 #[test]
+fn warnings_are_told_once_and_a_channel_that_is_not_there_is_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = melody(folder.path());
+    let path = path.to_str().unwrap();
+
+    let warned = run(["file", "--model", TONES, "--deny-labels", "Lowe", path, path]);
+    let failed = run(["file", "--model", TONES, "--channel", "5", path]);
+
+    assert_eq!(warned.status.code(), Some(0));
+    assert_eq!(text(&warned.stderr).lines().count(), 1, "{}", text(&warned.stderr));
+    assert!(text(&warned.stderr).contains("near: Low"), "{}", text(&warned.stderr));
+    assert_eq!(failed.status.code(), Some(1), "nothing of it was classified");
+    assert!(text(&failed.stderr).contains("channel 5 does not exist"), "{}", text(&failed.stderr));
+}
+
+#[test]
+fn the_reason_of_a_failure_is_told_and_not_what_followed_from_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.wav");
+    std::fs::write(&path, "These are notes, plain text and no sound, in some lines.\n".repeat(50)).unwrap();
+
+    let errors = text(&run(["file", "--model", TONES, path.to_str().unwrap()]).stderr);
+
+    assert!(errors.contains("text file") && !errors.contains("Internal data stream error"), "{errors}");
+}
+
+#[cfg(unix)]
+#[test]
+fn names_of_files_need_be_no_unicode() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(std::ffi::OsStr::from_bytes(b"a \xff.wav"));
+    std::fs::rename(melody(folder.path()), &path).unwrap();
+
+    let output = program().args(["file", "--json", "--model", TONES]).arg(&path).output().unwrap();
+
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let lines = objects(&text(&output.stdout));
+    assert!(lines[0]["input"].as_str().unwrap().ends_with("/a%20%FF.wav"), "{}", lines[0]);
+}
+
+#[test]
+fn options_say_what_they_are_in_the_programs_own_form() {
+    let help = stdout(["file", "--help"]);
+
+    assert!(help.contains("[default: 0.35]") && help.contains("--allow-labels <LABEL,…>"), "{help}");
+    assert!(!help.contains("<Bark") && !help.contains("thresholds,"), "{help}");
+}
+
+#[test]
 fn wrong_usage_ends_with_2_and_says_what_is_allowed() {
     for (arguments, wanted) in [
-        (&["file", "--oversamples", "0", "a.wav"][..], "from 1 to 100"),
+        (&["tune", "a.csv", "-o", "tuned.txt"][..], ".toml"),
+        (&["report", "a.wav", "--picture", "a.gif"], ".svg or .png"),
+        (&["file", "--oversamples", "0", "a.wav"], "from 1 to 100"),
         (&["file", "--sync", "maybe", "a.wav"], "always"),
         (&["file"], "<FILE|URI>"),
         (&["fiel"], "file"),
@@ -302,6 +395,35 @@ fn tune_finds_thresholds_and_writes_them_into_a_copy() {
     let thresholds = &tuned.manifest().defaults.thresholds;
     assert_eq!(thresholds.len(), 2);
     assert_eq!(thresholds["Low"], lines[0]["threshold"].as_f64().unwrap());
+    // With them the element tells exactly the labels that the table has.
+    for (number, label) in ["Low", "Middle", "Low", "Middle"].iter().enumerate() {
+        let recording = folder.path().join(format!("{number}.wav"));
+        let copy = copy.to_str().unwrap();
+        let told = stdout(["file", "--no-time", "--top-k=9", "--json", "--model", copy, recording.to_str().unwrap()]);
+        let labels: BTreeSet<_> = objects(&told)
+            .iter()
+            .flat_map(|line| line["predictions"].as_array().unwrap().clone())
+            .map(|prediction| prediction["label"].as_str().unwrap().to_owned())
+            .filter(|label| ["Low", "Middle"].contains(&label.as_str()))
+            .collect();
+        assert_eq!(labels, BTreeSet::from([(*label).to_owned()]), "{number}.wav");
+    }
+}
+
+#[test]
+fn a_table_without_any_of_the_models_labels_is_no_success() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("labelled.csv");
+    std::fs::write(&table, "file,label\na.wav,Doorbell\n").unwrap();
+    let table = table.to_str().unwrap();
+
+    let strange = run(["tune", table, "--model", TONES]);
+    let nowhere = run(["tune", table, "--model", TONES, "-o", "no/such/folder/tuned.toml"]);
+
+    assert_eq!(strange.status.code(), Some(1));
+    assert!(text(&strange.stderr).contains("Doorbell") && text(&strange.stderr).contains("Middle"));
+    assert_eq!(nowhere.status.code(), Some(1));
+    assert!(text(&nowhere.stderr).contains("no/such/folder"), "{}", text(&nowhere.stderr));
 }
 
 #[test]
@@ -320,6 +442,24 @@ fn doctor_is_content_here_and_names_what_is_missing() {
     assert_eq!(sick.status.code(), Some(1));
     let told = text(&sick.stdout);
     assert!(told.contains("/no/such/lib.so") && told.contains("ORT_DYLIB_PATH"), "{told}");
+    assert!(told.contains("not possible without ONNX Runtime"), "{told}");
+}
+
+#[test]
+fn doctor_knows_the_version_of_a_library_whose_name_has_none() {
+    let Ok(library) = std::env::var("ORT_DYLIB_PATH") else {
+        return println!("skipped: ORT_DYLIB_PATH names no ONNX Runtime");
+    };
+    // Where the README suggests to put it, or under any other name.
+    let folder = tempfile::tempdir().unwrap();
+    let plain = folder.path().join("engine.so");
+    std::fs::copy(&library, &plain).unwrap();
+
+    let named = program().args(["doctor", "--model", TONES]).env("ORT_DYLIB_PATH", &plain).output().unwrap();
+
+    let version = library.split(".so.").nth(1).unwrap_or_default();
+    let line = format!("{version}, {} (named by ORT_DYLIB_PATH)", plain.display());
+    assert!(text(&named.stdout).contains(&line), "{}", text(&named.stdout));
 }
 
 #[test]
@@ -330,6 +470,7 @@ fn completions_and_manual_know_the_elements_properties() {
     }
     let page = stdout(["man"]);
     assert!(page.contains("max\\-pending") && page.contains(".SH FILE") && page.contains("ORT_DYLIB_PATH"), "{page}");
+    assert!(!page.contains("soundclassify\\-file(1)"), "there is one page only");
     let bash = std::process::Command::new("bash").args(["-n", "/dev/stdin"]).stdin(Stdio::piped()).spawn();
     if let Ok(mut bash) = bash {
         std::io::Write::write_all(&mut bash.stdin.take().unwrap(), stdout(["completions", "bash"]).as_bytes()).unwrap();

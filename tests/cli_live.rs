@@ -151,10 +151,19 @@ fn cells(count: u16) -> NonZero<u16> {
 
 impl Screen {
     fn open(arguments: &[&str], rows: u16, cols: u16) -> Self {
+        Self::open_with(arguments, &[], rows, cols)
+    }
+
+    fn open_with(arguments: &[&str], variables: &[(&str, &Path)], rows: u16, cols: u16) -> Self {
         let pair = native_pty_system().openpty(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_soundclassify"));
         command.args(arguments);
         command.env("TERM", "xterm-256color");
+        command.env_remove("NO_COLOR");
+        command.env_remove("PULSE_SERVER");
+        for (name, value) in variables {
+            command.env(name, value);
+        }
         let child = pair.slave.spawn_command(command).unwrap();
         let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(rows), cells(cols), 0)));
         let (mut output, parser) = (pair.master.try_clone_reader().unwrap(), Arc::clone(&screen));
@@ -229,7 +238,10 @@ fn the_view_follows_keys_and_sizes() {
     view.wait("a pause", |screen| screen.contains("PAUSED"));
     view.press("p");
     view.wait("no pause", |screen| !screen.contains("PAUSED"));
-    view.wait("the second tone", |screen| screen.contains("Middle"));
+    // Not before: what is heard when all is forgotten is heard again.
+    view.wait("the second tone alone", |screen| {
+        screen.contains("● 00:0") && screen.lines().any(|line| line.contains("Middle") && line.contains("100 %"))
+    });
     for (rows, cols) in [(10, 40), (3, 20), (1, 1), (2, 200), (60, 8)] {
         view.resize(rows, cols);
         std::thread::sleep(Duration::from_millis(150));
@@ -238,6 +250,50 @@ fn the_view_follows_keys_and_sizes() {
     view.wait("the usual size", |screen| screen.contains("Log-mel") && screen.contains("quit"));
     view.press("r");
     view.wait("a reset", |screen| screen.contains("Middle") && !screen.contains("Low"));
+    view.press("q");
+    view.ends_with(0);
+}
+
+#[test]
+fn the_view_hears_the_microphone() {
+    let Some(pulse) = Pulse::start() else { return };
+    let pulse = pulse.play(MIDDLE);
+    let folder = pulse.runtime.path();
+    let variables = [("XDG_RUNTIME_DIR", folder), ("HOME", folder)];
+    let mut view = Screen::open_with(&["--model", TONES], &variables, 24, 90);
+
+    let at_full = |screen: &str| screen.lines().any(|line| line.contains("Middle") && line.contains("100 %"));
+    view.wait("a bar", at_full);
+    view.wait("an event and the picture", |screen| screen.contains("● 00:0") && screen.contains('▀'));
+    view.press(" ");
+    view.wait("a pause", |screen| screen.contains("PAUSED"));
+    view.press(" ");
+    view.wait("sound again", |screen| !screen.contains("PAUSED") && at_full(screen));
+    // Above the threshold is nothing any more: bars fall, time goes on.
+    view.press("--------------------++++++++++++++++++++");
+    view.wait("nothing", |screen| screen.contains("threshold 1.00") && screen.contains("listening …"));
+    let clock = |screen: &str| screen.trim_start().split(' ').next().unwrap_or_default().to_owned();
+    let then = clock(&view.shows());
+    view.wait("a clock that goes on", |screen| clock(screen) > then);
+    view.press("q");
+    view.ends_with(0);
+}
+
+#[test]
+fn without_colour_the_view_has_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = long(folder.path());
+    let mut view = Screen::open_with(&["live", &path, "--model", TONES], &[("NO_COLOR", Path::new("1"))], 24, 80);
+    view.wait("bar and picture", |screen| screen.contains("Low") && screen.contains('█') && screen.contains("Log-mel"));
+
+    let parser = view.screen.lock().unwrap();
+    let coloured =
+        |cell: &vt100::Cell| cell.fgcolor() != vt100::Color::Default || cell.bgcolor() != vt100::Color::Default;
+    let cells = (0..24).flat_map(|row| (0..80).map(move |column| (row, column)));
+    let found = cells.filter_map(|(row, column)| parser.screen().cell(row, column)).any(coloured);
+    drop(parser);
+
+    assert!(!found);
     view.press("q");
     view.ends_with(0);
 }

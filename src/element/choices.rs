@@ -37,6 +37,25 @@ pub enum Report {
     /// Messages `soundclassify-event` when a sound begins and ends, and once a second between.
     #[enum_value(name = "Messages when a sound begins, goes on and ends", nick = "events")]
     Events,
+    /// The messages of [`Report::Windows`] and those of [`Report::Events`].
+    #[enum_value(name = "A message for each window, and those of events", nick = "all")]
+    All,
+}
+
+impl Report {
+    /// Whether there are messages `soundclassify-event`.
+    pub(super) fn has_events(self) -> bool {
+        matches!(self, Self::Events | Self::All)
+    }
+
+    /// Whether there is a message `soundclassify` for a window; `changed`: its best label is another one.
+    pub(super) fn has_window(self, changed: bool) -> bool {
+        match self {
+            Self::Windows | Self::All => true,
+            Self::Changes => changed,
+            Self::Events => false,
+        }
+    }
 }
 
 /// Hardware and library that ONNX Runtime runs the network with.

@@ -74,7 +74,7 @@ impl Decider {
 
     /// Takes over the live properties, from the next window on. Events that are not to be told any more end.
     pub(super) fn configure(&mut self, settings: &Settings, tell: &mut dyn FnMut(gst::Structure)) {
-        let (model, before) = (self.model.clone(), self.report);
+        let (model, told) = (self.model.clone(), self.tells_events());
         let manifest = model.manifest();
         self.filter = filter(manifest, settings);
         self.ensemble.set_length(settings.ensembles.get() as usize);
@@ -84,7 +84,7 @@ impl Decider {
         {
             self.for_buffer = settings.add_meta.then(|| self.for_buffer.take().unwrap_or_default());
         }
-        if before == Some(Report::Events) && self.report != before {
+        if told && !self.tells_events() {
             self.events.close(&mut |event| tell(structure(manifest, &event)));
         }
         self.events.set_rules(settings.event_rules(manifest), &mut |event| tell(structure(manifest, &event)));
@@ -106,10 +106,11 @@ impl Decider {
 
     /// The scores of the next window.
     pub(super) fn classify(&mut self, window: &WindowTime, scores: &[f32], tell: &mut dyn FnMut(gst::Structure)) {
+        let tells_events = self.tells_events();
         let Self { model, ensemble, events, .. } = self;
         let manifest = model.manifest();
         let scores = ensemble.push(scores);
-        if self.report == Some(Report::Events) {
+        if tells_events {
             events.push(window.for_events(), scores, &mut |event| tell(structure(manifest, &event)));
         }
         let predictions = self.filter.apply(scores);
@@ -125,7 +126,7 @@ impl Decider {
         if let Some(results) = &mut self.for_buffer {
             results.push(predictions.iter().map(label).collect());
         }
-        if self.report == Some(Report::Windows) || (self.report == Some(Report::Changes) && changed) {
+        if self.report.is_some_and(|report| report.has_window(changed)) {
             let told = Classification {
                 timestamp: window.times.timestamp,
                 stream_time: window.times.stream_time,
@@ -148,8 +149,8 @@ impl Decider {
 
     /// The model has no scores for the next window: nothing to go by for the ensemble, nothing heard for events.
     pub(super) fn miss(&mut self, window: &WindowTime, tell: &mut dyn FnMut(gst::Structure)) {
-        let manifest = self.model.manifest();
-        if self.report == Some(Report::Events) {
+        if self.tells_events() {
+            let manifest = self.model.manifest();
             self.events.push_silence(window.for_events(), &mut |event| tell(structure(manifest, &event)));
         }
     }
@@ -160,6 +161,10 @@ impl Decider {
         self.ensemble.clear();
         self.best = None;
         self.events.close(&mut |event| tell(structure(manifest, &event)));
+    }
+
+    fn tells_events(&self) -> bool {
+        self.report.is_some_and(Report::has_events)
     }
 
     /// Tags that wait for the streaming thread.

@@ -131,7 +131,7 @@ fn event_properties(default: &Settings) -> Vec<glib::ParamSpec> {
     vec![
         glib::ParamSpecEnum::builder_with_default("report", default.report)
             .nick("Report")
-            .blurb("What messages tell: each window, changes of the best label, or events with a beginning and an end")
+            .blurb("What messages tell: windows, changes of the best label, events with a beginning and an end, or windows and events")
             .mutable_playing()
             .build(),
         level(
@@ -171,7 +171,7 @@ fn output_properties(default: &Settings) -> Vec<glib::ParamSpec> {
     vec![
         glib::ParamSpecBoolean::builder("post-messages")
             .nick("Post messages")
-            .blurb("Post element messages on the bus: 'soundclassify' or, with report=events, 'soundclassify-event'")
+            .blurb("Post element messages on the bus: 'soundclassify', and 'soundclassify-event' for events")
             .default_value(default.post_messages)
             .mutable_playing()
             .build(),

@@ -3,6 +3,7 @@
 
 use gst::ClockTime;
 use gst::prelude::*;
+use gstsoundclassify::element::message::EVENT;
 use gstsoundclassify::{ClassificationEvent, EventKind};
 use proptest::prelude::*;
 
@@ -225,6 +226,32 @@ proptest! {
                 prop_assert!(one.0.abs_diff(other.0) <= tolerance && one.1.abs_diff(other.1) <= tolerance, "{:?} {:?}", one, other);
             }
         }
+    }
+}
+
+#[test]
+fn all_are_the_windows_and_the_events() {
+    let model = loudness();
+    let told = |report: &str| {
+        let mut rig = rig_with(&model, |element| element.set_property_from_str("report", report));
+        rig.push_in(&scene(&[(500, 0.0), (1000, 1.0), (1000, 0.0), (1000, 1.0)]), &[160]);
+        rig.eos();
+        let messages = std::iter::from_fn(|| rig.bus.pop_filtered(&[gst::MessageType::Element]));
+        messages.map(|message| message.structure().unwrap().to_owned()).partition::<Vec<_>, _>(|it| it.name() == EVENT)
+    };
+    let ((events, windows), (all_events, all_windows)) = ((told("events").0, told("windows").1), told("all"));
+    assert!(!events.is_empty() && !windows.is_empty());
+    assert_eq!((all_events, all_windows), (events, windows));
+}
+
+#[test]
+fn events_end_when_they_are_not_told_any_more() {
+    for (before, after) in [("all", "windows"), ("events", "changes")] {
+        let event = ends_once(|rig| {
+            rig.element.set_property_from_str("report", before);
+            rig.element.set_property_from_str("report", after);
+        });
+        assert_eq!(event.kind, EventKind::End);
     }
 }
 

@@ -55,7 +55,23 @@ fn wrong_arguments_are_told() {
 
 #[test]
 fn a_script_fails_with_its_pipeline() {
-    Stage::new().script("file.sh", &["/no/such.wav"]).finish().failed().complains("/no/such.wav");
+    let stage = Stage::new();
+    let notes = stage.path("notes.txt");
+    fs::write(&notes, "no sound, only words\n".repeat(99)).unwrap();
+    let ended = stage.script("file.sh", &[notes.to_str().unwrap()]).finish().failed();
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
+}
+
+#[test]
+fn a_recording_that_is_not_there_is_named_in_one_line() {
+    let stage = Stage::new();
+    let scripts = ["file", "file-primitive", "desk-work", "desk-work-emoji", "notify", "raspberry-pi", "playback-tee"];
+    for script in scripts {
+        let ended = stage.script(&format!("{script}.sh"), &["/no/such.wav"]).finish();
+        let told = (ended.status.code(), ended.stderr.as_str());
+        assert_eq!(told, (Some(1), "error: /no/such.wav: no such file\n"), "{script}");
+    }
+    stage.script("file.sh", &["/tmp"]).finish().failed().complains("/tmp: a folder");
 }
 
 #[test]

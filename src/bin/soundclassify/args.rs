@@ -3,12 +3,16 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Command, CommandFactory, Parser, Subcommand, ValueEnum,
+    builder::{OsStringValueParser, TypedValueParser},
+};
 
 use crate::{
     emoji::{DESK_WORK, Symbols},
     options::ElementOptions,
     output::Form,
+    source,
 };
 
 /// Subcommands that take the element's properties as options.
@@ -86,6 +90,7 @@ impl FormArgs {
 
     /// Options of the element that follow from the form.
     pub(crate) fn apply(&self, options: ElementOptions) -> ElementOptions {
+        let options = if self.events { options.with("report", "events") } else { options };
         match &self.emoji {
             Some(symbols) => options.or("allow-labels", symbols.labels()).or("threshold", ["0.3"]),
             None => options,
@@ -97,6 +102,7 @@ impl FormArgs {
 #[derive(Debug, Args)]
 pub(crate) struct LiveArgs {
     /// Address to listen to in place of a microphone (rtsp://…, http://…, file://…)
+    #[arg(value_parser = input())]
     pub(crate) uri: Option<String>,
     /// Microphone by name, part of a name, or stable id
     #[arg(long, value_name = "NAME", conflicts_with = "uri")]
@@ -118,7 +124,7 @@ pub(crate) struct LiveArgs {
 #[derive(Debug, Args)]
 pub(crate) struct FileArgs {
     /// Files or addresses, anything that GStreamer decodes
-    #[arg(required = true, value_name = "FILE|URI")]
+    #[arg(required = true, value_name = "FILE|URI", value_parser = input())]
     pub(crate) inputs: Vec<String>,
     /// The primitive predictor: every window by itself (the same as --ensembles 1)
     #[arg(long)]
@@ -177,7 +183,7 @@ pub(crate) enum Sound {
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
     /// Files to report on
-    #[arg(required = true, value_name = "FILE|URI")]
+    #[arg(required = true, value_name = "FILE|URI", value_parser = input())]
     pub(crate) inputs: Vec<String>,
     /// Page to write
     #[arg(short, long, value_name = "FILE", required_unless_present = "picture")]
@@ -197,7 +203,7 @@ pub(crate) struct ReportArgs {
 #[derive(Debug, Args)]
 pub(crate) struct FeaturesArgs {
     /// Files to read; @LIST stands for the lines of a file
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required = true, value_name = "FILE", value_parser = input())]
     pub(crate) inputs: Vec<String>,
     /// One .npy with the windows of all files (and, for several, a .csv of the same stem that tells which are whose),
     /// or a folder that gets one .npy a file
@@ -273,6 +279,11 @@ pub(crate) struct WorkArgs {
     /// Events in each record.
     #[arg(long)]
     pub(crate) events: bool,
+}
+
+/// Names of files need be no Unicode.
+fn input() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().map(|name| source::name(name.as_ref()))
 }
 
 /// The whole command line, the element's properties included.

@@ -19,7 +19,7 @@ use crate::{
     options::{ELEMENT, ElementOptions},
     output::{self, Form, Printer, json},
     record::Record,
-    session::{Session, Source, Step, make},
+    session::{Source, Step, make},
     source,
 };
 
@@ -42,6 +42,9 @@ const FORMATS: [(&str, &str, &str); 6] = [
     ("Opus", "audio/x-opus", "gstreamer1.0-plugins-base"),
     ("WMA", "audio/x-wma", "gstreamer1.0-libav"),
 ];
+
+/// Before the version in ONNX Runtime's table of symbol versions.
+const SYMBOLS: &[u8] = b"VERS_";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -163,10 +166,13 @@ fn onnx_runtime() -> Check {
     match runtime::version() {
         Ok(build) => {
             let library = library();
-            let version =
-                library.as_deref().and_then(version_of).map(|version| format!("{version}, ")).unwrap_or_default();
-            let place = library.map(|path| format!("{}, ", path.display())).unwrap_or_default();
-            Check::good("ONNX Runtime", format!("{version}{place}{}", build.trim()))
+            let version = library.as_deref().and_then(version_of).unwrap_or_else(|| "of unknown version".to_owned());
+            let place = library.map(|path| format!(", {}", path.display())).unwrap_or_default();
+            let way = match std::env::var_os("ORT_DYLIB_PATH").is_some_and(|path| !path.is_empty()) {
+                true => "named by ORT_DYLIB_PATH",
+                false => "looked for beside the program, then in the system's library path",
+            };
+            Check::good("ONNX Runtime", format!("{version}{place} ({way}), {}", build.trim()))
         }
         Err(gstsoundclassify::Error::Runtime { reason, looked, remedy }) => {
             Check::bad("ONNX Runtime", format!("{reason}; looked at: {}", looked.join(", ")), remedy)
@@ -179,14 +185,24 @@ fn onnx_runtime() -> Check {
 fn library() -> Option<PathBuf> {
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
     let mut paths = maps.lines().filter_map(|line| line.find('/').map(|at| Path::new(&line[at..])));
-    let is_it = |path: &&Path| path.file_name().is_some_and(|name| name.to_string_lossy().contains("onnxruntime"));
+    let named = std::env::var_os("ORT_DYLIB_PATH").and_then(|path| Path::new(&path).canonicalize().ok());
+    let called = |name: &str| name.contains("onnxruntime") && name.contains(".so");
+    let is_it = |path: &&Path| {
+        named.as_deref() == Some(*path) || path.file_name().is_some_and(|name| called(&name.to_string_lossy()))
+    };
     paths.find(is_it).map(Path::to_owned)
 }
 
-/// What stands behind `.so.` in the library's own name.
+/// What stands behind `.so.` in the library's own name or else, in the library, behind the name of its symbols' version.
 fn version_of(library: &Path) -> Option<String> {
     let name = library.file_name()?.to_str()?;
-    name.split_once(".so.").map(|(_, version)| version.to_owned())
+    if let Some((_, version)) = name.split_once(".so.").filter(|(_, version)| version.contains('.')) {
+        return Some(version.to_owned());
+    }
+    let bytes = std::fs::read(library).ok()?;
+    let at = bytes.windows(SYMBOLS.len()).position(|bytes| bytes == SYMBOLS)? + SYMBOLS.len();
+    let version = bytes[at..].iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.');
+    String::from_utf8(version.copied().collect()).ok().filter(|version| !version.is_empty())
 }
 
 fn providers() -> Check {
@@ -214,6 +230,9 @@ fn model(name: &str) -> Check {
 }
 
 fn self_test(name: &str) -> Check {
+    if runtime::version().is_err() {
+        return Check::bad("self-test", "not possible without ONNX Runtime", "see above");
+    }
     let start = Instant::now();
     match heard(name) {
         Ok((windows, label)) if windows > 0 => {
@@ -236,7 +255,7 @@ fn heard(model: &str) -> Result<(usize, String)> {
     noise.set_property_from_str("wave", "pink-noise");
     noise.set_property("num-buffers", 20);
     noise.set_property("samplesperbuffer", 1102);
-    let session = Session::new("self-test", Source::Element(noise), &keeper.element()?, None)?;
+    let session = keeper.session("self-test", Source::Element(noise), None)?;
     let (mut windows, mut label) = (0, String::new());
     session.run(&mut |step| match step {
         Step::Record(Record::Window(window)) => {

@@ -3,13 +3,12 @@
 
 use crate::{
     args::FileArgs,
-    events::{Events, Rules},
     exit::{Exit, Failure, Result},
     interrupt,
     keeper::Keeper,
     options::ElementOptions,
     output::{self, Printer},
-    session::{Session, Source},
+    session::Source,
     source,
 };
 
@@ -25,7 +24,7 @@ pub(crate) fn run(args: &FileArgs, options: ElementOptions) -> Result<Exit> {
         if args.inputs.len() > 1 {
             printer.headline(input)?;
         }
-        match one(input, &keeper, args.form.events, &mut printer) {
+        match one(input, &keeper, &mut printer) {
             Err(Failure::Failed(why)) => {
                 eprintln!("soundclassify: {why}");
                 exit = Exit::Failed;
@@ -36,9 +35,7 @@ pub(crate) fn run(args: &FileArgs, options: ElementOptions) -> Result<Exit> {
     Ok(exit)
 }
 
-fn one(input: &str, keeper: &Keeper, events: bool, printer: &mut Printer<std::io::StdoutLock<'_>>) -> Result<()> {
+fn one(input: &str, keeper: &Keeper, printer: &mut Printer<std::io::StdoutLock<'_>>) -> Result<()> {
     let uri = source::uri(input)?;
-    let machine = events.then(|| Events::new(Rules::default(), keeper.stride()));
-    let session = Session::new(input, Source::Uri(&uri), &keeper.element()?, None)?;
-    output::print(&session, machine, printer)
+    output::print(&keeper.session(input, Source::Uri(&uri), None)?, printer)
 }

@@ -6,6 +6,7 @@ use gst::prelude::*;
 use crate::{
     exit::{Failure, Result},
     options::ElementOptions,
+    session::{Listener, Session, Source},
 };
 
 /// An element in state READY, outside of any pipeline: as long as it lives, elements with the same options share
@@ -13,6 +14,7 @@ use crate::{
 pub(crate) struct Keeper {
     options: ElementOptions,
     element: gst::Element,
+    warnings: Vec<String>,
 }
 
 impl Keeper {
@@ -32,22 +34,24 @@ impl Keeper {
             let text = text.unwrap_or_else(|| "the element can't be started".to_owned());
             return Err(Failure::Failed(text));
         }
+        let mut warnings = Vec::new();
         while let Some(warning) = bus.pop_filtered(&[gst::MessageType::Warning]) {
             if let gst::MessageView::Warning(warning) = warning.view() {
                 eprintln!("soundclassify: warning: {}", warning.error().message());
+                warnings.push(warning.error().message().to_owned());
             }
         }
-        Ok(Self { options, element })
+        Ok(Self { options, element, warnings })
     }
 
-    /// An element with the same options for a pipeline.
-    pub(crate) fn element(&self) -> Result<gst::Element> {
-        self.options.element()
+    /// A pipeline from a source through an element with the same options. `name`: what the user calls the source.
+    pub(crate) fn session(&self, name: &str, source: Source<'_>, listener: Option<Listener>) -> Result<Session> {
+        Ok(Session::new(name, source, &self.options.element()?, listener)?.knows(&self.warnings))
     }
 
-    /// Nanoseconds from one window to the next.
-    pub(crate) fn stride(&self) -> u64 {
-        1_000_000_000 / u64::from(self.element.property::<u32>("oversamples").max(1))
+    /// What the element warned of, and the user was told.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The element that keeps the engine; its properties are those in force, the manifest's defaults included.

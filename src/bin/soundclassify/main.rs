@@ -7,7 +7,6 @@ mod args;
 mod doctor;
 mod ear;
 mod emoji;
-mod events;
 mod exit;
 mod features;
 mod file;

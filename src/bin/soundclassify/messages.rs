@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The element's messages as records.
 
-use gstsoundclassify::{Classification, Label};
+use gstsoundclassify::{Classification, ClassificationEvent, EventKind as Kind, Label};
 
 use crate::record::{Event, EventKind, Prediction, Record, Window};
 
@@ -25,10 +25,6 @@ pub(crate) fn told(message: &gst::Message) -> Option<Told> {
 }
 
 type Got<T> = Result<T, String>;
-
-fn get<'a, T: gst::glib::value::FromValue<'a>>(structure: &'a gst::StructureRef, name: &str) -> Got<T> {
-    structure.get(name).map_err(|error| format!("message {}: {error}", structure.name()))
-}
 
 fn window(structure: &gst::StructureRef) -> Got<Window> {
     let heard = Classification::try_from(structure).map_err(|error| error.to_string())?;
@@ -54,29 +50,22 @@ fn prediction(label: &Label) -> Prediction {
 }
 
 fn event(structure: &gst::StructureRef) -> Got<Event> {
-    let kind = match get::<&str>(structure, "kind")? {
-        "start" => EventKind::Start,
-        "update" => EventKind::Update,
-        _ => EventKind::End,
-    };
+    let told = ClassificationEvent::try_from(structure).map_err(|error| error.to_string())?;
+    let now = prediction(&told.now);
     Ok(Event {
-        kind,
-        event_id: get(structure, "event-id")?,
-        label: get(structure, "label")?,
-        index: get(structure, "index")?,
-        probability: get(structure, "probability")?,
-        peak: get(structure, "peak")?,
-        timestamp: get(structure, "timestamp")?,
-        stream_time: time(structure, "stream-time")?,
-        running_time: time(structure, "running-time")?,
-        duration: get(structure, "duration")?,
+        kind: match told.kind {
+            Kind::Start => EventKind::Start,
+            Kind::Update => EventKind::Update,
+            Kind::End => EventKind::End,
+        },
+        event_id: told.event_id,
+        label: now.label,
+        index: now.index,
+        probability: now.probability,
+        peak: told.peak,
+        timestamp: told.timestamp.nseconds(),
+        stream_time: told.stream_time.map(gst::ClockTime::nseconds),
+        running_time: told.running_time.map(gst::ClockTime::nseconds),
+        duration: told.duration.nseconds(),
     })
-}
-
-/// `GST_CLOCK_TIME_NONE` is an absent time.
-fn time(structure: &gst::StructureRef, name: &str) -> Got<Option<u64>> {
-    match structure.get::<Option<gst::ClockTime>>(name) {
-        Ok(time) => Ok(time.map(gst::ClockTime::nseconds)),
-        Err(_) => get::<u64>(structure, name).map(|time| (time != u64::MAX).then_some(time)),
-    }
 }

@@ -95,14 +95,10 @@ fn properties() -> Vec<glib::ParamSpec> {
 
 fn argument(pspec: &glib::ParamSpec) -> Arg {
     let name = option(pspec.name());
-    let default = pspec.default_value();
-    // GStreamer complains of a structure that is none.
-    let is_none = matches!(default.get::<Option<gst::Structure>>(), Ok(None));
-    let text = if is_none { None } else { default.serialize().ok() };
-    let default = text.map(|text| text.trim_matches('"').to_owned()).unwrap_or_default();
-    let blurb = pspec.blurb().unwrap_or_default().trim_end_matches('.');
-    let help = match default.as_str() {
-        "" | "NULL" | "<  >" => blurb.to_owned(),
+    // Examples are in the form of gst-launch-1.0.
+    let blurb = pspec.blurb().unwrap_or_default().split(" Example:").next().unwrap_or_default().trim_end_matches('.');
+    let help = match readable(pspec.default_value()).as_str() {
+        "" => blurb.to_owned(),
         default => format!("{blurb} [default: {default}]"),
     };
     let arg = Arg::new(name)
@@ -117,12 +113,29 @@ fn argument(pspec: &glib::ParamSpec) -> Arg {
     let arg = match pspec.value_type() {
         glib::Type::BOOL => return arg.value_parser(["true", "false"]).num_args(0..=1).default_missing_value("true"),
         glib::Type::STRING => arg.value_name("NAME"),
-        kind if kind == gst::Array::static_type() => arg.value_name("LABELS").action(ArgAction::Append),
-        kind if kind == gst::Structure::static_type() => arg.value_name("LABEL=N").action(ArgAction::Append),
+        glib::Type::U64 => arg.value_name("NS|200ms|1.5s"),
+        kind if kind == gst::Array::static_type() => arg.value_name("LABEL,…").action(ArgAction::Append),
+        kind if kind == gst::Structure::static_type() => arg.value_name("LABEL=N,…").action(ArgAction::Append),
         _ => arg.value_name("N"),
     };
     let pspec = pspec.clone();
     arg.value_parser(move |text: &str| parse(&pspec, &[text.to_owned()]).map(|_| text.to_owned()))
+}
+
+/// A value as a person writes it; nothing for none.
+pub(crate) fn readable(value: &glib::Value) -> String {
+    if let Ok(number) = value.get::<f64>() {
+        return number.to_string();
+    }
+    // GStreamer complains of a structure that is none.
+    if matches!(value.get::<Option<gst::Structure>>(), Ok(None)) {
+        return String::new();
+    }
+    let text = value.serialize().unwrap_or_default();
+    match text.trim_matches('"') {
+        "NULL" | "<  >" | "< >" => String::new(),
+        text => text.to_owned(),
+    }
 }
 
 fn from_user(matches: &ArgMatches, name: &str) -> bool {
@@ -144,9 +157,16 @@ fn leak(text: &str) -> &'static str {
     Box::leak(text.to_owned().into_boxed_str())
 }
 
-/// The value of a property from its texts; the error says what is allowed.
+/// The value of a property from its texts; the error says what is allowed. Lists may also be written as for
+/// gst-launch-1.0.
 fn parse(pspec: &glib::ParamSpec, texts: &[String]) -> std::result::Result<glib::Value, String> {
     let kind = pspec.value_type();
+    if let [text] = texts
+        && (text.starts_with('<') || text.starts_with("thresholds,"))
+        && let Ok(value) = glib::Value::deserialize_with_pspec(text, pspec)
+    {
+        return Ok(value);
+    }
     if kind == gst::Array::static_type() {
         return Ok(gst::Array::new(texts.iter().flat_map(|text| labels(text))).to_value());
     }
@@ -216,6 +236,22 @@ mod tests {
     #[test]
     fn a_comma_before_a_blank_belongs_to_the_label() {
         assert_eq!(labels("Bark,Child speech, kid speaking,Meow,"), ["Bark", "Child speech, kid speaking", "Meow"]);
+    }
+
+    #[test]
+    fn lists_may_be_written_as_for_gst_launch() {
+        gst::init().unwrap();
+        gstsoundclassify::plugin_register_static().unwrap();
+        let pspecs = properties();
+        let value = |name: &str, text: &str| {
+            parse(pspecs.iter().find(|pspec| pspec.name() == name).unwrap(), &[text.to_owned()])
+                .unwrap()
+                .serialize()
+                .unwrap()
+        };
+
+        assert_eq!(value("allow-labels", "<Bark, Meow>"), value("allow-labels", "Bark,Meow"));
+        assert_eq!(value("label-thresholds", "thresholds,Bark=0.5"), value("label-thresholds", "Bark=0.5"));
     }
 
     #[test]

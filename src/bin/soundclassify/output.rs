@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The forms in which results are printed.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    path::Path,
+};
 
 use serde::Serialize;
 
 use crate::{
     emoji::Symbols,
-    events::Events,
     exit::{Failure, Result},
     record::{Event, Record, Window, seconds},
     session::{Session, Step},
@@ -111,22 +113,28 @@ impl<W: Write> Printer<W> {
     }
 }
 
-/// Runs a session and prints its windows or, with a `machine`, the events that it makes of them; those that are open at
-/// the end of the stream end there.
-pub(crate) fn print<W: Write>(session: &Session, mut machine: Option<Events>, printer: &mut Printer<W>) -> Result<()> {
-    session.run(&mut |step| match (step, &mut machine) {
-        (Step::Record(Record::Window(window)), Some(machine)) => {
-            machine.push(&window).into_iter().try_for_each(|event| printer.record(&Record::Event(event)))
-        }
-        (Step::Record(record), _) => printer.record(&record),
-        (Step::Warning(why), _) => {
+/// Runs a session and prints its results.
+pub(crate) fn print<W: Write>(session: &Session, printer: &mut Printer<W>) -> Result<()> {
+    session.run(&mut |step| match step {
+        Step::Record(record) => printer.record(&record),
+        Step::Warning(why) => {
             eprintln!("soundclassify: warning: {why}");
             Ok(())
         }
+        Step::Idle | Step::End => Ok(()),
+    })
+}
+
+/// Refuses a file in a folder that is not there, before hours of sound are heard for it.
+pub(crate) fn check_folder(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder {
+        Some(folder) if !folder.is_dir() => {
+            Err(Failure::Failed(format!("{}: there is no folder {}", path.display(), folder.display())))
+        }
+        _ if path.is_dir() => Err(Failure::Failed(format!("{}: expected a file, found a folder", path.display()))),
         _ => Ok(()),
-    })?;
-    let rest = machine.map(|mut machine| machine.finish()).unwrap_or_default();
-    rest.into_iter().try_for_each(|event| printer.record(&Record::Event(event)))
+    }
 }
 
 /// The record as one line of JSON.

@@ -77,8 +77,8 @@ static REGISTERED: LazyLock<()> = LazyLock::new(|| {
     }
 });
 
-/// Colour of the label with this index.
-pub(crate) fn colour(index: i32) -> RGBColor {
-    let [red, green, blue] = palette::LABELS[index.unsigned_abs() as usize % palette::LABELS.len()];
+/// Colour of the label at this place.
+pub(crate) fn colour(place: usize) -> RGBColor {
+    let [red, green, blue] = palette::LABELS[place % palette::LABELS.len()];
     RGBColor(red, green, blue)
 }

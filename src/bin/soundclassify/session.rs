@@ -53,6 +53,21 @@ pub(crate) struct Session {
     end: Arc<AtomicU64>,
     missing: Mutex<Vec<String>>,
     name: String,
+    /// Whether all of the sound is to be classified, or else the input failed.
+    whole: bool,
+    /// Warnings of the element that the user has heard already.
+    known: Vec<String>,
+}
+
+/// How much an error says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Tells {
+    /// That the flow of data broke off, whatever the reason.
+    Consequence,
+    /// What a bin makes of its elements' errors.
+    Summary,
+    /// What went wrong.
+    Reason,
 }
 
 /// Where the audio comes from.
@@ -77,6 +92,7 @@ impl Session {
         let sink = make("fakesink")?;
         sink.set_property("sync", matches!(source, Source::Played(_)));
         let live = matches!(source, Source::Element(_));
+        let whole = matches!(source, Source::Uri(_));
         let tail = if live { tail(&pipeline, &sink)? } else { add(&pipeline, &sink).map(|()| sink.clone())? };
         add(&pipeline, element)?;
         element.link(&tail).map_err(|error| Failure::Failed(error.to_string()))?;
@@ -90,7 +106,14 @@ impl Session {
         let end = Arc::new(AtomicU64::new(0));
         listen(&sink, Arc::clone(&end), listener);
         let bus = pipeline.bus().ok_or_else(|| Failure::Failed("the pipeline has no bus".to_owned()))?;
-        Ok(Self { pipeline, element: element.clone(), bus, end, missing: Mutex::default(), name: name.to_owned() })
+        let (element, name) = (element.clone(), name.to_owned());
+        Ok(Self { pipeline, element, bus, end, missing: Mutex::default(), name, whole, known: Vec::new() })
+    }
+
+    /// Keeps quiet about warnings of the element that the user has heard already.
+    pub(crate) fn knows(mut self, warnings: &[String]) -> Self {
+        self.known = warnings.to_vec();
+        self
     }
 
     /// Starts the flow of audio.
@@ -148,9 +171,7 @@ impl Session {
         match message.view() {
             gst::MessageView::Eos(_) => Ok(Step::End),
             gst::MessageView::Error(error) => Err(self.cause(error)),
-            gst::MessageView::Warning(warning) => {
-                Ok(Step::Warning(text(&self.name, &warning.error(), warning.debug().as_deref())))
-            }
+            gst::MessageView::Warning(warning) => self.warned(warning),
             gst::MessageView::Latency(_) => {
                 // An error here means that the pipeline is on its way down.
                 let _ = self.pipeline.recalculate_latency();
@@ -168,20 +189,34 @@ impl Session {
         }
     }
 
-    /// The failure behind an error. When a bin gives up, an element in it has a reason, which may be told a little later.
-    fn cause(&self, error: &gst::message::Error) -> Failure {
-        let by_bin = |error: &gst::message::Error| error.src().is_some_and(ObjectExt::is::<gst::Bin>);
-        if !by_bin(error) {
-            return self.failure(error);
+    /// A recording of which the element leaves something out was not classified as a whole; a live stream goes on.
+    fn warned(&self, warning: &gst::message::Warning) -> Result<Step> {
+        let error = warning.error();
+        if warning.src() != Some(self.element.upcast_ref()) {
+            return Ok(Step::Warning(text(&self.name, &error, warning.debug().as_deref())));
         }
-        while let Some(next) = self.bus.timed_pop_filtered(PATIENCE_FOR_REASON, &[gst::MessageType::Error]) {
-            if let gst::MessageView::Error(reason) = next.view()
-                && !by_bin(reason)
+        match error.message() {
+            message if self.known.iter().any(|known| known == message) => Ok(Step::Idle),
+            message if self.whole => Err(Failure::Failed(format!("{}: {message}", self.name))),
+            message => Ok(Step::Warning(format!("{}: {message}", self.name))),
+        }
+    }
+
+    /// The failure behind an error. The reason may be told a little later than what followed from it.
+    fn cause(&self, error: &gst::message::Error) -> Failure {
+        let (mut told, mut failure) = (tells(error), self.failure(error));
+        let kinds = [gst::MessageType::Error, gst::MessageType::Element];
+        while told < Tells::Reason
+            && let Some(next) = self.bus.timed_pop_filtered(PATIENCE_FOR_REASON, &kinds)
+        {
+            self.note_missing(&next);
+            if let gst::MessageView::Error(next) = next.view()
+                && tells(next) > told
             {
-                return self.failure(reason);
+                (told, failure) = (tells(next), self.failure(next));
             }
         }
-        self.failure(error)
+        failure
     }
 
     fn note_missing(&self, message: &gst::Message) {
@@ -222,6 +257,13 @@ impl Drop for Session {
         // The element may go into another pipeline, and its engine stays with it.
         let _ = self.pipeline.remove(&self.element);
     }
+}
+
+fn tells(error: &gst::message::Error) -> Tells {
+    if error.debug().is_some_and(|debug| debug.contains("streaming stopped")) {
+        return Tells::Consequence;
+    }
+    if error.src().is_some_and(ObjectExt::is::<gst::Bin>) { Tells::Summary } else { Tells::Reason }
 }
 
 /// A branch behind a queue of its own, so that nothing that looks at the audio delays the element.

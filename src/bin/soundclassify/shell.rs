@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 
+use clap::Command;
 use clap_complete::Shell;
 
 use crate::{
@@ -22,20 +23,27 @@ pub(crate) fn man() -> Result<Exit> {
     let mut command = args::command();
     command.build();
     let mut page = Vec::new();
-    let render = clap_mangen::Man::new(command.clone()).render(&mut page);
-    let render = command
-        .get_subcommands()
-        .filter(|command| !command.is_hide_set())
-        .try_fold((), |(), subcommand| {
-            let man = clap_mangen::Man::new(subcommand.clone());
-            writeln!(page, ".SH {}", subcommand.get_name().to_uppercase())?;
-            man.render_synopsis_section(&mut page)?;
-            man.render_description_section(&mut page)?;
-            man.render_options_section(&mut page)
-        })
-        .and(render);
-    render.map_err(|error| Failure::output(&error))?;
+    sections(&command, &mut page).map_err(|error| Failure::output(&error))?;
     print(&page)
+}
+
+fn sections(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
+    let man = clap_mangen::Man::new(command.clone());
+    man.render_title(page)?;
+    man.render_name_section(page)?;
+    man.render_synopsis_section(page)?;
+    man.render_description_section(page)?;
+    man.render_options_section(page)?;
+    let told = |command: &&Command| !command.is_hide_set() && command.get_name() != "help";
+    for subcommand in command.get_subcommands().filter(told) {
+        let man = clap_mangen::Man::new(subcommand.clone());
+        writeln!(page, ".SH {}", subcommand.get_name().to_uppercase())?;
+        man.render_synopsis_section(page)?;
+        man.render_description_section(page)?;
+        man.render_options_section(page)?;
+    }
+    man.render_extra_section(page)?;
+    man.render_version_section(page)
 }
 
 fn print(text: &[u8]) -> Result<Exit> {

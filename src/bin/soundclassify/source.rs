@@ -25,6 +25,15 @@ pub(crate) fn uri(input: &str) -> Result<String> {
     }
 }
 
+/// A name that says which file it is in any text: the path, or its address when it is no Unicode.
+pub(crate) fn name(path: &Path) -> String {
+    let address = || {
+        let absolute = std::path::absolute(path).ok()?;
+        glib::filename_to_uri(absolute, None).ok().map(String::from)
+    };
+    path.to_str().map(str::to_owned).or_else(address).unwrap_or_else(|| path.to_string_lossy().into_owned())
+}
+
 /// Whether the text is an address (`scheme://…`) and not a path.
 pub(crate) fn is_uri(input: &str) -> bool {
     input.split_once("://").is_some_and(|(scheme, _)| {

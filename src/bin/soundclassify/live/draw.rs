@@ -223,7 +223,7 @@ mod tests {
     };
 
     fn busy() -> State {
-        let mut state = State::new("Microphone", "test", 0.25);
+        let mut state = State::new("Microphone", "test", 0.25, 0);
         state.window(&window(12, &[("Writing", 1, 0.81), ("Scissors", 2, 0.12), ("Bark", 3, 0.05)]));
         state.tick(std::time::Duration::from_secs(2));
         state.event(&event(EventKind::Start, 0, "Writing"));

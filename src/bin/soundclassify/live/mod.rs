@@ -14,8 +14,7 @@ use serde::Serialize;
 
 use crate::{
     args::LiveArgs,
-    events::{Events, Rules},
-    exit::{Exit, Result},
+    exit::{Exit, Failure, Result},
     interrupt,
     keeper::Keeper,
     options::ElementOptions,
@@ -32,20 +31,29 @@ pub(crate) fn run(args: &LiveArgs, options: ElementOptions) -> Result<Exit> {
     interrupt::install()?;
     let lines = args.plain || args.form.form() != Form::Plain;
     if !lines && io::stdout().is_terminal() && io::stdin().is_terminal() {
-        let keeper = Keeper::new(options.or("top-k", ["12"]))?;
+        let keeper = Keeper::new(options.or("top-k", ["12"]).with("report", "all"))?;
         let (listener, sounds) = sound::listener(&keeper)?;
         let session = open(args, &keeper, Some(listener))?;
-        return view::run(&session, &keeper, &sounds);
+        return view::run(&session, &keeper, &sounds).map_err(|failure| advise(args, failure));
     }
     let keeper = Keeper::new(args.form.apply(options))?;
-    print(args, &keeper)
+    print(args, &keeper).map_err(|failure| advise(args, failure))
+}
+
+/// Why a microphone gives nothing is seldom clear from what the sound system says.
+fn advise(args: &LiveArgs, failure: Failure) -> Failure {
+    match failure {
+        Failure::Failed(why) if args.uri.is_none() => Failure::Failed(format!(
+            "{why}; `soundclassify --list-devices` tells which microphones there are, `soundclassify doctor` what is missing"
+        )),
+        other => other,
+    }
 }
 
 /// The pipeline from what the user chose.
 fn open(args: &LiveArgs, keeper: &Keeper, listener: Option<Listener>) -> Result<Session> {
-    let element = keeper.element()?;
     if let Some(uri) = &args.uri {
-        return Session::new(uri, Source::Played(&source::uri(uri)?), &element, listener);
+        return keeper.session(uri, Source::Played(&source::uri(uri)?), listener);
     }
     let (name, source) = match &args.device {
         Some(wanted) => {
@@ -54,14 +62,13 @@ fn open(args: &LiveArgs, keeper: &Keeper, listener: Option<Listener>) -> Result<
         }
         None => ("microphone".to_owned(), make("autoaudiosrc")?),
     };
-    Session::new(&name, Source::Element(source), &element, listener)
+    keeper.session(&name, Source::Element(source), listener)
 }
 
 fn print(args: &LiveArgs, keeper: &Keeper) -> Result<Exit> {
     let session = open(args, keeper, None)?;
     let mut printer = Printer::stdout(args.form.form(), args.time);
-    let machine = args.form.events.then(|| Events::new(Rules::default(), keeper.stride()));
-    output::print(&session, machine, &mut printer)?;
+    output::print(&session, &mut printer)?;
     Ok(Exit::Success)
 }
 

@@ -17,6 +17,10 @@ const LOG_LINES: usize = 200;
 const EASE: Duration = Duration::from_millis(80);
 /// Peak marks fall this much a second, dB.
 const PEAK_FALL: f32 = 12.0;
+/// A note is read by then.
+const NOTE: Duration = Duration::from_secs(8);
+/// How long after its end a window's labels stay, if no other window is told, nanoseconds.
+const STALE: u64 = 500_000_000;
 
 /// What a key asks of the pipeline.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,8 +68,12 @@ pub(super) struct State {
     pub(super) paused: bool,
     pub(super) help: bool,
     pub(super) picture: bool,
-    /// Time of the newest window, nanoseconds.
+    /// Time of the sound that is heard, nanoseconds.
     pub(super) time: u64,
+    /// End of the newest window, nanoseconds.
+    told: u64,
+    /// What may lie between the ends of two windows that are told, nanoseconds.
+    patience: u64,
     /// Loudness now and its falling peak, dBFS.
     pub(super) level: f32,
     pub(super) peak: f32,
@@ -74,12 +82,14 @@ pub(super) struct State {
     /// Newest last; each value 0 to 1, lowest band first.
     pub(super) columns: VecDeque<Vec<f32>>,
     pub(super) note: Option<String>,
+    /// What of a note's time is left; without one it stays.
+    note_left: Option<Duration>,
     loudest: f32,
 }
 
 impl State {
-    /// A view that has heard nothing.
-    pub(super) fn new(source: &str, model: &str, threshold: f64) -> Self {
+    /// A view that has heard nothing. `batch`: time from one telling of windows to the next, nanoseconds.
+    pub(super) fn new(source: &str, model: &str, threshold: f64, batch: u64) -> Self {
         Self {
             source: source.to_owned(),
             model: model.to_owned(),
@@ -88,19 +98,23 @@ impl State {
             help: false,
             picture: true,
             time: 0,
+            told: 0,
+            patience: STALE + batch,
             level: QUIET,
             peak: QUIET,
             bars: Vec::new(),
             log: VecDeque::new(),
             columns: VecDeque::new(),
             note: None,
+            note_left: None,
             loudest: QUIET,
         }
     }
 
     /// Takes in a window: its labels' bars move there, all others to zero.
     pub(super) fn window(&mut self, window: &Window) {
-        self.time = window.running_time.unwrap_or(window.timestamp) + window.duration;
+        self.told = window.start() + window.duration;
+        self.time = self.time.max(self.told);
         for bar in &mut self.bars {
             bar.target = 0.0;
         }
@@ -116,6 +130,27 @@ impl State {
             }
         }
         self.bars.sort_by(|a, b| b.target.total_cmp(&a.target).then(b.value.total_cmp(&a.value)));
+    }
+
+    /// Sound was heard up to here, nanoseconds. When no window is told any more, since nothing passes the threshold or
+    /// all is silent, nothing is heard now.
+    pub(super) fn heard(&mut self, until: u64) {
+        self.time = self.time.max(until);
+        if self.time > self.told + self.patience {
+            for bar in &mut self.bars {
+                bar.target = 0.0;
+            }
+        }
+    }
+
+    /// Says something for a while.
+    pub(super) fn note(&mut self, text: String) {
+        (self.note, self.note_left) = (Some(text), Some(NOTE));
+    }
+
+    /// Says that the stream is over, from now on.
+    pub(super) fn end(&mut self) {
+        (self.note, self.note_left) = (Some("end of the stream".to_owned()), None);
     }
 
     /// Takes in an event message.
@@ -158,6 +193,12 @@ impl State {
 
     /// Moves what moves by itself.
     pub(super) fn tick(&mut self, passed: Duration) {
+        if let Some(left) = &mut self.note_left {
+            *left = left.saturating_sub(passed);
+            if left.is_zero() {
+                (self.note, self.note_left) = (None, None);
+            }
+        }
         if self.paused {
             return;
         }
@@ -256,7 +297,7 @@ pub(super) mod tests {
 
     #[test]
     fn bars_move_to_the_newest_window_best_first() {
-        let mut state = State::new("mic", "test", 0.0);
+        let mut state = State::new("mic", "test", 0.0, 0);
 
         state.window(&window(0, &[("Bark", 1, 0.9), ("Meow", 2, 0.1)]));
         state.window(&window(1, &[("Meow", 2, 0.8), ("Knock", 3, 0.2)]));
@@ -267,8 +308,38 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn bars_fall_when_no_window_is_told_any_more() {
+        let mut state = State::new("mic", "test", 0.0, 100_000_000);
+        state.window(&window(0, &[("Bark", 1, 0.9)]));
+        state.tick(Duration::from_secs(1));
+
+        state.heard(1_500_000_000);
+        state.tick(Duration::from_secs(1));
+        assert_eq!(labels(&state), ["Bark"]);
+        state.heard(1_700_000_000);
+        state.tick(Duration::from_secs(1));
+
+        assert_eq!((labels(&state), state.time), (vec![], 1_700_000_000));
+    }
+
+    #[test]
+    fn a_note_goes_and_the_end_stays() {
+        let mut state = State::new("mic", "test", 0.0, 0);
+
+        state.note("too slow".to_owned());
+        state.tick(NOTE / 2);
+        assert_eq!(state.note.as_deref(), Some("too slow"));
+        state.tick(NOTE / 2);
+        assert_eq!(state.note, None);
+        state.end();
+        state.tick(2 * NOTE);
+
+        assert_eq!(state.note.as_deref(), Some("end of the stream"));
+    }
+
+    #[test]
     fn the_threshold_moves_in_steps_and_stays_within_its_range() {
-        let mut state = State::new("mic", "test", 0.97);
+        let mut state = State::new("mic", "test", 0.97, 0);
 
         assert_eq!(press(&mut state, KeyCode::Up), Some(Command::Threshold(1.0)));
         assert_eq!(press(&mut state, KeyCode::Up), Some(Command::Threshold(1.0)));
@@ -277,7 +348,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_paused_view_stands_still() {
-        let mut state = State::new("mic", "test", 0.0);
+        let mut state = State::new("mic", "test", 0.0, 0);
         state.window(&window(0, &[("Bark", 1, 0.9)]));
 
         assert_eq!(press(&mut state, KeyCode::Char(' ')), Some(Command::Pause(true)));
@@ -289,7 +360,7 @@ pub(super) mod tests {
 
     #[test]
     fn events_open_and_close_their_line() {
-        let mut state = State::new("mic", "test", 0.0);
+        let mut state = State::new("mic", "test", 0.0, 0);
 
         state.event(&event(EventKind::Start, 0, "Bark"));
         assert!(state.log[0].open);
@@ -300,7 +371,7 @@ pub(super) mod tests {
 
     #[test]
     fn quitting_is_told_from_interrupting() {
-        let mut state = State::new("mic", "test", 0.0);
+        let mut state = State::new("mic", "test", 0.0, 0);
 
         assert_eq!(press(&mut state, KeyCode::Char('q')), Some(Command::Quit));
         let key = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
@@ -312,7 +383,7 @@ pub(super) mod tests {
 
     #[test]
     fn memory_of_a_long_session_is_bounded() {
-        let mut state = State::new("mic", "test", 0.0);
+        let mut state = State::new("mic", "test", 0.0, 0);
 
         for number in 0..3000 {
             state.column(&[-20.0; 64]);

@@ -22,7 +22,6 @@ use super::{
     state::{Command, State},
 };
 use crate::{
-    events::{Events, Rules},
     exit::{Exit, Failure, Result},
     keeper::Keeper,
     output,
@@ -38,13 +37,13 @@ pub(super) fn run(session: &Session, keeper: &Keeper, sounds: &Receiver<Sound>) 
     session.play()?;
     let settings = keeper.settings();
     let model = super::model(keeper)?.manifest().name.clone();
-    let mut view = View {
-        state: State::new(source::short(session.name()), &model, settings.property("threshold")),
-        events: Events::new(Rules::default(), keeper.stride()),
-        session,
-        sounds,
-        ended: false,
-    };
+    let batch = 1_000_000_000 * u64::from(settings.property::<u32>("process-count"))
+        / u64::from(settings.property::<u32>("oversamples").max(1));
+    let mut state = State::new(source::short(session.name()), &model, settings.property("threshold"), batch);
+    if let Some(warning) = keeper.warnings().last() {
+        state.note(warning.clone());
+    }
+    let mut view = View { state, session, sounds, ended: false };
     let mut terminal = ratatui::try_init().map_err(|error| terminal_failure(&error))?;
     let exit = view.show(&mut terminal);
     ratatui::restore();
@@ -53,7 +52,6 @@ pub(super) fn run(session: &Session, keeper: &Keeper, sounds: &Receiver<Sound>) 
 
 struct View<'a> {
     state: State,
-    events: Events,
     session: &'a Session,
     sounds: &'a Receiver<Sound>,
     ended: bool,
@@ -89,6 +87,7 @@ impl View<'_> {
                 Sound::Loudness { level, peak } => self.state.loudness(level, peak),
             }
         }
+        self.state.heard(self.session.end());
         while !self.ended {
             match self.session.step(gst::ClockTime::ZERO)? {
                 Step::Idle => {
@@ -98,13 +97,10 @@ impl View<'_> {
                 }
                 Step::End => {
                     self.ended = true;
-                    self.state.note = Some("end of the stream".to_owned());
+                    self.state.end();
                 }
-                Step::Warning(why) => self.state.note = Some(why),
-                Step::Record(Record::Window(window)) => {
-                    self.state.window(&window);
-                    self.events.push(&window).iter().for_each(|event| self.state.event(event));
-                }
+                Step::Warning(why) => self.state.note(why),
+                Step::Record(Record::Window(window)) => self.state.window(&window),
                 Step::Record(Record::Event(event)) => self.state.event(&event),
             }
         }

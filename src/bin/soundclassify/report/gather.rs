@@ -11,12 +11,11 @@ use gstsoundclassify::frontend::FeatureSpec;
 
 use super::spectrogram::Spectrogram;
 use crate::{
-    events::{Events, Rules},
     exit::{Failure, Result},
     keeper::Keeper,
     mel::{Mel, MelStream},
     record::{Event, EventKind, Record, Window, seconds},
-    session::{Listener, Session, Source, Step},
+    session::{Listener, Source, Step},
     source,
 };
 
@@ -63,25 +62,21 @@ pub(super) fn recording(input: &str, keeper: &Keeper, spec: &FeatureSpec, labels
     let stream = MelStream::new(spec, channel);
     let spectrogram = Spectrogram::new(stream.bands());
     let shared = Arc::new(Mutex::new((stream, spectrogram)));
-    let session = Session::new(input, Source::Uri(&uri), &keeper.element()?, Some(listener(&shared)))?;
-    let mut windows = Windows::default();
-    let mut machine = Events::new(Rules::default(), keeper.stride());
-    let (mut events, mut warnings) = (Vec::new(), Vec::new());
+    let session = keeper.session(input, Source::Uri(&uri), Some(listener(&shared)))?;
+    let mut windows = Windows::new(keeper.settings().property("oversamples"));
+    let (mut events, mut warnings) = (Vec::new(), keeper.warnings().to_vec());
     session.run(&mut |step| {
         match step {
-            Step::Record(Record::Window(window)) => {
-                events.extend(machine.push(&window));
-                windows.push(window);
-            }
+            Step::Record(Record::Window(window)) => windows.push(window),
+            Step::Record(Record::Event(event)) if event.kind == EventKind::End => events.push(event),
             Step::Warning(why) => warnings.push(why),
             _ => {}
         }
         Ok(())
     })?;
-    events.extend(machine.finish());
-    events.retain(|event| event.kind == EventKind::End);
     events.sort_by_key(Event::start);
     let end = session.end();
+    windows.finish(seconds(end));
     drop(session);
     let mut shared = shared.lock().map_err(|_| Failure::Failed(format!("{input}: the picture gave up")))?;
     let (stream, spectrogram) = &mut *shared;
@@ -119,17 +114,30 @@ fn draw(spectrogram: &mut Spectrogram, mel: &Mel<'_>, decibels: f32) {
 }
 
 /// Curves in the making.
-#[derive(Default)]
 struct Windows {
     starts: Vec<f64>,
     length: f64,
+    /// Seconds from one window to the next.
+    stride: f64,
+    /// Number of the window that is due.
+    next: u64,
     curves: BTreeMap<i32, Curve>,
 }
 
 impl Windows {
+    fn new(oversamples: u32) -> Self {
+        let stride = 1.0 / f64::from(oversamples.max(1));
+        Self { starts: Vec::new(), length: 0.0, stride, next: 0, curves: BTreeMap::new() }
+    }
+
     fn push(&mut self, window: Window) {
+        let start = seconds(window.start());
+        if window.window > self.next {
+            self.gap(start);
+        }
+        self.next = window.window + 1;
         let before = self.starts.len();
-        self.starts.push(seconds(window.start()));
+        self.starts.push(start);
         self.length = seconds(window.duration);
         for prediction in window.predictions {
             let curve = self.curves.entry(prediction.index).or_insert_with(|| Curve {
@@ -142,6 +150,20 @@ impl Windows {
         }
     }
 
+    /// Windows before `start` in which no label passed the filters: all curves are at 0 from the gap's first to its last.
+    fn gap(&mut self, start: f64) {
+        let first = self.starts.last().map_or(0.0, |last| last + self.stride);
+        self.starts.extend([first, start - self.stride]);
+    }
+
+    /// The sound ended at `end` seconds; what was told last may lie long before.
+    fn finish(&mut self, end: f64) {
+        let last = end - self.length;
+        if self.starts.last().is_some_and(|told| told + 1.5 * self.stride < last) {
+            self.gap(last + self.stride);
+        }
+    }
+
     fn curves(&mut self, most: usize) -> Vec<Curve> {
         let mut curves: Vec<_> = std::mem::take(&mut self.curves).into_values().collect();
         curves.sort_by(|a, b| b.peak().total_cmp(&a.peak()));
@@ -150,5 +172,41 @@ impl Windows {
             curve.values.resize(self.starts.len(), 0.0);
         }
         curves
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Prediction;
+
+    fn window(number: u64, label: &str, index: i32) -> Window {
+        Window {
+            timestamp: number * 500_000_000,
+            stream_time: None,
+            running_time: None,
+            duration: 1_000_000_000,
+            window: number,
+            label: label.to_owned(),
+            index,
+            probability: 0.75,
+            predictions: vec![Prediction { label: label.to_owned(), index, probability: 0.75 }],
+            model: "test".to_owned(),
+        }
+    }
+
+    #[test]
+    fn windows_without_a_label_are_at_zero() {
+        let mut windows = Windows::new(2);
+        for (number, label, index) in [(2, "Bark", 1), (3, "Meow", 2), (8, "Bark", 1)] {
+            windows.push(window(number, label, index));
+        }
+        windows.finish(8.0);
+
+        let curves = windows.curves(8);
+
+        assert_eq!(windows.starts, [0.0, 0.5, 1.0, 1.5, 2.0, 3.5, 4.0, 4.5, 7.0]);
+        assert_eq!(curves[0].values, [0.0, 0.0, 0.75, 0.0, 0.0, 0.0, 0.75, 0.0, 0.0]);
+        assert_eq!(curves[1].values, [0.0, 0.0, 0.0, 0.75, 0.0, 0.0, 0.0, 0.0, 0.0]);
     }
 }

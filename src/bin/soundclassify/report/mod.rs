@@ -21,19 +21,21 @@ use crate::{
     exit::{Exit, Failure, Result},
     interrupt,
     keeper::Keeper,
-    options::ElementOptions,
+    options::{ElementOptions, readable},
+    output,
     picture::Format,
 };
 
 /// Settings of a run that say nothing about what was heard.
-const UNTOLD: [&str; 3] = ["model", "stats", "post-messages"];
+const UNTOLD: [&str; 4] = ["model", "stats", "post-messages", "report"];
 
 /// Reports on all inputs together; one that fails is named and left out.
 pub(crate) fn run(args: &ReportArgs, options: ElementOptions) -> Result<Exit> {
     interrupt::install()?;
-    // A picture that can't be written is no reason to listen to hours of sound first.
+    // A picture that can't be written is no reason to listen to hours of sound first; nor is a page.
     let picture = args.picture.as_deref().map(Format::of).transpose()?;
-    let keeper = Keeper::new(options.or("top-k", ["1000"]))?;
+    args.output.iter().chain(&args.picture).try_for_each(|path| output::check_folder(path))?;
+    let keeper = Keeper::new(options.or("top-k", ["1000"]).with("report", "all"))?;
     let model = Model::load(&keeper.settings().property::<String>("model"))?;
     let (recordings, exit) = recordings(args, &keeper, model.manifest())?;
     if recordings.is_empty() {
@@ -90,14 +92,6 @@ fn settings(element: &gst::Element) -> Vec<(String, String)> {
         .iter()
         .filter(|pspec| pspec.owner_type() == own && pspec.flags().contains(glib::ParamFlags::READWRITE))
         .filter(|pspec| !UNTOLD.contains(&pspec.name()))
-        .filter_map(|pspec| {
-            let value = element.property_value(pspec.name());
-            // GStreamer complains of a structure that is none.
-            if matches!(value.get::<Option<gst::Structure>>(), Ok(None)) {
-                return None;
-            }
-            let text = value.serialize().ok()?;
-            Some((pspec.name().to_owned(), text.trim_matches('"').to_owned()))
-        })
+        .map(|pspec| (pspec.name().to_owned(), readable(&element.property_value(pspec.name()))))
         .collect()
 }

@@ -14,6 +14,8 @@ use crate::{
 
 const WIDTH: u32 = 1200;
 const HEIGHT: u32 = 280;
+/// Events of labels that have no curve.
+const OTHER: RGBColor = RGBColor(138, 143, 152);
 /// Points that a line of this width can show.
 const MOST_POINTS: usize = 2400;
 
@@ -31,6 +33,12 @@ impl Drawing for Panels<'_> {
     {
         area.split_evenly((self.0.len(), 1)).iter().zip(self.0).try_for_each(|(area, recording)| panel(area, recording))
     }
+}
+
+/// Colours go by the place in the legend, so that labels beside each other differ.
+fn colour(recording: &Recording, index: i32) -> RGBColor {
+    let place = recording.curves.iter().position(|curve| curve.index == index);
+    place.map_or(OTHER, picture::colour)
 }
 
 fn panel<B: DrawingBackend>(area: &DrawingArea<B, Shift>, recording: &Recording) -> Drawn<B>
@@ -55,7 +63,7 @@ where
     chart.draw_series(recording.events.iter().map(|event| {
         let start = seconds(event.start());
         let band = [(start, 0.0), (start + seconds(event.duration), 1.0)];
-        Rectangle::new(band, picture::colour(event.index).mix(0.16).filled())
+        Rectangle::new(band, colour(recording, event.index).mix(0.16).filled())
     }))?;
     let merge = recording.starts.len().div_ceil(MOST_POINTS).max(1);
     for curve in &recording.curves {
@@ -64,11 +72,11 @@ where
             .chunks(merge)
             .zip(curve.values.chunks(merge))
             .map(|(starts, values)| (starts[0], f64::from(values.iter().copied().fold(0.0, f32::max))));
-        chart.draw_series(LineSeries::new(points, picture::colour(curve.index).stroke_width(2)))?;
+        chart.draw_series(LineSeries::new(points, colour(recording, curve.index).stroke_width(2)))?;
     }
     for (row, curve) in (0..).zip(&recording.curves) {
         let y = 34 + 22 * row;
-        legend.draw(&Rectangle::new([(6, y), (24, y + 10)], picture::colour(curve.index).filled()))?;
+        legend.draw(&Rectangle::new([(6, y), (24, y + 10)], colour(recording, curve.index).filled()))?;
         let text = format!("{} {:.0} %", curve.label.chars().take(18).collect::<String>(), curve.peak() * 100.0);
         legend.draw(&Text::new(text, (32, y - 2), (FONT, 13)))?;
     }

@@ -7,9 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gst::glib;
-
-use crate::exit::{Failure, Result};
+use crate::{
+    exit::{Failure, Result},
+    source::name,
+};
 
 /// Extensions of what people keep sound in.
 const EXTENSIONS: [&str; 41] = [
@@ -27,9 +28,16 @@ pub(super) enum Entry {
 }
 
 /// The files of all inputs, one after another, none of them kept in memory.
-pub(super) fn entries(inputs: &[PathBuf], all: bool) -> Result<impl Iterator<Item = Entry> + Send + use<>> {
+///
+/// `all`: whatever its extension, but for the table `output`.
+pub(super) fn entries(
+    inputs: &[PathBuf],
+    all: bool,
+    output: &Path,
+) -> Result<impl Iterator<Item = Entry> + Send + use<>> {
     let kinds = inputs.iter().map(|input| kind(input)).collect::<Result<Vec<_>>>()?;
-    Ok(kinds.into_iter().flat_map(move |kind| kind.entries(all)))
+    let output = output.to_owned();
+    Ok(kinds.into_iter().flat_map(move |kind| kind.entries(all, &output)))
 }
 
 /// Whether the inputs can be gone through twice, to count them.
@@ -60,9 +68,9 @@ fn kind(input: &Path) -> Result<Kind> {
 }
 
 impl Kind {
-    fn entries(self, all: bool) -> Box<dyn Iterator<Item = Entry> + Send> {
+    fn entries(self, all: bool, output: &Path) -> Box<dyn Iterator<Item = Entry> + Send> {
         match self {
-            Self::Folder(folder) => Box::new(walk(&folder, all)),
+            Self::Folder(folder) => Box::new(walk(&folder, all, output.to_owned())),
             Self::List(path, file) => Box::new(lines(path, BufReader::new(file))),
             Self::One(path) => Box::new(std::iter::once(Entry::File(name(&path)))),
             Self::Input => Box::new(lines(PathBuf::from("-"), BufReader::new(std::io::stdin()))),
@@ -71,10 +79,12 @@ impl Kind {
 }
 
 /// Recordings below a folder, sorted within each folder; links are followed, loops are errors.
-fn walk(folder: &Path, all: bool) -> impl Iterator<Item = Entry> + Send + use<> {
+fn walk(folder: &Path, all: bool, output: PathBuf) -> impl Iterator<Item = Entry> + Send + use<> {
     let files = walkdir::WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
     files.filter_map(move |entry| match entry {
-        Ok(entry) if entry.file_type().is_file() && (all || has_sound(entry.path())) => {
+        Ok(entry)
+            if entry.file_type().is_file() && (has_sound(entry.path()) || all && !same(entry.path(), &output)) =>
+        {
             Some(Entry::File(name(entry.path())))
         }
         Ok(_) => None,
@@ -98,18 +108,14 @@ fn lines(path: PathBuf, reader: impl BufRead + Send) -> impl Iterator<Item = Ent
     entries.filter(|entry| !matches!(entry, Entry::File(name) if name.trim().is_empty()))
 }
 
+fn same(one: &Path, other: &Path) -> bool {
+    // Most have another name, which is known without asking the system.
+    one.file_name() == other.file_name() && one.canonicalize().ok() == other.canonicalize().ok()
+}
+
 fn has_sound(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_lowercase);
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
-}
-
-/// A name that says which file it is in any table: the path, or its address when it is no Unicode.
-fn name(path: &Path) -> String {
-    let address = || {
-        let absolute = std::path::absolute(path).ok()?;
-        glib::filename_to_uri(absolute, None).ok().map(String::from)
-    };
-    path.to_str().map(str::to_owned).or_else(address).unwrap_or_else(|| path.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]
@@ -118,7 +124,7 @@ mod tests {
 
     fn names(inputs: &[&Path], all: bool) -> Vec<String> {
         let inputs: Vec<_> = inputs.iter().map(|input| input.to_path_buf()).collect();
-        entries(&inputs, all)
+        entries(&inputs, all, Path::new("out.jsonl"))
             .unwrap()
             .map(|entry| match entry {
                 Entry::File(name) => name.rsplit('/').next().unwrap().to_owned(),
@@ -144,7 +150,20 @@ mod tests {
 
     #[test]
     fn an_input_that_is_not_there_is_an_error() {
-        assert!(entries(&[PathBuf::from("no/such/folder")], false).is_err());
+        assert!(entries(&[PathBuf::from("no/such/folder")], false, Path::new("out.jsonl")).is_err());
+    }
+
+    #[test]
+    fn the_table_is_none_of_all_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("out.jsonl");
+        for path in [&output, &folder.path().join("notes.txt")] {
+            std::fs::write(path, "").unwrap();
+        }
+
+        let found = entries(&[folder.path().to_owned()], true, &output).unwrap();
+
+        assert_eq!(found.count(), 1);
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(crate) fn run(args: &ScanArgs, options: ElementOptions) -> Result<Exit> {
     if args.events {
         arguments.push("--events".to_owned());
     }
-    let entries = list::entries(&args.inputs, args.all)?;
+    let entries = list::entries(&args.inputs, args.all, &args.output)?;
     let (table, done) = Table::open(&args.output, &fingerprint(&arguments), args.restart, args.retry_failed)?;
     // A model that can't be loaded is told once, and before any file.
     drop(Keeper::new(options)?);

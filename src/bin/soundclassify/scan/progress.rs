@@ -30,9 +30,9 @@ impl Meter {
         bar.reset_eta();
         bar.enable_steady_tick(Duration::from_millis(200));
         if !bar.is_hidden() && list::countable(&args.inputs) {
-            let (bar, inputs, all) = (bar.clone(), args.inputs.clone(), args.all);
+            let (bar, inputs, all, output) = (bar.clone(), args.inputs.clone(), args.all, args.output.clone());
             std::thread::spawn(move || {
-                if let Ok(entries) = list::entries(&inputs, all) {
+                if let Ok(entries) = list::entries(&inputs, all, &output) {
                     bar.set_length(entries.count() as u64);
                     bar.set_style(style("{bar:24} {pos}/{len} files · {msg} · {eta} left"));
                 }

@@ -12,19 +12,20 @@ use serde::{Deserialize, Serialize};
 use super::summary::{EventSummary, FileRecord, Summary};
 use crate::{
     args::WorkArgs,
-    events::{Events, Rules},
     exit::{Exit, Failure, Result},
     interrupt,
     keeper::Keeper,
     options::ElementOptions,
     output::{Form, Printer, json},
     record::{EventKind, Record, seconds},
-    session::{Session, Source, Step},
+    session::{Source, Step},
     source,
 };
 
 /// How often a worker tells how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
+/// Windows a model run: cheaper than one by one, and nobody waits for the first.
+const BATCH: &str = "16";
 /// What a worker whose scan is gone may still take for its way out.
 const LAST_SECOND: Duration = Duration::from_secs(1);
 
@@ -41,7 +42,8 @@ pub(super) enum Reply {
 /// Works off the names that come on standard input until it closes.
 pub(crate) fn run(args: &WorkArgs, options: ElementOptions) -> Result<Exit> {
     interrupt::ignore()?;
-    let keeper = Keeper::new(options)?;
+    let report = if args.events { "all" } else { "windows" };
+    let keeper = Keeper::new(options.with("report", report).or("process-count", [BATCH]))?;
     let mut printer = Printer::stdout(Form::Plain, false);
     for file in names() {
         let record = match classify(&file, &keeper, args.events, &mut printer) {
@@ -79,15 +81,15 @@ fn classify(
     printer: &mut Printer<io::StdoutLock<'_>>,
 ) -> Result<FileRecord> {
     let uri = source::uri(file)?;
-    let session = Session::new(file, Source::Uri(&uri), &keeper.element()?, None)?;
+    let session = keeper.session(file, Source::Uri(&uri), None)?;
     let mut summary = Summary::default();
-    let mut machine = events.then(|| Events::new(Rules::default(), keeper.stride()));
-    let mut ended = Vec::new();
+    let mut ended: Vec<EventSummary> = Vec::new();
     let (mut told, mut told_at) = (0, Instant::now());
     session.run(&mut |step| {
-        if let Step::Record(Record::Window(window)) = step {
-            summary.push(&window);
-            ended.extend(machine.iter_mut().flat_map(|machine| machine.push(&window)));
+        match step {
+            Step::Record(Record::Window(window)) => summary.push(&window),
+            Step::Record(Record::Event(event)) if event.kind == EventKind::End => ended.push((&event).into()),
+            _ => {}
         }
         // Only sound that comes through is progress: a decoder that hangs is found out by its silence.
         let end = session.end();
@@ -97,13 +99,6 @@ fn classify(
         }
         Ok(())
     })?;
-    ended.extend(machine.iter_mut().flat_map(Events::finish));
-    let mut record = summary.finish(file, session.end());
-    record.events = events.then(|| {
-        let mut events: Vec<EventSummary> =
-            ended.iter().filter(|event| event.kind == EventKind::End).map(Into::into).collect();
-        events.sort_by(|a, b| a.start.total_cmp(&b.start));
-        events
-    });
-    Ok(record)
+    ended.sort_by(|a, b| a.start.total_cmp(&b.start));
+    Ok(FileRecord { events: events.then_some(ended), ..summary.finish(file, session.end()) })
 }

@@ -61,14 +61,15 @@ impl Original {
     }
 }
 
+/// Labels that were not tuned keep their thresholds.
 fn put(document: &mut DocumentMut, tuned: &[Tuned]) {
-    let mut thresholds = InlineTable::new();
-    for Tuned { label, choice, .. } in tuned {
-        thresholds.insert(label, choice.threshold.into());
-    }
     let defaults = document.entry("defaults").or_insert(Item::Table(Table::new()));
-    if let Some(defaults) = defaults.as_table_like_mut() {
-        defaults.insert("thresholds", value(thresholds));
+    let Some(defaults) = defaults.as_table_like_mut() else { return };
+    let thresholds = defaults.entry("thresholds").or_insert(value(InlineTable::new()));
+    if let Some(thresholds) = thresholds.as_table_like_mut() {
+        for Tuned { label, choice, .. } in tuned {
+            thresholds.insert(label, value(choice.threshold));
+        }
     }
 }
 
@@ -96,6 +97,23 @@ mod tests {
         let text = document.to_string();
         assert!(text.contains("# mine") && text.contains("top-k = 2"), "{text}");
         assert!(text.contains("thresholds = { \"Bark, loud\" = 0.6 }"), "{text}");
+    }
+
+    #[test]
+    fn thresholds_of_other_labels_stay() {
+        let curve = Curve::new(vec![(0.8, true), (0.4, false)]).unwrap();
+        let choice = curve.choose(0.95);
+        let tuned = [Tuned { label: "Bark".to_owned(), curve, choice }];
+        for text in
+            ["[defaults]\nthresholds = { Meow = 0.3, Bark = 0.1 }\n", "[defaults.thresholds]\nMeow = 0.3\nBark = 0.1\n"]
+        {
+            let mut document: DocumentMut = text.parse().unwrap();
+
+            put(&mut document, &tuned);
+
+            let thresholds = &document["defaults"]["thresholds"];
+            assert_eq!((thresholds["Meow"].as_float(), thresholds["Bark"].as_float()), (Some(0.3), Some(0.6)));
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::{
     interrupt,
     keeper::Keeper,
     options::ElementOptions,
-    output::{Form, Printer, json},
+    output::{self, Form, Printer, json},
     picture::Format,
     scan::{
         pool::{Pool, Progress},
@@ -58,13 +58,17 @@ pub(crate) fn run(args: &TuneArgs, options: ElementOptions) -> Result<Exit> {
         return Err(Failure::Usage(format!("--precision {}: expected a number from 0 to 1", args.precision)));
     }
     let format = args.picture.as_deref().map(Format::of).transpose()?;
+    if let Some(path) = args.output.as_deref().filter(|path| path.extension().is_none_or(|it| it != "toml")) {
+        return Err(Failure::Usage(format!("-o {}: expected a name that ends in .toml", path.display())));
+    }
+    args.output.iter().chain(&args.picture).try_for_each(|path| output::check_folder(path))?;
     // Every label's probability in every window, whatever the manifest would leave out.
-    let options = options.with("top-k", "1000").with("threshold", "0").or("deny-labels", [""]);
+    let options = options.with("top-k", "1000").with("threshold", "0").or("allow-labels", [""]).or("deny-labels", [""]);
     let keeper = Keeper::new(options.clone())?;
     let model = Model::load(&keeper.settings().property::<String>("model"))?;
     drop(keeper);
     let truth = table::read(&args.table)?;
-    warn_of_unknown(&truth, &model.manifest().labels);
+    check_labels(&truth, &model.manifest().labels)?;
     let pool = Pool { jobs: Pool::jobs(args.jobs), arguments: options.arguments(), timeout: TIMEOUT };
     let (records, exit) = classify(&pool, &truth)?;
     let tuned = tune(&records, &truth, &model.manifest().labels, args.precision);
@@ -81,12 +85,20 @@ pub(crate) fn run(args: &TuneArgs, options: ElementOptions) -> Result<Exit> {
 /// The labels of each recording.
 type Truth = BTreeMap<String, BTreeSet<String>>;
 
-fn warn_of_unknown(truth: &Truth, known: &[String]) {
-    let unknown: BTreeSet<_> = truth.values().flatten().filter(|label| !known.contains(label)).collect();
+fn check_labels(truth: &Truth, known: &[String]) -> Result<()> {
+    let all: BTreeSet<_> = truth.values().flatten().collect();
+    let unknown: Vec<_> = all.iter().copied().filter(|label| !known.contains(label)).map(String::as_str).collect();
+    if unknown.len() == all.len() {
+        let (found, known) = (unknown.join(", "), known.join(", "));
+        return Err(Failure::Failed(format!(
+            "no label of the table is one of the model's; found: {found}; it has: {known}"
+        )));
+    }
     if !unknown.is_empty() {
-        let list = unknown.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let list = unknown.join(", ");
         eprintln!("soundclassify: warning: labels that the model does not know count as something else: {list}");
     }
+    Ok(())
 }
 
 fn classify(pool: &Pool, truth: &Truth) -> Result<(Vec<FileRecord>, Exit)> {
