@@ -137,16 +137,33 @@ fn microphones_are_listed_and_chosen_by_name_and_by_id() {
     }
 }
 
+type Master = Box<dyn MasterPty + Send>;
+type Program = Box<dyn portable_pty::Child + Send + Sync>;
+
 /// The program in a pseudo-terminal, and what its screen shows.
 struct Screen {
-    master: Box<dyn MasterPty + Send>,
+    master: Master,
     keys: Box<dyn Write + Send>,
-    child: Box<dyn portable_pty::Child + Send + Sync>,
+    child: Program,
     screen: Arc<Mutex<vt100::Parser>>,
 }
 
 fn cells(count: u16) -> NonZero<u16> {
     NonZero::new(count).unwrap()
+}
+
+fn in_terminal(arguments: &[&str], variables: &[(&str, &Path)], rows: u16, cols: u16) -> (Master, Program) {
+    let pair = native_pty_system().openpty(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).unwrap();
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_soundclassify"));
+    command.args(arguments);
+    command.env("TERM", "xterm-256color");
+    command.env_remove("NO_COLOR");
+    command.env_remove("PULSE_SERVER");
+    for (name, value) in variables {
+        command.env(name, value);
+    }
+    let child = pair.slave.spawn_command(command).unwrap();
+    (pair.master, child)
 }
 
 impl Screen {
@@ -155,26 +172,17 @@ impl Screen {
     }
 
     fn open_with(arguments: &[&str], variables: &[(&str, &Path)], rows: u16, cols: u16) -> Self {
-        let pair = native_pty_system().openpty(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_soundclassify"));
-        command.args(arguments);
-        command.env("TERM", "xterm-256color");
-        command.env_remove("NO_COLOR");
-        command.env_remove("PULSE_SERVER");
-        for (name, value) in variables {
-            command.env(name, value);
-        }
-        let child = pair.slave.spawn_command(command).unwrap();
+        let (master, child) = in_terminal(arguments, variables, rows, cols);
         let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(rows), cells(cols), 0)));
-        let (mut output, parser) = (pair.master.try_clone_reader().unwrap(), Arc::clone(&screen));
+        let (mut output, parser) = (master.try_clone_reader().unwrap(), Arc::clone(&screen));
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(length @ 1..) = output.read(&mut bytes) {
                 parser.lock().unwrap().process(&bytes[..length]);
             }
         });
-        let keys = pair.master.take_writer().unwrap();
-        Self { master: pair.master, keys, child, screen }
+        let keys = master.take_writer().unwrap();
+        Self { master, keys, child, screen }
     }
 
     fn press(&mut self, keys: &str) {
@@ -319,4 +327,29 @@ fn plain_lines_in_a_terminal_where_wanted() {
     view.wait("lines", |screen| screen.starts_with("Low 1 "));
 
     view.ends_with(0);
+}
+
+#[test]
+fn without_its_terminal_the_view_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = long(folder.path());
+    let (master, mut child) = in_terminal(&["live", &path, "--model", TONES], &[], 24, 80);
+    let mut output = master.try_clone_reader().unwrap();
+    let mut shown = Vec::new();
+    while !text(&shown).contains("Low") {
+        let mut bytes = [0; 4096];
+        let length = output.read(&mut bytes).unwrap();
+        shown.extend_from_slice(&bytes[..length]);
+    }
+
+    drop((output, master));
+
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            panic!("it goes on");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }

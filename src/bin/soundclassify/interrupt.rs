@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Ctrl-C and termination as a flag that loops look at.
 
+use std::io::{IsTerminal, stdin};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::exit::{Failure, Result};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Installs the handler; a second Ctrl-C ends the program at once.
+/// Installs the handler; a second Ctrl-C ends the program at once, and so does the first when the terminal is gone:
+/// who reads keys from it would go on for ever.
 pub(crate) fn install() -> Result<()> {
-    ctrlc::set_handler(|| {
-        if INTERRUPTED.swap(true, Ordering::SeqCst) {
+    let in_terminal = stdin().is_terminal();
+    ctrlc::set_handler(move || {
+        let hung_up = in_terminal && !stdin().is_terminal();
+        if INTERRUPTED.swap(true, Ordering::SeqCst) || hung_up {
             std::process::exit(130);
         }
     })
