@@ -48,6 +48,7 @@ run_tests() {
   step "documentation examples"
   cargo test --locked --doc
   step "tests"
+  echo "lives of elements that are to leave nothing behind: ${SOUNDCLASSIFY_LIVES:-400}"
   if command -v cargo-nextest >/dev/null; then
     cargo nextest run --locked "$@"
   else
