@@ -4,6 +4,7 @@
 //!
 //!     ORT_DYLIB_PATH=target/onnxruntime/libonnxruntime.so cargo bench --bench growth
 
+#[allow(dead_code, reason = "shared with the bench of the element")]
 #[path = "common/rig.rs"]
 mod rig;
 

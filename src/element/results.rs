@@ -167,7 +167,7 @@ impl Results {
         self.changed.notify_all();
     }
 
-    /// Whatever is on its way will not be told; events end.
+    /// Whatever is on its way will not be told; events end. Leaves that to post.
     pub(super) fn discard(&self) {
         let mut inner = self.lock();
         inner.queue.forget_windows();
@@ -176,7 +176,6 @@ impl Results {
         decider.interrupt(&mut |told| outbox.push_back(Telling::Element(told)));
         drop(inner);
         self.changed.notify_all();
-        self.post();
     }
 
     /// The model gave no reply: what is on its way is lost, and the model rests.

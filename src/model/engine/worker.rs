@@ -153,10 +153,15 @@ impl Stream {
     /// reply that is just being delivered, never for a run; the caller holds no lock that `on_reply` takes. From
     /// within `on_reply` it waits for nothing.
     pub fn clear(&self) {
-        drop(self.queue().clear(self.lane));
+        self.cancel();
         if !self.engine.crew.has_this_thread() {
             self.door.wait();
         }
+    }
+
+    /// As [`Stream::clear`], but waits for nothing: a reply that is just being delivered may still end after this returns.
+    pub fn cancel(&self) {
+        drop(self.queue().clear(self.lane));
     }
 
     /// The engine behind this door.
