@@ -54,10 +54,8 @@ fn cost_of(streams: usize, second: &[u8]) -> f64 {
     (processor_time() - begun).as_secs_f64() / SECONDS as f64
 }
 
-/// With a window a second, so that the network, which costs the same for ever, hides little.
 fn length() {
     let mut rig = Rig::with("always", "default", 10);
-    rig.element.set_property("oversamples", 1u32);
     let second = noise(rig.rate);
     rig.push_seconds(&second, 10);
     let (mut costs, mut before) = (Vec::new(), 0);

@@ -31,7 +31,7 @@ def main():
     points = {kind: [(float(x), float(y) * 1e3) for name, x, y in lines if name == kind] for kind in ("streams", "minutes")}
     alone = points["streams"][0][1]
     draw(folder / "streams.svg", "A second of audio of every stream", "streams", points["streams"], [x * alone for x, _ in points["streams"]])
-    draw(folder / "length.svg", "A second of audio, one window a second", "length of the stream, minutes", points["minutes"])
+    draw(folder / "length.svg", "A second of audio of one stream, ten windows", "length of the stream, minutes", points["minutes"])
 
 
 if __name__ == "__main__":
