@@ -34,7 +34,7 @@ check_architecture() {
   refuse '\b(element|decision)::|\bfrontend::(frames|mel|window|normalize|log)\b' '^src/([^m]|m[^o])'
 }
 
-check_scripts() { find .ci/run pipelines tests -type f \( -name '*.sh' -o -name run \) -exec shellcheck -x -P SCRIPTDIR {} +; }
+check_scripts() { find .ci/run benches pipelines tests -type f \( -name '*.sh' -o -name run \) -exec shellcheck -x -P SCRIPTDIR {} +; }
 
 check_dependencies() {
   if command -v cargo-deny >/dev/null; then
