@@ -2,7 +2,12 @@
 //! What the whole element costs: beside the bare network, on the streaming thread, for many streams, to start.
 //! Ratios in one run, medians.
 //!
-//!     ORT_DYLIB_PATH=target/onnxruntime/libonnxruntime.so cargo bench --bench element
+//!     ORT_DYLIB_PATH=target/onnxruntime/libonnxruntime.so cargo bench --bench element [-- SECTION...]
+//!
+//! Sections: window, thread, streams, start; `cost` prints the processor seconds of one more window and nothing else.
+
+#[path = "common/rig.rs"]
+mod rig;
 
 use std::{
     fs,
@@ -10,34 +15,30 @@ use std::{
 };
 
 use gst::prelude::*;
-use gst_check::Harness;
 use gstsoundclassify::model::{EngineOptions, Model, Network, load_network};
+use rig::{Rig, median, noise, processor_time, thread_time};
 
 const ROUNDS: usize = 7;
 const SECONDS: usize = 20;
 const STREAMS: usize = 50;
+/// Windows a second, by default.
+const WINDOWS: usize = 10;
 
 fn main() {
-    gst::init().unwrap();
-    gstsoundclassify::plugin_register_static().unwrap();
+    rig::init();
+    let wanted: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if wanted == ["cost"] {
+        return println!("{}", cost());
+    }
     println!("| what | against, in the same run | ratio | goal |\n|---|---|---|---|");
-    window_against_network();
-    streaming_thread();
-    many_streams();
-    start();
+    let sections: [(&str, fn()); 4] =
+        [("window", window_against_network), ("thread", streaming_thread), ("streams", many_streams), ("start", start)];
+    let is_wanted = |name| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    sections.iter().filter(|(name, _)| is_wanted(*name)).for_each(|(_, run)| run());
 }
 
 fn row(what: &str, against: &str, value: &str, goal: &str) {
     println!("| {what} | {against} | {value} | {goal} |");
-}
-
-/// Processor time of this process's living threads; Linux only. Wall time says little on a shared machine.
-fn processor_time() -> Duration {
-    let nanoseconds = |task: fs::DirEntry| -> Option<u64> {
-        fs::read_to_string(task.path().join("schedstat")).ok()?.split_whitespace().next()?.parse().ok()
-    };
-    let tasks = fs::read_dir("/proc/self/task").expect("Linux").flatten();
-    Duration::from_nanos(tasks.filter_map(nanoseconds).sum())
 }
 
 fn resident_kib() -> u64 {
@@ -46,94 +47,52 @@ fn resident_kib() -> u64 {
     line.split_whitespace().nth(1).and_then(|value| value.parse().ok()).expect("KiB")
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-fn noise(samples: usize) -> Vec<u8> {
-    let mut state = 1u32;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1u32 << 25) as f32 - 0.25
-    };
-    (0..samples).flat_map(|_| next().to_le_bytes()).collect()
-}
-
-/// One element in a harness, fed with 10 ms buffers at the model's rate.
-struct Rig {
-    harness: Harness,
-    element: gst::Element,
-    rate: usize,
-    pushed: u64,
-}
-
-impl Rig {
-    fn new(sync: &str, model: &str) -> Self {
-        let element = gst::ElementFactory::make("soundclassify")
-            .property("model", model)
-            .property_from_str("sync", sync)
-            .build()
-            .unwrap();
-        let rate = Model::load(model).unwrap().manifest().features.sample_rate as usize;
-        let mut harness = Harness::with_element(&element, Some("sink"), Some("src"));
-        harness.set_src_caps(
-            gst::Caps::builder("audio/x-raw")
-                .field("format", "F32LE")
-                .field("rate", rate as i32)
-                .field("channels", 1)
-                .field("layout", "interleaved")
-                .build(),
-        );
-        Self { harness, element, rate, pushed: 0 }
-    }
-
-    fn push(&mut self, second: &[u8], at: usize) -> Duration {
-        let size = self.rate / 100 * 4;
-        let mut buffer = gst::Buffer::from_slice(second[at % 100 * size..][..size].to_vec());
-        let pts = gst::ClockTime::from_mseconds(self.pushed * 10);
-        buffer.get_mut().unwrap().set_pts(pts);
-        self.pushed += 1;
-        let begun = Instant::now();
-        self.harness.push(buffer).unwrap();
-        let took = begun.elapsed();
-        drop(self.harness.pull());
-        took
-    }
-
-    fn classified(&self) -> u64 {
-        self.element.property::<gst::Structure>("stats").get("classified").unwrap()
-    }
-}
-
 fn bare_network(model: &str) -> (Box<dyn Network>, Vec<f32>, Vec<f32>) {
     let network = load_network(&Model::load(model).unwrap(), EngineOptions::default()).unwrap();
     let (window, scores) = (vec![0.5f32; network.window_len()], vec![0.0; network.classes()]);
     (network, window, scores)
 }
 
-fn window_against_network() {
-    let (mut network, window, mut scores) = bare_network("default");
+/// A warm element that waits for its results, and the sound for it.
+fn warm_rig() -> (Rig, Vec<u8>) {
     let mut rig = Rig::new("always", "default");
     let second = noise(rig.rate);
-    for at in 0..200 {
-        rig.push(&second, at);
-    }
-    let (mut ratios, mut bare_times) = (Vec::new(), Vec::new());
+    rig.push_seconds(&second, 2);
+    (rig, second)
+}
+
+fn cost() -> f64 {
+    let (mut rig, second) = warm_rig();
+    let (begun, before) = (processor_time(), rig.classified());
+    rig.push_seconds(&second, SECONDS);
+    (processor_time() - begun).as_secs_f64() / (rig.classified() - before) as f64
+}
+
+fn window_against_network() {
+    let (mut network, window, mut scores) = bare_network("default");
+    let (mut rig, second) = warm_rig();
+    let windows = (SECONDS * WINDOWS) as f64;
+    let (mut bare, mut paused, mut whole, mut own) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let begun = processor_time();
-        (0..SECONDS * 10).for_each(|_| network.run(&[&window], &mut scores).unwrap());
-        let bare = (processor_time() - begun).as_secs_f64() / (SECONDS * 10) as f64;
-        let (begun, before) = (processor_time(), rig.classified());
-        for at in 0..SECONDS * 100 {
-            rig.push(&second, at);
+        (0..SECONDS * WINDOWS).for_each(|_| network.run(&[&window], &mut scores).unwrap());
+        bare.push((processor_time() - begun).as_secs_f64() / windows);
+        let begun = processor_time();
+        for _ in 0..SECONDS * WINDOWS {
+            std::thread::sleep(Duration::from_micros(200));
+            network.run(&[&window], &mut scores).unwrap();
         }
-        let whole = (processor_time() - begun).as_secs_f64() / (rig.classified() - before) as f64;
-        ratios.push(whole / bare);
-        bare_times.push(bare * 1e3);
+        paused.push((processor_time() - begun).as_secs_f64() / windows);
+        let (begun, begun_here) = (processor_time(), thread_time());
+        rig.push_seconds(&second, SECONDS);
+        whole.push((processor_time() - begun).as_secs_f64() / windows);
+        own.push((thread_time() - begun_here).as_secs_f64() / windows);
     }
-    let against = format!("bare `session.run`, {:.2} ms of processor time", median(bare_times));
-    row("one more window, whole element, `sync=always`", &against, &format!("{:.2}", median(ratios)), "≤ 1.10");
+    let ratio = |values: &[f64]| format!("{:.2}", median(values.iter().zip(&bare).map(|(a, b)| a / b).collect()));
+    let against = format!("bare `session.run`, {:.2} ms of processor time", median(bare.clone()) * 1e3);
+    row("one more window, whole element, `sync=always`", &against, &ratio(&whole), "≤ 1.10");
+    row("of which on the streaming thread", "the same", &ratio(&own), "");
+    row("bare `session.run` and a sleep of 0.2 ms before it", "the same without the sleep", &ratio(&paused), "");
 }
 
 /// A network that does what the tests' tiny ones do, 200 ms a run.
@@ -150,8 +109,8 @@ fn streaming_thread() {
     let loud: Vec<u8> = (0..rig.rate).flat_map(|n| ((n as f32 * 0.4).sin() * 0.9).to_le_bytes()).collect();
     // In real time: a thread that pushes without a pause would measure the scheduler.
     let mut times = Vec::new();
-    for at in 0..1000 {
-        times.push(rig.push(&loud, at).as_secs_f64() * 1e6);
+    for _ in 0..1000 {
+        times.push(rig.push(&loud).as_secs_f64() * 1e6);
         std::thread::sleep(Duration::from_millis(5));
     }
     times.sort_by(f64::total_cmp);
@@ -167,14 +126,12 @@ fn cost_of(streams: usize, second: &[u8]) -> (f64, u64) {
         rig.element.set_property("max-pending", 1000u32);
     }
     let begun = processor_time();
-    for at in 0..300 {
+    for _ in 0..300 {
         for rig in &mut rigs {
-            rig.push(second, at);
+            rig.push(second);
         }
     }
-    for rig in &mut rigs {
-        assert!(rig.harness.push_event(gst::event::Eos::new()));
-    }
+    rigs.iter_mut().for_each(Rig::end);
     let cost = (processor_time() - begun).as_secs_f64();
     (cost, resident_kib().saturating_sub(before))
 }

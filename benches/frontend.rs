@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The front end's cost, as ratios: `cargo bench --bench frontend`.
+//! The front end's cost, as ratios: `cargo bench --bench frontend`. With `audio PRESET FILE` (raw mono f32 at the preset's
+//! rate) it prints the seconds that the log-mel frames of that file take, and nothing else.
 
 mod common;
 #[path = "../tests/common/signal.rs"]
@@ -19,6 +20,11 @@ use realfft::RealFftPlanner;
 const BUFFERS_A_SECOND: usize = 100;
 
 fn main() {
+    let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if let [mode, preset, file] = arguments.as_slice() {
+        assert_eq!(mode, "audio");
+        return audio(preset, file);
+    }
     common::print_head();
     frame("fsdkaggle2018", &specs::fsdkaggle2018());
     frame("yamnet", &specs::yamnet());
@@ -42,6 +48,22 @@ fn frame(name: &str, spec: &FeatureSpec) {
     let what = format!("log-mel frame, `{name}` ({})", micros(comparison.own / frames as u32));
     let against = format!("bare `realfft` of {} ({})", mel.n_fft, micros(comparison.other / frames as u32));
     common::print_row(&what, &against, comparison.ratio, 1.4);
+}
+
+/// Time for all frames of a file, the best of three.
+fn audio(preset: &str, file: &str) {
+    let spec = if preset == "yamnet" { specs::yamnet() } else { specs::fsdkaggle2018() };
+    let bytes = std::fs::read(file).unwrap();
+    let samples: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let once = || {
+        let mut frontend = Frontend::new(&spec, 10);
+        common::time(&mut || {
+            for part in samples.chunks(spec.sample_rate as usize) {
+                push(&mut frontend, part);
+            }
+        })
+    };
+    println!("{}", (0..3).map(|_| once()).min().unwrap().as_secs_f64());
 }
 
 /// What one more window adds, against the frames that are new in it.

@@ -2,12 +2,13 @@
 //! The engine around networks that are slow, fail, panic, hang and give NaN: batching, order, clear, drop.
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc, Condvar, Mutex, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
         mpsc::{self, Receiver, RecvTimeoutError},
     },
-    thread,
+    thread::{self, ThreadId},
     time::{Duration, Instant},
 };
 
@@ -505,6 +506,109 @@ fn pushing_allocates_nothing_in_steady_state() {
     (0..10).for_each(|_| round());
     let pushes = allocation_counter::measure(|| (0..20).for_each(|ticket| push(&stream, ticket)));
     assert_eq!(pushes.count_total, 0);
+}
+
+/// Networks that take a while for a run, up to 4 of them, and the threads that ran one.
+fn slow_engine() -> (Arc<Engine>, Arc<Mutex<HashSet<ThreadId>>>) {
+    let threads: Arc<Mutex<HashSet<ThreadId>>> = Arc::default();
+    let seen = Arc::clone(&threads);
+    let network = move || -> Box<dyn Network> {
+        let seen = Arc::clone(&seen);
+        let run: Run = Box::new(move |windows, scores| {
+            seen.lock().unwrap().insert(thread::current().id());
+            thread::sleep(Duration::from_millis(2));
+            echo(windows, scores)
+        });
+        Box::new(Fake { run, max_batch: 16, canceller: None })
+    };
+    (Engine::with_networks(network(), 4, move || Ok(network())).unwrap(), threads)
+}
+
+#[test]
+fn several_networks_keep_the_order_of_every_stream() {
+    let (engine, threads) = slow_engine();
+    let (streams, replies): (Vec<_>, Vec<_>) = (0..60).map(|_| listen(&engine)).unzip();
+    for round in 0..10 {
+        let tickets = 40 * round..40 * (round + 1);
+        thread::scope(|scope| {
+            for part in streams.chunks(15) {
+                let tickets = tickets.clone();
+                scope.spawn(move || tickets.for_each(|ticket| part.iter().for_each(|stream| push(stream, ticket))));
+            }
+        });
+        for replies in &replies {
+            assert!(expect(replies, tickets.clone()).iter().all(|got| got.scores == Ok(got.ticket as f32)));
+        }
+    }
+    assert_eq!((engine.networks(), threads.lock().unwrap().len()), (4, 4));
+    wait_until(|| streams.iter().all(|stream| stream.pending() == 0));
+}
+
+#[test]
+fn one_stream_needs_no_second_network() {
+    let (engine, _) = slow_engine();
+    let (stream, replies) = listen(&engine);
+    (0..2000).for_each(|ticket| push(&stream, ticket));
+    expect(&replies, 0..2000);
+    assert_eq!(engine.networks(), 1);
+}
+
+#[test]
+fn a_network_that_hangs_holds_up_its_own_streams_only() {
+    let barrier = Barrier::default();
+    let inner = barrier.clone();
+    let network = move || -> Box<dyn Network> {
+        let inner = inner.clone();
+        let run: Run = Box::new(move |windows, scores| {
+            if windows.iter().any(|window| window[0] == 1e6) {
+                inner.pass();
+            }
+            thread::sleep(Duration::from_millis(2));
+            echo(windows, scores)
+        });
+        Box::new(Fake { run, max_batch: 1, canceller: None })
+    };
+    let engine = Engine::with_networks(network(), 2, move || Ok(network())).unwrap();
+    let (busy, busy_replies): (Vec<_>, Vec<_>) = (0..2).map(|_| listen(&engine)).unzip();
+    (0..200).for_each(|ticket| busy.iter().for_each(|stream| push(stream, ticket)));
+    busy_replies.iter().for_each(|replies| drop(expect(replies, 0..200)));
+    assert_eq!(engine.networks(), 2);
+    let (stuck, stuck_replies) = listen(&engine);
+    push_value(&stuck, 0, 1e6);
+    barrier.reached();
+    push(&stuck, 1);
+    busy.iter().for_each(|stream| push(stream, 200));
+    busy_replies.iter().for_each(|replies| drop(expect(replies, [200])));
+    expect_silence(&stuck_replies);
+    // What comes after a clear waits for nobody.
+    stuck.clear();
+    push(&stuck, 2);
+    expect(&stuck_replies, [2]);
+    drop((busy, stuck));
+    let begin = Instant::now();
+    drop(engine);
+    assert!((Duration::from_millis(900)..LONG / 2).contains(&begin.elapsed()));
+    barrier.open();
+}
+
+#[test]
+fn without_a_second_network_the_first_goes_on() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    let run: Run = Box::new(|windows, scores| {
+        thread::sleep(Duration::from_millis(2));
+        echo(windows, scores)
+    });
+    let another = move || {
+        counter.fetch_add(1, SeqCst);
+        Err(Error::Inference("no".into()))
+    };
+    let first = Fake { run, max_batch: 1, canceller: None };
+    let engine = Engine::with_networks(Box::new(first), 4, another).unwrap();
+    let (streams, replies): (Vec<_>, Vec<_>) = (0..2).map(|_| listen(&engine)).unzip();
+    (0..200).for_each(|ticket| streams.iter().for_each(|stream| push(stream, ticket)));
+    replies.iter().for_each(|replies| drop(expect(replies, 0..200)));
+    assert_eq!((engine.networks(), asked.load(SeqCst)), (1, 1));
 }
 
 #[test]

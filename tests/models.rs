@@ -11,7 +11,7 @@ use std::{
 
 use gstsoundclassify::{
     Error,
-    model::{Engine, EngineOptions, ExecutionProvider, Model, inspect, runtime},
+    model::{Engine, EngineOptions, ExecutionProvider, Model, inspect, load_network, runtime},
 };
 use tempfile::TempDir;
 
@@ -240,6 +240,52 @@ fn a_network_that_hangs_ends_with_its_engine() {
     let begin = Instant::now();
     drop((stream, engine));
     assert!(begin.elapsed() < Duration::from_millis(900), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn several_networks_give_the_scores_of_one() {
+    const WINDOWS: u64 = 40;
+    let model = Model::load("default").unwrap();
+    let mut alone = load_network(&model, CPU).unwrap();
+    let pattern = |seed: usize| (0..alone.window_len()).map(move |i| (i * (seed + 3) % 97) as f32 / 97.0 - 4.0);
+    let patterns: Vec<Vec<f32>> = (0..8).map(|seed| pattern(seed).collect()).collect();
+    let expected = patterns.iter().map(|pattern| {
+        let mut scores = vec![0.0; alone.classes()];
+        alone.run(&[pattern], &mut scores).map(|()| scores).unwrap()
+    });
+    let expected: Arc<Vec<_>> = Arc::new(expected.collect());
+    let engine = Engine::with_networks(load_network(&model, CPU).unwrap(), 3, move || load_network(&model, CPU));
+    let engine = engine.unwrap();
+    let (sender, worst) = mpsc::channel();
+    let open = |stream: usize| {
+        let (sender, expected) = (sender.clone(), Arc::clone(&expected));
+        let mut next = 0;
+        engine.stream(move |reply| {
+            assert_eq!(reply.ticket, next);
+            next += 1;
+            let expected = &expected[(stream + reply.ticket as usize) % expected.len()];
+            let apart = reply.scores.unwrap().iter().zip(expected).map(|(a, b)| (a - b).abs());
+            sender.send(apart.fold(0.0, f32::max)).unwrap();
+        })
+    };
+    let streams: Vec<_> = (0..24).map(open).collect();
+    let begin = Instant::now();
+    for first in (0..).step_by(WINDOWS as usize) {
+        for ticket in first..first + WINDOWS {
+            for (number, stream) in streams.iter().enumerate() {
+                let mut tensor = engine.tensor();
+                tensor.copy_from_slice(&patterns[(number + ticket as usize) % patterns.len()]);
+                stream.push(ticket, tensor);
+            }
+        }
+        for _ in 0..streams.len() * WINDOWS as usize {
+            assert!(worst.recv_timeout(LONG).unwrap() < 1e-5);
+        }
+        if engine.networks() == 3 && first > 0 {
+            return;
+        }
+        assert!(begin.elapsed() < LONG, "{} networks", engine.networks());
+    }
 }
 
 #[test]

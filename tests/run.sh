@@ -35,7 +35,7 @@ check_architecture() {
   refuse '\b(element|decision)::|\bfrontend::(frames|mel|window|normalize|log)\b' '^src/([^m]|m[^o])'
 }
 
-check_scripts() { find .ci/run pipelines tests -type f \( -name '*.sh' -o -name run \) -exec shellcheck -x -P SCRIPTDIR {} +; }
+check_scripts() { find .ci/run benches pipelines tests -type f \( -name '*.sh' -o -name run \) -exec shellcheck -x -P SCRIPTDIR {} +; }
 
 check_dependencies() {
   if command -v cargo-deny >/dev/null; then
@@ -49,6 +49,7 @@ run_tests() {
   step "documentation examples"
   cargo test --locked --doc
   step "tests"
+  echo "lives of elements that are to leave nothing behind: ${SOUNDCLASSIFY_LIVES:-400}"
   if command -v cargo-nextest >/dev/null; then
     cargo nextest run --locked "$@"
   else

@@ -240,6 +240,13 @@ impl Analysis {
         self.dispatch.has_windows = false;
     }
 
+    /// Another stream begins, and nothing of what is on its way is told any more.
+    pub(super) fn reset(&mut self) {
+        self.begin();
+        self.dispatch.stream.cancel();
+        self.dispatch.results.discard();
+    }
+
     /// Forgets audio that is not yet a window and windows that are not yet with the engine.
     pub(super) fn forget(&mut self) {
         self.frontend.reset();

@@ -276,15 +276,13 @@ impl SoundClassify {
         }
     }
 
-    // Forgets audio, ensemble and what is on its way.
+    // Forgets audio, ensemble and what is on its way; with the lock held, so that the next buffer's windows stay.
     fn reset(&self) {
-        let streams = lock(&self.state).as_mut().map(|state| {
-            state.analysis.begin();
-            (state.analysis.stream(), state.analysis.results())
+        let results = lock(&self.state).as_mut().map(|state| {
+            state.analysis.reset();
+            state.analysis.results()
         });
-        if let Some((stream, results)) = streams {
-            stream.clear();
-            results.discard();
+        if let Some(results) = results {
             results.post_all();
         }
     }

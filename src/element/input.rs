@@ -30,7 +30,11 @@ pub struct Input {
     invalid: u64,
 }
 
-type Audio<'a> = gst_audio::AudioBufferRef<&'a gst::BufferRef>;
+/// A buffer's samples. GStreamer's audio mapping allocates; buffers that lie as their caps say do without it.
+enum Samples<'a> {
+    Plain(gst::BufferMap<'a, gst::buffer::Readable>),
+    Planes(gst_audio::AudioBufferRef<&'a gst::BufferRef>),
+}
 
 /// What can't be analysed.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +102,10 @@ impl Input {
     /// # Errors
     /// [`InputError::Buffer`] when the memory does not fit the caps.
     pub fn frames(&self, buffer: &gst::BufferRef) -> Result<usize, InputError> {
-        if buffer.size() == 0 { Ok(0) } else { Ok(map(buffer, &self.info)?.n_samples()) }
+        if is_plain(buffer, &self.info) || buffer.size() == 0 {
+            return Ok(buffer.size() / self.info.bpf().max(1) as usize);
+        }
+        Ok(planes(buffer, &self.info)?.n_samples())
     }
 
     /// Converts some frames of a buffer; `sink` gets the analysis samples that are ready. A buffer with the flag GAP
@@ -116,11 +123,10 @@ impl Input {
             self.push_silence(frames.len() as u64, sink);
             return Ok(());
         }
-        let info = self.info.clone();
-        let audio = map(buffer, &info)?;
+        let samples = map(buffer, &self.info)?;
         for start in frames.clone().step_by(self.block) {
             let count = self.block.min(frames.end - start);
-            self.mix(&audio, start, count)?;
+            self.mix(&samples, start, count)?;
             self.emit(count, sink);
         }
         Ok(())
@@ -163,20 +169,20 @@ impl Input {
     }
 
     // Channel average of frames `start .. start + count` into `mono`.
-    fn mix(&mut self, audio: &Audio<'_>, start: usize, count: usize) -> Result<(), InputError> {
+    fn mix(&mut self, samples: &Samples<'_>, start: usize, count: usize) -> Result<(), InputError> {
         let channels = self.info.channels() as usize;
         // Not `bps`, which counts the bits in use: a sample of S24_32 takes four bytes.
         let sample = self.info.width() as usize / 8;
         let interleaved = self.info.layout() == gst_audio::AudioLayout::Interleaved;
         if interleaved {
-            let bytes = &plane(audio, 0)?[start * channels * sample..][..count * channels * sample];
+            let bytes = &plane(samples, 0, &self.info)?[start * channels * sample..][..count * channels * sample];
             self.mix_interleaved(bytes, count, channels);
         } else {
             self.sum[..count].fill(0.0);
             let wanted = self.channel.map_or(0..channels, |channel| channel..channel + 1);
             let parts = wanted.len() as f64;
             for channel in wanted {
-                self.unpack(&plane(audio, channel)?[start * sample..][..count * sample], count);
+                self.unpack(&plane(samples, channel, &self.info)?[start * sample..][..count * sample], count);
                 for (sum, sample) in self.sum.iter_mut().zip(&self.unpacked[..count]) {
                     *sum += sample;
                 }
@@ -224,12 +230,30 @@ impl Input {
     }
 }
 
-fn map<'a>(buffer: &'a gst::BufferRef, info: &'a gst_audio::AudioInfo) -> Result<Audio<'a>, InputError> {
+/// Whether the memory is all samples, in the order of the caps.
+fn is_plain(buffer: &gst::BufferRef, info: &gst_audio::AudioInfo) -> bool {
+    info.layout() == gst_audio::AudioLayout::Interleaved && buffer.meta::<gst_audio::AudioMeta>().is_none()
+}
+
+fn map<'a>(buffer: &'a gst::BufferRef, info: &gst_audio::AudioInfo) -> Result<Samples<'a>, InputError> {
+    if is_plain(buffer, info) {
+        return buffer.map_readable().map(Samples::Plain).map_err(|_| unreadable(info));
+    }
+    planes(buffer, info).map(Samples::Planes)
+}
+
+fn planes<'a>(
+    buffer: &'a gst::BufferRef,
+    info: &gst_audio::AudioInfo,
+) -> Result<gst_audio::AudioBufferRef<&'a gst::BufferRef>, InputError> {
     gst_audio::AudioBufferRef::from_buffer_ref_readable(buffer, info).map_err(|_| unreadable(info))
 }
 
-fn plane<'a>(audio: &'a Audio<'_>, plane: usize) -> Result<&'a [u8], InputError> {
-    audio.plane_data(plane as u32).map_err(|_| unreadable(audio.info()))
+fn plane<'a>(samples: &'a Samples<'_>, plane: usize, info: &gst_audio::AudioInfo) -> Result<&'a [u8], InputError> {
+    match samples {
+        Samples::Plain(memory) => Ok(memory.as_slice()),
+        Samples::Planes(audio) => audio.plane_data(plane as u32).map_err(|_| unreadable(info)),
+    }
 }
 
 fn unreadable(info: &gst_audio::AudioInfo) -> InputError {

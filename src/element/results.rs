@@ -169,7 +169,7 @@ impl Results {
         self.changed.notify_all();
     }
 
-    /// Whatever is on its way will not be told; events end.
+    /// Whatever is on its way will not be told; events end. Leaves that to post.
     pub(super) fn discard(&self) {
         let mut inner = self.lock();
         inner.queue.forget_windows();
@@ -179,7 +179,6 @@ impl Results {
         inner.forget_for_buffer();
         drop(inner);
         self.changed.notify_all();
-        self.post();
     }
 
     /// The model gave no reply: what is on its way is lost, and the model rests.
@@ -246,18 +245,23 @@ impl Results {
     /// Tells what is to be told, in order. Another thread that is at it already tells this, too.
     pub(super) fn post(&self) {
         let mut inner = self.lock();
-        if inner.poster.is_some() {
+        if inner.poster.is_some() || (inner.outbox.is_empty() && inner.retired.is_empty()) {
             return;
         }
         inner.poster = Some(std::thread::current().id());
+        let mut done = false;
         while let Some(telling) = inner.outbox.pop_front() {
             if let Telling::Done(ticket, due) = telling {
                 inner.queue.remove(ticket);
                 due.inspect(|due| inner.stats.latency(due.elapsed()));
-                self.changed.notify_all();
+                done = true;
                 continue;
             }
             drop(inner);
+            // Never with the lock held: who is woken would only wait for that.
+            if std::mem::take(&mut done) {
+                self.changed.notify_all();
+            }
             self.tell(telling);
             inner = self.lock();
         }

@@ -119,21 +119,21 @@ fn hann(length: usize) -> Vec<f32> {
     (0..length).map(|n| (0.5 - 0.5 * (turn * n as f64).cos()) as f32).collect()
 }
 
-#[multiversion(targets("x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn multiply(samples: &[f32], window: &[f32], product: &mut [f32]) {
     for ((product, sample), weight) in product.iter_mut().zip(samples).zip(window) {
         *product = sample * weight;
     }
 }
 
-#[multiversion(targets("x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn energy(bins: &[Complex<f32>], power: &mut [f32]) {
     for (power, bin) in power.iter_mut().zip(bins) {
         *power = bin.re * bin.re + bin.im * bin.im;
     }
 }
 
-#[multiversion(targets("x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn magnitude(bins: &[Complex<f32>], power: &mut [f32]) {
     for (power, bin) in power.iter_mut().zip(bins) {
         *power = (bin.re * bin.re + bin.im * bin.im).sqrt();

@@ -31,7 +31,7 @@ impl Compression {
     }
 }
 
-#[multiversion(targets("x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn compress(compression: Compression, values: &mut [f32]) {
     let Compression { scale, offset, floor } = compression;
     for value in values {

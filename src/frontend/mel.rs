@@ -7,14 +7,16 @@ use super::spec::{LogMel, MelNorm, MelScale};
 
 /// Bands are padded to multiples of this, so that each is summed in whole vectors.
 const LANES: usize = 8;
+/// Sums of a band that are left after its vectors.
+const HALF: usize = LANES / 2;
 
 /// Triangular bands; only the bins between a band's edges are kept.
 #[derive(Debug)]
 pub(super) struct MelBank {
     bands: Vec<Band>,
     weights: Vec<[f32; LANES]>,
-    /// Sums of each band, lane by lane.
-    partial: Vec<[f32; LANES]>,
+    /// Sums of each band, those of its lanes `n` and `n + HALF` together.
+    partial: Vec<[f32; HALF]>,
 }
 
 /// Where a band begins in the spectrum, and how many vectors of weights it has.
@@ -29,7 +31,7 @@ impl MelBank {
     pub(super) const PADDING: usize = LANES;
 
     pub(super) fn new(mel: &LogMel, sample_rate: u32) -> Self {
-        let mut bank = Self { bands: Vec::new(), weights: Vec::new(), partial: vec![[0.0; LANES]; mel.n_mels] };
+        let mut bank = Self { bands: Vec::new(), weights: Vec::new(), partial: vec![[0.0; HALF]; mel.n_mels] };
         let edges = edges(mel);
         for band in edges.windows(3) {
             bank.add(&triangle(band, mel, sample_rate));
@@ -57,9 +59,9 @@ impl MelBank {
     }
 }
 
-/// Lanes are left apart: their sum in here would keep the compiler from whole vectors.
+/// Halves of a vector are added, lanes are left apart: their sum in here would keep the compiler from whole vectors.
 #[multiversion(targets("x86_64+avx2"))]
-fn sum_bands(bands: &[Band], weights: &[[f32; LANES]], power: &[f32], partial: &mut [[f32; LANES]]) {
+fn sum_bands(bands: &[Band], weights: &[[f32; LANES]], power: &[f32], partial: &mut [[f32; HALF]]) {
     let mut rest = weights;
     for (sums, band) in partial.iter_mut().zip(bands) {
         let (own, others) = rest.split_at(band.vectors);
@@ -71,15 +73,17 @@ fn sum_bands(bands: &[Band], weights: &[[f32; LANES]], power: &[f32], partial: &
                 lanes[lane] += weights[lane] * bins[lane];
             }
         }
-        *sums = lanes;
+        for half in 0..HALF {
+            sums[half] = lanes[half] + lanes[half + HALF];
+        }
     }
 }
 
 #[multiversion(targets("x86_64+avx2"))]
-fn sum_lanes(partial: &[[f32; LANES]], values: &mut [f32]) {
+fn sum_lanes(partial: &[[f32; HALF]], values: &mut [f32]) {
     for (value, sums) in values.iter_mut().zip(partial) {
-        let [a, b, c, d, e, f, g, h] = *sums;
-        *value = ((a + e) + (c + g)) + ((b + f) + (d + h));
+        let [a, b, c, d] = *sums;
+        *value = (a + c) + (b + d);
     }
 }
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One engine per (model, provider, device, threads) in the process: the ONNX Runtime session that it owns.
+//! One engine per (model, provider, device, threads) in the process: the ONNX Runtime sessions that it owns.
 
+mod crew;
 mod door;
 mod pool;
 mod queue;
 mod registry;
+mod runner;
 mod sync;
 mod worker;
 
@@ -29,7 +31,7 @@ pub use self::{
     pool::{PoolStats, Tensor},
     worker::{Engine, Stream},
 };
-use self::{registry::Registry, worker::MAX_BATCH};
+use self::{registry::Registry, runner::MAX_BATCH};
 use super::{
     activation::{Activation, activate_and_average},
     fit::{Batch, Fit, Port},
@@ -58,6 +60,9 @@ impl Default for EngineOptions {
     }
 }
 
+/// Most networks side by side, whatever the number of cores: each has its own memory.
+const MOST_NETWORKS: usize = 16;
+
 /// How long the first runs of a network may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -73,11 +78,25 @@ impl Engine {
     /// [`Error::Runtime`] without ONNX Runtime, [`Error::Provider`] without the execution provider,
     /// [`Error::Model`] when the network can't be loaded or doesn't fit its manifest.
     pub fn shared(model: &Model, options: &EngineOptions) -> Result<Arc<Self>> {
-        let make = || Self::with_network(load_network(model, *options)?);
+        let make = || {
+            let (model, options) = (model.clone(), *options);
+            let network = load_network(&model, options)?;
+            Self::with_networks(network, most_networks(options), move || load_network(&model, options))
+        };
         let engine = ENGINES.get_or_make((model.digest(), *options), make);
         model.forget_bytes();
         engine
     }
+}
+
+/// Networks of these options that may run side by side: on half of the cores, for whatever feeds them needs some, too.
+/// Other providers than the CPU share out their devices themselves.
+fn most_networks(options: EngineOptions) -> usize {
+    if options.provider != ExecutionProvider::Cpu || options.threads == 0 {
+        return 1;
+    }
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    (cores / 2 / options.threads as usize).clamp(1, MOST_NETWORKS)
 }
 
 /// The model's network by itself, loaded, checked and warmed up, to run on the caller's own thread: without an

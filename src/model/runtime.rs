@@ -278,6 +278,13 @@ fn log(level: LogLevel, _category: &str, _id: &str, location: &str, message: &st
     }
 }
 
+/// A line of the engine's own in that log.
+pub(super) fn warn(message: &str) {
+    if let Some(logger) = LOGGER.get() {
+        logger(Level::Warning, message);
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

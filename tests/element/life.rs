@@ -52,6 +52,32 @@ fn elements_come_and_go_beside_each_other() {
 }
 
 #[test]
+fn a_reset_takes_no_window_that_comes_after_it() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    let element = rig.element.clone();
+    let disturber = std::thread::spawn(move || {
+        for turn in 0..600u64 {
+            std::thread::sleep(std::time::Duration::from_micros(turn * 37 % 700));
+            element.emit_by_name::<()>("reset", &[]);
+        }
+    });
+    let signal = noise(RATE, 1);
+    let (mut next, mut at) = (0, 0);
+    while !disturber.is_finished() {
+        rig.push(&signal, Some(pts(at, RATE)));
+        at += signal.len();
+        while rig.harness.try_pull().is_some() {}
+        // A reset may take the last ones of before; the first one after it is number 0 again.
+        for told in rig.heard() {
+            assert!(told.window == 0 || told.window == next, "window {} instead of 0 or {next}", told.window);
+            next = told.window + 1;
+        }
+    }
+    disturber.join().unwrap();
+}
+
+#[test]
 fn flushes_and_resets_at_random_moments() {
     let model = TestModel::new("linear");
     for sync in ["always", "never"] {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Jobs of many streams on their way to one worker: in order within a lane, in turn between lanes.
+//! Jobs of many streams on their way to the workers: in order within a lane, in turn between lanes. A lane is with one
+//! worker at a time, so that its order holds whatever the others do.
 
 use std::{collections::VecDeque, mem, sync::PoisonError};
 
@@ -9,7 +10,7 @@ use super::sync::{Condvar, Mutex, lock};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LaneId(usize);
 
-/// A job that the worker took.
+/// A job that a worker took.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Taken<J> {
     pub(crate) job: J,
@@ -29,8 +30,10 @@ pub(crate) struct Queue<J> {
 struct State<J> {
     lanes: Vec<Lane<J>>,
     free: Vec<usize>,
-    /// Lanes whose turn comes, each at most once; one may have been emptied meanwhile.
+    /// Lanes whose turn comes, each at most once, none of which is with a worker; one may have been emptied meanwhile.
     ready: VecDeque<usize>,
+    /// Workers in [`Queue::take`].
+    idle: usize,
     shut: bool,
 }
 
@@ -54,11 +57,16 @@ impl<J> Lane<J> {
         self.running = 0;
         mem::take(&mut self.jobs)
     }
+
+    /// Whether its turn should come and is not yet planned.
+    fn is_due(&self) -> bool {
+        !self.jobs.is_empty() && self.running == 0 && !self.in_ready
+    }
 }
 
 impl<J> Queue<J> {
     pub(crate) fn new() -> Self {
-        let state = State { lanes: Vec::new(), free: Vec::new(), ready: VecDeque::new(), shut: false };
+        let state = State { lanes: Vec::new(), free: Vec::new(), ready: VecDeque::new(), idle: 0, shut: false };
         Self { state: Mutex::new(state), wake: Condvar::new() }
     }
 
@@ -79,41 +87,51 @@ impl<J> Queue<J> {
         state.lanes[lane.0].next_epoch()
     }
 
-    /// Appends jobs, so that the worker finds all of them or none.
+    /// Appends jobs, so that a worker finds all of them or none.
     pub(crate) fn push(&self, lane: LaneId, jobs: impl IntoIterator<Item = J>) {
         let mut state = lock(&self.state);
-        let entry = &mut state.lanes[lane.0];
-        entry.jobs.extend(jobs);
-        if !mem::replace(&mut entry.in_ready, true) {
-            state.ready.push_back(lane.0);
+        state.lanes[lane.0].jobs.extend(jobs);
+        if state.plan(lane.0) && state.idle > 0 {
+            drop(state);
+            self.wake.notify_one();
         }
-        drop(state);
-        self.wake.notify_one();
     }
 
-    /// Waits for a job, then moves what waits, at most `limit`, lane by lane in turn, into `batch`. `false` once
-    /// the queue is shut.
+    /// Waits for a job, then moves this worker's share of what waits, at most `limit`, lane by lane in turn, into
+    /// `batch`. `false` once the queue is shut.
     pub(crate) fn take(&self, limit: usize, batch: &mut Vec<Taken<J>>) -> bool {
         let mut state = lock(&self.state);
-        loop {
-            if state.shut {
-                return false;
-            }
-            while batch.len() < limit && state.take_one(batch) {}
-            if !batch.is_empty() {
-                return true;
-            }
+        state.idle += 1;
+        while !state.shut && !state.take_share(limit, batch) {
             state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.idle -= 1;
+        let (shut, others) = (state.shut, state.idle > 0 && !state.ready.is_empty());
+        drop(state);
+        if others {
+            self.wake.notify_one();
+        }
+        !shut
+    }
+
+    /// Marks a taken job as done. With the last one, the lane's turn comes again.
+    pub(crate) fn done(&self, lane: LaneId, epoch: u64) {
+        let mut state = lock(&self.state);
+        let entry = &mut state.lanes[lane.0];
+        if entry.epoch != epoch {
+            return;
+        }
+        entry.running -= 1;
+        if state.plan(lane.0) && state.idle > 0 {
+            drop(state);
+            self.wake.notify_one();
         }
     }
 
-    /// Marks a taken job as done.
-    pub(crate) fn done(&self, lane: LaneId, epoch: u64) {
-        let mut state = lock(&self.state);
-        let lane = &mut state.lanes[lane.0];
-        if lane.epoch == epoch {
-            lane.running -= 1;
-        }
+    /// Whether all workers are busy and jobs of several lanes wait for one.
+    pub(crate) fn is_crowded(&self) -> bool {
+        let state = lock(&self.state);
+        state.idle == 0 && state.lanes.iter().filter(|lane| !lane.jobs.is_empty()).nth(1).is_some()
     }
 
     /// Whether the lane was not cleared since.
@@ -162,20 +180,42 @@ impl<J> Queue<J> {
 }
 
 impl<J> State<J> {
-    /// Moves one job of the lane whose turn it is; `false` when no lane is left.
-    fn take_one(&mut self, batch: &mut Vec<Taken<J>>) -> bool {
-        let Some(index) = self.ready.pop_front() else {
-            return false;
-        };
-        let lane = &mut self.lanes[index];
-        if let Some(job) = lane.jobs.pop_front() {
-            lane.running += 1;
-            batch.push(Taken { job, lane: LaneId(index), epoch: lane.epoch });
-        }
-        lane.in_ready = !lane.jobs.is_empty();
-        if lane.in_ready {
+    /// Plans the lane's turn; `false` when there is nothing to plan.
+    fn plan(&mut self, index: usize) -> bool {
+        let due = self.lanes[index].is_due();
+        if due {
+            self.lanes[index].in_ready = true;
             self.ready.push_back(index);
         }
+        due
+    }
+
+    /// Moves jobs of this worker's share of the lanes, the idle ones getting the same, one of each in turn; `false`
+    /// when there is none.
+    fn take_share(&mut self, limit: usize, batch: &mut Vec<Taken<J>>) -> bool {
+        let share = self.ready.len().div_ceil(self.idle.max(1)).min(limit);
+        // The first of each lane: those lanes are this worker's until they are done.
+        while batch.len() < share {
+            let Some(index) = self.ready.pop_front() else { break };
+            self.lanes[index].in_ready = false;
+            self.take_one(index, batch);
+        }
+        let lanes = batch.len();
+        let (mut at, mut emptied) = (0, 0);
+        while batch.len() < limit && emptied < lanes {
+            let lane = batch[at % lanes].lane;
+            emptied = if self.take_one(lane.0, batch) { 0 } else { emptied + 1 };
+            at += 1;
+        }
+        !batch.is_empty()
+    }
+
+    /// Moves one job of a lane; `false` when it has none.
+    fn take_one(&mut self, index: usize, batch: &mut Vec<Taken<J>>) -> bool {
+        let lane = &mut self.lanes[index];
+        let Some(job) = lane.jobs.pop_front() else { return false };
+        lane.running += 1;
+        batch.push(Taken { job, lane: LaneId(index), epoch: lane.epoch });
         true
     }
 }
@@ -187,6 +227,7 @@ mod tests {
     fn take(queue: &Queue<u32>, limit: usize) -> Vec<(LaneId, u32)> {
         let mut batch = Vec::new();
         assert!(queue.take(limit, &mut batch));
+        batch.iter().for_each(|taken| queue.done(taken.lane, taken.epoch));
         batch.into_iter().map(|taken| (taken.lane, taken.job)).collect()
     }
 
@@ -230,6 +271,42 @@ mod tests {
     }
 
     #[test]
+    fn a_lane_is_with_one_worker_at_a_time() {
+        let queue = Queue::new();
+        let (a, b) = (queue.open(), queue.open());
+        queue.push(a, [0, 1, 2]);
+        let mut first = Vec::new();
+        assert!(queue.take(2, &mut first));
+        queue.push(b, [10]);
+        assert_eq!(take(&queue, 9), [(b, 10)]);
+        first.iter().for_each(|taken| queue.done(taken.lane, taken.epoch));
+        assert_eq!(take(&queue, 9), [(a, 2)]);
+    }
+
+    #[test]
+    fn a_cleared_lane_waits_for_nobody() {
+        let queue = Queue::new();
+        let lane = queue.open();
+        queue.push(lane, [0]);
+        assert!(queue.take(1, &mut Vec::new()));
+        queue.clear(lane);
+        queue.push(lane, [1]);
+        assert_eq!(take(&queue, 9), [(lane, 1)]);
+    }
+
+    #[test]
+    fn it_is_crowded_when_two_lanes_wait() {
+        let queue = Queue::new();
+        let (a, b) = (queue.open(), queue.open());
+        queue.push(a, [0, 1]);
+        assert!(!queue.is_crowded());
+        queue.push(b, [10]);
+        assert!(queue.is_crowded());
+        assert_eq!(take(&queue, 2), [(a, 0), (b, 10)]);
+        assert!(!queue.is_crowded());
+    }
+
+    #[test]
     fn a_shut_queue_gives_nothing() {
         let queue = Queue::new();
         queue.push(queue.open(), [0]);
@@ -255,6 +332,7 @@ mod loom_tests {
             let (mut jobs, mut batch) = (Vec::new(), Vec::new());
             while jobs.len() < 2 {
                 assert!(queue.take(2, &mut batch));
+                batch.iter().for_each(|taken| queue.done(taken.lane, taken.epoch));
                 jobs.extend(batch.drain(..).map(|taken| taken.job));
             }
             assert_eq!(jobs, [0, 1]);
@@ -278,7 +356,41 @@ mod loom_tests {
             }
             jobs.sort_unstable();
             assert_eq!(jobs, [0, 1]);
-            threads.map(|thread| thread.join().unwrap());
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn loom_two_workers_share_and_keep_the_order() {
+        loom::model(|| {
+            let queue = Arc::new(Queue::new());
+            let lanes = [queue.open(), queue.open()];
+            // The standard lock, which is never waited for: it gives loom nothing more to explore.
+            let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+            let work = |queue: &Queue<u32>, seen: &std::sync::Mutex<Vec<u32>>| {
+                let mut batch = Vec::new();
+                while queue.take(1, &mut batch) {
+                    for taken in batch.drain(..) {
+                        let mut seen = seen.lock().unwrap();
+                        seen.push(taken.job);
+                        let all = seen.len() == 3;
+                        drop(seen);
+                        queue.done(taken.lane, taken.epoch);
+                        if all {
+                            queue.shut();
+                        }
+                    }
+                }
+            };
+            let (other, told) = (Arc::clone(&queue), Arc::clone(&seen));
+            let thread = thread::spawn(move || work(&other, &told));
+            queue.push(lanes[0], [0, 1]);
+            queue.push(lanes[1], [10]);
+            work(&queue, &seen);
+            thread.join().unwrap();
+            let seen = seen.lock().unwrap();
+            let position = |job| seen.iter().position(|seen| *seen == job).unwrap();
+            assert!(seen.len() == 3 && position(0) < position(1), "{seen:?}");
         });
     }
 

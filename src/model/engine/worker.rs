@@ -1,52 +1,35 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The thread that owns a network, and the streams that feed it.
+//! An engine and the streams that feed it.
 
-use std::{
-    fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError, mpsc},
-    thread::{self, JoinHandle, ThreadId},
-    time::{Duration, Instant},
-};
+use std::{fmt, sync::Arc};
 
 use super::{
+    crew::{Another, Crew},
     door::{Door, Reply},
     pool::{Pool, PoolStats, Tensor},
-    queue::{LaneId, Queue, Taken},
+    queue::{LaneId, Queue},
 };
 use crate::{
     error::{Error, Result},
-    model::network::{Canceller, Network},
+    model::network::Network,
 };
 
-/// Most windows of one run, whatever the network allows: beyond it the first one waits longer than the rest gain.
-pub(super) const MAX_BATCH: usize = 16;
-/// How long dropping an engine waits for its thread.
-const FAREWELL: Duration = Duration::from_secs(1);
-
-/// One network on its own thread, shared by any number of streams.
+/// A network on its own thread, shared by any number of streams, and more of them when their windows keep waiting.
 ///
-/// The thread takes all windows that wait, of any stream, in turn and at most 16, never waits for more, runs once
-/// and hands each stream its scores. Dropping the last reference ends a run in progress and waits at most one
-/// second for the thread; a network that hangs keeps its thread, which owns it.
+/// A thread takes all windows that wait, of any stream, in turn and at most 16, never waits for more, runs once
+/// and hands each stream its scores. Several threads share the streams; the windows of one stream are with one thread
+/// at a time, and their replies in order. Dropping the last reference ends the runs in progress and waits at most one
+/// second for the threads; a network that hangs keeps its thread, which owns it.
 pub struct Engine {
-    shared: Arc<Shared>,
-    classes: usize,
-    canceller: Option<Canceller>,
-    thread: Option<JoinHandle<()>>,
-    /// Disconnects when the thread has dropped the network.
-    ended: Mutex<mpsc::Receiver<()>>,
-}
-
-struct Shared {
-    queue: Queue<Job>,
+    crew: Arc<Crew>,
     pool: Arc<Pool>,
+    classes: usize,
 }
 
-struct Job {
-    ticket: u64,
-    tensor: Tensor,
-    door: Arc<Door>,
+pub(super) struct Job {
+    pub(super) ticket: u64,
+    pub(super) tensor: Tensor,
+    pub(super) door: Arc<Door>,
 }
 
 impl Engine {
@@ -55,22 +38,33 @@ impl Engine {
     /// # Errors
     /// [`Error::Inference`] when the network has no window or no class, or no thread can be started.
     pub fn with_network(network: Box<dyn Network>) -> Result<Arc<Self>> {
+        Self::with_networks(network, 1, || Err(Error::Inference("one network must do".into())))
+    }
+
+    /// As [`Engine::with_network`], with up to `most` networks side by side: `another` makes one like the first, on a
+    /// thread of its own, when windows of several streams keep waiting.
+    ///
+    /// # Errors
+    /// Those of [`Engine::with_network`].
+    pub fn with_networks(
+        network: Box<dyn Network>,
+        most: usize,
+        another: impl Fn() -> Result<Box<dyn Network>> + Send + Sync + 'static,
+    ) -> Result<Arc<Self>> {
         let (window_len, classes) = (network.window_len(), network.classes());
         if window_len == 0 || classes == 0 {
             return Err(Error::Inference(format!("a network of {window_len} values and {classes} classes can't run")));
         }
-        let shared = Arc::new(Shared { queue: Queue::new(), pool: Arc::new(Pool::new(window_len)) });
-        let canceller = network.canceller();
-        let (alive, ended) = mpsc::channel();
-        let worker = Arc::clone(&shared);
-        let thread = thread::Builder::new()
-            .name("soundclassify".into())
-            .spawn(move || {
-                let _alive = alive;
-                work(&worker, network);
-            })
+        let another: Another = Box::new(another);
+        let crew = Crew::start(network, most.max(1), another)
             .map_err(|error| Error::Inference(format!("can't start the engine's thread: {error}")))?;
-        Ok(Arc::new(Self { shared, classes, canceller, thread: Some(thread), ended: Mutex::new(ended) }))
+        Ok(Arc::new(Self { crew, pool: Arc::new(Pool::new(window_len)), classes }))
+    }
+
+    /// Networks side by side.
+    #[must_use]
+    pub fn networks(&self) -> usize {
+        self.crew.len()
     }
 
     /// Scores of one window.
@@ -82,53 +76,33 @@ impl Engine {
     /// A tensor of one window from the engine's pool; it holds what its last user left.
     #[must_use]
     pub fn tensor(&self) -> Tensor {
-        self.shared.pool.tensor()
+        self.pool.tensor()
     }
 
     /// What the pool holds.
     #[must_use]
     pub fn pool_stats(&self) -> PoolStats {
-        self.shared.pool.stats()
+        self.pool.stats()
     }
 
     /// Streams that are open.
     #[must_use]
     pub fn streams(&self) -> usize {
-        self.shared.queue.lanes()
+        self.crew.queue.lanes()
     }
 
-    /// A stream's door. `on_reply` runs on the engine's thread, one call at a time, in the order of push; it may
+    /// A stream's door. `on_reply` runs on a thread of the engine, one call at a time, in the order of push; it may
     /// call any function of the stream, must not wait for other replies, and loses a panic. It should hold the
     /// stream's owner weakly, for the stream holds the callback.
     pub fn stream(self: &Arc<Self>, on_reply: impl FnMut(Reply<'_>) + Send + 'static) -> Stream {
         let door = Arc::new(Door::new(Box::new(on_reply)));
-        Stream { lane: self.shared.queue.open(), door, engine: Arc::clone(self) }
-    }
-
-    fn thread_id(&self) -> Option<ThreadId> {
-        self.thread.as_ref().map(|thread| thread.thread().id())
-    }
-
-    fn is_this_thread(&self) -> bool {
-        self.thread_id() == Some(thread::current().id())
+        Stream { lane: self.crew.queue.open(), door, engine: Arc::clone(self) }
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.shared.queue.shut();
-        if self.is_this_thread() {
-            return;
-        }
-        if let Some(canceller) = &self.canceller {
-            canceller.cancel();
-        }
-        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let ended = ended.recv_timeout(FAREWELL) == Err(mpsc::RecvTimeoutError::Disconnected);
-        if let Some(thread) = self.thread.take().filter(|_| ended) {
-            // Nothing on that thread panics uncaught.
-            let _ = thread.join();
-        }
+        self.crew.dismiss();
     }
 }
 
@@ -179,10 +153,15 @@ impl Stream {
     /// reply that is just being delivered, never for a run; the caller holds no lock that `on_reply` takes. From
     /// within `on_reply` it waits for nothing.
     pub fn clear(&self) {
-        drop(self.queue().clear(self.lane));
-        if !self.engine.is_this_thread() {
+        self.cancel();
+        if !self.engine.crew.has_this_thread() {
             self.door.wait();
         }
+    }
+
+    /// As [`Stream::clear`], but waits for nothing: a reply that is just being delivered may still end after this returns.
+    pub fn cancel(&self) {
+        drop(self.queue().clear(self.lane));
     }
 
     /// The engine behind this door.
@@ -192,14 +171,14 @@ impl Stream {
     }
 
     fn queue(&self) -> &Queue<Job> {
-        &self.engine.shared.queue
+        &self.engine.crew.queue
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
         drop(self.queue().clear(self.lane));
-        self.door.close(self.engine.is_this_thread());
+        self.door.close(self.engine.crew.has_this_thread());
         drop(self.queue().close(self.lane));
     }
 }
@@ -208,79 +187,6 @@ impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stream").field("waiting", &self.waiting()).field("pending", &self.pending()).finish()
     }
-}
-
-/// The engine thread's life.
-fn work(shared: &Shared, network: Box<dyn Network>) {
-    let limit = network.max_batch().clamp(1, MAX_BATCH);
-    let mut runner = Runner { scores: vec![0.0; limit * network.classes()], classes: network.classes(), network };
-    let mut batch = Vec::with_capacity(limit);
-    while shared.queue.take(limit, &mut batch) {
-        runner.answer(&batch, &shared.queue);
-        batch.clear();
-    }
-}
-
-/// The network and its reused scores.
-struct Runner {
-    network: Box<dyn Network>,
-    scores: Vec<f32>,
-    classes: usize,
-}
-
-impl Runner {
-    /// Runs a batch and hands out its scores. A batch that fails is tried again window by window, so that one
-    /// stream's window fails nobody else's.
-    fn answer(&mut self, batch: &[Taken<Job>], queue: &Queue<Job>) {
-        match self.run(batch) {
-            Err(_) if batch.len() > 1 => {
-                batch.chunks(1).take_while(|_| !queue.is_shut()).for_each(|single| self.answer(single, queue));
-            }
-            outcome => {
-                for (index, taken) in batch.iter().enumerate() {
-                    self.tell(taken, index, &outcome, batch.len(), queue);
-                }
-            }
-        }
-    }
-
-    fn run(&mut self, batch: &[Taken<Job>]) -> Result<Duration> {
-        let mut windows: [&[f32]; MAX_BATCH] = [&[]; MAX_BATCH];
-        for (window, taken) in windows.iter_mut().zip(batch) {
-            *window = &taken.job.tensor;
-        }
-        let scores = &mut self.scores[..batch.len() * self.classes];
-        let begin = Instant::now();
-        catch_unwind(AssertUnwindSafe(|| self.network.run(&windows[..batch.len()], scores)))
-            .unwrap_or_else(|panic| Err(Error::Inference(format!("the network panicked: {}", panic_text(&*panic)))))?;
-        Ok(begin.elapsed())
-    }
-
-    fn tell(&self, taken: &Taken<Job>, index: usize, outcome: &Result<Duration>, batch: usize, queue: &Queue<Job>) {
-        let (scores, failure);
-        let scores = match outcome {
-            Ok(_) => {
-                scores = &self.scores[index * self.classes..][..self.classes];
-                match first_not_finite(scores) {
-                    None => Ok(scores),
-                    Some(error) => {
-                        failure = error;
-                        Err(&failure)
-                    }
-                }
-            }
-            Err(error) => Err(error),
-        };
-        let run_time = *outcome.as_ref().unwrap_or(&Duration::ZERO);
-        let reply = Reply { ticket: taken.job.ticket, scores, run_time, batch };
-        taken.job.door.deliver(reply, || queue.is_current(taken.lane, taken.epoch));
-        queue.done(taken.lane, taken.epoch);
-    }
-}
-
-fn first_not_finite(scores: &[f32]) -> Option<Error> {
-    let class = scores.iter().position(|score| !score.is_finite())?;
-    Some(Error::NotFinite { class, value: scores[class] })
 }
 
 /// The text of a caught panic.

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a second of audio costs, against the number of streams and against the length of the stream: lines of
+//! `streams,NUMBER,SECONDS` and `minutes,LENGTH,SECONDS` of processor time for `benches/plot.py`, and two rows of the table.
+//!
+//!     ORT_DYLIB_PATH=target/onnxruntime/libonnxruntime.so cargo bench --bench growth
+
+#[allow(dead_code, reason = "shared with the bench of the element")]
+#[path = "common/rig.rs"]
+mod rig;
+
+use gst::prelude::*;
+use rig::{Rig, median, noise, processor_time};
+
+const ROUNDS: usize = 3;
+const STREAMS: [usize; 7] = [1, 2, 5, 10, 20, 50, 100];
+/// Audio of each stream, s.
+const SECONDS: usize = 3;
+/// Lengths of the stream, minutes.
+const MINUTES: [usize; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 400, 600];
+
+fn main() {
+    rig::init();
+    streams();
+    length();
+}
+
+fn streams() {
+    let keep = Rig::new("never", "default");
+    let second = noise(keep.rate);
+    cost_of(1, &second);
+    let mut costs = vec![Vec::new(); STREAMS.len()];
+    for _ in 0..ROUNDS {
+        for (costs, streams) in costs.iter_mut().zip(STREAMS) {
+            costs.push(cost_of(streams, &second));
+        }
+    }
+    let costs: Vec<f64> = costs.into_iter().map(median).collect();
+    STREAMS.iter().zip(&costs).for_each(|(streams, cost)| println!("streams,{streams},{cost}"));
+    let ratio = costs[costs.len() - 1] / costs[0] / STREAMS[STREAMS.len() - 1] as f64;
+    println!("| 100 streams | 100 × one stream alone | {ratio:.2} | ≤ 1.0 |");
+}
+
+/// Processor seconds for a second of audio of all streams.
+fn cost_of(streams: usize, second: &[u8]) -> f64 {
+    let mut rigs: Vec<Rig> = (0..streams).map(|_| Rig::new("never", "default")).collect();
+    rigs.iter().for_each(|rig| rig.element.set_property("max-pending", 1000u32));
+    let begun = processor_time();
+    for _ in 0..SECONDS * 100 {
+        for rig in &mut rigs {
+            rig.push(second);
+        }
+    }
+    rigs.iter_mut().for_each(Rig::end);
+    (processor_time() - begun).as_secs_f64() / SECONDS as f64
+}
+
+fn length() {
+    let mut rig = Rig::with("always", "default", 10);
+    let second = noise(rig.rate);
+    rig.push_seconds(&second, 10);
+    let (mut costs, mut before) = (Vec::new(), 0);
+    for minutes in MINUTES {
+        let begun = processor_time();
+        rig.push_seconds(&second, 60 * (minutes - before));
+        costs.push((processor_time() - begun).as_secs_f64() / (60 * (minutes - before)) as f64);
+        before = minutes;
+    }
+    MINUTES.iter().zip(&costs).for_each(|(minutes, cost)| println!("minutes,{minutes},{cost}"));
+    println!(
+        "| a second of audio after 10 hours | in the first minute | {:.2} | ≤ 1.05 |",
+        costs[costs.len() - 1] / costs[0]
+    );
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The threads of one engine, each with a network of its own: one to begin with, more when windows keep waiting.
+
+use std::{
+    cell::Cell,
+    io,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{self, Receiver, Sender},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use super::{queue::Queue, runner::Runner, worker::Job};
+use crate::{
+    error::Result,
+    model::{
+        network::{Canceller, Network},
+        runtime,
+    },
+};
+
+/// How long windows of several streams must have been waiting before one more network is made: a short rush is over
+/// before that.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How long an engine that goes waits for its threads.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Makes one more network like the first.
+pub(super) type Another = Box<dyn Fn() -> Result<Box<dyn Network>> + Send + Sync>;
+
+thread_local! {
+    /// Address of the crew that this thread belongs to.
+    static CREW: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Threads that work off one queue.
+pub(super) struct Crew {
+    pub(super) queue: Queue<Job>,
+    another: Another,
+    /// Most threads.
+    most: usize,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Cloned into every thread: the receiver disconnects when the last one has dropped its network. `None`: the
+    /// engine goes.
+    alive: Option<Sender<()>>,
+    ended: Option<Receiver<()>>,
+    threads: Vec<JoinHandle<()>>,
+    /// One a network.
+    cancellers: Vec<Option<Canceller>>,
+    /// Since when windows of several streams have been waiting each time that a thread took some.
+    crowded: Option<Instant>,
+    /// A network is being made, or could not be.
+    hiring: bool,
+}
+
+impl Crew {
+    /// A crew of one, which may grow to `most` by networks that `another` makes.
+    pub(super) fn start(network: Box<dyn Network>, most: usize, another: Another) -> io::Result<Arc<Self>> {
+        let (alive, ended) = mpsc::channel();
+        let state = State {
+            alive: Some(alive),
+            ended: Some(ended),
+            threads: Vec::new(),
+            cancellers: Vec::new(),
+            crowded: None,
+            hiring: true,
+        };
+        let crew = Arc::new(Self { queue: Queue::new(), another, most, state: Mutex::new(state) });
+        crew.hire(&mut crew.lock(), |_| Some(network))?;
+        Ok(crew)
+    }
+
+    /// Threads that have a network.
+    pub(super) fn len(&self) -> usize {
+        self.lock().cancellers.len()
+    }
+
+    /// Whether the calling thread is one of this crew.
+    pub(super) fn has_this_thread(&self) -> bool {
+        CREW.get() == self.address()
+    }
+
+    /// Ends every run, and waits at most a second for the threads. A network that hangs keeps its thread, which owns it.
+    pub(super) fn dismiss(&self) {
+        self.queue.shut();
+        let mut state = self.lock();
+        state.alive = None;
+        let (ended, threads) = (state.ended.take(), std::mem::take(&mut state.threads));
+        let cancellers = std::mem::take(&mut state.cancellers);
+        drop(state);
+        cancellers.iter().flatten().for_each(Canceller::cancel);
+        let Some(ended) = ended.filter(|_| !self.has_this_thread()) else { return };
+        if ended.recv_timeout(FAREWELL) == Err(mpsc::RecvTimeoutError::Disconnected) {
+            // Should one have panicked, its hook told of it.
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+        }
+    }
+
+    fn hire(
+        self: &Arc<Self>,
+        state: &mut State,
+        network: impl FnOnce(&Self) -> Option<Box<dyn Network>> + Send + 'static,
+    ) -> io::Result<()> {
+        let Some(alive) = state.alive.clone() else { return Ok(()) };
+        let crew = Arc::clone(self);
+        let life = move || {
+            let _alive = alive;
+            CREW.set(crew.address());
+            let Some(network) = network(&crew) else { return };
+            if crew.join(network.canceller()) {
+                Runner::new(network).work(&crew.queue, || crew.grow());
+            }
+        };
+        state.threads.push(thread::Builder::new().name("soundclassify".into()).spawn(life)?);
+        Ok(())
+    }
+
+    /// Whether the engine is still there to work for.
+    fn join(&self, canceller: Option<Canceller>) -> bool {
+        let mut state = self.lock();
+        state.cancellers.push(canceller);
+        state.hiring = false;
+        state.alive.is_some()
+    }
+
+    /// One more network when windows have been waiting for too long that it could take.
+    fn grow(self: &Arc<Self>) {
+        if self.most == 1 {
+            return;
+        }
+        let mut state = self.lock();
+        if state.hiring || state.threads.len() >= self.most || !self.queue.is_crowded() {
+            state.crowded = None;
+        } else if state.crowded.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
+            state.hiring = true;
+            if let Err(error) = self.hire(&mut state, Self::more) {
+                runtime::warn(&format!("no thread for one more network: {error}"));
+            }
+        }
+    }
+
+    fn more(&self) -> Option<Box<dyn Network>> {
+        (self.another)().inspect_err(|error| runtime::warn(&format!("no further network: {error}"))).ok()
+    }
+
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
