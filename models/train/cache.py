@@ -3,17 +3,23 @@
 
 A window is only ever made of clips of one fold, so the same store serves every fold of the cross-validation
 (leave the held-out fold's windows out) and the final training.
+
+The waveforms are changed here; their features are computed by the crate.
 """
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from . import augment, dataset, features
+from . import augment, crate, dataset, synthesis
 from .augment import Sound, db
+from .features import YAMNET
 
 META = np.dtype([("fold", "i1"), ("label", "i2"), ("second", "i2"), ("share", "f2"), ("kind", "u1")])
-LABELLED, UNLABELLED, GENERATED = 0, 1, 2  # kinds; generated windows belong to no fold (0)
+LABELLED, UNLABELLED, GENERATED = 0, 1, 2  # kinds; generated windows belong to no fold
+ROOM = "room of "  # group of the quiet parts of a clip
+NO_FOLD = 0
 SILENT_SHARE = 0.3  # of the clip's label, where a window of it holds nothing audible; the rest is Background
 
 
@@ -31,6 +37,7 @@ class Pool:
         self.group_weight = {label: (w := np.array([len(g) for g in groups]) ** 0.5) / w.sum()
                              for label, groups in self.groups.items()}
         self.background = background if background in self.tree else None
+        self.rooms = [sound for sound, clip in zip(sounds, clips) if clip.group.startswith(ROOM)]
 
     def draw(self, rng, label=None):
         if label is None:
@@ -47,7 +54,9 @@ def draw_window(rng, pool, length, rate, background, settings):
         return audio, -1, -1, 1.0, GENERATED
     if draw < settings["made_up"] + settings["background"]:
         return augment.background(rng, length, rate), background, -1, 1.0, GENERATED
-    if draw < settings["made_up"] + settings["background"] + settings["wild"]:
+    if draw < settings["made_up"] + settings["background"] + settings["rooms"] and pool.rooms:
+        return room(rng, pool, length, rate), background, -1, 1.0, LABELLED
+    if draw < settings["made_up"] + settings["background"] + settings["rooms"] + settings["wild"]:
         audio = np.zeros(length, np.float32)
         for _ in range(rng.integers(1, 4)):
             part, _ = augment.cut(rng, pool.draw(rng), length, rate, float(np.exp(rng.uniform(np.log(0.5), np.log(2)))))
@@ -82,6 +91,21 @@ def draw_window(rng, pool, length, rate, background, settings):
     return augment.level_and_floor(rng, audio, rate, plain), label, second, share, LABELLED
 
 
+def room(rng, pool, length, rate):
+    """Real room tone at -80 to -35 dBFS, sometimes filtered, sometimes with noise or a second room."""
+    audio = np.zeros(length, np.float32)
+    for _ in range(rng.integers(1, 3)):
+        tone = pool.rooms[rng.integers(len(pool.rooms))].audio
+        first = rng.integers(0, len(tone) - length + 1) if len(tone) > length else 0
+        part = np.resize(tone[first:first + length], length)
+        audio += part / max(augment.rms(part), 1e-6) * db(rng.uniform(-20, 0))
+    if rng.random() < 0.4:
+        audio = augment.filtered(rng, audio, rate)
+    if rng.random() < 0.4:
+        audio = audio + augment.room_noise(rng, length, rate) * augment.rms(audio) * db(rng.uniform(-20, 6))
+    return np.clip(audio / max(augment.rms(audio), 1e-6) * db(rng.uniform(-80, -35)), -1, 1)
+
+
 def loudness(audio):
     return max(augment.loud_rms(audio), 1e-4)
 
@@ -100,43 +124,61 @@ def create_store(path, count, spec):
         np.lib.format.open_memmap(path / f"{name}.npy", "w+", np.dtype(dtype), (count, *shape)).flush()
 
 
-def fill(path, first, last, seed, root, scratch, teacher_path, spec, settings, batch=128):
-    """Writes windows first..last of the store."""
-    from .teacher import Yamnet
+def sources(root, scratch, rate, each):
+    """All recordings to draw from: the clips, the quiet parts of them, what is generated. (sounds, clips, label names)"""
     clips = dataset.read_clips(root)
     labels = sorted({clip.label for clip in clips})
+    audio = [np.array(a) for a in dataset.load_all(root, clips, rate, scratch)]
+    rooms = [(replace(clip, label=dataset.BACKGROUND, group=ROOM + clip.group), part)
+             for clip, a in zip(clips, audio) if clip.label != dataset.BACKGROUND for part in augment.quiet_parts(a, rate)]
+    made, played = synthesis.clips(rate, each)
+    clips, audio = clips + [clip for clip, _ in rooms] + made, audio + [part for _, part in rooms] + played
+    return [Sound.of(a, labels.index(clip.label), rate) for a, clip in zip(audio, clips)], clips, labels
+
+
+def fill(path, first, last, seed, origin, run, teacher_path, spec, settings, batch=1024):
+    """Writes windows first..last of the store. `origin`: what `sources` gives; `run`: the program of the crate."""
+    from .teacher import Yamnet
+    sounds, clips, labels = origin
     background = labels.index(dataset.BACKGROUND)
-    audio = dataset.load_all(root, clips, spec.rate, scratch)
-    sounds = [Sound.of(np.array(a), labels.index(c.label), spec.rate) for a, c in zip(audio, clips)]
-    folds = sorted({clip.fold for clip in clips})
     pools = {}
-    for fold in folds:
+    for fold in sorted({clip.fold for clip in clips}):
         inside = [i for i, clip in enumerate(clips) if clip.fold == fold]
         pools[fold] = Pool([sounds[i] for i in inside], [clips[i] for i in inside], labels, background)
+    folds = [fold for fold in pools if fold != NO_FOLD]
     teacher, store = Yamnet(teacher_path), open_store(path, "r+")
     rng = np.random.default_rng(seed)
     for begin in range(first, last, batch):
         end = min(last, begin + batch)
         drawn, own = [], []
         for _ in range(begin, end):
-            fold = folds[rng.integers(len(folds))]
-            drawn.append(draw_window(rng, pools[fold], spec.window_samples, spec.rate, background, settings))
-            own.append(0 if drawn[-1][4] == GENERATED else fold)
-        patch = features.log_frames(np.stack([d[0] for d in drawn]), spec)
-        embedding, score = teacher(patch)
-        store["patch"][begin:end] = features.finish(patch, spec)
+            fold = NO_FOLD if rng.random() < settings["generated"] else folds[rng.integers(len(folds))]
+            drawn.append(draw_window(rng, pools[fold], spec.support, spec.rate, background, settings))
+            own.append(NO_FOLD if drawn[-1][4] == GENERATED else fold)
+        audio = np.stack([d[0] for d in drawn])
+        patch = crate.single_windows(run, audio, spec, path)
+        embedding, score = teacher(patch if spec == YAMNET else crate.single_windows(run, middle(audio, YAMNET.support), YAMNET, path))
+        store["patch"][begin:end] = patch
         store["embedding"][begin:end] = embedding
         store["score"][begin:end] = np.round(score * 255)
         store["meta"][begin:end] = [(fold, *d[1:]) for fold, d in zip(own, drawn)]
-        if (begin - first) // batch % 100 == 0:
+        if (begin - first) // batch % 20 == 0:
             print(f"{begin - first} of {last - first}", flush=True)
 
 
-def build(path, count, root, scratch, teacher_path, spec, settings, workers=2, seed=1):
-    """A whole store, made by several processes."""
+def middle(audio, length):
+    first = (audio.shape[1] - length) // 2
+    return audio[:, first:first + length]
+
+
+def build(path, count, root, scratch, run, teacher_path, spec, settings, workers=2, seed=1):
+    """A whole store, made by several processes. Windows of all specs are at the teacher's rate."""
+    if spec.rate != YAMNET.rate:
+        raise ValueError(f"features at {YAMNET.rate} Hz are needed, these are at {spec.rate} Hz: the teacher hears the same window")
     create_store(path, count, spec)
+    origin = sources(root, scratch, spec.rate, settings["each"])
     edges = np.linspace(0, count, workers + 1).astype(int)
-    jobs = [multiprocessing.Process(target=fill, args=(path, a, b, seed + i, root, scratch, teacher_path, spec, settings))
+    jobs = [multiprocessing.Process(target=fill, args=(path, a, b, seed + i, origin, run, teacher_path, spec, settings))
             for i, (a, b) in enumerate(zip(edges, edges[1:]))]
     for job in jobs:
         job.start()

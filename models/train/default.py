@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The default model from beginning to end; every step can be run alone.
+"""The built-in models from beginning to end; every step can be run alone. `--settings` chooses the model.
 
     python -m models.train.default store            augmented windows with the teacher's answers
     python -m models.train.default fold 1           train without fold 1, predict its clips (also 2, 3, 4)
@@ -14,16 +14,16 @@ import csv
 import json
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
 
-from . import augment, cache, calibration, dataset, evaluation, export, features, quantise, training
+from . import augment, cache, calibration, crate, dataset, evaluation, export, quantise, synthesis, training
 from .network import Mimic, MobileNetV2, parameters
 from .settings import HERE, Settings
 
 FOLDS = (1, 2, 3, 4)
-NAME, ONNX = "default", "default.onnx"
 
 
 def main():
@@ -33,7 +33,7 @@ def main():
     parser.add_argument("--data", default="../shared/training-audio", help="folder of clips.csv")
     parser.add_argument("--teacher", default="../shared/models/yamnet/yamnet_spectra_in.onnx", help="YAMNet that takes spectra")
     parser.add_argument("--scratch", default="target/train", help="store, checkpoints, predictions (several GB)")
-    parser.add_argument("--crate-features", help="folder that `soundclassify features -o FOLDER` wrote of all clips: judged on these")
+    parser.add_argument("--program", help="the program soundclassify, which computes all features [default: the newest in target/]")
     parser.add_argument("--settings", default=HERE / "default.toml")
     parser.add_argument("--out", default=HERE.parent, help="where the model and results are written")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -51,6 +51,9 @@ class Recipe:
         torch.set_num_threads(options.threads)
         self.scratch, self.out = Path(options.scratch), Path(options.out)
         self.scratch.mkdir(parents=True, exist_ok=True)
+        self.name = self.settings["ship"]["name"]
+        self.onnx, self.results_file = f"{self.name}.onnx", self.out / self.settings["ship"]["results"]
+        self.run = crate.program(options.program)
         self.clips = dataset.read_clips(options.data)
         self.raw_labels = sorted({clip.label for clip in self.clips})
         data = self.settings["data"]
@@ -68,18 +71,15 @@ class Recipe:
 
     def store(self):
         table = self.settings["store"]
-        cache.build(self.scratch / "store", table["windows"], self.options.data, self.scratch / "cache", self.options.teacher,
+        cache.build(self.scratch / "store", table["windows"], self.options.data, self.scratch / "cache", self.run, self.options.teacher,
                     self.settings.spec, table, workers=2, seed=table["seed"])
 
     def windows(self, clips, oversamples=10):
         """The element's windows of each clip."""
         spec = self.settings.spec
-        if self.options.crate_features:
-            return [np.load(Path(self.options.crate_features) / f"{Path(clip.path).stem}.npy")
-                    .reshape(-1, spec.frames, spec.mels) for clip in clips]
-        audio = dict(zip((clip.path for clip in self.clips),
-                         dataset.load_all(self.options.data, self.clips, spec.rate, self.scratch / "cache")))
-        return [features.windows(audio[clip.path], spec, oversamples) for clip in clips]
+        recordings = [SimpleNamespace(path=Path(self.options.data) / clip.path) for clip in clips]
+        values, counts = crate.windows(self.run, recordings, spec.table(), spec.normalize, oversamples, self.scratch / "features")
+        return np.split(values, np.cumsum(counts)[:-1])
 
     def fold(self, fold):
         begun = time.time()
@@ -87,7 +87,7 @@ class Recipe:
         clips = [clip for clip in self.clips if clip.fold == fold]
         windows = self.windows(clips)
         logits = training.predict(network, np.concatenate(windows))
-        np.savez(self.scratch / f"fold-{fold}.npz", logits=logits, crate=bool(self.options.crate_features), counts=[len(w) for w in windows],
+        np.savez(self.scratch / f"fold-{fold}.npz", logits=logits, counts=[len(w) for w in windows],
                  paths=[clip.path for clip in clips], minutes=(time.time() - begun) / 60)
         truth = truth_of(clips, self.tried)
         log_p = evaluation.clip_means(evaluation.log_softmax(logits), [len(w) for w in windows])
@@ -114,16 +114,13 @@ class Recipe:
         classes = [name for name in self.tried if name in self.filled or everything[name] >= self.settings["data"]["least_recall"]]
         logits = logits[:, [self.tried.index(name) for name in classes]]
         truth = truth_of(clips, classes)
-        plain = evaluation.recalls(evaluation.clip_means(logits, counts), truth, classes)
-        offset = self.background_offset(logits, counts, truth, classes)
-        logits[:, classes.index(dataset.BACKGROUND)] += offset
         fold = np.array([clip.fold for clip in clips])
         own = np.repeat(np.arange(len(clips)), counts)
-        weight = (1 / counts)[own] * (truth >= 0)[own]
 
         def best_temperature(chosen):
-            rows = chosen[own] & (truth >= 0)[own]
-            return calibration.temperature(logits[rows], truth[own][rows], weight[rows])
+            """Of the clips' printed probability: geometric mean over the windows."""
+            rows, judged = chosen & (truth >= 0), (chosen & (truth >= 0))[own]
+            return calibration.temperature(logits[judged], counts[rows], truth[rows])
 
         temperature = best_temperature(np.ones(len(clips), bool))
         log_p = np.empty_like(logits)
@@ -149,21 +146,22 @@ class Recipe:
         seconds = sum(counts[i] / 10 + 0.875 for i in quiet)
 
         def false_reports():
+            """Of each class, in ten minutes."""
             line = np.array([limits[name] for name in classes])
             return sum(calibration.false_events(ensembles[i], allowed, line) for i in quiet) * 600 / seconds
 
-        as_chosen = false_reports()
+        as_chosen = float(false_reports().sum())
         fair = self.cross_fitted_thresholds(ensembles, peaks, truth, fold, classes, quiet, allowed, seconds)
-        rise = [name for name in classes if name != dataset.BACKGROUND]
-        while false_reports() > 2 and min(limits[name] for name in rise) < 0.95:
-            limits |= {name: min(0.95, limits[name] + 0.01) for name in rise}
+        while (false := false_reports()).sum() > 2:  # the class that is most often wrong is asked for more
+            most = classes[int(false.argmax())]
+            limits[most] += 0.01
         over = peaks >= np.array([limits[name] for name in classes])
         precision = {name: float((truth[over[:, i]] == i).mean()) if over[:, i].any() else None for i, name in enumerate(classes)}
         found = {name: float(over[truth == i, i].mean()) for i, name in enumerate(classes)}
         groups = {name: len({c.group for c in clips if c.label == name}) for name in self.raw_labels}
         amount = {name: sum(c.label == name for c in clips) for name in self.raw_labels}
         result = {
-            "classes": classes, "temperature": temperature, "background_offset": offset,
+            "classes": classes, "temperature": temperature,
             "esc10": {str(f): evaluation.esc10_accuracy(clip_log_p[fold == f], truth[fold == f], classes,
                                                         is_esc([c for c in clips if c.fold == f])) for f in FOLDS},
             "macro_recall": float(np.mean(list(recall.values()))),
@@ -177,15 +175,13 @@ class Recipe:
                     "window": evaluation.expected_calibration_error(window_p[rows], (log_p.argmax(1) == truth[own])[rows])},
             "thresholds": {name: round(value, 3) for name, value in limits.items()},
             "precision_at_threshold": precision, "found_at_threshold": found,
-            "false_reports_per_10_min": {"at_95_percent_precision": as_chosen, "shipped": false_reports(), "seconds": seconds},
+            "false_reports_per_10_min": {"at_95_percent_precision": as_chosen, "shipped": float(false_reports().sum()), "seconds": seconds},
             "confusion": evaluation.confusion(clip_log_p, truth, classes).tolist(),
-            "crate_features": all(bool(np.load(self.scratch / f"fold-{f}.npz")["crate"]) for f in FOLDS),
             "cross_fitted_thresholds": fair,
             "macro_recall_all_tried": float(np.mean(list(everything.values()))), "tried": len(self.tried),
-            "macro_recall_without_background_offset": float(np.mean(list(plain.values()))),
-            "background_recall_without_offset": plain[dataset.BACKGROUND],
+            "quiet_parts_called_background": self.quiet_parts(classes),
         }
-        result["int8_accuracy"] = self.int8_accuracy(classes, offset, temperature)
+        result["int8_accuracy"] = self.int8_accuracy(classes, temperature)
         result["esc10"]["mean"] = float(np.mean(list(result["esc10"].values())))
         self.save({"cross_validation": result})
         print(json.dumps({key: result[key] for key in ("esc10", "macro_recall", "macro_recall_well_filled", "accuracy", "int8_accuracy", "ece",
@@ -193,11 +189,11 @@ class Recipe:
         for name, value in sorted(recall.items(), key=lambda item: item[1]):
             print(f"{name:22} {value:.2f}  threshold {limits[name]:.2f} found {found[name]:.2f}")
 
-    def int8_accuracy(self, classes, offset, temperature):
+    def int8_accuracy(self, classes, temperature):
         """Clips right in cross-validation with each fold's network as f32 and as int8."""
         right, judged = {"f32": 0, "int8": 0}, 0
         for fold in FOLDS:
-            network = self.load(self.scratch / f"fold-{fold}.pt", classes, offset)
+            network = self.load(self.scratch / f"fold-{fold}.pt", classes)
             real = self.calibration_windows(fold)
             paths = {"f32": self.scratch / f"fold-{fold}.onnx", "int8": self.scratch / f"fold-{fold}-int8.onnx"}
             export.to_onnx(network, temperature, real.shape[1:], paths["f32"], real[:64])
@@ -233,81 +229,55 @@ class Recipe:
             wrong = ~np.isin(best, allowed)
             goes_on = np.concatenate([[False], (best[1:] == best[:-1]) & wrong[:-1]])
             wrong_runs, wrong_windows, windows = wrong_runs + int((wrong & ~goes_on).sum()), wrong_windows + int(wrong.sum()), windows + len(best)
-        return {"false_reports_per_10_min": sum(calibration.false_events(ensembles[i], allowed, lines[fold[i]]) for i in quiet) * 600 / seconds,
+        return {"false_reports_per_10_min": float(sum(calibration.false_events(ensembles[i], allowed, lines[fold[i]]).sum() for i in quiet) * 600 / seconds),
                 "precision": right / int(over[:, counted].sum()), "labels_at_95_percent": int(precise),
                 "labels_reported": int(over[:, counted].any(0).sum()), "found": float(np.mean([over[truth == i, i].mean() for i in counted])),
                 "without_thresholds": {"wrong_best_labels_per_10_min": wrong_runs * 600 / seconds, "wrong_windows": wrong_windows / windows}}
 
-    def background_offset(self, logits, counts, truth, classes):
-        """What is added to Background's logit: the value nearest 0 among those with the best macro recall.
-
-        A clip with a sneeze and four seconds of silence is to be called a sneeze.
-        """
-        means, column = evaluation.clip_means(logits, counts), classes.index(dataset.BACKGROUND)
-
-        def macro(offset):
-            moved = means.copy()
-            moved[:, column] += offset
-            return np.mean(list(evaluation.recalls(moved, truth, classes).values()))
-
-        grid = np.arange(0, -2.01, -0.25)
-        return float(grid[int(np.argmax([round(macro(offset), 3) for offset in grid]))])
-
-    def load(self, path, classes, background_offset):
+    def load(self, path, classes):
         """A trained network with the outputs of `classes` only."""
         saved = torch.load(path)
         network = self.settings.network(len(saved["classes"]))
         network.load_state_dict(saved["state"])
         export.keep_classes(network, [saved["classes"].index(name) for name in classes])
-        with torch.no_grad():
-            network.classes.bias[classes.index(dataset.BACKGROUND)] += background_offset
         return network.eval()
 
     def save(self, part):
-        path = self.out / "results.json"
-        results = json.loads(path.read_text()) if path.exists() else {}
-        path.write_text(json.dumps(results | part, indent=1) + "\n")
+        results = self.results() if self.results_file.exists() else {}
+        self.results_file.write_text(json.dumps(results | part, indent=1) + "\n")
 
     def results(self):
-        return json.loads((self.out / "results.json").read_text())
+        return json.loads(self.results_file.read_text())
 
     def final(self):
         self.learn("final")
 
     def learn(self, name, held_out=None):
-        """Trains with each schedule in turn. A schedule that has been through (its checkpoint exists) is not run again."""
+        """Trains, or takes the checkpoint that is there."""
+        path, network = self.scratch / f"{name}.pt", self.settings.network(len(self.tried))
+        if path.exists():
+            network.load_state_dict(torch.load(path)["state"])
+            return network
         store = cache.open_store(self.scratch / "store")
-        rows = training.rows_without(store, held_out)
-        network, mimic = self.settings.network(len(self.tried)), None
-        for number, schedule in enumerate(self.settings.schedules, 1):
-            path = self.scratch / f"{name}-{number}.pt"
-            if path.exists():
-                saved = torch.load(path)
-                network.load_state_dict(saved["state"])
-                mimic = Mimic(network.classes.in_features)
-                mimic.load_state_dict(saved["mimic"])
-            else:
-                network, taught = training.train(network, store, rows, self.raw_labels, self.tried, schedule, mimic)
-                mimic = taught.mimic
-                torch.save({"state": network.state_dict(), "mimic": mimic.state_dict(), "classes": self.tried,
-                            "history": taught.history, "mean": taught.mean, "scale": taught.scale, "head": taught.head}, path)
-        path.with_name(f"{name}.pt").write_bytes(path.read_bytes())
+        network, history = training.train(network, store, training.rows_without(store, held_out), self.raw_labels, self.tried,
+                                          self.settings.schedule, self.settings.spec.offset)
+        torch.save({"state": network.state_dict(), "classes": self.tried, "history": history}, path)
         return network
 
     def export(self):
         judged, spec = self.results()["cross_validation"], self.settings.spec
         classes, real = judged["classes"], self.calibration_windows()
-        network = self.load(self.scratch / "final.pt", classes, judged["background_offset"])
-        full, small = self.scratch / "default-f32.onnx", self.scratch / "default-int8.onnx"
+        network = self.load(self.scratch / "final.pt", classes)
+        full, small = self.scratch / f"{self.name}-f32.onnx", self.scratch / f"{self.name}-int8.onnx"
         difference = export.to_onnx(network, judged["temperature"], real.shape[1:], full, real)
         quantise.quantise(full, small, real)
         int8 = self.settings["ship"]["int8"]
-        (self.out / ONNX).write_bytes((small if int8 else full).read_bytes())
-        (self.out / "default.labels.txt").write_text("".join(f"{name}\n" for name in classes))
-        (self.out / "default.toml").write_text(export.manifest(
-            NAME, f"{len(classes)} everyday sounds, instruments and voices; trained from scratch by this project", "CC-BY-4.0",
-            self.settings["ship"]["version"], self.out / ONNX, "default.labels.txt", {"preset": self.settings["features"]["preset"]},
-            "frames-mels", spec.normalize, {}))
+        (self.out / self.onnx).write_bytes((small if int8 else full).read_bytes())
+        (self.out / f"{self.name}.labels.txt").write_text("".join(f"{name}\n" for name in classes))
+        (self.out / f"{self.name}.toml").write_text(export.manifest(
+            self.name, f"{len(classes)} everyday sounds, instruments and voices; trained from scratch by this project", "CC-BY-4.0",
+            self.settings["ship"]["version"], self.out / self.onnx, f"{self.name}.labels.txt", {"preset": self.settings["features"]["preset"]},
+            "frames-mels", spec.normalize, {"thresholds": judged["thresholds"]} if self.settings["ship"]["thresholds"] else {}))
         self.credits()
         original = self.scratch / "original.onnx"
         export.to_onnx(MobileNetV2(41), 1.0, (1, 128, 128), original)
@@ -321,9 +291,23 @@ class Recipe:
     def quiet_rooms(self, classes, count=500):
         """Share of generated rooms (silence, dither, hum, fans, noise from -80 to -32 dBFS) that the shipped model calls Background."""
         rng, spec = np.random.default_rng(12345), self.settings.spec
-        rooms = np.stack([augment.background(rng, spec.window_samples, spec.rate) for _ in range(count)])
-        p = quantise.predict(self.out / ONNX, features.finish(features.log_frames(rooms, spec), spec))
+        rooms = np.stack([augment.background(rng, spec.support, spec.rate) for _ in range(count)])
+        p = quantise.predict(self.out / self.onnx, crate.single_windows(self.run, rooms, spec, self.scratch))
         return float((p.argmax(1) == classes.index(dataset.BACKGROUND)).mean())
+
+    def quiet_parts(self, classes):
+        """The real room tone between the sounds of the clips, each fold judged by its network: number of windows, share called Background."""
+        spec, called = self.settings.spec, []
+        audio = dataset.load_all(self.options.data, self.clips, spec.rate, self.scratch / "cache")
+        for fold in FOLDS:
+            parts = [part for clip, a in zip(self.clips, audio) if clip.fold == fold and clip.label != dataset.BACKGROUND
+                     for part in augment.quiet_parts(np.array(a), spec.rate)]
+            windows = [np.resize(part[first:first + spec.support], spec.support)
+                       for part in parts for first in range(0, max(1, len(part) - spec.support + 1), spec.rate // 2)]
+            logits = training.predict(self.load(self.scratch / f"fold-{fold}.pt", classes),
+                                      crate.single_windows(self.run, np.stack(windows), spec, self.scratch))
+            called += (logits.argmax(1) == classes.index(dataset.BACKGROUND)).tolist()
+        return {"windows": len(called), "share": float(np.mean(called))}
 
     def credits(self):
         columns = ("path", "label", "author", "licence", "source_repo", "source_path", "source_commit")
@@ -331,10 +315,11 @@ class Recipe:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(columns)
             writer.writerows([clip.row[column] for column in columns] for clip in self.clips)
+            writer.writerow(("", "generated instruments", "Frank Wen", "MIT", "FluidR3_GM soundfont", synthesis.SOUNDFONT.name, "3.1"))
 
     def card(self):
         from .card import write
-        write(self.out, self.results())
+        write(self.out, self.results(), self.name)
 
 
 def truth_of(clips, classes):

@@ -17,10 +17,7 @@ class Settings:
         with open(path, "rb") as file:
             self.tables = tomllib.load(file)
         self.spec = features.spec_from(self.tables["features"])
-        first = self.tables["schedule"]
-        self.schedules = [training.Schedule(**first)]
-        if "second" in self.tables:  # goes on from the first, with what differs
-            self.schedules.append(training.Schedule(**first | self.tables["second"]))
+        self.schedule = training.Schedule(**self.tables["schedule"])
 
     def __getitem__(self, name):
         return self.tables[name]

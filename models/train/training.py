@@ -30,21 +30,9 @@ class Schedule:
     embedding: float = 1.0
     score: float = 20.0
     posterior: float = 1.0     # of what the teacher's linear head says
-    label_rise: float = 0.0    # first part of the training in which the label loss rises from a tenth
     averaging: float = 0.998
     bf16: bool = True
     seed: int = 1
-
-
-@dataclass
-class Taught:
-    """What training leaves beside the network."""
-
-    mimic: Mimic
-    mean: torch.Tensor     # of the teacher's embedding; the mimic predicts (embedding - mean) * scale
-    scale: torch.Tensor
-    head: tuple            # the teacher's linear head
-    history: list          # step, label, embedding, score and posterior loss, hits
 
 
 def targets(meta, raw_labels, classes, silent=0.3):
@@ -95,17 +83,18 @@ class Batches:
             yield self.queue.get()
 
 
-def spoil(rng, patch, offset=1e-3):
-    """Gain (exact in the log domain) and erased bands and times, on part of the batch."""
+def spoil(rng, patch, offset):
+    """Gain (exact, for features ln(mel + offset)) and erased bands and times, on part of the batch."""
     count, frames, mels = patch.shape
-    louder = rng.random(count) < 0.4
-    gain = 10 ** (rng.uniform(-8, 8, louder.sum()) / 20).astype(np.float32)
-    patch[louder] = np.log(np.maximum(np.exp(patch[louder]) - offset, 0) * gain[:, None, None] + np.float32(offset))
+    if offset is not None:
+        louder = rng.random(count) < 0.4
+        gain = 10 ** (rng.uniform(-8, 8, louder.sum()) / 20).astype(np.float32)
+        patch[louder] = np.log(np.maximum(np.exp(patch[louder]) - offset, 0) * gain[:, None, None] + np.float32(offset))
     for i in np.flatnonzero(rng.random(count) < 0.4):
         for _ in range(rng.integers(1, 3)):
-            width, height = rng.integers(2, 20), rng.integers(2, 12)
+            width, height = rng.integers(2, frames // 5 + 1), rng.integers(2, mels // 5)
             first, low = rng.integers(0, frames - width), rng.integers(0, mels - height)
-            fill = patch[i].mean() if rng.random() < 0.5 else np.log(np.float32(offset))
+            fill = patch[i].mean() if rng.random() < 0.5 else patch[i].min() if offset is None else np.log(np.float32(offset))
             if rng.random() < 0.5:
                 patch[i, first:first + width] = fill
             else:
@@ -113,8 +102,11 @@ def spoil(rng, patch, offset=1e-3):
     return patch
 
 
-def train(network, store, chosen, raw_labels, classes, schedule, mimic=None, log=print):
-    """Trains in place and returns the averaged network. `chosen`: rows of the store to use."""
+def train(network, store, chosen, raw_labels, classes, schedule, offset, log=print):
+    """Trains in place; returns the averaged network and, every 100 steps, step, label, embedding, score and posterior loss, hits.
+
+    `chosen`: rows of the store to use; `offset`: `FeatureSpec.offset`.
+    """
     torch.manual_seed(schedule.seed)
     rng = np.random.default_rng(schedule.seed)
     meta = np.array(store["meta"])
@@ -129,7 +121,7 @@ def train(network, store, chosen, raw_labels, classes, schedule, mimic=None, log
     head = teacher_head(store, chosen, target, weight)
 
     network.train().to(memory_format=torch.channels_last)
-    mimic = (mimic or Mimic(network.classes.in_features)).train()
+    mimic = Mimic(network.classes.in_features)
     everything = [*network.named_parameters(), *mimic.named_parameters()]
     optimizer = torch.optim.AdamW([
         {"params": [p for _, p in everything if p.ndim > 1], "weight_decay": schedule.weight_decay},
@@ -139,7 +131,7 @@ def train(network, store, chosen, raw_labels, classes, schedule, mimic=None, log
     averaged = copy.deepcopy(network)
     begun, sums, history = time.time(), np.zeros(5), []
     for step, (rows, patch, embedding, score) in enumerate(Batches(store, chosen, schedule.batch, steps, schedule.seed)):
-        x = torch.from_numpy(spoil(rng, patch))[:, None].contiguous(memory_format=torch.channels_last)
+        x = torch.from_numpy(spoil(rng, patch, offset))[:, None].contiguous(memory_format=torch.channels_last)
         y, w = torch.from_numpy(target[rows]), torch.from_numpy(weight[rows].astype(np.float32))
         y = y * (1 - schedule.smoothing) + schedule.smoothing / len(classes)
         with torch.autocast("cpu", torch.bfloat16, enabled=schedule.bf16):
@@ -153,8 +145,7 @@ def train(network, store, chosen, raw_labels, classes, schedule, mimic=None, log
         score_loss = F.binary_cross_entropy_with_logits(like_score.float(), torch.from_numpy(score))
         posterior = (torch.from_numpy(embedding) @ head[0] + head[1]).softmax(1)
         posterior_loss = -(posterior * log_p).sum(1).mean()
-        rise = 1.0 if not schedule.label_rise else min(1.0, 0.1 + 0.9 * step / steps / schedule.label_rise)
-        loss = schedule.label * rise * label_loss + schedule.embedding * embedding_loss + schedule.score * score_loss \
+        loss = schedule.label * label_loss + schedule.embedding * embedding_loss + schedule.score * score_loss \
             + schedule.posterior * posterior_loss
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -173,9 +164,8 @@ def train(network, store, chosen, raw_labels, classes, schedule, mimic=None, log
             log(f"step {step + 1}/{steps} label {sums[0] / done:.3f} embedding {sums[1] / done:.3f} score {sums[2] / done:.4f} "
                 f"posterior {sums[3] / done:.3f} hit {sums[4] / done:.3f}, {(step + 1) * schedule.batch / (time.time() - begun):.0f} windows/s", flush=True)
             sums[:] = 0
-    settle(averaged, store, chosen)
-    mimic.eval()
-    return averaged, Taught(mimic, mean, scale, head, history)
+    settle(averaged, store, chosen, offset)
+    return averaged, history
 
 
 def teacher_head(store, chosen, target, weight, steps=1500, batch=512, decay=1e-3):
@@ -202,7 +192,7 @@ def teacher_head(store, chosen, target, weight, steps=1500, batch=512, decay=1e-
 
 
 @torch.no_grad()
-def settle(network, store, chosen, batches=40, batch=256):
+def settle(network, store, chosen, offset, batches=40, batch=256):
     """Batch norm statistics of the averaged weights, on windows spoilt as in training.
 
     Statistics of unspoilt windows cost 3 points of macro recall on the one fold where both were tried.
@@ -214,7 +204,7 @@ def settle(network, store, chosen, batches=40, batch=256):
         norm.momentum = None
     network.train()
     for _, patch, _, _ in Batches(store, chosen, batch, batches, 99):
-        network(torch.from_numpy(spoil(rng, patch))[:, None].contiguous(memory_format=torch.channels_last))
+        network(torch.from_numpy(spoil(rng, patch, offset))[:, None].contiguous(memory_format=torch.channels_last))
     network.eval()
     for norm in norms:
         norm.momentum = 0.1

@@ -14,12 +14,20 @@ pub struct Files {
     pub onnx: &'static [u8],
 }
 
-const ALL: &[Files] = &[Files {
-    name: "default",
-    manifest: include_str!("../../models/default.toml"),
-    labels: include_str!("../../models/default.labels.txt"),
-    onnx: include_bytes!("../../models/default.onnx"),
-}];
+const ALL: &[Files] = &[
+    Files {
+        name: "default",
+        manifest: include_str!("../../models/default.toml"),
+        labels: include_str!("../../models/default.labels.txt"),
+        onnx: include_bytes!("../../models/default.onnx"),
+    },
+    Files {
+        name: "small",
+        manifest: include_str!("../../models/small.toml"),
+        labels: include_str!("../../models/small.labels.txt"),
+        onnx: include_bytes!("../../models/small.onnx"),
+    },
+];
 
 /// The built-in model of that name.
 #[must_use]

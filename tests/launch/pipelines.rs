@@ -102,13 +102,20 @@ fn primitive_prints_one_result_a_second() {
 fn raspberry_pi_prints_the_same_as_file() {
     let stage = Stage::new();
     let recording = stage.noise(4);
-    let printed = |script| heard(&stage.script(script, &[&recording]).finish().succeeded().stdout);
-    let (batched, single) = (printed("raspberry-pi.sh"), printed("file.sh"));
+    let printed = |script, model: &[&str]| {
+        heard(&stage.script(script, &[&[recording.as_str()], model].concat()).finish().succeeded().stdout)
+    };
+    let (batched, single) = (printed("raspberry-pi.sh", &["--model", "default"]), printed("file.sh", &[]));
     assert_eq!(batched.len(), single.len());
     for (batched, single) in batched.iter().zip(&single) {
         assert_eq!((batched.seconds, &batched.label), (single.seconds, &single.label));
         assert!((batched.probability - single.probability).abs() < 1e-5, "{batched:?} {single:?}");
     }
+}
+
+#[test]
+fn raspberry_pi_takes_the_small_model() {
+    assert_steps(&run("raspberry-pi.sh", &[], "model=small process-count=5"), 0.1);
 }
 
 #[test]

@@ -13,9 +13,9 @@ import torch
 
 from ...convert import manifest
 from ...convert.files import Failure, staged
-from .. import evaluation, export
+from .. import crate, evaluation, export
 from ..settings import NETWORKS
-from . import crate, data, learning, options, report, starting
+from . import data, learning, options, report, starting
 
 DEFAULT_OVERSAMPLES = 4  # windows a second to learn from
 

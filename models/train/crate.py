@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import soundfile
 from onnx import TensorProto, helper
 
-from ...convert import manifest
-from ...convert.files import Failure
+from ..convert import manifest
+from ..convert.files import Failure
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def program(given):
@@ -71,11 +72,9 @@ def compute(run, recordings, features, normalize, oversamples, folder, name):
         temporary = Path(temporary)
         model, listed, out = stand_in(temporary, features, normalize), temporary / "files.txt", temporary / f"{name}.npy"
         listed.write_text("".join(f"{recording.path.absolute()}\n" for recording in recordings))
-        done = subprocess.run([run, "features", "--model", str(model), "--oversamples", str(oversamples), "-o", str(out), f"@{listed}"],
-                              capture_output=True, text=True)
-        told = [line for line in done.stderr.splitlines() if line.strip()]
-        if done.returncode:
-            raise Failure("some sounds can't be read, or the program failed:\n  " + "\n  ".join(told[:20] or [f"{run}: exit status {done.returncode}"]))
+        call(run, model, oversamples, out, f"@{listed}")
+        if len(recordings) == 1:  # the program writes no list then
+            out.with_suffix(".csv").write_text(f"file,count\n{recordings[0].path.absolute()},{len(np.load(out, mmap_mode='r'))}\n")
         with open(out.with_suffix(".csv"), newline="") as file:
             counts = {row["file"]: int(row["count"]) for row in csv.DictReader(file)}
         nothing = [str(recording.path) for recording in recordings if not counts.get(str(recording.path.absolute()))]
@@ -83,6 +82,34 @@ def compute(run, recordings, features, normalize, oversamples, folder, name):
             raise Failure("\n  ".join(f"{path}: gives no window; is it empty?" for path in nothing[:20]))
         os.replace(out, folder / out.name)
         os.replace(out.with_suffix(".csv"), folder / f"{name}.csv")
+
+
+def single_windows(run, audio, spec, folder):
+    """Features of windows that have nothing to do with each other: (windows, support) to (windows, frames, mels).
+
+    `support`: the samples that the frames of one window touch (`FeatureSpec.support`). The windows are written into one
+    stream, each where the frames of a window of the element lie, and no two of them overlap.
+    """
+    apart = -(-spec.support // spec.rate)  # in windows of one a second
+    firsts = [spec.first_frame(number * apart) * spec.hop - spec.reach for number in range(1, len(audio) + 1)]
+    stream = np.zeros(firsts[-1] + spec.support + 2 * spec.rate, np.float32)
+    for first, window in zip(firsts, audio):
+        stream[first:first + spec.support] = window
+    with tempfile.TemporaryDirectory(prefix=".windows-", dir=folder) as temporary:
+        temporary = Path(temporary)
+        sound, out = temporary / "windows.wav", temporary / "windows.npy"
+        soundfile.write(sound, stream, spec.rate, subtype="FLOAT")
+        call(run, stand_in(temporary, spec.table(), spec.normalize), 1, out, str(sound))
+        values = np.load(out).reshape(-1, spec.frames, spec.mels)
+    return np.ascontiguousarray(values[apart::apart][:len(audio)])
+
+
+def call(run, model, oversamples, out, sounds):
+    done = subprocess.run([run, "features", "--model", str(model), "--oversamples", str(oversamples), "-o", str(out), sounds],
+                          capture_output=True, text=True)
+    told = [line for line in done.stderr.splitlines() if line.strip()]
+    if done.returncode:
+        raise Failure("some sounds can't be read, or the program failed:\n  " + "\n  ".join(told[:20] or [f"{run}: exit status {done.returncode}"]))
 
 
 def stand_in(folder, features, normalize):
