@@ -345,6 +345,27 @@ fn a_file_that_changes_between_two_engines_is_refused() {
 }
 
 #[test]
+fn weights_beside_the_file_tell_models_apart() {
+    let tiny = |weight: f32| {
+        let tiny = Tiny::new("outside.onnx", as_is);
+        let weights: Vec<u8> = [weight; 24 * 3].into_iter().flat_map(f32::to_le_bytes).collect();
+        fs::write(tiny.folder.path().join("weights.bin"), weights).unwrap();
+        tiny
+    };
+    let (one, equal, other) = (tiny(1.0), tiny(1.0), tiny(2.0));
+    let engine = one.engine().unwrap();
+    assert!(Arc::ptr_eq(&engine, &equal.engine().unwrap()));
+    let double: Vec<f32> = single(&engine, &window(1)).iter().map(|score| score * 2.0).collect();
+    assert_close(&single(&other.engine().unwrap(), &window(1)), &double, 1e-5);
+
+    let model = equal.model().unwrap();
+    fs::copy(other.folder.path().join("weights.bin"), equal.folder.path().join("weights.bin")).unwrap();
+    let threads = EngineOptions { threads: 2, ..CPU };
+    drop(Engine::shared(&model, &EngineOptions { threads: 3, ..CPU }));
+    assert_says(&Engine::shared(&model, &threads).unwrap_err(), &["weights", "changed"]);
+}
+
+#[test]
 fn a_provider_that_is_lacking_is_refused_with_those_there_are() {
     let available = runtime::providers().unwrap();
     assert!(available.contains(&ExecutionProvider::Cpu));

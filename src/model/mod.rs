@@ -14,6 +14,7 @@ mod network;
 mod provider;
 pub mod runtime;
 mod source;
+mod weights;
 
 pub use self::{
     activation::Activation,

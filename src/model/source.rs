@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::{
     builtin,
     manifest::{Manifest, read_file},
+    weights,
 };
 use crate::error::{Error, Result};
 
@@ -104,7 +105,7 @@ impl Model {
                 found: hex(&content),
             });
         }
-        let digest = digest(&manifest, &content);
+        let digest = digest_of_file(&manifest, &bytes, &content)?;
         Ok(Self(Arc::new(Inner { manifest, content: Content::File(Mutex::new(Some(bytes))), digest })))
     }
 
@@ -117,7 +118,8 @@ impl Model {
         Ok(Self(Arc::new(Inner { manifest, content: Content::Embedded(files.onnx), digest })))
     }
 
-    /// Tells models apart: the ONNX file's content and all of the manifest that an engine heeds.
+    /// Tells models apart: the content of the ONNX file and of the files of weights beside it, and all of the manifest
+    /// that an engine heeds.
     pub(super) fn digest(&self) -> [u8; 32] {
         self.0.digest
     }
@@ -157,8 +159,8 @@ impl Model {
         let manifest = &self.0.manifest;
         let bytes = read_onnx(manifest)?;
         let content: [u8; 32] = Sha256::digest(&bytes).into();
-        if digest(manifest, &content) != self.0.digest {
-            let reason = "the file changed since the model was loaded; load it again".into();
+        if digest_of_file(manifest, &bytes, &content)? != self.0.digest {
+            let reason = "the file, or its weights beside it, changed since the model was loaded; load it again".into();
             return Err(Error::Model { path: manifest.onnx.clone(), reason });
         }
         Ok(bytes)
@@ -179,6 +181,19 @@ fn read_onnx(manifest: &Manifest) -> Result<Vec<u8>> {
         return Err(Error::Model { path: manifest.onnx.clone(), reason });
     }
     Ok(bytes)
+}
+
+fn digest_of_file(manifest: &Manifest, bytes: &[u8], content: &[u8; 32]) -> Result<[u8; 32]> {
+    let folder = manifest.onnx.parent().unwrap_or(Path::new(""));
+    let mut all = content.to_vec();
+    for location in weights::locations(bytes) {
+        let path = folder.join(location);
+        // What is not there, ONNX Runtime complains of.
+        if path.is_file() {
+            all.extend(weights::digest(&path)?);
+        }
+    }
+    Ok(digest(manifest, &all))
 }
 
 fn digest(manifest: &Manifest, content: &[u8]) -> [u8; 32] {

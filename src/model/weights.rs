@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Weights that an ONNX file keeps in other files beside it.
+
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::{BufRead, BufReader},
+    path::Path,
+};
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+
+/// A `StringStringEntryProto` of the key `location`, up to the length of its value.
+const ENTRY: &[u8] = b"\x0a\x08location\x12";
+
+/// The places that a network's tensors name, relative to its folder.
+pub(super) fn locations(onnx: &[u8]) -> BTreeSet<&str> {
+    onnx.windows(ENTRY.len())
+        .enumerate()
+        .filter(|(_, bytes)| *bytes == ENTRY)
+        .filter_map(|(at, _)| string(&onnx[at + ENTRY.len()..]))
+        .collect()
+}
+
+/// A string after its length; no file name is so long that it takes more than two bytes.
+fn string(bytes: &[u8]) -> Option<&str> {
+    let (length, rest) = match bytes {
+        [low @ 0..0x80, rest @ ..] => (usize::from(*low), rest),
+        [low, high @ 0..0x80, rest @ ..] => (usize::from(low & 0x7f) | usize::from(*high) << 7, rest),
+        _ => return None,
+    };
+    std::str::from_utf8(rest.get(..length)?).ok()
+}
+
+/// SHA-256 of a file's content.
+///
+/// # Errors
+/// [`Error::Read`]
+pub(super) fn digest(path: &Path) -> Result<[u8; 32]> {
+    let fail = |source| Error::Read { what: "weights", path: path.to_path_buf(), source };
+    let mut file = BufReader::with_capacity(1 << 20, File::open(path).map_err(fail)?);
+    let mut digest = Sha256::new();
+    loop {
+        let part = file.fill_buf().map_err(fail)?;
+        if part.is_empty() {
+            return Ok(digest.finalize().into());
+        }
+        digest.update(part);
+        let length = part.len();
+        file.consume(length);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tensors_name_their_files() {
+        let long = "w".repeat(200);
+        let mut onnx = b"\x08\x08location".to_vec();
+        for (name, length) in [("a.bin", vec![5]), (&*long, vec![0xc8, 1]), ("a.bin", vec![5])] {
+            onnx.extend(ENTRY);
+            onnx.extend(length);
+            onnx.extend(name.as_bytes());
+        }
+
+        assert_eq!(locations(&onnx), BTreeSet::from(["a.bin", &long]));
+        assert_eq!(locations(&onnx[..onnx.len() - 1]), BTreeSet::from(["a.bin", &long]));
+        assert_eq!(locations(ENTRY), BTreeSet::new());
+    }
+}
