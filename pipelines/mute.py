@@ -45,6 +45,13 @@ class Switch:
             return any(onset <= time for onset, _end in self.events.values())
 
 
+def launch(description):
+    try:
+        return Gst.parse_launch(description)
+    except GLib.Error as error:
+        sys.exit(f"mute.py: {error.message}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", default="autoaudiosrc")
@@ -53,9 +60,10 @@ def main():
     parser.add_argument("settings", nargs="*", metavar="PROPERTY=VALUE")
     arguments = parser.parse_args()
     Gst.init(None)
-    pipeline = Gst.parse_launch(
+    labels = ",".join(f'\\"{label.strip()}\\"' for label in arguments.labels.split(","))
+    pipeline = launch(
         f"{arguments.source} ! audioconvert ! audiobuffersplit output-buffer-duration=1/100 "
-        f"! soundclassify report=events allow-labels=\"<{arguments.labels}>\" {' '.join(arguments.settings)} "
+        f"! soundclassify report=events ensembles=1 allow-labels=\"<{labels}>\" {' '.join(arguments.settings)} "
         f"! queue min-threshold-time={DELAY} max-size-time={2 * DELAY} max-size-bytes=0 max-size-buffers=0 "
         f"! volume name=volume ! audioconvert ! audioresample ! {arguments.sink}"
     )
@@ -79,6 +87,8 @@ def main():
     pipeline.set_state(Gst.State.PLAYING)
     try:
         loop.run()
+    except KeyboardInterrupt:
+        sys.exit(130)
     finally:
         pipeline.set_state(Gst.State.NULL)
     sys.exit(loop.error)

@@ -49,20 +49,31 @@ impl Filter {
     }
 }
 
-/// For a name that is no label: up to three labels that look like it, for a warning. `None` for a label.
+/// For a name that is no label: up to three labels that look like it, or a word of which looks like one of its words, for
+/// a warning. `None` for a label.
 #[must_use]
 pub fn unknown_label_hint<'a>(name: &str, labels: &'a [String]) -> Option<Vec<&'a str>> {
     if labels.iter().any(|label| label == name) {
         return None;
     }
-    let plain = |text: &str| text.to_lowercase().replace(['_', '-'], " ");
     let mut near: Vec<(f64, &str)> = labels
         .iter()
-        .map(|label| (strsim::jaro_winkler(&plain(name), &plain(label)), label.as_str()))
+        .map(|label| (similarity(name, label), label.as_str()))
         .filter(|(similarity, _)| *similarity >= 0.8)
         .collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0));
     Some(near.into_iter().take(3).map(|(_, label)| label).collect())
+}
+
+/// 1 for the same; words alone count a little less than whole names.
+fn similarity(one: &str, other: &str) -> f64 {
+    let plain = |text: &str| text.to_lowercase().replace(['_', '-'], " ");
+    let (one, other) = (plain(one), plain(other));
+    let words =
+        |text: &str| text.split_whitespace().filter(|word| word.len() > 2).map(str::to_owned).collect::<Vec<_>>();
+    let others = words(&other);
+    let pairs = words(&one).into_iter().flat_map(|a| others.iter().map(move |b| strsim::jaro_winkler(&a, b)));
+    pairs.map(|word| 0.95 * word).fold(strsim::jaro_winkler(&one, &other), f64::max)
 }
 
 #[cfg(test)]
@@ -113,6 +124,8 @@ mod tests {
     fn near_labels_are_hinted_and_nothing_is_guessed() {
         assert_eq!(unknown_label_hint("Bark", &labels()), None);
         assert_eq!(unknown_label_hint("door bell", &labels()), Some(vec!["Door_bell"]));
+        assert_eq!(unknown_label_hint("Dog bark", &labels()), Some(vec!["Bark"]));
+        assert_eq!(unknown_label_hint("bells", &labels()), Some(vec!["Door_bell"]));
         assert_eq!(unknown_label_hint("Zebra", &labels()), Some(vec![]));
     }
 

@@ -95,6 +95,7 @@ impl Analysis {
     /// the next format.
     pub(super) fn switch(&mut self, next: Prepared, settings: &Settings) -> (After, Result<(), InputError>) {
         self.drain(false);
+        self.configure(settings);
         let Prepared { loaded, frontend } = next;
         let features = &loaded.model.manifest().features;
         let dispatch = &mut self.dispatch;
@@ -106,7 +107,9 @@ impl Analysis {
             _stream: std::mem::replace(&mut dispatch.stream, stream),
             _engine: std::mem::replace(&mut dispatch.engine, loaded.engine),
         };
-        dispatch.expect(|ticket| Pending::switch(ticket, Switch { model: loaded.model, old }));
+        dispatch.process_count = settings.process_count.get() as usize;
+        let switch = Switch { model: loaded.model, settings: settings.clone(), old };
+        dispatch.expect(|ticket| Pending::switch(ticket, switch));
         self.frontend = frontend;
         let input = match self.info.clone() {
             Some(info) => self.set_format(&info),

@@ -33,6 +33,8 @@ pub(super) struct Decider {
     model: Model,
     duration: ClockTime,
     ensemble: Ensemble,
+    /// Of the same time at any rate of windows; `None` where that is `ensemble`.
+    for_events: Option<Ensemble>,
     filter: Filter,
     events: Events<Times>,
     report: Option<Report>,
@@ -54,6 +56,7 @@ impl Decider {
         Self {
             duration: ClockTime::from_nseconds(duration),
             ensemble: Ensemble::new(manifest.labels.len(), settings.ensembles.get() as usize),
+            for_events: for_events(manifest, settings),
             filter: filter(manifest, settings),
             events: Events::new(settings.event_rules(manifest)),
             report: report(settings),
@@ -78,6 +81,10 @@ impl Decider {
         let manifest = model.manifest();
         self.filter = filter(manifest, settings);
         self.ensemble.set_length(settings.ensembles.get() as usize);
+        match (&mut self.for_events, for_events(manifest, settings)) {
+            (Some(ensemble), Some(_)) => ensemble.set_length(event_windows(settings)),
+            (ensemble, other) => *ensemble = other,
+        }
         self.report = report(settings);
         self.tag = settings.emit_tags;
         #[cfg(feature = "v1_24")]
@@ -107,11 +114,13 @@ impl Decider {
     /// The scores of the next window.
     pub(super) fn classify(&mut self, window: &WindowTime, scores: &[f32], tell: &mut dyn FnMut(gst::Structure)) {
         let tells_events = self.tells_events();
-        let Self { model, ensemble, events, .. } = self;
+        let Self { model, ensemble, for_events, events, .. } = self;
         let manifest = model.manifest();
+        let steady = for_events.as_mut().map(|ensemble| ensemble.push(scores));
         let scores = ensemble.push(scores);
         if tells_events {
-            events.push(window.for_events(), scores, &mut |event| tell(structure(manifest, &event)));
+            let steady = steady.unwrap_or(scores);
+            events.push(window.for_events(), steady, &mut |event| tell(structure(manifest, &event)));
         }
         let predictions = self.filter.apply(scores);
         let best = predictions.first().map(|prediction| prediction.index);
@@ -142,8 +151,7 @@ impl Decider {
 
     /// The next window is silence.
     pub(super) fn silence(&mut self, window: &WindowTime, tell: &mut dyn FnMut(gst::Structure)) {
-        self.ensemble.clear();
-        self.best = None;
+        self.clear();
         self.miss(window, tell);
     }
 
@@ -157,10 +165,17 @@ impl Decider {
 
     /// The audio breaks off: the ensemble starts anew, events end.
     pub(super) fn interrupt(&mut self, tell: &mut dyn FnMut(gst::Structure)) {
+        self.clear();
         let manifest = self.model.manifest();
-        self.ensemble.clear();
-        self.best = None;
         self.events.close(&mut |event| tell(structure(manifest, &event)));
+    }
+
+    fn clear(&mut self) {
+        self.ensemble.clear();
+        if let Some(ensemble) = &mut self.for_events {
+            ensemble.clear();
+        }
+        self.best = None;
     }
 
     fn tells_events(&self) -> bool {
@@ -205,6 +220,19 @@ fn structure(manifest: &Manifest, event: &Event<Times>) -> gst::Structure {
 
 fn report(settings: &Settings) -> Option<Report> {
     settings.post_messages.then_some(settings.report)
+}
+
+/// Of as many windows as make the time of `ensembles` windows at ten a second, so that events are the same at any rate.
+fn event_windows(settings: &Settings) -> usize {
+    match settings.ensembles.get() {
+        1 => 1,
+        windows => (f64::from(windows) * f64::from(settings.oversamples.get()) / 10.0).round() as usize,
+    }
+}
+
+fn for_events(model: &Manifest, settings: &Settings) -> Option<Ensemble> {
+    let windows = event_windows(settings);
+    (windows != settings.ensembles.get() as usize).then(|| Ensemble::new(model.labels.len(), windows))
 }
 
 fn filter(model: &Manifest, settings: &Settings) -> Filter {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::decider::WindowTime;
 use super::loader::Retired;
+use super::settings::Settings;
 use crate::model::Model;
 
 /// What becomes of a window that is due.
@@ -29,6 +30,8 @@ pub(super) enum Answer {
 /// Another model, and what the one before leaves behind.
 pub(super) struct Switch {
     pub(super) model: Model,
+    /// With what its manifest suggests.
+    pub(super) settings: Settings,
     pub(super) old: Retired,
 }
 

@@ -389,6 +389,9 @@ impl Inner {
                 Step::Window(window, Answer::Missed) => decider.miss(&window, &mut tell),
                 Step::Break => decider.interrupt(&mut tell),
                 Step::Switch(switch) => {
+                    if switch.settings.version > settings.version {
+                        *settings = switch.settings;
+                    }
                     decider.replace(switch.model, settings, &mut tell);
                     self.health = Health::default();
                     self.retired.push(switch.old);

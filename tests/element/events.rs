@@ -195,8 +195,9 @@ fn a_sound_shorter_than_a_window_is_an_event() {
 }
 
 /// Onset and end, ms, of all events of "Bark".
-fn borders(model: &TestModel, signal: &[f32], oversamples: u32) -> Vec<(u64, u64)> {
+fn borders(model: &TestModel, signal: &[f32], oversamples: u32, ensembles: u32) -> Vec<(u64, u64)> {
     let mut rig = rig_with(model, |element| {
+        element.set_property("ensembles", ensembles);
         element.set_property("oversamples", oversamples);
         element.set_property("allow-labels", gst::Array::new(["Bark"]));
     });
@@ -212,13 +213,17 @@ proptest! {
     #[test]
     fn the_number_of_windows_a_second_does_not_matter(
         parts in prop::collection::vec((700usize..2500, 1100usize..2500), 1..5),
+        default in any::<bool>(),
     ) {
         let model = loudness();
-        let parts: Vec<_> = parts.into_iter().flat_map(|(sound, pause)| [(pause, 0.0), (sound, 1.0)]).collect();
+        // Sounds shorter than the mean are told or not as it happens.
+        let (ensembles, longer) = if default { (10, 900) } else { (1, 0) };
+        let parts: Vec<_> = parts.into_iter().flat_map(|(sound, pause)| [(pause, 0.0), (sound + longer, 1.0)]).collect();
         let signal = scene(&[parts, vec![(1500, 0.0)]].concat());
-        let fine = borders(&model, &signal, 20);
+        let fine = borders(&model, &signal, 20, ensembles);
+        prop_assert!(!fine.is_empty());
         for oversamples in [5u32, 10] {
-            let coarse = borders(&model, &signal, oversamples);
+            let coarse = borders(&model, &signal, oversamples, ensembles);
             prop_assert_eq!(fine.len(), coarse.len());
             // A stride, and what the grid of frames adds to it.
             let tolerance = 1000 / u64::from(oversamples) + 16;

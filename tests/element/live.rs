@@ -341,7 +341,7 @@ fn change(way: u32, element: &gst::Element, models: &[PathBuf], die: &mut impl F
             element.set_property("silence-threshold", if die(2) == 0 { level } else { f64::NEG_INFINITY });
         }
         7 => element.set_property("post-messages", die(4) > 0),
-        8 => element.set_property_from_str("report", ["windows", "changes", "events", "events"][die(4) as usize]),
+        8 => element.set_property_from_str("report", ["windows", "changes", "events", "all"][die(4) as usize]),
         9 => element.set_property("emit-tags", die(2) == 0),
         10 => element.set_property("event-on", fraction),
         11 => element.set_property("event-off", fraction),

@@ -124,7 +124,7 @@ fn a_label_is_muted_from_onset_to_end() {
     let source = format!("filesrc location={file} ! decodebin");
     let sink = format!("audio/x-raw,format=S16LE ! wavenc ! filesink location={}", muted.display());
     let script = top().join("pipelines/mute.py");
-    let words = [script.to_str().unwrap(), "--source", &source, "--sink", &sink, "Siren", "ensembles=1", &model];
+    let words = [script.to_str().unwrap(), "--source", &source, "--sink", &sink, "Siren", &model];
     stage.start(PYTHON, words).finish().succeeded();
     let (before, after) = (samples(Path::new(&file)), samples(&muted));
     assert_eq!(before.len(), after.len());

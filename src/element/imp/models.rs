@@ -86,7 +86,6 @@ impl SoundClassify {
         gst::info!(CAT, imp = self, "model {} follows {}", new.request.name, old.request.name);
         let settings = self.take_over(&new);
         self.switch_to(new);
-        self.configure(&settings);
         self.warn_of_unknown_labels(&settings);
     }
 
