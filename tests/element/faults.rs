@@ -122,7 +122,7 @@ fn scores_that_are_no_numbers_are_counted_and_warned_of_once() {
 }
 
 /// A low tone that makes the networks `hangs` and `slow` show their nature, and silence that does not.
-fn loud(samples: usize) -> Vec<f32> {
+pub(crate) fn loud(samples: usize) -> Vec<f32> {
     (0..samples).map(|n| (n as f32 * 0.4).sin() * 0.9).collect()
 }
 

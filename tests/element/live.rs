@@ -12,7 +12,8 @@ use gstsoundclassify::model::{Engine, EngineOptions, Model};
 use gstsoundclassify::{Classification, ClassificationEvent, EventKind};
 use proptest::prelude::*;
 
-use crate::rig::{RATE, Rig, TestModel, kinds, noise, pts, scene, texts};
+use crate::faults::loud;
+use crate::rig::{RATE, Rig, TestModel, kinds, noise, pts, scene, texts, windows_in};
 
 /// A model that calls itself `name` and its labels otherwise, at twice the rate of the other test models.
 fn other_model(name: &str) -> TestModel {
@@ -76,6 +77,35 @@ fn another_model_takes_over_at_a_window_border() {
         assert_eq!(after[0].timestamp.nseconds() % ClockTime::SECOND.nseconds(), 0, "between two buffers");
         assert_eq!(texts(&rig.bus, gst::MessageType::Warning), [""; 0]);
     }
+}
+
+#[test]
+fn a_new_models_defaults_wait_for_its_first_window() {
+    let first = TestModel::new("slow");
+    let second = TestModel::with("loudness", |text| {
+        text.replace("\"test\"", "\"other\"").replace("\"Bark\"", "\"Rain\"")
+            + "\n[defaults]\nallow-labels = [\"Rain\"]\n"
+    });
+    let mut rig = Rig::with(&first, |element| {
+        element.set_property_from_str("sync", "never");
+        element.set_property("max-pending", 200u32);
+    });
+    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    rig.push(&loud(10 * RATE), Some(ClockTime::ZERO));
+    set_model(&rig, &second);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut at_load = None;
+    let mut heard = Vec::new();
+    while heard.len() < windows_in(10 * RATE as u64, 10) as usize {
+        assert!(Instant::now() < deadline, "{heard:?}");
+        if at_load.is_none() && !rig.element.property::<gst::Array>("allow-labels").is_empty() {
+            at_load = Some(heard.len());
+        }
+        heard.extend(rig.heard());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(at_load.is_some_and(|count| count < heard.len()), "loaded while windows waited: {at_load:?}");
+    assert!(heard.iter().all(|told| told.model == "test" && told.best().label != "Rain"), "{heard:?}");
 }
 
 #[test]
