@@ -182,6 +182,11 @@ impl Decider {
         self.report.is_some_and(Report::has_events)
     }
 
+    /// The next best label is told in tags, though it be the last one.
+    pub(super) fn forget_tags(&mut self) {
+        self.tagged = None;
+    }
+
     /// Tags that wait for the streaming thread.
     pub(super) fn take_tags(&mut self) -> Option<gst::TagList> {
         self.tags.take()

@@ -219,6 +219,11 @@ impl BaseTransformImpl for SoundClassify {
     fn sink_event(&self, event: gst::Event) -> bool {
         use gst::EventView;
         match event.view() {
+            EventView::StreamStart(_) => {
+                if let Some(results) = self.results() {
+                    results.forget_tags();
+                }
+            }
             EventView::FlushStart(_) => self.interrupt(true),
             EventView::FlushStop(_) => {
                 self.reset();

@@ -286,6 +286,11 @@ impl Results {
         }
     }
 
+    /// Another stream begins, whose tags nobody knows yet.
+    pub(super) fn forget_tags(&self) {
+        self.lock().decider.forget_tags();
+    }
+
     /// Tags that wait for the streaming thread.
     pub(super) fn take_tags(&self) -> Option<gst::TagList> {
         self.lock().decider.take_tags()

@@ -199,6 +199,21 @@ fn tags_go_downstream_when_the_best_label_changes() {
 }
 
 #[test]
+fn every_stream_gets_its_tags() {
+    let model = TestModel::new("loudness");
+    let mut rig = Rig::with(&model, |element| element.set_property("emit-tags", true));
+    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    rig.push(&noise(RATE, 1), Some(gst::ClockTime::ZERO));
+    rig.harness.push_event(gst::event::StreamStart::new("next"));
+    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    rig.harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+    rig.push(&noise(RATE, 1), Some(gst::ClockTime::ZERO));
+    rig.eos();
+    let events = std::iter::from_fn(|| rig.harness.try_pull_event());
+    assert_eq!(events.filter(|event| event.type_() == gst::EventType::Tag).count(), 2);
+}
+
+#[test]
 fn streams_share_one_model_and_keep_apart() {
     let model = TestModel::new("linear");
     let signals = [noise(RATE, 1), noise(RATE, 2)];
