@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where audio comes from: files and addresses for `uridecodebin`, microphones by name or stable id.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gst::{glib, prelude::*};
 
@@ -23,6 +23,12 @@ pub(crate) fn uri(input: &str) -> Result<String> {
             .map_err(|error| Failure::Failed(format!("{input}: no address for this path: {error}"))),
         Err(error) => Err(Failure::io("can't be read", path, &error)),
     }
+}
+
+/// The path of a file or of an address that has one.
+pub(crate) fn path(input: &str) -> PathBuf {
+    let of_address = is_uri(input).then(|| glib::filename_from_uri(input).ok()).flatten();
+    of_address.map_or_else(|| PathBuf::from(input), |(path, _)| path)
 }
 
 /// A name that says which file it is in any text: the path, or its address when it is no Unicode.

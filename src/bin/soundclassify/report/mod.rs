@@ -24,6 +24,7 @@ use crate::{
     options::{ElementOptions, readable},
     output,
     picture::Format,
+    source,
 };
 
 /// Settings of a run that say nothing about what was heard.
@@ -34,7 +35,11 @@ pub(crate) fn run(args: &ReportArgs, options: ElementOptions) -> Result<Exit> {
     interrupt::install()?;
     // A picture that can't be written is no reason to listen to hours of sound first; nor is a page.
     let picture = args.picture.as_deref().map(Format::of).transpose()?;
-    args.output.iter().chain(&args.picture).try_for_each(|path| output::check_folder(path))?;
+    args.output.as_deref().map_or(Ok(()), check_name)?;
+    for path in args.output.iter().chain(&args.picture) {
+        output::check_folder(path)?;
+        check_no_input(path, &args.inputs)?;
+    }
     let keeper = Keeper::new(options.or("top-k", ["1000"]).with("report", "all"))?;
     let model = Model::load(&keeper.settings().property::<String>("model"))?;
     let (recordings, exit) = recordings(args, &keeper, model.manifest())?;
@@ -48,6 +53,22 @@ pub(crate) fn run(args: &ReportArgs, options: ElementOptions) -> Result<Exit> {
         write(path, args, &recordings, &keeper, model.manifest())?;
     }
     Ok(exit)
+}
+
+fn check_name(path: &Path) -> Result<()> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("html" | "htm") => Ok(()),
+        _ => Err(Failure::Usage(format!("-o {}: expected a name that ends in .html or .htm", path.display()))),
+    }
+}
+
+/// Refuses to write over a recording, by whatever name it is given.
+fn check_no_input(output: &Path, inputs: &[String]) -> Result<()> {
+    let Ok(output) = output.canonicalize() else { return Ok(()) };
+    match inputs.iter().find(|input| source::path(input).canonicalize().is_ok_and(|input| input == output)) {
+        Some(input) => Err(Failure::Usage(format!("{input}: is to be read and can't be written to"))),
+        None => Ok(()),
+    }
 }
 
 fn recordings(args: &ReportArgs, keeper: &Keeper, manifest: &Manifest) -> Result<(Vec<Recording>, Exit)> {
