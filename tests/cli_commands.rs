@@ -359,6 +359,24 @@ fn features_of_several_files_come_with_an_index_or_one_by_one() {
     assert_eq!(shape(&parts.join("two.npy"))[1], 12);
 }
 
+#[cfg(unix)]
+#[test]
+fn names_in_a_list_need_be_no_unicode() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let good = melody(folder.path());
+    let path = folder.path().join(std::ffi::OsStr::from_bytes(b"a \xff.wav"));
+    std::fs::copy(&good, &path).unwrap();
+    let list = folder.path().join("list.txt");
+    let lines = [path.as_os_str().as_bytes(), good.as_os_str().as_bytes()].join(&b'\n');
+    std::fs::write(&list, lines).unwrap();
+    let array = folder.path().join("all.npy");
+
+    stdout(["features", "--model", TONES, &format!("@{}", list.display()), "-o", array.to_str().unwrap()]);
+
+    assert_eq!(std::fs::read_to_string(array.with_extension("csv")).unwrap().lines().count(), 3);
+}
+
 #[test]
 fn tune_finds_thresholds_and_writes_them_into_a_copy() {
     let folder = tempfile::tempdir().unwrap();

@@ -3,6 +3,8 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
+    io::BufReader,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -198,9 +200,11 @@ fn inputs(given: &[String]) -> Result<Vec<String>> {
         match input.strip_prefix('@') {
             None => inputs.push(input.clone()),
             Some(list) => {
-                let text =
-                    std::fs::read_to_string(list).map_err(|error| Failure::io("list", Path::new(list), &error))?;
-                inputs.extend(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned));
+                let io = |error: std::io::Error| Failure::io("list", Path::new(list), &error);
+                let lines = BufReader::new(File::open(list).map_err(io)?);
+                for name in source::names(lines) {
+                    inputs.push(name.map_err(io)?);
+                }
             }
         }
     }
