@@ -5,9 +5,10 @@ mod cli_support;
 
 use std::{
     collections::BTreeMap,
+    io::Write,
     path::{Path, PathBuf},
     process::{Child, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use cli_support::{HIGH, LOW, MIDDLE, TONES, objects, program, run, text, tones};
@@ -210,6 +211,39 @@ fn ctrl_c_stops_a_scan_with_130_and_it_goes_on_later() {
     assert!(rows(&output).len() < 120, "stopped at once");
     assert_eq!(scan(folder.path(), &output).wait().unwrap().code(), Some(1));
     assert_eq!(rows(&output).len(), 120);
+}
+
+#[test]
+fn ctrl_c_stops_a_scan_that_waits_for_names() {
+    let folder = folder_of(1);
+    let output = folder.path().join("out.jsonl");
+    let mut child = program()
+        .args(["scan", "--quiet", "--model", TONES, "-", "-o", output.to_str().unwrap()])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut names = child.stdin.take().unwrap();
+    writeln!(names, "{}", folder.path().join("00/0000.wav").display()).unwrap();
+    while std::fs::metadata(&output).map_or(0, |data| data.len()) == 0 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+
+    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None if Instant::now() > deadline => {
+                child.kill().unwrap();
+                panic!("it goes on");
+            }
+            None => std::thread::sleep(Duration::from_millis(50)),
+        }
+    };
+    assert_eq!(status.code(), Some(130));
+    assert_eq!(rows(&output).len(), 1);
+    drop(names);
 }
 
 #[test]

@@ -8,7 +8,10 @@ pub(crate) mod summary;
 mod table;
 pub(crate) mod work;
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use sha2::{Digest, Sha256};
 
@@ -40,9 +43,9 @@ pub(crate) fn run(args: &ScanArgs, options: ElementOptions) -> Result<Exit> {
     drop(Keeper::new(options)?);
     let pool = Pool { jobs: Pool::jobs(args.jobs), arguments, timeout: Duration::from_secs(args.timeout.max(1)) };
     let mut scan = Scan { table, meter: Meter::new(args, &done), failed: done.failed };
-    let unreadable = Mutex::new(Vec::new());
-    let outcome = pool.run(fresh(entries, done, &unreadable), &mut |progress| scan.take(progress));
-    let unreadable = unreadable.into_inner().unwrap_or_default();
+    let unreadable = Unreadable::default();
+    let outcome = pool.run(fresh(entries, done, Arc::clone(&unreadable)), &mut |progress| scan.take(progress));
+    let unreadable = unreadable.lock().map(|mut list| std::mem::take(&mut *list)).unwrap_or_default();
     let outcome = outcome
         .and_then(|()| unreadable.into_iter().try_for_each(|(name, why)| scan.row(FileRecord::failed(&name, why))));
     scan.table.sync()?;
@@ -56,6 +59,9 @@ pub(crate) fn run(args: &ScanArgs, options: ElementOptions) -> Result<Exit> {
     scan.meter.finished(scan.failed, &args.output);
     Ok(if scan.failed > 0 { Exit::Failed } else { Exit::Success })
 }
+
+/// What can't be looked into, and why.
+type Unreadable = Arc<Mutex<Vec<(String, String)>>>;
 
 struct Scan {
     table: Table,
@@ -87,7 +93,7 @@ impl Scan {
 fn fresh(
     entries: impl Iterator<Item = Entry> + Send,
     mut done: Done,
-    unreadable: &Mutex<Vec<(String, String)>>,
+    unreadable: Unreadable,
 ) -> impl Iterator<Item = String> + Send {
     entries.filter_map(move |entry| match entry {
         Entry::File(name) => done.note(&name).then_some(name),

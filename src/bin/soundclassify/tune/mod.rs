@@ -104,7 +104,8 @@ fn check_labels(truth: &Truth, known: &[String]) -> Result<()> {
 fn classify(pool: &Pool, truth: &Truth) -> Result<(Vec<FileRecord>, Exit)> {
     let bar = ProgressBar::new(truth.len() as u64);
     let (mut records, mut exit) = (Vec::new(), Exit::Success);
-    pool.run(truth.keys().cloned(), &mut |progress| {
+    let files: Vec<_> = truth.keys().cloned().collect();
+    pool.run(files.into_iter(), &mut |progress| {
         if let Progress::Done(record) = progress {
             bar.inc(1);
             if record.status == Status::Failed {
