@@ -283,6 +283,16 @@ fn a_reader_that_has_enough_ends_the_program_quietly() {
 }
 
 #[test]
+fn standard_error_may_be_closed() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+
+    let status = program().args(["file", "--model", TONES, "no/such.wav"]).stderr(writer).status().unwrap();
+
+    assert_eq!(status.code(), Some(1));
+}
+
+#[test]
 fn ctrl_c_ends_with_130() {
     let folder = tempfile::tempdir().unwrap();
     let path = tones(&folder.path().join("long.wav"), &[(LOW, 600.0)]);

@@ -25,6 +25,7 @@ use crate::{
     interrupt,
     mel::{Mel, MelStream},
     npy::NpyWriter,
+    output,
     scan::pool::Pool,
     session::{Heard, Listener, Session, Source, make},
     source,
@@ -47,7 +48,7 @@ pub(crate) fn run(args: &FeaturesArgs) -> Result<Exit> {
     each(&inputs, Pool::jobs(args.jobs), &kind, &mut |file, values| match values {
         Ok(values) => output.add(file, &values),
         Err(Failure::Failed(why)) => {
-            eprintln!("soundclassify: {why}");
+            output::tell(format_args!("soundclassify: {why}"));
             exit = Exit::Failed;
             Ok(())
         }

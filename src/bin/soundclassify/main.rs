@@ -2,6 +2,8 @@
 //! The companion program of the element `soundclassify`: live view, files, folders, a report to look at.
 //!
 //! A client of the element and nothing more: it builds pipelines around it and reads its messages.
+// They panic where nobody reads.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
 
 mod args;
 mod doctor;
@@ -44,7 +46,7 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(failure) => {
             if !matches!(failure, Failure::OutputClosed | Failure::Interrupted) {
-                eprintln!("soundclassify: {failure}");
+                output::tell(format_args!("soundclassify: {failure}"));
             }
             failure.exit().into()
         }

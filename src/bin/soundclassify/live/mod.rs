@@ -91,7 +91,7 @@ fn list_devices(json: bool) -> Result<Exit> {
         }
     }
     if devices.is_empty() {
-        eprintln!("soundclassify: no microphone found; run `soundclassify doctor`");
+        output::tell("soundclassify: no microphone found; run `soundclassify doctor`");
         return Ok(Exit::Failed);
     }
     Ok(Exit::Success)

@@ -77,7 +77,7 @@ fn recordings(args: &ReportArgs, keeper: &Keeper, manifest: &Manifest) -> Result
         match gather::recording(input, keeper, &manifest.features, args.labels.into()) {
             Ok(recording) => recordings.push(recording),
             Err(Failure::Failed(why)) => {
-                eprintln!("soundclassify: {why}");
+                output::tell(format_args!("soundclassify: {why}"));
                 exit = Exit::Failed;
             }
             Err(failure) => return Err(failure),

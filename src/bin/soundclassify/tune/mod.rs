@@ -96,7 +96,9 @@ fn check_labels(truth: &Truth, known: &[String]) -> Result<()> {
     }
     if !unknown.is_empty() {
         let list = unknown.join(", ");
-        eprintln!("soundclassify: warning: labels that the model does not know count as something else: {list}");
+        output::tell(format_args!(
+            "soundclassify: warning: labels that the model does not know count as something else: {list}"
+        ));
     }
     Ok(())
 }
@@ -111,7 +113,7 @@ fn classify(pool: &Pool, truth: &Truth) -> Result<(Vec<FileRecord>, Exit)> {
             if record.status == Status::Failed {
                 exit = Exit::Failed;
                 let why = record.error.as_deref().unwrap_or_default();
-                bar.suspend(|| eprintln!("soundclassify: {}: {why}; left out", record.file));
+                bar.suspend(|| output::tell(format_args!("soundclassify: {}: {why}; left out", record.file)));
             } else {
                 records.push(record);
             }
