@@ -439,6 +439,24 @@ fn tune_finds_thresholds_and_writes_them_into_a_copy() {
 }
 
 #[test]
+fn a_tuned_copy_does_not_name_the_network_of_another_model() {
+    let folder = tempfile::tempdir().unwrap();
+    tones(&folder.path().join("low.wav"), &[(LOW, 1.0)]);
+    let table = folder.path().join("labelled.csv");
+    std::fs::write(&table, "file,label\nlow.wav,Low\n").unwrap();
+    let other = folder.path().join("tones.onnx");
+    std::fs::write(&other, "another network").unwrap();
+    let copy = folder.path().join("tuned.toml");
+
+    let refused = run(["tune", table.to_str().unwrap(), "--model", TONES, "-o", copy.to_str().unwrap()]);
+
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("tones.onnx"), "{}", text(&refused.stderr));
+    assert!(!copy.exists());
+    assert_eq!(std::fs::read_to_string(other).unwrap(), "another network");
+}
+
+#[test]
 fn a_table_without_any_of_the_models_labels_is_no_success() {
     let folder = tempfile::tempdir().unwrap();
     let table = folder.path().join("labelled.csv");

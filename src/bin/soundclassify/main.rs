@@ -18,6 +18,7 @@ mod keeper;
 mod live;
 mod mel;
 mod messages;
+mod model_files;
 mod npy;
 mod options;
 mod output;

@@ -67,6 +67,7 @@ pub(crate) fn run(args: &TuneArgs, options: ElementOptions) -> Result<Exit> {
     let keeper = Keeper::new(options.clone())?;
     let model = Model::load(&keeper.settings().property::<String>("model"))?;
     drop(keeper);
+    args.output.as_deref().map_or(Ok(()), |path| manifest::check(path, model.manifest()))?;
     let truth = table::read(&args.table)?;
     check_labels(&truth, &model.manifest().labels)?;
     let pool = Pool { jobs: Pool::jobs(args.jobs), arguments: options.arguments(), timeout: TIMEOUT };
