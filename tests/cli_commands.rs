@@ -244,6 +244,7 @@ fn wrong_usage_ends_with_2_and_says_what_is_allowed() {
         (&["file"], "<FILE|URI>"),
         (&["fiel"], "file"),
         (&["scan", "/tmp", "-o", "a.xls"], ".jsonl or .csv"),
+        (&["scan", "/tmp", "--events", "-o", "a.csv"], ".jsonl"),
         (&["live", "--plain", "--device", "no such microphone"], "no such microphone"),
     ] {
         let output = run(arguments);

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cli_support::{HIGH, LOW, MIDDLE, TONES, objects, program, run, text, tones};
+use cli_support::{HIGH, LOW, MIDDLE, TONES, objects, program, run, stdout, text, tones};
 
 /// `files` recordings, every 25th of them broken in one of several ways.
 fn folder_of(files: usize) -> tempfile::TempDir {
@@ -192,6 +192,40 @@ fn other_options_do_not_mix_into_a_table() {
     assert!(text(&refused.stderr).contains("--restart"));
     assert!(restarted.status.success());
     assert_eq!(rows(&output).len(), 3);
+}
+
+#[test]
+fn another_model_of_the_same_name_does_not_mix_into_a_table_and_a_default_is_no_other_option() {
+    let folder = folder_of(2);
+    let results = tempfile::tempdir().unwrap();
+    let output = results.path().join("out.jsonl");
+    let manifest = results.path().join("tones.toml");
+    std::fs::copy(TONES, &manifest).unwrap();
+    let network = Path::new(TONES).with_extension("onnx");
+    std::fs::copy(&network, manifest.with_extension("onnx")).unwrap();
+    let scan = |more: &[&str]| {
+        let arguments = ["scan", "--model", manifest.to_str().unwrap(), "-o", output.to_str().unwrap()];
+        run(arguments.iter().chain(&[folder.path().to_str().unwrap()]).chain(more))
+    };
+    assert!(scan(&[]).status.success());
+
+    let same = scan(&["--max-pending", &default_of("max-pending")]);
+    // An ONNX file stays one with a field at its end that nobody knows.
+    let mut bytes = std::fs::read(&network).unwrap();
+    bytes.extend([0xfa, 0x3e, 0x01, 0x00]);
+    std::fs::write(manifest.with_extension("onnx"), bytes).unwrap();
+    let other = scan(&[]);
+
+    assert!(same.status.success(), "{}", text(&same.stderr));
+    assert_eq!(other.status.code(), Some(2), "{}", text(&other.stderr));
+    assert!(text(&other.stderr).contains("another model"), "{}", text(&other.stderr));
+}
+
+/// The default of an option that the help tells.
+fn default_of(option: &str) -> String {
+    let help = stdout(["scan", "--help"]);
+    let help = help.split(&format!("--{option} ")).nth(1).unwrap();
+    help.split("[default: ").nth(1).unwrap().split(']').next().unwrap().to_owned()
 }
 
 #[test]

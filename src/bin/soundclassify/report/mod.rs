@@ -9,7 +9,7 @@ mod timeline;
 
 use std::path::Path;
 
-use gst::{glib, prelude::*};
+use gst::prelude::*;
 use gstsoundclassify::model::{Manifest, Model};
 
 use self::{
@@ -21,14 +21,11 @@ use crate::{
     exit::{Exit, Failure, Result},
     interrupt,
     keeper::Keeper,
-    options::{ElementOptions, readable},
+    options::{ElementOptions, in_force},
     output,
     picture::Format,
     source,
 };
-
-/// Settings of a run that say nothing about what was heard.
-const UNTOLD: [&str; 4] = ["model", "stats", "post-messages", "report"];
 
 /// Reports on all inputs together; one that fails is named and left out.
 pub(crate) fn run(args: &ReportArgs, options: ElementOptions) -> Result<Exit> {
@@ -99,20 +96,8 @@ fn write(path: &Path, args: &ReportArgs, recordings: &[Recording], keeper: &Keep
             licence: &manifest.licence,
             labels: manifest.labels.len(),
         },
-        settings: &settings(keeper.settings()),
+        settings: &in_force(keeper.settings()),
         recordings: tracks.collect::<Result<_>>()?,
     };
     std::fs::write(path, page.html()).map_err(|error| Failure::io("report", path, &error))
-}
-
-/// The element's own properties as they were in force.
-fn settings(element: &gst::Element) -> Vec<(String, String)> {
-    let own = element.type_();
-    element
-        .list_properties()
-        .iter()
-        .filter(|pspec| pspec.owner_type() == own && pspec.flags().contains(glib::ParamFlags::READWRITE))
-        .filter(|pspec| !UNTOLD.contains(&pspec.name()))
-        .map(|pspec| (pspec.name().to_owned(), readable(&element.property_value(pspec.name()))))
-        .collect()
 }

@@ -13,6 +13,8 @@ use std::{
     time::Duration,
 };
 
+use gst::prelude::*;
+use gstsoundclassify::model::Model;
 use sha2::{Digest, Sha256};
 
 use self::{
@@ -27,7 +29,8 @@ use crate::{
     exit::{Exit, Failure, Result},
     interrupt,
     keeper::Keeper,
-    options::ElementOptions,
+    model_files::ModelFiles,
+    options::{ElementOptions, in_force},
 };
 
 /// Appends a row a file; goes on where an earlier run stopped.
@@ -38,9 +41,15 @@ pub(crate) fn run(args: &ScanArgs, options: ElementOptions) -> Result<Exit> {
         arguments.push("--events".to_owned());
     }
     let entries = list::entries(&args.inputs, args.all, &args.output)?;
-    let (table, done) = Table::open(&args.output, &fingerprint(&arguments), args.restart, args.retry_failed)?;
+    let kind = table::Kind::of(&args.output)?;
+    if args.events && kind == table::Kind::Csv {
+        return Err(Failure::Usage("--events needs a table that ends in .jsonl: a row of .csv has no room".to_owned()));
+    }
     // A model that can't be loaded is told once, and before any file.
-    drop(Keeper::new(options)?);
+    let keeper = Keeper::new(options)?;
+    let settings = fingerprint(&keeper, args.events)?;
+    drop(keeper);
+    let (table, done) = Table::open(&args.output, &settings, args.restart, args.retry_failed)?;
     let pool = Pool { jobs: Pool::jobs(args.jobs), arguments, timeout: Duration::from_secs(args.timeout.max(1)) };
     let mut scan = Scan { table, meter: Meter::new(args, &done), failed: done.failed };
     let unreadable = Unreadable::default();
@@ -108,8 +117,24 @@ fn fresh(
     })
 }
 
-/// Eight hexadecimal digits that stand for the options.
-fn fingerprint(arguments: &[String]) -> String {
-    let digest = Sha256::digest(arguments.join("\n"));
-    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+/// Eight hexadecimal digits that stand for the model's files and for the options in force.
+fn fingerprint(keeper: &Keeper, events: bool) -> Result<String> {
+    let model = Model::load(&keeper.settings().property::<String>("model"))?;
+    let files = ModelFiles::of(model.manifest());
+    let mut hash = Sha256::new();
+    // Lengths keep the parts apart.
+    let mut part = |bytes: &[u8]| {
+        hash.update(bytes.len().to_le_bytes());
+        hash.update(bytes);
+    };
+    part(files.text()?.as_bytes());
+    for name in files.names()? {
+        part(&files.read(&name)?);
+    }
+    for (name, value) in in_force(keeper.settings()) {
+        part(name.as_bytes());
+        part(value.as_bytes());
+    }
+    part(&[events.into()]);
+    Ok(hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect())
 }

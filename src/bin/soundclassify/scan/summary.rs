@@ -39,7 +39,7 @@ pub(crate) struct FileRecord {
     /// Name of the model.
     #[serde(default)]
     pub(crate) model: String,
-    /// Fingerprint of the options: rows of one table have the same.
+    /// Fingerprint of model and options: rows of one table have the same.
     #[serde(default)]
     pub(crate) settings: String,
 }

@@ -29,8 +29,10 @@ const ROW_START: &[u8] = br#"{"file":""#;
 const SYNC_INTERVAL: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
+    /// An object a line.
     Jsonl,
+    /// A row a file.
     Csv,
 }
 
@@ -74,9 +76,9 @@ pub(super) struct Table {
 impl Table {
     /// Opens or makes the table and reads what is done. A torn last row is cut off.
     ///
-    /// `settings`: fingerprint of the options, which must be that of the rows that are there.
+    /// `settings`: fingerprint of model and options, which must be that of the rows that are there.
     pub(super) fn open(path: &Path, settings: &str, restart: bool, retry_failed: bool) -> Result<(Self, Done)> {
-        let kind = kind(path)?;
+        let kind = Kind::of(path)?;
         let io = |error: std::io::Error| Failure::io("table", path, &error);
         let file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(io)?;
         file.try_lock()
@@ -90,7 +92,7 @@ impl Table {
         table.repair(&mut |row| {
             if row.settings != settings {
                 return Err(Failure::Usage(format!(
-                    "{}: its rows were made with other options; give the same ones, another -o, or --restart",
+                    "{}: its rows were made with another model or other options; give the same, another -o, or --restart",
                     path.display()
                 )));
             }
@@ -167,11 +169,14 @@ impl Table {
     }
 }
 
-fn kind(path: &Path) -> Result<Kind> {
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("jsonl" | "ndjson") => Ok(Kind::Jsonl),
-        Some("csv") => Ok(Kind::Csv),
-        _ => Err(Failure::Usage(format!("-o {}: expected a name that ends in .jsonl or .csv", path.display()))),
+impl Kind {
+    /// The kind that the name means.
+    pub(super) fn of(path: &Path) -> Result<Self> {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("jsonl" | "ndjson") => Ok(Self::Jsonl),
+            Some("csv") => Ok(Self::Csv),
+            _ => Err(Failure::Usage(format!("-o {}: expected a name that ends in .jsonl or .csv", path.display()))),
+        }
     }
 }
 
