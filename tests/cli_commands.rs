@@ -389,6 +389,35 @@ fn names_in_a_list_need_be_no_unicode() {
 }
 
 #[test]
+fn features_that_are_interrupted_leave_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = tones(&folder.path().join("long.wav"), &[(LOW, 600.0)]);
+    let array = folder.path().join("all.npy");
+    let before = [&array, &array.with_extension("csv")];
+    for path in before {
+        std::fs::write(path, "of yesterday").unwrap();
+    }
+    let path = path.to_str().unwrap();
+    let mut child = program()
+        .args(["features", "--jobs", "1", "--model", TONES, path, path, path, "-o", array.to_str().unwrap()])
+        .spawn()
+        .unwrap();
+    while folder.path().read_dir().unwrap().count() < 5
+        && before.iter().all(|path| std::fs::metadata(path).unwrap().len() == 12)
+    {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+
+    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    for path in before {
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "of yesterday");
+    }
+    assert_eq!(folder.path().read_dir().unwrap().count(), 3, "nothing beside");
+}
+
+#[test]
 fn tune_finds_thresholds_and_writes_them_into_a_copy() {
     let folder = tempfile::tempdir().unwrap();
     let mut table = "file,label\n".to_owned();

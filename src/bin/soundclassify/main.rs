@@ -23,6 +23,7 @@ mod npy;
 mod options;
 mod output;
 mod palette;
+mod part;
 mod picture;
 mod record;
 mod report;
