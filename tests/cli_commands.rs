@@ -418,6 +418,26 @@ fn features_that_are_interrupted_leave_what_was_there() {
 }
 
 #[test]
+fn built_in_symbols_that_the_model_does_not_know_are_no_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = tones(&folder.path().join("low.wav"), &[(LOW, 0.3)]);
+    for file in ["tones.toml", "tones.onnx"] {
+        std::fs::copy(Path::new(TONES).with_file_name(file), folder.path().join(file)).unwrap();
+    }
+    let model = folder.path().join("tones.toml");
+    let manifest = std::fs::read_to_string(&model).unwrap();
+    std::fs::write(&model, manifest.replace("\"Low\"", "\"Writing\"")).unwrap();
+    let arguments = ["file", "--model", model.to_str().unwrap(), path.to_str().unwrap()];
+
+    let built_in = run(arguments.iter().chain(&["--emoji"]));
+    let own = run(arguments.iter().chain(&["--emoji=Writing=w,Low=l"]));
+
+    assert_eq!((built_in.status.code(), text(&built_in.stderr).as_str()), (Some(0), ""));
+    assert!(text(&built_in.stdout).contains('✍'), "{}", text(&built_in.stdout));
+    assert!(text(&own.stderr).contains("Low"), "{}", text(&own.stderr));
+}
+
+#[test]
 fn tune_finds_thresholds_and_writes_them_into_a_copy() {
     let folder = tempfile::tempdir().unwrap();
     let mut table = "file,label\n".to_owned();
