@@ -418,6 +418,34 @@ fn features_that_are_interrupted_leave_what_was_there() {
 }
 
 #[test]
+fn a_recording_that_tune_leaves_out_is_named_once() {
+    let folder = tempfile::tempdir().unwrap();
+    tones(&folder.path().join("low.wav"), &[(LOW, 1.0)]);
+    let table = folder.path().join("labelled.csv");
+    std::fs::write(&table, "file,label\nlow.wav,Low\nno-such.wav,Low\n").unwrap();
+
+    let output = run(["tune", table.to_str().unwrap(), "--model", TONES]);
+
+    assert_eq!(output.status.code(), Some(1));
+    let errors = text(&output.stderr);
+    assert_eq!(errors.matches("no-such.wav").count(), 1, "{errors}");
+    assert!(errors.contains("left out"), "{errors}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_a_failure() {
+    for arguments in [&["--help"][..], &["--version"], &["man"], &["completions", "fish"], &["inspect", TONES]] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+
+        let output = program().args(arguments).stdout(full).output().unwrap();
+
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(text(&output.stderr).contains("No space left"), "{arguments:?}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn built_in_symbols_that_the_model_does_not_know_are_no_warning() {
     let folder = tempfile::tempdir().unwrap();
     let path = tones(&folder.path().join("low.wav"), &[(LOW, 0.3)]);

@@ -33,7 +33,10 @@ mod shell;
 mod source;
 mod tune;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::FromArgMatches;
 
@@ -61,11 +64,11 @@ fn run() -> Result<Exit> {
         .map_err(|error| Failure::Failed(format!("the plugin can't be registered: {error}")))?;
     let matches = match args::command().try_get_matches_from(args::with_command(std::env::args_os().collect())) {
         Ok(matches) => matches,
-        Err(error) => return Ok(usage(&error)),
+        Err(error) => return usage(&error),
     };
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
-        Err(error) => return Ok(usage(&error)),
+        Err(error) => return usage(&error),
     };
     let options = matches.subcommand().map(|(_, matches)| ElementOptions::from_matches(matches)).unwrap_or_default();
     carry_out(cli.command, options)
@@ -88,8 +91,12 @@ fn carry_out(command: Commands, options: ElementOptions) -> Result<Exit> {
 }
 
 /// Help and version are no errors; what else clap says is wrong usage.
-fn usage(error: &clap::Error) -> Exit {
-    // A closed terminal is nothing to report on a closed terminal.
-    let _ = error.print();
-    if error.use_stderr() { Exit::Usage } else { Exit::Success }
+fn usage(error: &clap::Error) -> Result<Exit> {
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    match printed {
+        // A closed terminal is nothing to report on a closed terminal.
+        _ if error.use_stderr() => Ok(Exit::Usage),
+        Ok(()) => Ok(Exit::Success),
+        Err(error) => Err(Failure::output(&error)),
+    }
 }

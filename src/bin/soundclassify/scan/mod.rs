@@ -90,7 +90,7 @@ impl Scan {
     fn row(&mut self, record: FileRecord) -> Result<()> {
         if record.status == Status::Failed {
             self.failed += 1;
-            self.meter.complain(&record.file, record.error.as_deref().unwrap_or_default());
+            self.meter.complain(&record.complaint());
         }
         self.table.append(record)?;
         self.meter.file();

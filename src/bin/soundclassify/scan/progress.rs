@@ -54,9 +54,7 @@ impl Meter {
     }
 
     /// A file failed.
-    pub(super) fn complain(&self, file: &str, why: &str) {
-        // Most reasons start with the file's name.
-        let text = if why.starts_with(file) { why.to_owned() } else { format!("{file}: {why}") };
+    pub(super) fn complain(&self, text: &str) {
         self.bar.suspend(|| output::tell(format_args!("soundclassify: {text}")));
     }
 

@@ -93,6 +93,12 @@ impl FileRecord {
     pub(crate) fn failed(file: &str, error: String) -> Self {
         Self { status: Status::Failed, error: Some(error), ..Summary::default().finish(file, 0) }
     }
+
+    /// Why it was not classified, with its name, from which most reasons start anyway.
+    pub(crate) fn complaint(&self) -> String {
+        let why = self.error.as_deref().unwrap_or_default();
+        if why.starts_with(&self.file) { why.to_owned() } else { format!("{}: {why}", self.file) }
+    }
 }
 
 /// Gathers the windows of one recording; its memory grows with the labels, not with the length.

@@ -113,8 +113,8 @@ fn classify(pool: &Pool, truth: &Truth) -> Result<(Vec<FileRecord>, Exit)> {
             bar.inc(1);
             if record.status == Status::Failed {
                 exit = Exit::Failed;
-                let why = record.error.as_deref().unwrap_or_default();
-                bar.suspend(|| output::tell(format_args!("soundclassify: {}: {why}; left out", record.file)));
+                let why = record.complaint();
+                bar.suspend(|| output::tell(format_args!("soundclassify: {why}; left out")));
             } else {
                 records.push(record);
             }
