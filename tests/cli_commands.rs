@@ -244,6 +244,7 @@ fn wrong_usage_ends_with_2_and_says_what_is_allowed() {
         (&["file"], "<FILE|URI>"),
         (&["fiel"], "file"),
         (&["scan", "/tmp", "-o", "a.xls"], ".jsonl or .csv"),
+        (&["scan", "/tmp", "--events", "-o", "a.csv"], ".jsonl"),
         (&["live", "--plain", "--device", "no such microphone"], "no such microphone"),
     ] {
         let output = run(arguments);
@@ -280,6 +281,16 @@ fn a_reader_that_has_enough_ends_the_program_quietly() {
     child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(errors, "");
+}
+
+#[test]
+fn standard_error_may_be_closed() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+
+    let status = program().args(["file", "--model", TONES, "no/such.wav"]).stderr(writer).status().unwrap();
+
+    assert_eq!(status.code(), Some(1));
 }
 
 #[test]
@@ -359,6 +370,101 @@ fn features_of_several_files_come_with_an_index_or_one_by_one() {
     assert_eq!(shape(&parts.join("two.npy"))[1], 12);
 }
 
+#[cfg(unix)]
+#[test]
+fn names_in_a_list_need_be_no_unicode() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let good = melody(folder.path());
+    let path = folder.path().join(std::ffi::OsStr::from_bytes(b"a \xff.wav"));
+    std::fs::copy(&good, &path).unwrap();
+    let list = folder.path().join("list.txt");
+    let lines = [path.as_os_str().as_bytes(), good.as_os_str().as_bytes()].join(&b'\n');
+    std::fs::write(&list, lines).unwrap();
+    let array = folder.path().join("all.npy");
+
+    stdout(["features", "--model", TONES, &format!("@{}", list.display()), "-o", array.to_str().unwrap()]);
+
+    assert_eq!(std::fs::read_to_string(array.with_extension("csv")).unwrap().lines().count(), 3);
+}
+
+#[test]
+fn features_that_are_interrupted_leave_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = tones(&folder.path().join("long.wav"), &[(LOW, 600.0)]);
+    let array = folder.path().join("all.npy");
+    let before = [&array, &array.with_extension("csv")];
+    for path in before {
+        std::fs::write(path, "of yesterday").unwrap();
+    }
+    let path = path.to_str().unwrap();
+    let mut child = program()
+        .args(["features", "--jobs", "1", "--model", TONES, path, path, path, "-o", array.to_str().unwrap()])
+        .spawn()
+        .unwrap();
+    while folder.path().read_dir().unwrap().count() < 5
+        && before.iter().all(|path| std::fs::metadata(path).unwrap().len() == 12)
+    {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+
+    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    for path in before {
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "of yesterday");
+    }
+    assert_eq!(folder.path().read_dir().unwrap().count(), 3, "nothing beside");
+}
+
+#[test]
+fn a_recording_that_tune_leaves_out_is_named_once() {
+    let folder = tempfile::tempdir().unwrap();
+    tones(&folder.path().join("low.wav"), &[(LOW, 1.0)]);
+    let table = folder.path().join("labelled.csv");
+    std::fs::write(&table, "file,label\nlow.wav,Low\nno-such.wav,Low\n").unwrap();
+
+    let output = run(["tune", table.to_str().unwrap(), "--model", TONES]);
+
+    assert_eq!(output.status.code(), Some(1));
+    let errors = text(&output.stderr);
+    assert_eq!(errors.matches("no-such.wav").count(), 1, "{errors}");
+    assert!(errors.contains("left out"), "{errors}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_a_failure() {
+    for arguments in [&["--help"][..], &["--version"], &["man"], &["completions", "fish"], &["inspect", TONES]] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+
+        let output = program().args(arguments).stdout(full).output().unwrap();
+
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(text(&output.stderr).contains("No space left"), "{arguments:?}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn built_in_symbols_that_the_model_does_not_know_are_no_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = tones(&folder.path().join("low.wav"), &[(LOW, 0.3)]);
+    for file in ["tones.toml", "tones.onnx"] {
+        std::fs::copy(Path::new(TONES).with_file_name(file), folder.path().join(file)).unwrap();
+    }
+    let model = folder.path().join("tones.toml");
+    let manifest = std::fs::read_to_string(&model).unwrap();
+    std::fs::write(&model, manifest.replace("\"Low\"", "\"Writing\"")).unwrap();
+    let arguments = ["file", "--model", model.to_str().unwrap(), path.to_str().unwrap()];
+
+    let built_in = run(arguments.iter().chain(&["--emoji"]));
+    let own = run(arguments.iter().chain(&["--emoji=Writing=w,Low=l"]));
+
+    assert_eq!((built_in.status.code(), text(&built_in.stderr).as_str()), (Some(0), ""));
+    assert!(text(&built_in.stdout).contains('✍'), "{}", text(&built_in.stdout));
+    assert!(text(&own.stderr).contains("Low"), "{}", text(&own.stderr));
+}
+
 #[test]
 fn tune_finds_thresholds_and_writes_them_into_a_copy() {
     let folder = tempfile::tempdir().unwrap();
@@ -408,6 +514,24 @@ fn tune_finds_thresholds_and_writes_them_into_a_copy() {
             .collect();
         assert_eq!(labels, BTreeSet::from([(*label).to_owned()]), "{number}.wav");
     }
+}
+
+#[test]
+fn a_tuned_copy_does_not_name_the_network_of_another_model() {
+    let folder = tempfile::tempdir().unwrap();
+    tones(&folder.path().join("low.wav"), &[(LOW, 1.0)]);
+    let table = folder.path().join("labelled.csv");
+    std::fs::write(&table, "file,label\nlow.wav,Low\n").unwrap();
+    let other = folder.path().join("tones.onnx");
+    std::fs::write(&other, "another network").unwrap();
+    let copy = folder.path().join("tuned.toml");
+
+    let refused = run(["tune", table.to_str().unwrap(), "--model", TONES, "-o", copy.to_str().unwrap()]);
+
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("tones.onnx"), "{}", text(&refused.stderr));
+    assert!(!copy.exists());
+    assert_eq!(std::fs::read_to_string(other).unwrap(), "another network");
 }
 
 #[test]

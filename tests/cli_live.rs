@@ -330,6 +330,19 @@ fn plain_lines_in_a_terminal_where_wanted() {
 }
 
 #[test]
+fn what_only_lines_have_makes_lines_in_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = tones(&folder.path().join("short.wav"), &[(LOW, 1.0)]);
+    for (option, start) in [("--events", "start Low "), ("--time", "0.000 Low 1 ")] {
+        let view = Screen::open(&["live", path.to_str().unwrap(), option, "--model", TONES], 24, 80);
+
+        view.wait("lines", |screen| screen.starts_with(start));
+
+        view.ends_with(0);
+    }
+}
+
+#[test]
 fn without_its_terminal_the_view_ends() {
     let folder = tempfile::tempdir().unwrap();
     let path = long(folder.path());
@@ -345,11 +358,15 @@ fn without_its_terminal_the_view_ends() {
     drop((output, master));
 
     let deadline = Instant::now() + Duration::from_secs(20);
-    while child.try_wait().unwrap().is_none() {
-        if Instant::now() > deadline {
-            child.kill().unwrap();
-            panic!("it goes on");
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None if Instant::now() > deadline => {
+                child.kill().unwrap();
+                panic!("it goes on");
+            }
+            None => std::thread::sleep(Duration::from_millis(50)),
         }
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    };
+    assert_eq!((status.exit_code(), status.signal()), (130, None));
 }

@@ -177,3 +177,23 @@ fn sound_is_embedded_linked_or_left_out() {
     assert!(html("link").contains("\"audio\":\"melody.wav\""));
     assert!(html("none").contains("\"audio\":null"));
 }
+
+#[test]
+fn a_recording_is_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = melody(folder.path());
+    let page = folder.path().join("melody.html");
+    std::fs::copy(&path, &page).unwrap();
+    let [path, page] = [&path, &page].map(|path| path.to_str().unwrap());
+    let address = format!("file://{page}");
+
+    for (input, output, wanted) in
+        [(path, path, ".html"), (path, "page.pdf", ".html"), (page, page, "to be read"), (&address, page, "to be read")]
+    {
+        let refused = run(["report", "--model", TONES, input, "-o", output]);
+
+        assert_eq!(refused.status.code(), Some(2), "{input} to {output}");
+        assert!(text(&refused.stderr).contains(wanted), "{}", text(&refused.stderr));
+    }
+    assert!([path, page].iter().all(|path| std::fs::read(path).unwrap().starts_with(b"RIFF")));
+}

@@ -5,12 +5,13 @@ mod cli_support;
 
 use std::{
     collections::BTreeMap,
+    io::Write,
     path::{Path, PathBuf},
     process::{Child, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use cli_support::{HIGH, LOW, MIDDLE, TONES, objects, program, run, text, tones};
+use cli_support::{HIGH, LOW, MIDDLE, TONES, objects, program, run, stdout, text, tones};
 
 /// `files` recordings, every 25th of them broken in one of several ways.
 fn folder_of(files: usize) -> tempfile::TempDir {
@@ -194,6 +195,40 @@ fn other_options_do_not_mix_into_a_table() {
 }
 
 #[test]
+fn another_model_of_the_same_name_does_not_mix_into_a_table_and_a_default_is_no_other_option() {
+    let folder = folder_of(2);
+    let results = tempfile::tempdir().unwrap();
+    let output = results.path().join("out.jsonl");
+    let manifest = results.path().join("tones.toml");
+    std::fs::copy(TONES, &manifest).unwrap();
+    let network = Path::new(TONES).with_extension("onnx");
+    std::fs::copy(&network, manifest.with_extension("onnx")).unwrap();
+    let scan = |more: &[&str]| {
+        let arguments = ["scan", "--model", manifest.to_str().unwrap(), "-o", output.to_str().unwrap()];
+        run(arguments.iter().chain(&[folder.path().to_str().unwrap()]).chain(more))
+    };
+    assert!(scan(&[]).status.success());
+
+    let same = scan(&["--max-pending", &default_of("max-pending")]);
+    // An ONNX file stays one with a field at its end that nobody knows.
+    let mut bytes = std::fs::read(&network).unwrap();
+    bytes.extend([0xfa, 0x3e, 0x01, 0x00]);
+    std::fs::write(manifest.with_extension("onnx"), bytes).unwrap();
+    let other = scan(&[]);
+
+    assert!(same.status.success(), "{}", text(&same.stderr));
+    assert_eq!(other.status.code(), Some(2), "{}", text(&other.stderr));
+    assert!(text(&other.stderr).contains("another model"), "{}", text(&other.stderr));
+}
+
+/// The default of an option that the help tells.
+fn default_of(option: &str) -> String {
+    let help = stdout(["scan", "--help"]);
+    let help = help.split(&format!("--{option} ")).nth(1).unwrap();
+    help.split("[default: ").nth(1).unwrap().split(']').next().unwrap().to_owned()
+}
+
+#[test]
 fn ctrl_c_stops_a_scan_with_130_and_it_goes_on_later() {
     let folder = folder_of(120);
     let results = tempfile::tempdir().unwrap();
@@ -210,6 +245,39 @@ fn ctrl_c_stops_a_scan_with_130_and_it_goes_on_later() {
     assert!(rows(&output).len() < 120, "stopped at once");
     assert_eq!(scan(folder.path(), &output).wait().unwrap().code(), Some(1));
     assert_eq!(rows(&output).len(), 120);
+}
+
+#[test]
+fn ctrl_c_stops_a_scan_that_waits_for_names() {
+    let folder = folder_of(1);
+    let output = folder.path().join("out.jsonl");
+    let mut child = program()
+        .args(["scan", "--quiet", "--model", TONES, "-", "-o", output.to_str().unwrap()])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut names = child.stdin.take().unwrap();
+    writeln!(names, "{}", folder.path().join("00/0000.wav").display()).unwrap();
+    while std::fs::metadata(&output).map_or(0, |data| data.len()) == 0 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+
+    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None if Instant::now() > deadline => {
+                child.kill().unwrap();
+                panic!("it goes on");
+            }
+            None => std::thread::sleep(Duration::from_millis(50)),
+        }
+    };
+    assert_eq!(status.code(), Some(130));
+    assert_eq!(rows(&output).len(), 1);
+    drop(names);
 }
 
 #[test]

@@ -8,6 +8,8 @@ use clap::{
     builder::{OsStringValueParser, TypedValueParser},
 };
 
+use gstsoundclassify::model::Model;
+
 use crate::{
     emoji::{DESK_WORK, Symbols},
     options::ElementOptions,
@@ -92,10 +94,25 @@ impl FormArgs {
     pub(crate) fn apply(&self, options: ElementOptions) -> ElementOptions {
         let options = if self.events { options.with("report", "events") } else { options };
         match &self.emoji {
-            Some(symbols) => options.or("allow-labels", symbols.labels()).or("threshold", ["0.3"]),
+            Some(symbols) => {
+                let labels = heard(symbols, &options);
+                options.or("allow-labels", labels).or("threshold", ["0.3"])
+            }
             None => options,
         }
     }
+}
+
+/// The labels to listen for. Of the built-in symbols those that the model knows: nobody asked for the others.
+fn heard(symbols: &Symbols, options: &ElementOptions) -> Vec<String> {
+    let all = || symbols.labels().map(str::to_owned);
+    let model = options.get("model").and_then(<[String]>::last).map_or("default", String::as_str);
+    // What can't be loaded is told by who needs it.
+    let known = match Model::load(model) {
+        Ok(model) if symbols.built_in() => all().filter(|label| model.manifest().labels.contains(label)).collect(),
+        _ => Vec::new(),
+    };
+    if known.is_empty() { all().collect() } else { known }
 }
 
 /// Options of `live`.
@@ -110,7 +127,7 @@ pub(crate) struct LiveArgs {
     /// Lists the microphones and ends
     #[arg(long)]
     pub(crate) list_devices: bool,
-    /// Lines `Label index probability` even in a terminal
+    /// Lines `Label index probability` even in a terminal; so with --events, --json, --emoji and --time
     #[arg(long)]
     pub(crate) plain: bool,
     /// Starts lines with the seconds since the start

@@ -16,6 +16,11 @@ impl Symbols {
         self.0.iter().find(|(name, _)| name == label).map(|(_, symbol)| symbol.as_str())
     }
 
+    /// Whether these are the original's.
+    pub(crate) fn built_in(&self) -> bool {
+        DESK_WORK.parse() == Ok(self.clone())
+    }
+
     /// The labels as the value of `allow-labels`, one each.
     pub(crate) fn labels(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(label, _)| label.as_str())

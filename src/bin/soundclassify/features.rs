@@ -3,6 +3,8 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
+    io::BufReader,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -23,6 +25,8 @@ use crate::{
     interrupt,
     mel::{Mel, MelStream},
     npy::NpyWriter,
+    output,
+    part::Part,
     scan::pool::Pool,
     session::{Heard, Listener, Session, Source, make},
     source,
@@ -45,7 +49,7 @@ pub(crate) fn run(args: &FeaturesArgs) -> Result<Exit> {
     each(&inputs, Pool::jobs(args.jobs), &kind, &mut |file, values| match values {
         Ok(values) => output.add(file, &values),
         Err(Failure::Failed(why)) => {
-            eprintln!("soundclassify: {why}");
+            output::tell(format_args!("soundclassify: {why}"));
             exit = Exit::Failed;
             Ok(())
         }
@@ -198,9 +202,11 @@ fn inputs(given: &[String]) -> Result<Vec<String>> {
         match input.strip_prefix('@') {
             None => inputs.push(input.clone()),
             Some(list) => {
-                let text =
-                    std::fs::read_to_string(list).map_err(|error| Failure::io("list", Path::new(list), &error))?;
-                inputs.extend(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned));
+                let io = |error: std::io::Error| Failure::io("list", Path::new(list), &error);
+                let lines = BufReader::new(File::open(list).map_err(io)?);
+                for name in source::names(lines) {
+                    inputs.push(name.map_err(io)?);
+                }
             }
         }
     }
@@ -210,13 +216,7 @@ fn inputs(given: &[String]) -> Result<Vec<String>> {
 /// Where the values go.
 enum Output {
     /// One array for all files, and a table that tells which items are whose.
-    One {
-        writer: Box<NpyWriter>,
-        path: PathBuf,
-        index: Option<Box<csv::Writer<std::fs::File>>>,
-        item: usize,
-        items: u64,
-    },
+    One { writer: Box<NpyWriter>, path: PathBuf, index: Option<Index>, item: usize, items: u64 },
     /// An array a file in a folder.
     Folder { folder: PathBuf, shape: Vec<usize>, names: BTreeMap<String, u32> },
 }
@@ -227,7 +227,7 @@ impl Output {
         let shape = kind.shape();
         if path.extension().is_some_and(|extension| extension == "npy") {
             let writer = NpyWriter::create(path, &shape).map_err(|error| Failure::io("array", path, &error))?;
-            let index = several.then(|| index(&path.with_extension("csv")).map(Box::new)).transpose()?;
+            let index = several.then(|| Index::create(&path.with_extension("csv"))).transpose()?;
             let writer = Box::new(writer);
             return Ok(Self::One { writer, path: path.clone(), index, item: shape.iter().product(), items: 0 });
         }
@@ -241,8 +241,7 @@ impl Output {
                 let count = (values.len() / *item) as u64;
                 writer.write(values).map_err(|error| Failure::io("array", path, &error))?;
                 if let Some(index) = index {
-                    let row = [file, &items.to_string(), &count.to_string()];
-                    index.write_record(row).map_err(|error| Failure::Failed(format!("index: {error}")))?;
+                    index.write([file, &items.to_string(), &count.to_string()])?;
                 }
                 *items += count;
                 Ok(())
@@ -263,17 +262,33 @@ impl Output {
     fn finish(self) -> Result<()> {
         if let Self::One { writer, path, index, .. } = self {
             writer.finish().map_err(|error| Failure::io("array", &path, &error))?;
-            if let Some(mut index) = index {
-                index.flush().map_err(|error| Failure::io("index", &path.with_extension("csv"), &error))?;
-            }
+            index.map_or(Ok(()), Index::finish)?;
         }
         Ok(())
     }
 }
 
-fn index(path: &Path) -> Result<csv::Writer<std::fs::File>> {
-    let broken = |error: csv::Error| Failure::Failed(format!("{}: {error}", path.display()));
-    let mut writer = csv::Writer::from_path(path).map_err(broken)?;
-    writer.write_record(["file", "first", "count"]).map_err(broken)?;
-    Ok(writer)
+/// Tells which items are whose.
+struct Index {
+    writer: Box<csv::Writer<File>>,
+    part: Part,
+    path: PathBuf,
+}
+
+impl Index {
+    fn create(path: &Path) -> Result<Self> {
+        let (part, file) = Part::create(path).map_err(|error| Failure::io("index", path, &error))?;
+        let mut index = Self { writer: Box::new(csv::Writer::from_writer(file)), part, path: path.to_owned() };
+        index.write(["file", "first", "count"])?;
+        Ok(index)
+    }
+
+    fn write(&mut self, row: [&str; 3]) -> Result<()> {
+        self.writer.write_record(row).map_err(|error| Failure::Failed(format!("{}: {error}", self.path.display())))
+    }
+
+    fn finish(mut self) -> Result<()> {
+        let flushed = self.writer.flush();
+        flushed.and_then(|()| self.part.keep()).map_err(|error| Failure::io("index", &self.path, &error))
+    }
 }

@@ -26,7 +26,7 @@ pub(crate) fn run(args: &FileArgs, options: ElementOptions) -> Result<Exit> {
         }
         match one(input, &keeper, &mut printer) {
             Err(Failure::Failed(why)) => {
-                eprintln!("soundclassify: {why}");
+                output::tell(format_args!("soundclassify: {why}"));
                 exit = Exit::Failed;
             }
             other => other?,

@@ -15,7 +15,7 @@ pub(crate) fn install() -> Result<()> {
     ctrlc::set_handler(move || {
         let hung_up = in_terminal && !stdin().is_terminal();
         if INTERRUPTED.swap(true, Ordering::SeqCst) || hung_up {
-            std::process::exit(130);
+            at_once(130);
         }
     })
     .map_err(|error| Failure::Failed(format!("signal handler: {error}")))
@@ -24,6 +24,11 @@ pub(crate) fn install() -> Result<()> {
 /// Ignores Ctrl-C: the parent of a worker decides when it ends.
 pub(crate) fn ignore() -> Result<()> {
     ctrlc::set_handler(|| {}).map_err(|error| Failure::Failed(format!("signal handler: {error}")))
+}
+
+/// Ends the process without its exit handlers: threads at work would use what those tear down.
+pub(crate) fn at_once(status: i32) -> ! {
+    signal_hook::low_level::exit(status)
 }
 
 /// Whether the user wants the program to stop.

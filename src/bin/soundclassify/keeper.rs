@@ -6,6 +6,7 @@ use gst::prelude::*;
 use crate::{
     exit::{Failure, Result},
     options::ElementOptions,
+    output,
     session::{Listener, Session, Source},
 };
 
@@ -37,7 +38,7 @@ impl Keeper {
         let mut warnings = Vec::new();
         while let Some(warning) = bus.pop_filtered(&[gst::MessageType::Warning]) {
             if let gst::MessageView::Warning(warning) = warning.view() {
-                eprintln!("soundclassify: warning: {}", warning.error().message());
+                output::tell(format_args!("soundclassify: warning: {}", warning.error().message()));
                 warnings.push(warning.error().message().to_owned());
             }
         }

@@ -2,6 +2,8 @@
 //! The companion program of the element `soundclassify`: live view, files, folders, a report to look at.
 //!
 //! A client of the element and nothing more: it builds pipelines around it and reads its messages.
+// They panic where nobody reads.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
 
 mod args;
 mod doctor;
@@ -16,10 +18,12 @@ mod keeper;
 mod live;
 mod mel;
 mod messages;
+mod model_files;
 mod npy;
 mod options;
 mod output;
 mod palette;
+mod part;
 mod picture;
 mod record;
 mod report;
@@ -29,7 +33,10 @@ mod shell;
 mod source;
 mod tune;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::FromArgMatches;
 
@@ -44,7 +51,7 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(failure) => {
             if !matches!(failure, Failure::OutputClosed | Failure::Interrupted) {
-                eprintln!("soundclassify: {failure}");
+                output::tell(format_args!("soundclassify: {failure}"));
             }
             failure.exit().into()
         }
@@ -57,11 +64,11 @@ fn run() -> Result<Exit> {
         .map_err(|error| Failure::Failed(format!("the plugin can't be registered: {error}")))?;
     let matches = match args::command().try_get_matches_from(args::with_command(std::env::args_os().collect())) {
         Ok(matches) => matches,
-        Err(error) => return Ok(usage(&error)),
+        Err(error) => return usage(&error),
     };
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
-        Err(error) => return Ok(usage(&error)),
+        Err(error) => return usage(&error),
     };
     let options = matches.subcommand().map(|(_, matches)| ElementOptions::from_matches(matches)).unwrap_or_default();
     carry_out(cli.command, options)
@@ -84,8 +91,12 @@ fn carry_out(command: Commands, options: ElementOptions) -> Result<Exit> {
 }
 
 /// Help and version are no errors; what else clap says is wrong usage.
-fn usage(error: &clap::Error) -> Exit {
-    // A closed terminal is nothing to report on a closed terminal.
-    let _ = error.print();
-    if error.use_stderr() { Exit::Usage } else { Exit::Success }
+fn usage(error: &clap::Error) -> Result<Exit> {
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    match printed {
+        // A closed terminal is nothing to report on a closed terminal.
+        _ if error.use_stderr() => Ok(Exit::Usage),
+        Ok(()) => Ok(Exit::Success),
+        Err(error) => Err(Failure::output(&error)),
+    }
 }

@@ -8,20 +8,24 @@ use std::{
     path::Path,
 };
 
+use crate::part::Part;
+
 /// Length of everything before the values, a multiple of 64 as the format wants.
 const HEAD: usize = 192;
 
 /// A growing array of little-endian f32.
 pub(crate) struct NpyWriter {
     out: BufWriter<File>,
+    part: Part,
     item: Vec<usize>,
     values: u64,
 }
 
 impl NpyWriter {
-    /// An array of items of this shape, written to `path`.
+    /// An array of items of this shape, `path` when it is finished.
     pub(crate) fn create(path: &Path, item: &[usize]) -> io::Result<Self> {
-        let mut writer = Self { out: BufWriter::new(File::create(path)?), item: item.to_owned(), values: 0 };
+        let (part, file) = Part::create(path)?;
+        let mut writer = Self { out: BufWriter::new(file), part, item: item.to_owned(), values: 0 };
         writer.head()?;
         Ok(writer)
     }
@@ -39,7 +43,9 @@ impl NpyWriter {
         self.head()?;
         self.out.flush()?;
         self.out.get_ref().sync_data()?;
-        Ok(self.items())
+        let items = self.items();
+        self.part.keep()?;
+        Ok(items)
     }
 
     fn items(&self) -> u64 {

@@ -13,6 +13,9 @@ pub(crate) const ELEMENT: &str = "soundclassify";
 /// Properties that the program itself sets to get its results.
 const OWN: [&str; 4] = ["post-messages", "emit-tags", "add-meta", "report"];
 
+/// Properties that say nothing about what is heard with a model.
+const UNTOLD: [&str; 4] = ["model", "stats", "post-messages", "report"];
+
 /// Options whose name the program needs for something else.
 const RENAMED: [(&str, &str); 1] = [("device", "execution-device")];
 
@@ -93,6 +96,18 @@ fn properties() -> Vec<glib::ParamSpec> {
         .collect()
 }
 
+/// The element's own properties as they are in force, the manifest's defaults included.
+pub(crate) fn in_force(element: &gst::Element) -> Vec<(String, String)> {
+    let own = element.type_();
+    element
+        .list_properties()
+        .iter()
+        .filter(|pspec| pspec.owner_type() == own && pspec.flags().contains(glib::ParamFlags::READWRITE))
+        .filter(|pspec| !UNTOLD.contains(&pspec.name()))
+        .map(|pspec| (pspec.name().to_owned(), readable(&element.property_value(pspec.name()))))
+        .collect()
+}
+
 fn argument(pspec: &glib::ParamSpec) -> Arg {
     let name = option(pspec.name());
     // Examples are in the form of gst-launch-1.0.
@@ -123,7 +138,7 @@ fn argument(pspec: &glib::ParamSpec) -> Arg {
 }
 
 /// A value as a person writes it; nothing for none.
-pub(crate) fn readable(value: &glib::Value) -> String {
+fn readable(value: &glib::Value) -> String {
     if let Ok(number) = value.get::<f64>() {
         return number.to_string();
     }

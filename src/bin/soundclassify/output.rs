@@ -2,6 +2,7 @@
 //! The forms in which results are printed.
 
 use std::{
+    fmt::Display,
     io::{self, IsTerminal, Write},
     path::Path,
 };
@@ -118,11 +119,16 @@ pub(crate) fn print<W: Write>(session: &Session, printer: &mut Printer<W>) -> Re
     session.run(&mut |step| match step {
         Step::Record(record) => printer.record(&record),
         Step::Warning(why) => {
-            eprintln!("soundclassify: warning: {why}");
+            tell(format_args!("soundclassify: warning: {why}"));
             Ok(())
         }
         Step::Idle | Step::End => Ok(()),
     })
+}
+
+/// A line on standard error; a closed one is nothing to report anywhere.
+pub(crate) fn tell(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Refuses a file in a folder that is not there, before hours of sound are heard for it.

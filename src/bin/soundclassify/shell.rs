@@ -47,6 +47,7 @@ fn sections(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
 }
 
 fn print(text: &[u8]) -> Result<Exit> {
-    io::stdout().lock().write_all(text).map_err(|error| Failure::output(&error))?;
+    let mut out = io::stdout().lock();
+    out.write_all(text).and_then(|()| out.flush()).map_err(|error| Failure::output(&error))?;
     Ok(Exit::Success)
 }

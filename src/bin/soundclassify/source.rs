@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where audio comes from: files and addresses for `uridecodebin`, microphones by name or stable id.
 
-use std::path::Path;
+use std::{
+    io::{self, BufRead},
+    path::{Path, PathBuf},
+};
 
 use gst::{glib, prelude::*};
 
@@ -25,6 +28,12 @@ pub(crate) fn uri(input: &str) -> Result<String> {
     }
 }
 
+/// The path of a file or of an address that has one.
+pub(crate) fn path(input: &str) -> PathBuf {
+    let of_address = is_uri(input).then(|| glib::filename_from_uri(input).ok()).flatten();
+    of_address.map_or_else(|| PathBuf::from(input), |(path, _)| path)
+}
+
 /// A name that says which file it is in any text: the path, or its address when it is no Unicode.
 pub(crate) fn name(path: &Path) -> String {
     let address = || {
@@ -32,6 +41,26 @@ pub(crate) fn name(path: &Path) -> String {
         glib::filename_to_uri(absolute, None).ok().map(String::from)
     };
     path.to_str().map(str::to_owned).or_else(address).unwrap_or_else(|| path.to_string_lossy().into_owned())
+}
+
+/// The names in a list, one a line; they need be no Unicode.
+pub(crate) fn names(list: impl BufRead) -> impl Iterator<Item = io::Result<String>> {
+    let lines = list.split(b'\n').map(|line| {
+        let line = line?;
+        Ok(name(&listed(line.strip_suffix(b"\r").unwrap_or(&line))))
+    });
+    lines.filter(|name| !matches!(name, Ok(name) if name.trim().is_empty()))
+}
+
+#[cfg(unix)]
+fn listed(name: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    std::ffi::OsStr::from_bytes(name).into()
+}
+
+#[cfg(not(unix))]
+fn listed(name: &[u8]) -> PathBuf {
+    String::from_utf8_lossy(name).as_ref().into()
 }
 
 /// Whether the text is an address (`scheme://…`) and not a path.

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &LiveArgs, options: ElementOptions) -> Result<Exit> {
         return list_devices(args.form.json);
     }
     interrupt::install()?;
-    let lines = args.plain || args.form.form() != Form::Plain;
+    let lines = args.plain || args.time || args.form.events || args.form.form() != Form::Plain;
     if !lines && io::stdout().is_terminal() && io::stdin().is_terminal() {
         let keeper = Keeper::new(options.or("top-k", ["12"]).with("report", "all"))?;
         let (listener, sounds) = sound::listener(&keeper)?;
@@ -91,7 +91,7 @@ fn list_devices(json: bool) -> Result<Exit> {
         }
     }
     if devices.is_empty() {
-        eprintln!("soundclassify: no microphone found; run `soundclassify doctor`");
+        output::tell("soundclassify: no microphone found; run `soundclassify doctor`");
         return Ok(Exit::Failed);
     }
     Ok(Exit::Success)

@@ -2,7 +2,7 @@
 //! The terminal around the live view's state.
 
 use std::{
-    io,
+    io::{self, IsTerminal},
     sync::mpsc::Receiver,
     time::{Duration, Instant},
 };
@@ -46,8 +46,15 @@ pub(super) fn run(session: &Session, keeper: &Keeper, sounds: &Receiver<Sound>) 
     let mut view = View { state, session, sounds, ended: false };
     let mut terminal = ratatui::try_init().map_err(|error| terminal_failure(&error))?;
     let exit = view.show(&mut terminal);
-    ratatui::restore();
+    leave(terminal);
     exit
+}
+
+/// Gives the terminal back. One that is gone takes nothing, and what would show its cursor at last panics about that.
+fn leave(mut terminal: DefaultTerminal) {
+    if ratatui::try_restore().and_then(|()| terminal.show_cursor()).is_err() {
+        std::mem::forget(terminal);
+    }
 }
 
 struct View<'a> {
@@ -138,5 +145,9 @@ impl View<'_> {
 }
 
 fn terminal_failure(error: &io::Error) -> Failure {
+    if !io::stdin().is_terminal() {
+        // It was closed, and the signal that tells so is on its way.
+        return Failure::Interrupted;
+    }
     Failure::Failed(format!("terminal: {error}; `--plain` prints lines"))
 }

@@ -9,7 +9,7 @@ mod timeline;
 
 use std::path::Path;
 
-use gst::{glib, prelude::*};
+use gst::prelude::*;
 use gstsoundclassify::model::{Manifest, Model};
 
 use self::{
@@ -21,20 +21,22 @@ use crate::{
     exit::{Exit, Failure, Result},
     interrupt,
     keeper::Keeper,
-    options::{ElementOptions, readable},
+    options::{ElementOptions, in_force},
     output,
     picture::Format,
+    source,
 };
-
-/// Settings of a run that say nothing about what was heard.
-const UNTOLD: [&str; 4] = ["model", "stats", "post-messages", "report"];
 
 /// Reports on all inputs together; one that fails is named and left out.
 pub(crate) fn run(args: &ReportArgs, options: ElementOptions) -> Result<Exit> {
     interrupt::install()?;
     // A picture that can't be written is no reason to listen to hours of sound first; nor is a page.
     let picture = args.picture.as_deref().map(Format::of).transpose()?;
-    args.output.iter().chain(&args.picture).try_for_each(|path| output::check_folder(path))?;
+    args.output.as_deref().map_or(Ok(()), check_name)?;
+    for path in args.output.iter().chain(&args.picture) {
+        output::check_folder(path)?;
+        check_no_input(path, &args.inputs)?;
+    }
     let keeper = Keeper::new(options.or("top-k", ["1000"]).with("report", "all"))?;
     let model = Model::load(&keeper.settings().property::<String>("model"))?;
     let (recordings, exit) = recordings(args, &keeper, model.manifest())?;
@@ -50,13 +52,29 @@ pub(crate) fn run(args: &ReportArgs, options: ElementOptions) -> Result<Exit> {
     Ok(exit)
 }
 
+fn check_name(path: &Path) -> Result<()> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("html" | "htm") => Ok(()),
+        _ => Err(Failure::Usage(format!("-o {}: expected a name that ends in .html or .htm", path.display()))),
+    }
+}
+
+/// Refuses to write over a recording, by whatever name it is given.
+fn check_no_input(output: &Path, inputs: &[String]) -> Result<()> {
+    let Ok(output) = output.canonicalize() else { return Ok(()) };
+    match inputs.iter().find(|input| source::path(input).canonicalize().is_ok_and(|input| input == output)) {
+        Some(input) => Err(Failure::Usage(format!("{input}: is to be read and can't be written to"))),
+        None => Ok(()),
+    }
+}
+
 fn recordings(args: &ReportArgs, keeper: &Keeper, manifest: &Manifest) -> Result<(Vec<Recording>, Exit)> {
     let (mut recordings, mut exit) = (Vec::new(), Exit::Success);
     for input in &args.inputs {
         match gather::recording(input, keeper, &manifest.features, args.labels.into()) {
             Ok(recording) => recordings.push(recording),
             Err(Failure::Failed(why)) => {
-                eprintln!("soundclassify: {why}");
+                output::tell(format_args!("soundclassify: {why}"));
                 exit = Exit::Failed;
             }
             Err(failure) => return Err(failure),
@@ -78,20 +96,8 @@ fn write(path: &Path, args: &ReportArgs, recordings: &[Recording], keeper: &Keep
             licence: &manifest.licence,
             labels: manifest.labels.len(),
         },
-        settings: &settings(keeper.settings()),
+        settings: &in_force(keeper.settings()),
         recordings: tracks.collect::<Result<_>>()?,
     };
     std::fs::write(path, page.html()).map_err(|error| Failure::io("report", path, &error))
-}
-
-/// The element's own properties as they were in force.
-fn settings(element: &gst::Element) -> Vec<(String, String)> {
-    let own = element.type_();
-    element
-        .list_properties()
-        .iter()
-        .filter(|pspec| pspec.owner_type() == own && pspec.flags().contains(glib::ParamFlags::READWRITE))
-        .filter(|pspec| !UNTOLD.contains(&pspec.name()))
-        .map(|pspec| (pspec.name().to_owned(), readable(&element.property_value(pspec.name()))))
-        .collect()
 }

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     exit::{Failure, Result},
-    source::name,
+    source::{self, name},
 };
 
 /// Extensions of what people keep sound in.
@@ -95,17 +95,16 @@ fn walk(folder: &Path, all: bool, output: PathBuf) -> impl Iterator<Item = Entry
     })
 }
 
-fn lines(path: PathBuf, reader: impl BufRead + Send) -> impl Iterator<Item = Entry> + Send {
+fn lines(path: PathBuf, list: impl BufRead + Send) -> impl Iterator<Item = Entry> + Send {
     let mut broken = false;
-    let entries = reader.lines().map_while(move |line| match line {
+    source::names(list).map_while(move |name| match name {
         _ if broken => None,
-        Ok(line) => Some(Entry::File(line.trim_end_matches('\r').to_owned())),
+        Ok(name) => Some(Entry::File(name)),
         Err(error) => {
             broken = true;
             Some(Entry::Unreadable(path.display().to_string(), error.to_string()))
         }
-    });
-    entries.filter(|entry| !matches!(entry, Entry::File(name) if name.trim().is_empty()))
+    })
 }
 
 fn same(one: &Path, other: &Path) -> bool {
@@ -146,6 +145,16 @@ mod tests {
         assert_eq!(names(&[folder.path()], false), ["a.OGG", "b.wav", "c.mp3"]);
         assert_eq!(names(&[folder.path()], true).len(), 5);
         assert_eq!(names(&[&list, &folder.path().join("b.wav")], false), ["x.wav", "y y.wav", "b.wav"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_in_a_list_need_be_no_unicode() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("list.txt");
+        std::fs::write(&list, b"a.wav\nb \xff.wav\r\n \n\xe4.wav\nc.wav").unwrap();
+
+        assert_eq!(names(&[&list], false), ["a.wav", "b%20%FF.wav", "%E4.wav", "c.wav"]);
     }
 
     #[test]

@@ -8,8 +8,13 @@ pub(crate) mod summary;
 mod table;
 pub(crate) mod work;
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use gst::prelude::*;
+use gstsoundclassify::model::Model;
 use sha2::{Digest, Sha256};
 
 use self::{
@@ -24,7 +29,8 @@ use crate::{
     exit::{Exit, Failure, Result},
     interrupt,
     keeper::Keeper,
-    options::ElementOptions,
+    model_files::ModelFiles,
+    options::{ElementOptions, in_force},
 };
 
 /// Appends a row a file; goes on where an earlier run stopped.
@@ -35,14 +41,20 @@ pub(crate) fn run(args: &ScanArgs, options: ElementOptions) -> Result<Exit> {
         arguments.push("--events".to_owned());
     }
     let entries = list::entries(&args.inputs, args.all, &args.output)?;
-    let (table, done) = Table::open(&args.output, &fingerprint(&arguments), args.restart, args.retry_failed)?;
+    let kind = table::Kind::of(&args.output)?;
+    if args.events && kind == table::Kind::Csv {
+        return Err(Failure::Usage("--events needs a table that ends in .jsonl: a row of .csv has no room".to_owned()));
+    }
     // A model that can't be loaded is told once, and before any file.
-    drop(Keeper::new(options)?);
+    let keeper = Keeper::new(options)?;
+    let settings = fingerprint(&keeper, args.events)?;
+    drop(keeper);
+    let (table, done) = Table::open(&args.output, &settings, args.restart, args.retry_failed)?;
     let pool = Pool { jobs: Pool::jobs(args.jobs), arguments, timeout: Duration::from_secs(args.timeout.max(1)) };
     let mut scan = Scan { table, meter: Meter::new(args, &done), failed: done.failed };
-    let unreadable = Mutex::new(Vec::new());
-    let outcome = pool.run(fresh(entries, done, &unreadable), &mut |progress| scan.take(progress));
-    let unreadable = unreadable.into_inner().unwrap_or_default();
+    let unreadable = Unreadable::default();
+    let outcome = pool.run(fresh(entries, done, Arc::clone(&unreadable)), &mut |progress| scan.take(progress));
+    let unreadable = unreadable.lock().map(|mut list| std::mem::take(&mut *list)).unwrap_or_default();
     let outcome = outcome
         .and_then(|()| unreadable.into_iter().try_for_each(|(name, why)| scan.row(FileRecord::failed(&name, why))));
     scan.table.sync()?;
@@ -56,6 +68,9 @@ pub(crate) fn run(args: &ScanArgs, options: ElementOptions) -> Result<Exit> {
     scan.meter.finished(scan.failed, &args.output);
     Ok(if scan.failed > 0 { Exit::Failed } else { Exit::Success })
 }
+
+/// What can't be looked into, and why.
+type Unreadable = Arc<Mutex<Vec<(String, String)>>>;
 
 struct Scan {
     table: Table,
@@ -75,7 +90,7 @@ impl Scan {
     fn row(&mut self, record: FileRecord) -> Result<()> {
         if record.status == Status::Failed {
             self.failed += 1;
-            self.meter.complain(&record.file, record.error.as_deref().unwrap_or_default());
+            self.meter.complain(&record.complaint());
         }
         self.table.append(record)?;
         self.meter.file();
@@ -87,7 +102,7 @@ impl Scan {
 fn fresh(
     entries: impl Iterator<Item = Entry> + Send,
     mut done: Done,
-    unreadable: &Mutex<Vec<(String, String)>>,
+    unreadable: Unreadable,
 ) -> impl Iterator<Item = String> + Send {
     entries.filter_map(move |entry| match entry {
         Entry::File(name) => done.note(&name).then_some(name),
@@ -102,8 +117,24 @@ fn fresh(
     })
 }
 
-/// Eight hexadecimal digits that stand for the options.
-fn fingerprint(arguments: &[String]) -> String {
-    let digest = Sha256::digest(arguments.join("\n"));
-    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+/// Eight hexadecimal digits that stand for the model's files and for the options in force.
+fn fingerprint(keeper: &Keeper, events: bool) -> Result<String> {
+    let model = Model::load(&keeper.settings().property::<String>("model"))?;
+    let files = ModelFiles::of(model.manifest());
+    let mut hash = Sha256::new();
+    // Lengths keep the parts apart.
+    let mut part = |bytes: &[u8]| {
+        hash.update(bytes.len().to_le_bytes());
+        hash.update(bytes);
+    };
+    part(files.text()?.as_bytes());
+    for name in files.names()? {
+        part(&files.read(&name)?);
+    }
+    for (name, value) in in_force(keeper.settings()) {
+        part(name.as_bytes());
+        part(value.as_bytes());
+    }
+    part(&[events.into()]);
+    Ok(hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect())
 }

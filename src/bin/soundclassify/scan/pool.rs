@@ -49,17 +49,16 @@ impl Pool {
     /// Works off all files; `on_progress` is called on this thread.
     pub(crate) fn run(
         &self,
-        files: impl Iterator<Item = String> + Send,
+        files: impl Iterator<Item = String> + Send + 'static,
         on_progress: &mut dyn FnMut(Progress) -> Result<()>,
     ) -> Result<()> {
         let stop = AtomicBool::new(false);
-        let files = Mutex::new(files);
-        let next = || files.lock().ok().and_then(|mut files| files.next());
+        let files = Mutex::new(ahead(files, self.jobs));
         std::thread::scope(|scope| {
             let (sender, replies) = mpsc::sync_channel(4 * self.jobs);
             for _ in 0..self.jobs {
-                let (sender, next, stop) = (sender.clone(), &next, &stop);
-                scope.spawn(move || self.slot(next, stop, &|progress| sender.send(progress).is_ok()));
+                let (sender, files, stop) = (sender.clone(), &files, &stop);
+                scope.spawn(move || self.slot(files, stop, &|progress| sender.send(progress).is_ok()));
             }
             drop(sender);
             let outcome = collect(&replies, on_progress);
@@ -71,10 +70,9 @@ impl Pool {
     }
 
     /// One worker after another, for as long as there are files.
-    fn slot(&self, next: &dyn Fn() -> Option<String>, stop: &AtomicBool, tell: &dyn Fn(Result<Progress>) -> bool) {
+    fn slot(&self, files: &Mutex<Receiver<String>>, stop: &AtomicBool, tell: &dyn Fn(Result<Progress>) -> bool) {
         let mut worker = None;
-        while !stop.load(Ordering::SeqCst) {
-            let Some(file) = next() else { return };
+        while let Some(file) = next(files, stop) {
             let current = match worker.take().map_or_else(|| Worker::start(&self.arguments), Ok) {
                 Ok(current) => current,
                 Err(error) => {
@@ -91,6 +89,34 @@ impl Pool {
             {
                 return;
             }
+        }
+    }
+}
+
+/// The files, fetched by a thread of its own: nothing can wake it from a terminal or a pipe where no names come.
+fn ahead(files: impl Iterator<Item = String> + Send + 'static, count: usize) -> Receiver<String> {
+    let (sender, names) = mpsc::sync_channel(count);
+    std::thread::spawn(move || {
+        for file in files {
+            if sender.send(file).is_err() {
+                return;
+            }
+        }
+    });
+    names
+}
+
+/// The next file; none after the last or when all is to stop.
+fn next(files: &Mutex<Receiver<String>>, stop: &AtomicBool) -> Option<String> {
+    loop {
+        let files = files.lock().ok()?;
+        if stop.load(Ordering::SeqCst) {
+            return None;
+        }
+        match files.recv_timeout(GLANCE) {
+            Ok(file) => return Some(file),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return None,
         }
     }
 }

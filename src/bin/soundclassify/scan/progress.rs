@@ -9,7 +9,7 @@ use std::{
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{list, table::Done};
-use crate::args::ScanArgs;
+use crate::{args::ScanArgs, output};
 
 /// Files done, hours of sound a second, time left.
 pub(super) struct Meter {
@@ -54,17 +54,15 @@ impl Meter {
     }
 
     /// A file failed.
-    pub(super) fn complain(&self, file: &str, why: &str) {
-        // Most reasons start with the file's name.
-        let text = if why.starts_with(file) { why.to_owned() } else { format!("{file}: {why}") };
-        self.bar.suspend(|| eprintln!("soundclassify: {text}"));
+    pub(super) fn complain(&self, text: &str) {
+        self.bar.suspend(|| output::tell(format_args!("soundclassify: {text}")));
     }
 
     /// The user stopped the scan.
     pub(super) fn stopped(&self) {
         self.bar.finish_and_clear();
         if !self.quiet {
-            eprintln!("stopped after {} files; the same command goes on from here", self.files);
+            output::tell(format_args!("stopped after {} files; the same command goes on from here", self.files));
         }
     }
 
@@ -74,7 +72,7 @@ impl Meter {
         if !self.quiet {
             let time = HumanDuration(self.start.elapsed());
             let (files, speed, output) = (self.files, self.speed(), output.display());
-            eprintln!("{files} files in {time}, {speed}; {failed} in the table failed; see {output}");
+            output::tell(format_args!("{files} files in {time}, {speed}; {failed} in the table failed; see {output}"));
         }
     }
 

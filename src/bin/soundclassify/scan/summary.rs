@@ -39,7 +39,7 @@ pub(crate) struct FileRecord {
     /// Name of the model.
     #[serde(default)]
     pub(crate) model: String,
-    /// Fingerprint of the options: rows of one table have the same.
+    /// Fingerprint of model and options: rows of one table have the same.
     #[serde(default)]
     pub(crate) settings: String,
 }
@@ -92,6 +92,12 @@ impl FileRecord {
     /// A file that could not be classified.
     pub(crate) fn failed(file: &str, error: String) -> Self {
         Self { status: Status::Failed, error: Some(error), ..Summary::default().finish(file, 0) }
+    }
+
+    /// Why it was not classified, with its name, from which most reasons start anyway.
+    pub(crate) fn complaint(&self) -> String {
+        let why = self.error.as_deref().unwrap_or_default();
+        if why.starts_with(&self.file) { why.to_owned() } else { format!("{}: {why}", self.file) }
     }
 }
 

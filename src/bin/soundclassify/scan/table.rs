@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use super::summary::{FileRecord, Status};
 use crate::{
@@ -23,12 +23,16 @@ use crate::{
 const HEADER: [&str; 12] = [
     "file", "status", "error", "duration", "windows", "label", "index", "share", "peak", "labels", "model", "settings",
 ];
+/// How every line of JSON begins.
+const ROW_START: &[u8] = br#"{"file":""#;
 /// What a power cut may cost: rows of this much time, which are then classified again.
 const SYNC_INTERVAL: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
+    /// An object a line.
     Jsonl,
+    /// A row a file.
     Csv,
 }
 
@@ -72,9 +76,9 @@ pub(super) struct Table {
 impl Table {
     /// Opens or makes the table and reads what is done. A torn last row is cut off.
     ///
-    /// `settings`: fingerprint of the options, which must be that of the rows that are there.
+    /// `settings`: fingerprint of model and options, which must be that of the rows that are there.
     pub(super) fn open(path: &Path, settings: &str, restart: bool, retry_failed: bool) -> Result<(Self, Done)> {
-        let kind = kind(path)?;
+        let kind = Kind::of(path)?;
         let io = |error: std::io::Error| Failure::io("table", path, &error);
         let file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(io)?;
         file.try_lock()
@@ -88,7 +92,7 @@ impl Table {
         table.repair(&mut |row| {
             if row.settings != settings {
                 return Err(Failure::Usage(format!(
-                    "{}: its rows were made with other options; give the same ones, another -o, or --restart",
+                    "{}: its rows were made with another model or other options; give the same, another -o, or --restart",
                     path.display()
                 )));
             }
@@ -165,11 +169,14 @@ impl Table {
     }
 }
 
-fn kind(path: &Path) -> Result<Kind> {
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("jsonl" | "ndjson") => Ok(Kind::Jsonl),
-        Some("csv") => Ok(Kind::Csv),
-        _ => Err(Failure::Usage(format!("-o {}: expected a name that ends in .jsonl or .csv", path.display()))),
+impl Kind {
+    /// The kind that the name means.
+    pub(super) fn of(path: &Path) -> Result<Self> {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("jsonl" | "ndjson") => Ok(Self::Jsonl),
+            Some("csv") => Ok(Self::Csv),
+            _ => Err(Failure::Usage(format!("-o {}: expected a name that ends in .jsonl or .csv", path.display()))),
+        }
     }
 }
 
@@ -184,12 +191,22 @@ fn whole_lines(file: &File, path: &Path, on_row: OnRow<'_>) -> Result<u64> {
         let length = reader.read_until(b'\n', &mut line).map_err(|error| Failure::io("table", path, &error))?;
         // A power cut may leave zeros where a row was to be.
         if length == 0 || line.last() != Some(&b'\n') || line.contains(&0) {
+            if whole == 0 && !is_torn_row(&line) {
+                return Err(foreign(path, number));
+            }
             break;
         }
         on_row(serde_json::from_slice(&line).map_err(|_| foreign(path, number))?)?;
         whole += length as u64;
     }
     Ok(whole)
+}
+
+/// Whether a line without its end may be the first that a scan wrote. One that is whole JSON would be told by its end.
+fn is_torn_row(line: &[u8]) -> bool {
+    let begun = line.len().min(ROW_START.len());
+    line[..begun] == ROW_START[..begun]
+        && (serde_json::from_slice::<IgnoredAny>(line).is_err() || serde_json::from_slice::<Row>(line).is_ok())
 }
 
 fn whole_csv(file: &File, path: &Path, on_row: OnRow<'_>) -> Result<u64> {
@@ -217,7 +234,19 @@ fn whole_csv(file: &File, path: &Path, on_row: OnRow<'_>) -> Result<u64> {
         whole = end;
         std::mem::swap(&mut record, &mut next);
     }
+    if whole == 0 && !is_torn_header(file).map_err(|error| Failure::io("table", path, &error))? {
+        return Err(foreign(path, 1));
+    }
     Ok(whole)
+}
+
+/// Whether the file is the beginning of a header and nothing else.
+fn is_torn_header(mut file: &File) -> std::io::Result<bool> {
+    let header = HEADER.join(",");
+    let mut start = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.take(header.len() as u64 + 1).read_to_end(&mut start)?;
+    Ok(header.as_bytes().starts_with(&start))
 }
 
 fn last_byte(mut file: &File) -> std::io::Result<Option<u8>> {
@@ -349,14 +378,27 @@ mod tests {
     #[test]
     fn a_foreign_file_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["notes.jsonl", "notes.csv"] {
+        for (name, notes) in [
+            ("notes.jsonl", "my notes\nmore notes\n"),
+            ("notes.csv", "my notes\nmore notes\n"),
+            ("torn.jsonl", "my precious notes"),
+            ("document.jsonl", "{\"notes\": [1, 2]}"),
+            ("near.jsonl", "{\"file\":\"a.wav\",\"mine\":1}"),
+            ("zeros.jsonl", "\0\0\0"),
+            ("one.csv", "name,grade,remark\n"),
+            ("torn.csv", "name,grade"),
+            ("near.csv", "file,status,remark\n"),
+            ("quoted.csv", "\"my notes\nmore notes\n"),
+            ("blank.csv", "\n\n"),
+        ] {
             let path = folder.path().join(name);
-            std::fs::write(&path, "my notes\nmore notes\n").unwrap();
+            std::fs::write(&path, notes).unwrap();
 
-            let error = Table::open(&path, "s", false, false).err().unwrap().to_string();
+            let error = Table::open(&path, "s", false, false).map(|_| name).unwrap_err();
 
-            assert!(error.contains("line 1") && error.contains("--restart"), "{error}");
-            assert_eq!(std::fs::read_to_string(&path).unwrap(), "my notes\nmore notes\n");
+            let (failed, error) = (matches!(error, Failure::Failed(_)), error.to_string());
+            assert!(failed && error.contains("line 1") && error.contains("--restart"), "{name}: {error}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), notes, "{name}");
         }
     }
 

@@ -69,7 +69,7 @@ fn names() -> mpsc::IntoIter<String> {
         }
         drop(sender);
         std::thread::sleep(LAST_SECOND);
-        std::process::exit(0);
+        interrupt::at_once(0);
     });
     names.into_iter()
 }

@@ -3,62 +3,45 @@
 
 use std::path::{Path, PathBuf};
 
-use gstsoundclassify::model::{Manifest, builtin};
+use gstsoundclassify::model::Manifest;
 use toml_edit::{DocumentMut, InlineTable, Item, Table, value};
 
 use super::Tuned;
-use crate::exit::{Failure, Result};
+use crate::{
+    exit::{Failure, Result},
+    model_files::ModelFiles,
+};
+
+/// Refuses a place where files of the same names and another content are: the copy would name those.
+pub(super) fn check(path: &Path, manifest: &Manifest) -> Result<()> {
+    for (target, bytes) in copies(path, manifest)? {
+        if target.exists() {
+            let there = std::fs::read(&target).map_err(|error| Failure::io("copy", &target, &error))?;
+            if there != bytes {
+                let (path, target) = (path.display(), target.display());
+                return Err(Failure::Usage(format!("-o {path}: beside it, {target} is of another model")));
+            }
+        }
+    }
+    Ok(())
+}
 
 /// Writes the copy, and beside it what it names unless that is there.
 pub(super) fn write(path: &Path, manifest: &Manifest, tuned: &[Tuned]) -> Result<()> {
-    let original = Original::of(manifest)?;
-    let mut document: DocumentMut =
-        original.text()?.parse().map_err(|error| Failure::Failed(format!("{}: {error}", manifest.path.display())))?;
+    check(path, manifest)?;
+    let mut document = ModelFiles::of(manifest).document()?;
     put(&mut document, tuned);
-    let folder = path.parent().unwrap_or(Path::new(""));
-    for name in named(&document) {
-        let target = folder.join(&name);
-        if !target.exists() {
-            let bytes = original.file(&name)?;
-            std::fs::write(&target, bytes).map_err(|error| Failure::io("copy", &target, &error))?;
-        }
+    for (target, bytes) in copies(path, manifest)?.into_iter().filter(|(target, _)| !target.exists()) {
+        std::fs::write(&target, bytes).map_err(|error| Failure::io("copy", &target, &error))?;
     }
     std::fs::write(path, document.to_string()).map_err(|error| Failure::io("manifest", path, &error))
 }
 
-/// Where the manifest came from.
-enum Original {
-    Disk { manifest: PathBuf },
-    Program(&'static builtin::Files),
-}
-
-impl Original {
-    fn of(manifest: &Manifest) -> Result<Self> {
-        match builtin::find(&manifest.name).filter(|_| !manifest.path.exists()) {
-            Some(files) => Ok(Self::Program(files)),
-            None => Ok(Self::Disk { manifest: manifest.path.clone() }),
-        }
-    }
-
-    fn text(&self) -> Result<String> {
-        match self {
-            Self::Program(files) => Ok(files.manifest.to_owned()),
-            Self::Disk { manifest } => {
-                std::fs::read_to_string(manifest).map_err(|error| Failure::io("manifest", manifest, &error))
-            }
-        }
-    }
-
-    fn file(&self, name: &str) -> Result<Vec<u8>> {
-        match self {
-            Self::Program(files) if name.ends_with(".onnx") => Ok(files.onnx.to_vec()),
-            Self::Program(files) => Ok(files.labels.as_bytes().to_vec()),
-            Self::Disk { manifest } => {
-                let path = manifest.with_file_name(name);
-                std::fs::read(&path).map_err(|error| Failure::io("copy", &path, &error))
-            }
-        }
-    }
+/// What the manifest names, and where it stands beside the copy.
+fn copies(path: &Path, manifest: &Manifest) -> Result<Vec<(PathBuf, Vec<u8>)>> {
+    let files = ModelFiles::of(manifest);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    files.names()?.iter().map(|name| Ok((folder.join(name), files.read(name)?))).collect()
 }
 
 /// Labels that were not tuned keep their thresholds.
@@ -71,13 +54,6 @@ fn put(document: &mut DocumentMut, tuned: &[Tuned]) {
             thresholds.insert(label, value(choice.threshold));
         }
     }
-}
-
-/// The files that a manifest names.
-fn named(document: &DocumentMut) -> Vec<String> {
-    let labels = document.get("labels").and_then(Item::as_table_like);
-    let label_file = labels.and_then(|labels| labels.get("file").or_else(|| labels.get("csv")));
-    [document.get("onnx"), label_file].into_iter().flatten().filter_map(Item::as_str).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -114,12 +90,5 @@ mod tests {
             let thresholds = &document["defaults"]["thresholds"];
             assert_eq!((thresholds["Meow"].as_float(), thresholds["Bark"].as_float()), (Some(0.3), Some(0.6)));
         }
-    }
-
-    #[test]
-    fn the_files_beside_a_manifest_are_those_it_names() {
-        let document: DocumentMut = "onnx = \"a.onnx\"\n[labels]\nfile = \"a.txt\"\n".parse().unwrap();
-
-        assert_eq!(named(&document), ["a.onnx", "a.txt"]);
     }
 }

@@ -67,6 +67,7 @@ pub(crate) fn run(args: &TuneArgs, options: ElementOptions) -> Result<Exit> {
     let keeper = Keeper::new(options.clone())?;
     let model = Model::load(&keeper.settings().property::<String>("model"))?;
     drop(keeper);
+    args.output.as_deref().map_or(Ok(()), |path| manifest::check(path, model.manifest()))?;
     let truth = table::read(&args.table)?;
     check_labels(&truth, &model.manifest().labels)?;
     let pool = Pool { jobs: Pool::jobs(args.jobs), arguments: options.arguments(), timeout: TIMEOUT };
@@ -96,7 +97,9 @@ fn check_labels(truth: &Truth, known: &[String]) -> Result<()> {
     }
     if !unknown.is_empty() {
         let list = unknown.join(", ");
-        eprintln!("soundclassify: warning: labels that the model does not know count as something else: {list}");
+        output::tell(format_args!(
+            "soundclassify: warning: labels that the model does not know count as something else: {list}"
+        ));
     }
     Ok(())
 }
@@ -104,13 +107,14 @@ fn check_labels(truth: &Truth, known: &[String]) -> Result<()> {
 fn classify(pool: &Pool, truth: &Truth) -> Result<(Vec<FileRecord>, Exit)> {
     let bar = ProgressBar::new(truth.len() as u64);
     let (mut records, mut exit) = (Vec::new(), Exit::Success);
-    pool.run(truth.keys().cloned(), &mut |progress| {
+    let files: Vec<_> = truth.keys().cloned().collect();
+    pool.run(files.into_iter(), &mut |progress| {
         if let Progress::Done(record) = progress {
             bar.inc(1);
             if record.status == Status::Failed {
                 exit = Exit::Failed;
-                let why = record.error.as_deref().unwrap_or_default();
-                bar.suspend(|| eprintln!("soundclassify: {}: {why}; left out", record.file));
+                let why = record.complaint();
+                bar.suspend(|| output::tell(format_args!("soundclassify: {why}; left out")));
             } else {
                 records.push(record);
             }
