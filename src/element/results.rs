@@ -114,15 +114,16 @@ impl Results {
     }
 
     /// What becomes of the next window; a model that failed rests for a while, and one that hangs gets a single window
-    /// then.
-    pub(super) fn admit(&self, silent: bool) -> Kind {
+    /// then, unless it is `busy` with one of this stream already.
+    pub(super) fn admit(&self, silent: bool, busy: impl FnOnce() -> bool) -> Kind {
         let mut inner = self.lock();
         inner.stats.windows += 1;
         inner.stats.gated += u64::from(silent);
         if silent {
             return Kind::Silence;
         }
-        if inner.health.retry.is_some_and(|retry| Instant::now() < retry) {
+        let rests = inner.health.retry.is_some_and(|retry| Instant::now() < retry);
+        if rests || (inner.health.stalled && busy()) {
             inner.stats.errors += 1;
             return Kind::Missed;
         }
@@ -132,13 +133,13 @@ impl Results {
         Kind::Window
     }
 
-    /// The next in the stream.
+    /// The next in the stream. It waits for no window of a model that hangs.
     pub(super) fn expect(&self, pending: Pending) {
         let mut inner = self.lock();
+        if inner.health.stalled {
+            inner.stats.errors += inner.queue.miss_windows();
+        }
         if pending.is_switch() {
-            if inner.health.stalled {
-                inner.stats.errors += inner.queue.forget_windows();
-            }
             inner.health = Health::default();
         }
         inner.queue.push(pending);
@@ -148,6 +149,10 @@ impl Results {
     /// A window was taken out of the engine's queue before it ran. Leaves a QoS message to post, at most one a second.
     pub(super) fn dropped(&self, ticket: u64) {
         let mut inner = self.lock();
+        // One that was missed is decided on already.
+        if !inner.queue.awaits(ticket) {
+            return;
+        }
         let Some(window) = inner.queue.remove(ticket).and_then(|pending| pending.time()) else { return };
         inner.stats.dropped += 1;
         if inner.qos.is_none_or(|last| last.elapsed() >= QOS_INTERVAL) {

@@ -205,3 +205,32 @@ fn audio_waits_for_a_hanging_model_once_and_then_goes_on() {
     assert!(rig.count("errors") > 100);
     rig.element.set_state(gst::State::Null).unwrap();
 }
+
+/// Longer than a model rests.
+const REST: Duration = Duration::from_millis(5200);
+
+#[test]
+fn nothing_piles_up_behind_a_window_that_hangs() {
+    let model = TestModel::new("hangs");
+    let mut rig = Rig::plain(&model);
+    rig.push(&loud(RATE), None);
+    std::thread::sleep(REST);
+    rig.push_in(&loud(10 * RATE), &[800]);
+    assert!(rig.count("errors") > 100);
+    assert!(rig.stats().get::<u32>("pending").unwrap() <= 1, "{}", rig.stats());
+}
+
+#[test]
+fn nothing_piles_up_behind_a_window_of_another_stream_that_hangs() {
+    let model = TestModel::new("hangs");
+    let mut hanging = Rig::with(&model, |element| element.set_property_from_str("sync", "never"));
+    hanging.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    hanging.push(&loud(RATE), None);
+    std::thread::sleep(Duration::from_millis(200));
+    let mut rig = Rig::plain(&model);
+    rig.push(&loud(RATE), None);
+    std::thread::sleep(REST);
+    rig.push_in(&loud(10 * RATE), &[800]);
+    assert!(rig.count("errors") > 100);
+    assert!(rig.stats().get::<u32>("pending").unwrap() <= 1, "{}", rig.stats());
+}
