@@ -39,6 +39,17 @@ pub(super) enum Waited {
     Interrupted,
     /// The model gave no reply for too long.
     Stalled,
+    /// The time is over; the model works, but more was left than it could do.
+    Late,
+}
+
+/// How long a wait may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Patience {
+    /// At least this from one reply to the next: longer for a model known to be slow.
+    PerReply(Duration),
+    /// This in all.
+    InAll(Duration),
 }
 
 /// What is shared between the streaming thread, the engine's thread and the application's. Whatever is to be told goes
@@ -215,11 +226,12 @@ impl Results {
         self.changed.notify_all();
     }
 
-    /// Waits until everything before `ticket` is told, but gives up after `patience` without any reply. Nobody waits
-    /// for a model that hangs already.
-    pub(super) fn wait(&self, ticket: u64, patience: Duration) -> Waited {
+    /// Waits until everything before `ticket` is told, but not longer than `patience`. Nobody waits for a model that
+    /// hangs already.
+    pub(super) fn wait(&self, ticket: u64, patience: Patience) -> Waited {
+        let longest = self.longest_wait(patience);
         let mut inner = self.lock();
-        let (mut left, mut front) = (patience, None);
+        let (mut left, mut front, classified) = (longest, inner.queue.front(), inner.stats.classified);
         loop {
             let next = inner.queue.front();
             if inner.interrupted {
@@ -228,12 +240,13 @@ impl Results {
             if inner.health.stalled || next.is_none_or(|next| next >= ticket) {
                 return Waited::Told;
             }
-            if next != front {
+            if next != front && matches!(patience, Patience::PerReply(_)) {
                 front = next;
-                left = patience;
+                left = longest;
             }
             if left.is_zero() {
-                return Waited::Stalled;
+                let works = matches!(patience, Patience::InAll(_)) && inner.stats.classified > classified;
+                return if works { Waited::Late } else { Waited::Stalled };
             }
             // In slices: while the whole process is stopped, or the machine sleeps, the model can't answer either.
             let (slice, begun) = (left.min(SLICE), Instant::now());
@@ -313,9 +326,12 @@ impl Results {
         inner.stats.to_structure(inner.queue.windows())
     }
 
-    /// How long a run of this model may take before it counts as hanging: generous for models known to be slow.
-    pub(super) fn patience(&self, least: Duration) -> Duration {
-        least.max(self.lock().stats.longest_run() * 4)
+    /// How long a wait may take without any reply.
+    pub(super) fn longest_wait(&self, patience: Patience) -> Duration {
+        match patience {
+            Patience::PerReply(least) => least.max(self.lock().stats.longest_run() * 4),
+            Patience::InAll(most) => most,
+        }
     }
 
     /// A reply came. Runs on the engine's thread.

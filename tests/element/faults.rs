@@ -154,6 +154,26 @@ fn hanging_model_does_not_hold_up_the_end() {
 }
 
 #[test]
+fn slow_model_does_not_hold_up_the_end() {
+    let model = TestModel::new("slow-1");
+    let mut rig = Rig::with(&model, |element| {
+        element.set_property_from_str("sync", "never");
+        element.set_property("max-pending", 1000u32);
+    });
+    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    rig.push(&loud(60 * RATE), None);
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(rig.count("dropped"), 0);
+    let begun = Instant::now();
+    rig.eos();
+    assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+    assert!(rig.count("classified") > 0 && rig.count("dropped") > 0, "{}", rig.stats());
+    let told = rig.count("classified") + rig.count("dropped") + rig.count("errors");
+    assert_eq!(rig.count("windows"), told, "{}", rig.stats());
+    assert_eq!(rig.warnings(), [""; 0]);
+}
+
+#[test]
 fn flush_frees_a_streaming_thread_that_waits_for_a_hanging_model() {
     let model = TestModel::new("hangs");
     let mut rig = Rig::plain(&model);
