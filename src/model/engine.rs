@@ -68,7 +68,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 type Key = ([u8; 32], EngineOptions);
 
-static ENGINES: LazyLock<Registry<Key, Engine>> = LazyLock::new(Registry::new);
+static ENGINES: LazyLock<Registry<Key, Engine, Error>> = LazyLock::new(Registry::new);
 
 impl Engine {
     /// The process's engine for this model content and these options, made or shared. Making it finds ONNX Runtime,
@@ -76,7 +76,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Runtime`] without ONNX Runtime, [`Error::Provider`] without the execution provider,
-    /// [`Error::Model`] when the network can't be loaded or doesn't fit its manifest.
+    /// [`Error::Model`] when the network can't be loaded or doesn't fit its manifest. Who waited for another's attempt shares its error.
     pub fn shared(model: &Model, options: &EngineOptions) -> Result<Arc<Self>> {
         let make = || {
             let (model, options) = (model.clone(), *options);
