@@ -64,6 +64,17 @@ def main():
                    helper.make_node("Add", ["own", "mean"], ["logits"])],
          [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", CLASSES])],
          [constant("weights", WEIGHTS)])
+    # The same, by a ten-thousandth.
+    save("mixes-little", [*linear_nodes(target="own"), helper.make_node("ReduceMean", ["own"], ["mean"], axes=[0]),
+                          helper.make_node("Mul", ["mean", "part"], ["little"]),
+                          helper.make_node("Add", ["own", "little"], ["logits"])],
+         [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", CLASSES])],
+         [constant("weights", WEIGHTS), constant("part", 1e-4)])
+    # Mixes the last window of a batch into all others.
+    save("mixes-last", [*linear_nodes(target="own"), helper.make_node("Gather", ["own", "end"], ["last"], axis=0),
+                        helper.make_node("Mean", ["own", "last"], ["logits"])],
+         [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", CLASSES])],
+         [constant("weights", WEIGHTS), constant("end", [-1], np.int64)])
     # [mels, frames] without a batch axis.
     save("no-batch", [helper.make_node("Reshape", ["input", "one"], ["flat"]),
                       helper.make_node("MatMul", ["flat", "weights"], ["logits"])],
