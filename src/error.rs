@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Everything that can go wrong outside of GStreamer.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 /// An error of the front end, the model or the decision; its text names the file, the expected, the
 /// found and the remedy.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A file is absent.
@@ -26,7 +26,7 @@ pub enum Error {
         /// Path that was tried.
         path: PathBuf,
         /// The operating system's answer.
-        source: std::io::Error,
+        source: Arc<std::io::Error>,
     },
     /// The manifest, or a file that it names, says something that can't be.
     #[error("{}: {key}: expected {expected}, found {found}", path.display())]

@@ -145,10 +145,17 @@ fn every_batch_gives_the_same_scores() {
 #[test]
 fn a_batch_axis_that_only_seems_free_is_found_out() {
     let windows: Vec<_> = (0..50).map(window).collect();
-    for onnx in ["linear-pretends.onnx", "mixes.onnx"] {
+    for onnx in ["linear-pretends.onnx", "mixes.onnx", "mixes-little.onnx", "mixes-last.onnx"] {
         let (scores, most) = run(&engine(onnx), &windows);
         assert_eq!(most, 1, "{onnx}");
         assert!(scores.iter().all(Result::is_ok));
+    }
+}
+
+#[test]
+fn built_in_models_take_batches() {
+    for name in ["default", "small"] {
+        assert_eq!(load_network(&Model::load(name).unwrap(), CPU).unwrap().max_batch(), 16, "{name}");
     }
 }
 

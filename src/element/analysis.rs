@@ -283,7 +283,8 @@ impl Dispatch {
             due: Instant::now(),
         };
         self.has_windows = true;
-        let kind = self.results.admit(self.gate.silences(|| window.rms()));
+        let busy = || !self.batch.is_empty() || self.stream.pending() > 0;
+        let kind = self.results.admit(self.gate.silences(|| window.rms()), busy);
         let ticket = self.ticket;
         self.expect(|ticket| Pending::window(ticket, time, kind));
         if kind == Kind::Window {

@@ -26,13 +26,13 @@ use super::choices::Sync;
 use super::clock::Continuity;
 use super::loader::{Loaded, Loader, Prepared};
 use super::properties::PROPERTIES;
-use super::results::{Results, Waited};
+use super::results::{Patience, Results, Waited};
 use super::settings::{Effect, Settings};
 
 /// Without any reply for this long, the streaming thread goes on without results.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// The same at the end of a stream that is not waited for, such as a live one.
-const PATIENCE_AT_END: Duration = Duration::from_millis(900);
+const PATIENCE: Patience = Patience::PerReply(Duration::from_secs(10));
+/// The whole wait at the end of a stream that is not waited for, such as a live one.
+const PATIENCE_AT_END: Patience = Patience::InAll(Duration::from_millis(900));
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> =
     LazyLock::new(|| gst::DebugCategory::new("soundclassify", gst::DebugColorFlags::empty(), Some("Sound classifier")));
@@ -378,7 +378,7 @@ impl SoundClassify {
 
     // One step of analysis, what it asks to post, and the wait for its results. Audio goes on, whatever happens here.
     // `false` when a flush or a state change wants the thread back.
-    fn analyse(&self, patience: Duration, step: impl FnOnce(&mut Analysis) -> After) -> bool {
+    fn analyse(&self, patience: Patience, step: impl FnOnce(&mut Analysis) -> After) -> bool {
         let stepped = catch_unwind(AssertUnwindSafe(|| {
             lock(&self.state).as_mut().map(|state| (step(&mut state.analysis), state.analysis.results()))
         }));
@@ -386,7 +386,7 @@ impl SoundClassify {
         self.results().is_none_or(|results| !results.is_interrupted())
     }
 
-    fn follow(&self, stepped: std::thread::Result<Option<(After, Arc<Results>)>>, patience: Duration) {
+    fn follow(&self, stepped: std::thread::Result<Option<(After, Arc<Results>)>>, patience: Patience) {
         match stepped {
             Ok(None) => {}
             Ok(Some((after, results))) => {
@@ -399,19 +399,25 @@ impl SoundClassify {
         }
     }
 
-    fn wait(&self, results: &Results, ticket: u64, patience: Duration) {
-        let patience = results.patience(patience);
-        if results.wait(ticket, patience) == Waited::Stalled {
-            let stream = lock(&self.state).as_ref().map(|state| state.analysis.stream());
-            results.give_up();
-            // The window that runs stays: its late answer would tell that the model works after all.
-            while stream.as_ref().is_some_and(|stream| stream.drop_oldest().is_some()) {}
-            gst::element_imp_warning!(
-                self,
-                gst::LibraryError::Failed,
-                ("the model gave no result within {patience:?}; windows that waited for it are lost"),
-                ["audio goes on; the model is tried again later"]
-            );
+    fn wait(&self, results: &Results, ticket: u64, patience: Patience) {
+        let waited = results.wait(ticket, patience);
+        // The window that runs stays: its late answer would tell that the model works after all.
+        match waited {
+            Waited::Told | Waited::Interrupted => {}
+            Waited::Late => self.take_waiting(|ticket| results.dropped(ticket)),
+            Waited::Stalled => {
+                results.give_up();
+                self.take_waiting(|_| {});
+                self.warn_of_stall(results.longest_wait(patience));
+            }
+        }
+    }
+
+    // Takes out all windows that wait for the model.
+    fn take_waiting(&self, taken: impl FnMut(u64)) {
+        let stream = lock(&self.state).as_ref().map(|state| state.analysis.stream());
+        if let Some(stream) = stream {
+            std::iter::from_fn(|| stream.drop_oldest()).for_each(taken);
         }
     }
 

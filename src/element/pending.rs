@@ -144,6 +144,18 @@ impl Queue {
         }
     }
 
+    /// All windows without an answer are missed; gives their number.
+    pub(super) fn miss_windows(&mut self) -> u64 {
+        let mut missed = 0;
+        for pending in self.entries.iter_mut().filter(|pending| pending.is_unanswered()) {
+            if let Entry::Window { answer, .. } = &mut pending.entry {
+                *answer = Some(Answer::Missed);
+                missed += 1;
+            }
+        }
+        missed
+    }
+
     /// The next that can be decided on, and its ticket.
     pub(super) fn next(&mut self) -> Option<(u64, Step)> {
         let pending = self.entries.iter_mut().find(|pending| !pending.decided)?;
@@ -224,6 +236,17 @@ mod tests {
         queue.answer(2, Answer::Scores(vec![1.0]), Duration::ZERO);
         assert_eq!(decided(&mut queue), [0, 1, 2]);
         assert!(!queue.awaits(0));
+    }
+
+    #[test]
+    fn missed_windows_hold_up_nothing() {
+        let mut queue = Queue::default();
+        queue.push(window(0, Kind::Window));
+        queue.push(window(1, Kind::Silence));
+        queue.push(window(2, Kind::Window));
+        assert_eq!(queue.miss_windows(), 2);
+        assert_eq!(decided(&mut queue), [0, 1, 2]);
+        assert_eq!(queue.miss_windows(), 0);
     }
 
     #[test]

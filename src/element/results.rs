@@ -39,6 +39,17 @@ pub(super) enum Waited {
     Interrupted,
     /// The model gave no reply for too long.
     Stalled,
+    /// The time is over; the model works, but more was left than it could do.
+    Late,
+}
+
+/// How long a wait may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Patience {
+    /// At least this from one reply to the next: longer for a model known to be slow.
+    PerReply(Duration),
+    /// This in all.
+    InAll(Duration),
 }
 
 /// What is shared between the streaming thread, the engine's thread and the application's. Whatever is to be told goes
@@ -114,15 +125,16 @@ impl Results {
     }
 
     /// What becomes of the next window; a model that failed rests for a while, and one that hangs gets a single window
-    /// then.
-    pub(super) fn admit(&self, silent: bool) -> Kind {
+    /// then, unless it is `busy` with one of this stream already.
+    pub(super) fn admit(&self, silent: bool, busy: impl FnOnce() -> bool) -> Kind {
         let mut inner = self.lock();
         inner.stats.windows += 1;
         inner.stats.gated += u64::from(silent);
         if silent {
             return Kind::Silence;
         }
-        if inner.health.retry.is_some_and(|retry| Instant::now() < retry) {
+        let rests = inner.health.retry.is_some_and(|retry| Instant::now() < retry);
+        if rests || (inner.health.stalled && busy()) {
             inner.stats.errors += 1;
             return Kind::Missed;
         }
@@ -132,13 +144,13 @@ impl Results {
         Kind::Window
     }
 
-    /// The next in the stream.
+    /// The next in the stream. It waits for no window of a model that hangs.
     pub(super) fn expect(&self, pending: Pending) {
         let mut inner = self.lock();
+        if inner.health.stalled {
+            inner.stats.errors += inner.queue.miss_windows();
+        }
         if pending.is_switch() {
-            if inner.health.stalled {
-                inner.stats.errors += inner.queue.forget_windows();
-            }
             inner.health = Health::default();
         }
         inner.queue.push(pending);
@@ -148,6 +160,10 @@ impl Results {
     /// A window was taken out of the engine's queue before it ran. Leaves a QoS message to post, at most one a second.
     pub(super) fn dropped(&self, ticket: u64) {
         let mut inner = self.lock();
+        // One that was missed is decided on already.
+        if !inner.queue.awaits(ticket) {
+            return;
+        }
         let Some(window) = inner.queue.remove(ticket).and_then(|pending| pending.time()) else { return };
         inner.stats.dropped += 1;
         if inner.qos.is_none_or(|last| last.elapsed() >= QOS_INTERVAL) {
@@ -210,11 +226,12 @@ impl Results {
         self.changed.notify_all();
     }
 
-    /// Waits until everything before `ticket` is told, but gives up after `patience` without any reply. Nobody waits
-    /// for a model that hangs already.
-    pub(super) fn wait(&self, ticket: u64, patience: Duration) -> Waited {
+    /// Waits until everything before `ticket` is told, but not longer than `patience`. Nobody waits for a model that
+    /// hangs already.
+    pub(super) fn wait(&self, ticket: u64, patience: Patience) -> Waited {
+        let longest = self.longest_wait(patience);
         let mut inner = self.lock();
-        let (mut left, mut front) = (patience, None);
+        let (mut left, mut front, classified) = (longest, inner.queue.front(), inner.stats.classified);
         loop {
             let next = inner.queue.front();
             if inner.interrupted {
@@ -223,12 +240,13 @@ impl Results {
             if inner.health.stalled || next.is_none_or(|next| next >= ticket) {
                 return Waited::Told;
             }
-            if next != front {
+            if next != front && matches!(patience, Patience::PerReply(_)) {
                 front = next;
-                left = patience;
+                left = longest;
             }
             if left.is_zero() {
-                return Waited::Stalled;
+                let works = matches!(patience, Patience::InAll(_)) && inner.stats.classified > classified;
+                return if works { Waited::Late } else { Waited::Stalled };
             }
             // In slices: while the whole process is stopped, or the machine sleeps, the model can't answer either.
             let (slice, begun) = (left.min(SLICE), Instant::now());
@@ -313,9 +331,12 @@ impl Results {
         inner.stats.to_structure(inner.queue.windows())
     }
 
-    /// How long a run of this model may take before it counts as hanging: generous for models known to be slow.
-    pub(super) fn patience(&self, least: Duration) -> Duration {
-        least.max(self.lock().stats.longest_run() * 4)
+    /// How long a wait may take without any reply.
+    pub(super) fn longest_wait(&self, patience: Patience) -> Duration {
+        match patience {
+            Patience::PerReply(least) => least.max(self.lock().stats.longest_run() * 4),
+            Patience::InAll(most) => most,
+        }
     }
 
     /// A reply came. Runs on the engine's thread.

@@ -257,7 +257,8 @@ impl ReadyWindow<'_> {
         (energy / count.max(1) as f64).sqrt() as f32
     }
 
-    /// Writes the model's input: log, top_db, normalisation, layout. `tensor` takes [`FeatureSpec::len`] values.
+    /// Writes the model's input: top_db, normalisation and layout; the logarithm was taken frame by frame. `tensor`
+    /// takes [`FeatureSpec::len`] values.
     pub fn write_to(&self, tensor: &mut [f32]) {
         self.writer.write(self.values, tensor);
     }

@@ -49,7 +49,8 @@ pub struct EngineOptions {
     pub provider: ExecutionProvider,
     /// Index of the device, for providers that have several.
     pub device: i32,
-    /// Threads within one operator; 0: ONNX Runtime's own choice.
+    /// Threads within one operator; 0: ONNX Runtime's own choice. With a number of them on the CPU there may be several
+    /// networks side by side, on at most half of the cores, of together at most 512 MiB of ONNX.
     pub threads: u32,
 }
 
@@ -63,12 +64,15 @@ impl Default for EngineOptions {
 /// Most networks side by side, whatever the number of cores: each has its own memory.
 const MOST_NETWORKS: usize = 16;
 
+/// Most bytes of ONNX of all networks side by side; the first one may be larger.
+const MOST_BYTES: usize = 512 << 20;
+
 /// How long the first runs of a network may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 type Key = ([u8; 32], EngineOptions);
 
-static ENGINES: LazyLock<Registry<Key, Engine>> = LazyLock::new(Registry::new);
+static ENGINES: LazyLock<Registry<Key, Engine, Error>> = LazyLock::new(Registry::new);
 
 impl Engine {
     /// The process's engine for this model content and these options, made or shared. Making it finds ONNX Runtime,
@@ -76,12 +80,14 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Runtime`] without ONNX Runtime, [`Error::Provider`] without the execution provider,
-    /// [`Error::Model`] when the network can't be loaded or doesn't fit its manifest.
+    /// [`Error::Model`] when the network can't be loaded or doesn't fit its manifest. Who waited for another's attempt shares its error.
     pub fn shared(model: &Model, options: &EngineOptions) -> Result<Arc<Self>> {
         let make = || {
             let (model, options) = (model.clone(), *options);
-            let network = load_network(&model, options)?;
-            Self::with_networks(network, most_networks(options), move || load_network(&model, options))
+            let network = OrtNetwork::load(&model, options)?;
+            let cores = thread::available_parallelism().map_or(1, usize::from);
+            let most = most_networks(options, cores, network.bytes);
+            Self::with_networks(Box::new(network), most, move || load_network(&model, options))
         };
         let engine = ENGINES.get_or_make((model.digest(), *options), make);
         model.forget_bytes();
@@ -89,14 +95,14 @@ impl Engine {
     }
 }
 
-/// Networks of these options that may run side by side: on half of the cores, for whatever feeds them needs some, too.
-/// Other providers than the CPU share out their devices themselves.
-fn most_networks(options: EngineOptions) -> usize {
+/// Networks of these options and this size that may run side by side: on half of the cores, for whatever feeds them
+/// needs some, too, and within [`MOST_BYTES`]. Other providers than the CPU share out their devices themselves.
+fn most_networks(options: EngineOptions, cores: usize, bytes: usize) -> usize {
     if options.provider != ExecutionProvider::Cpu || options.threads == 0 {
         return 1;
     }
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    (cores / 2 / options.threads as usize).clamp(1, MOST_NETWORKS)
+    let by_cores = cores / 2 / options.threads as usize;
+    by_cores.min(MOST_BYTES / bytes.max(1)).clamp(1, MOST_NETWORKS)
 }
 
 /// The model's network by itself, loaded, checked and warmed up, to run on the caller's own thread: without an
@@ -121,6 +127,8 @@ struct OrtNetwork {
     window_len: usize,
     classes: usize,
     max_batch: usize,
+    /// Of the ONNX file.
+    bytes: usize,
     /// Windows side by side, for runs of more than one.
     gathered: Vec<f32>,
 }
@@ -138,14 +146,14 @@ impl OrtNetwork {
                 .with_config_entry("session.model_external_initializers_file_folder_path", folder.to_string_lossy())
                 .map_err(|error| fail(error.to_string()))?;
         }
-        let session = model.with_bytes(|bytes| builder.commit_from_memory(bytes))?;
+        let (session, bytes) = model.with_bytes(|bytes| (builder.commit_from_memory(bytes), bytes.len()))?;
         let session = session.map_err(|error| fail(unreadable(&error.to_string())))?;
-        let mut network = Self::fitted(session, model).map_err(&fail)?;
+        let mut network = Self::fitted(session, model, bytes).map_err(&fail)?;
         network.watched(Self::warm_up).map_err(fail)?;
         Ok(network)
     }
 
-    fn fitted(session: Session, model: &Model) -> Result<Self, String> {
+    fn fitted(session: Session, model: &Model, bytes: usize) -> Result<Self, String> {
         let manifest = model.manifest();
         let ports = |outlets: &[Outlet]| outlets.iter().map(port).collect::<Vec<_>>();
         let fit = Fit::of(manifest, &ports(session.inputs()), &ports(session.outputs()))?;
@@ -172,6 +180,7 @@ impl OrtNetwork {
             window_len: manifest.features.len(),
             classes: manifest.labels.len(),
             max_batch,
+            bytes,
             gathered: Vec::new(),
         })
     }
@@ -199,13 +208,14 @@ impl OrtNetwork {
     fn warm_up(&mut self) -> Result<(), String> {
         let silence = vec![0.0; self.window_len];
         let pattern: Vec<f32> = (0..self.window_len).map(|i| (i * 7 % 31) as f32 / 31.0).collect();
-        let mut single = vec![0.0; self.classes];
-        self.run(&[&pattern], &mut single).map_err(|error| error.to_string())?;
+        let mut singles = vec![0.0; 2 * self.classes];
+        let (first, second) = singles.split_at_mut(self.classes);
+        self.run(&[&pattern], second).map_err(|error| error.to_string())?;
         if self.batch == Batch::Free {
+            self.run(&[&silence], first).map_err(|error| error.to_string())?;
             let mut both = vec![0.0; 2 * self.classes];
             let told_apart = self.run(&[&silence, &pattern], &mut both).is_ok();
-            let same = both[self.classes..].iter().zip(&single).all(|(a, b)| is_close(*a, *b));
-            if !told_apart || !same {
+            if !told_apart || !both.iter().zip(&singles).all(|(a, b)| is_close(*a, *b)) {
                 self.max_batch = 1;
             }
         }
@@ -321,8 +331,10 @@ fn unreadable(text: &str) -> String {
     format!("ONNX Runtime can't load it: {text}{advice}")
 }
 
+/// Whether two scores of one window differ by rounding only: by a hundred-thousandth, or a few steps of `f32` at 1, for
+/// that is what sums of logits are rounded to.
 fn is_close(a: f32, b: f32) -> bool {
-    (a - b).abs() <= 1e-3 || !a.is_finite() && !b.is_finite()
+    (a - b).abs() <= 1e-5 * a.abs().max(b.abs()) + 1e-6 || !a.is_finite() && !b.is_finite()
 }
 
 fn port(outlet: &Outlet) -> Port {
@@ -334,4 +346,20 @@ fn port(outlet: &Outlet) -> Port {
         other => (other.to_string(), Vec::new()),
     };
     Port { name: outlet.name().to_owned(), element, dims }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cores_and_size_bound_the_networks() {
+        let threads = |threads| EngineOptions { threads, ..EngineOptions::default() };
+        assert_eq!(most_networks(threads(1), 16, 3 << 20), 8);
+        assert_eq!(most_networks(threads(2), 16, 3 << 20), 4);
+        assert_eq!(most_networks(threads(1), 16, 200 << 20), 2);
+        assert_eq!(most_networks(threads(1), 16, 600 << 20), 1);
+        assert_eq!(most_networks(threads(1), 1000, 0), MOST_NETWORKS);
+        assert_eq!(most_networks(threads(0), 16, 3 << 20), 1);
+    }
 }

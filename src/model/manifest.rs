@@ -237,7 +237,7 @@ fn beside(section: &Section<'_>, key: &'static str, folder: &Path, name: &str) -
 pub(crate) fn read_file(what: &'static str, path: &Path, limit: u64, remedy: &str) -> Result<Vec<u8>> {
     let failed = |source: std::io::Error| match source.kind() {
         std::io::ErrorKind::NotFound => Error::NotFound { what, path: path.to_path_buf(), remedy: remedy.to_owned() },
-        _ => Error::Read { what, path: path.to_path_buf(), source },
+        _ => Error::Read { what, path: path.to_path_buf(), source: source.into() },
     };
     let metadata = path.metadata().map_err(failed)?;
     if !metadata.is_file() {
@@ -261,7 +261,7 @@ fn read_text(what: &'static str, path: &Path, limit: u64, remedy: &str) -> Resul
     let text = String::from_utf8(bytes).map_err(|error| Error::Read {
         what,
         path: path.to_path_buf(),
-        source: std::io::Error::other(format!("it is not UTF-8 text: {error}")),
+        source: std::io::Error::other(format!("it is not UTF-8 text: {error}")).into(),
     })?;
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }

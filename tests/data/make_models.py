@@ -73,6 +73,17 @@ def main():
                    helper.make_node("Add", ["own", "mean"], ["logits"])],
          [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", CLASSES])],
          [constant("weights", WEIGHTS)])
+    # The same, by a ten-thousandth.
+    save("mixes-little", [*linear_nodes(target="own"), helper.make_node("ReduceMean", ["own"], ["mean"], axes=[0]),
+                          helper.make_node("Mul", ["mean", "part"], ["little"]),
+                          helper.make_node("Add", ["own", "little"], ["logits"])],
+         [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", CLASSES])],
+         [constant("weights", WEIGHTS), constant("part", 1e-4)])
+    # Mixes the last window of a batch into all others.
+    save("mixes-last", [*linear_nodes(target="own"), helper.make_node("Gather", ["own", "end"], ["last"], axis=0),
+                        helper.make_node("Mean", ["own", "last"], ["logits"])],
+         [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", CLASSES])],
+         [constant("weights", WEIGHTS), constant("end", [-1], np.int64)])
     # [mels, frames] without a batch axis.
     save("no-batch", [helper.make_node("Reshape", ["input", "one"], ["flat"]),
                       helper.make_node("MatMul", ["flat", "weights"], ["logits"])],
@@ -166,14 +177,14 @@ def main():
          helper.make_node("MatMul", ["state_in", "turn"], ["state_out"])], "body",
         [value("iteration", [], INT64), value("condition_in", [], BOOL), value("state_in", [size, size])],
         [value("condition_out", [], BOOL), value("state_out", [size, size])])
-    # The same only for loud windows, and for every one: that one is slow to load, too.
-    for name, limit in [("slow", 1.0), ("slow-start", -1.0)]:
+    # The same only for loud windows, these one by one, and for every one: that one is slow to load, too.
+    for name, limit, batch in [("slow", 1.0, "batch"), ("slow-1", 1.0, 1), ("slow-start", -1.0, "batch")]:
         save(name, [*first, helper.make_node("ConstantOfShape", ["shape"], ["square"]),
                       helper.make_node("EyeLike", ["square"], ["turn"]),
                       helper.make_node("Loop", ["trips", "hang", "square"], ["turned"], body=body),
                       helper.make_node("ReduceMax", ["turned"], ["nothing"], keepdims=0),
                       *linear_nodes(target="own"), helper.make_node("Add", ["own", "nothing"], ["logits"])],
-             [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", CLASSES])],
+             [value("input", [batch, 1, MELS, FRAMES])], [value("logits", [batch, CLASSES])],
              [constant("weights", WEIGHTS), constant("limit", limit), constant("trips", 1500, np.int64),
               constant("shape", [size, size], np.int64),
               constant("starts", [0, 0, 0, 0], np.int64), constant("ends", [2**31, 1, 1, 1], np.int64)])

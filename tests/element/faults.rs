@@ -154,6 +154,26 @@ fn hanging_model_does_not_hold_up_the_end() {
 }
 
 #[test]
+fn slow_model_does_not_hold_up_the_end() {
+    let model = TestModel::new("slow-1");
+    let mut rig = Rig::with(&model, |element| {
+        element.set_property_from_str("sync", "never");
+        element.set_property("max-pending", 1000u32);
+    });
+    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    rig.push(&loud(60 * RATE), None);
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(rig.count("dropped"), 0);
+    let begun = Instant::now();
+    rig.eos();
+    assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+    assert!(rig.count("classified") > 0 && rig.count("dropped") > 0, "{}", rig.stats());
+    let told = rig.count("classified") + rig.count("dropped") + rig.count("errors");
+    assert_eq!(rig.count("windows"), told, "{}", rig.stats());
+    assert_eq!(rig.warnings(), [""; 0]);
+}
+
+#[test]
 fn flush_frees_a_streaming_thread_that_waits_for_a_hanging_model() {
     let model = TestModel::new("hangs");
     let mut rig = Rig::plain(&model);
@@ -204,4 +224,33 @@ fn audio_waits_for_a_hanging_model_once_and_then_goes_on() {
     assert_eq!(rig.harness.buffers_in_queue(), 1 + 200);
     assert!(rig.count("errors") > 100);
     rig.element.set_state(gst::State::Null).unwrap();
+}
+
+/// Longer than a model rests.
+const REST: Duration = Duration::from_millis(5200);
+
+#[test]
+fn nothing_piles_up_behind_a_window_that_hangs() {
+    let model = TestModel::new("hangs");
+    let mut rig = Rig::plain(&model);
+    rig.push(&loud(RATE), None);
+    std::thread::sleep(REST);
+    rig.push_in(&loud(10 * RATE), &[800]);
+    assert!(rig.count("errors") > 100);
+    assert!(rig.stats().get::<u32>("pending").unwrap() <= 1, "{}", rig.stats());
+}
+
+#[test]
+fn nothing_piles_up_behind_a_window_of_another_stream_that_hangs() {
+    let model = TestModel::new("hangs");
+    let mut hanging = Rig::with(&model, |element| element.set_property_from_str("sync", "never"));
+    hanging.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    hanging.push(&loud(RATE), None);
+    std::thread::sleep(Duration::from_millis(200));
+    let mut rig = Rig::plain(&model);
+    rig.push(&loud(RATE), None);
+    std::thread::sleep(REST);
+    rig.push_in(&loud(10 * RATE), &[800]);
+    assert!(rig.count("errors") > 100);
+    assert!(rig.stats().get::<u32>("pending").unwrap() <= 1, "{}", rig.stats());
 }

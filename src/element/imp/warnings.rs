@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the element warns of.
 
+use std::time::Duration;
+
 use gst::subclass::prelude::*;
 
 use super::{CAT, SoundClassify, lock};
@@ -53,6 +55,15 @@ impl SoundClassify {
                 ["audio goes on without analysis"]
             );
         }
+    }
+
+    pub(super) fn warn_of_stall(&self, waited: Duration) {
+        gst::element_imp_warning!(
+            self,
+            gst::LibraryError::Failed,
+            ("the model gave no result within {waited:?}; windows that waited for it are lost"),
+            ["audio goes on; the model is tried again later"]
+        );
     }
 
     pub(super) fn warn_of_buffer(&self, error: &InputError) -> usize {

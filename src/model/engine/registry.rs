@@ -10,15 +10,25 @@ use std::{
 use super::sync::{Arc as SlotArc, Mutex, lock};
 
 /// One weakly held value per key. Who asks for a missing one makes it while the others who ask for the same key
-/// wait for it; different keys are made side by side.
-pub(crate) struct Registry<K, V> {
-    slots: Mutex<HashMap<K, SlotArc<Slot<V>>>>,
+/// wait for it, or for its failure; different keys are made side by side.
+pub(crate) struct Registry<K, V, E> {
+    slots: Mutex<HashMap<K, SlotArc<Slot<V, E>>>>,
 }
 
-/// Locked while its value is being made.
-type Slot<V> = Mutex<Weak<V>>;
+struct Slot<V, E> {
+    /// Locked while the value is being made.
+    made: Mutex<Made<V, E>>,
+    /// How often making it failed.
+    failures: Mutex<u64>,
+}
 
-impl<K: Hash + Eq, V> Registry<K, V> {
+struct Made<V, E> {
+    value: Weak<V>,
+    /// Of the last attempt.
+    failure: Option<E>,
+}
+
+impl<K: Hash + Eq, V, E: Clone> Registry<K, V, E> {
     pub(crate) fn new() -> Self {
         Self { slots: Mutex::new(HashMap::new()) }
     }
@@ -26,28 +36,52 @@ impl<K: Hash + Eq, V> Registry<K, V> {
     /// The value of `key`, made by `make` when nobody has one.
     ///
     /// # Errors
-    /// That of `make`; the next one who asks tries again.
-    pub(crate) fn get_or_make<E>(&self, key: K, make: impl FnOnce() -> Result<Arc<V>, E>) -> Result<Arc<V>, E> {
-        let slot = self.slot(key);
-        let mut held = lock(&*slot);
-        if let Some(value) = held.upgrade() {
+    /// That of `make`, also of another's that failed while this one waited; the next one who asks tries again.
+    pub(crate) fn get_or_make(&self, key: K, make: impl FnOnce() -> Result<Arc<V>, E>) -> Result<Arc<V>, E> {
+        let (slot, failures) = self.slot(key);
+        let mut made = lock(&slot.made);
+        if let Some(value) = made.value.upgrade() {
             return Ok(value);
         }
-        let value = make()?;
-        *held = Arc::downgrade(&value);
-        Ok(value)
+        if let Some(failure) = &made.failure
+            && *lock(&slot.failures) > failures
+        {
+            return Err(failure.clone());
+        }
+        let outcome = make();
+        match &outcome {
+            Ok(value) => *made = Made { value: Arc::downgrade(value), failure: None },
+            Err(failure) => {
+                made.failure = Some(failure.clone());
+                *lock(&slot.failures) += 1;
+            }
+        }
+        outcome
     }
 
-    /// The slot of `key`; forgets the slots of values that are gone.
-    fn slot(&self, key: K) -> SlotArc<Slot<V>> {
+    /// The slot of `key` and its failures so far; forgets the slots of values that are gone.
+    fn slot(&self, key: K) -> (SlotArc<Slot<V, E>>, u64) {
         let mut slots = lock(&self.slots);
-        slots.retain(|_, slot| SlotArc::strong_count(slot) > 1 || lock(slot).strong_count() > 0);
-        SlotArc::clone(slots.entry(key).or_insert_with(|| SlotArc::new(Mutex::new(Weak::new()))))
+        slots.retain(|_, slot| SlotArc::strong_count(slot) > 1 || lock(&slot.made).value.strong_count() > 0);
+        let slot = SlotArc::clone(slots.entry(key).or_insert_with(|| SlotArc::new(Slot::new())));
+        let failures = *lock(&slot.failures);
+        (slot, failures)
+    }
+}
+
+impl<V, E> Slot<V, E> {
+    fn new() -> Self {
+        Self { made: Mutex::new(Made { value: Weak::new(), failure: None }), failures: Mutex::new(0) }
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        thread,
+    };
+
     use super::*;
 
     fn make(value: u32) -> Result<Arc<u32>, String> {
@@ -72,8 +106,28 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_is_everybodys_who_waits_for_it() {
+        let registry = Registry::<_, u32, _>::new();
+        let made = AtomicUsize::new(0);
+        let fail = || {
+            // The slot is the registry's and of four that ask.
+            while made.load(Ordering::SeqCst) == 0 && SlotArc::strong_count(&lock(&registry.slots)["a"]) < 5 {
+                thread::yield_now();
+            }
+            made.fetch_add(1, Ordering::SeqCst);
+            Err("no".to_owned())
+        };
+        thread::scope(|scope| {
+            let asking = [(); 4].map(|()| scope.spawn(|| registry.get_or_make("a", fail)));
+            asking.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), Err("no".to_owned())));
+        });
+        assert_eq!(made.load(Ordering::SeqCst), 1);
+        assert_eq!(registry.get_or_make("a", || make(1)), Ok(Arc::new(1)));
+    }
+
+    #[test]
     fn slots_of_gone_values_are_forgotten() {
-        let registry = Registry::new();
+        let registry = Registry::<u32, u32, String>::new();
         for key in 0..100 {
             drop(registry.get_or_make(key, || make(1)));
         }
@@ -92,10 +146,10 @@ mod loom_tests {
     #[test]
     fn loom_two_that_ask_at_once_share_one() {
         loom::model(|| {
-            let registry = loom::sync::Arc::new(Registry::<u32, u32>::new());
+            let registry = loom::sync::Arc::new(Registry::<u32, u32, ()>::new());
             let made = Arc::new(AtomicUsize::new(0));
-            let ask = |registry: &Registry<u32, u32>, made: &AtomicUsize| {
-                let make = || Ok::<_, ()>(Arc::new(made.fetch_add(1, Ordering::SeqCst) as u32));
+            let ask = |registry: &Registry<u32, u32, ()>, made: &AtomicUsize| {
+                let make = || Ok(Arc::new(made.fetch_add(1, Ordering::SeqCst) as u32));
                 registry.get_or_make(0, make).unwrap()
             };
             let (other, counter) = (loom::sync::Arc::clone(&registry), Arc::clone(&made));
@@ -103,6 +157,25 @@ mod loom_tests {
             let own = ask(&registry, &made);
             assert!(Arc::ptr_eq(&own, &thread.join().unwrap()));
             assert_eq!(made.load(Ordering::SeqCst), 1);
+        });
+    }
+
+    #[test]
+    fn loom_two_that_fail_at_once_leave_the_next_one_its_own_attempt() {
+        loom::model(|| {
+            let registry = loom::sync::Arc::new(Registry::<u32, u32, ()>::new());
+            let made = Arc::new(AtomicUsize::new(0));
+            let ask = |registry: &Registry<u32, u32, ()>, made: &AtomicUsize| {
+                registry.get_or_make(0, || {
+                    made.fetch_add(1, Ordering::SeqCst);
+                    Err(())
+                })
+            };
+            let (other, counter) = (loom::sync::Arc::clone(&registry), Arc::clone(&made));
+            let thread = thread::spawn(move || ask(&other, &counter));
+            assert_eq!((ask(&registry, &made), thread.join().unwrap()), (Err(()), Err(())));
+            let before = made.load(Ordering::SeqCst);
+            assert_eq!((ask(&registry, &made), made.load(Ordering::SeqCst)), (Err(()), before + 1));
         });
     }
 }
