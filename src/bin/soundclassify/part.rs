@@ -61,9 +61,9 @@ mod tests {
             assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
 
             if keep {
-                part.keep().unwrap()
+                part.keep().unwrap();
             } else {
-                drop(part)
+                drop(part);
             }
 
             assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);

@@ -42,7 +42,9 @@ pub(super) fn entries(
 
 /// Whether the inputs can be gone through twice, to count them.
 pub(super) fn countable(inputs: &[PathBuf]) -> bool {
-    inputs.iter().all(|input| input != Path::new("-"))
+    // What a pipe gives to the one who counts is lost to the one who works.
+    let twice = |path: &Path| std::fs::metadata(path).is_ok_and(|data| data.is_dir() || data.is_file());
+    inputs.iter().all(|input| input != Path::new("-") && twice(input))
 }
 
 enum Kind {
@@ -155,6 +157,17 @@ mod tests {
         std::fs::write(&list, b"a.wav\nb \xff.wav\r\n \n\xe4.wav\nc.wav").unwrap();
 
         assert_eq!(names(&[&list], false), ["a.wav", "b%20%FF.wav", "%E4.wav", "c.wav"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn pipes_are_not_counted() {
+        let (reader, _writer) = std::io::pipe().unwrap();
+        let pipe = PathBuf::from(format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&reader)));
+
+        assert!(countable(&[std::env::temp_dir(), std::env::current_exe().unwrap()]));
+        assert!(!countable(&[PathBuf::from("-")]));
+        assert!(!countable(&[pipe]));
     }
 
     #[test]
