@@ -4,8 +4,9 @@
 use std::{
     collections::BTreeSet,
     fs::File,
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader},
     path::Path,
+    sync::Arc,
 };
 
 use sha2::{Digest, Sha256};
@@ -39,7 +40,7 @@ fn string(bytes: &[u8]) -> Option<&str> {
 /// # Errors
 /// [`Error::Read`]
 pub(super) fn digest(path: &Path) -> Result<[u8; 32]> {
-    let fail = |source| Error::Read { what: "weights", path: path.to_path_buf(), source };
+    let fail = |source: io::Error| Error::Read { what: "weights", path: path.to_path_buf(), source: Arc::new(source) };
     let mut file = BufReader::with_capacity(1 << 20, File::open(path).map_err(fail)?);
     let mut digest = Sha256::new();
     loop {
