@@ -61,7 +61,11 @@ fn play_until(
 fn another_model_takes_over_at_a_window_border() {
     let (first, second) = (TestModel::new("linear"), other_model("other"));
     for sync in ["always", "never"] {
-        let mut rig = Rig::with(&first, |element| element.set_property_from_str("sync", sync));
+        let mut rig = Rig::with(&first, |element| {
+            element.set_property_from_str("sync", sync);
+            // A busy machine drops nothing.
+            element.set_property("max-pending", 1000u32);
+        });
         rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
         rig.push(&noise(RATE, 1), Some(ClockTime::ZERO));
         set_model(&rig, &second);
