@@ -62,7 +62,6 @@ fn bare_seconds(name: &str) -> f64 {
         .and_then(|builder| Ok(builder.with_intra_threads(1)?))
         .and_then(|builder| Ok(builder.with_optimization_level(GraphOptimizationLevel::All)?))
         .and_then(|builder| Ok(builder.with_intra_op_spinning(false)?))
-        .and_then(|builder| Ok(builder.with_flush_to_zero()?))
         .unwrap();
     let path = model.manifest().onnx.clone();
     let path = if path.exists() { path } else { concat!(env!("CARGO_MANIFEST_DIR"), "/models/default.onnx").into() };

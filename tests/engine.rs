@@ -417,7 +417,7 @@ fn dropping_the_engine_cancels_a_run() {
 }
 
 #[test]
-fn dropping_an_engine_that_hangs_takes_a_second() {
+fn dropping_an_engine_that_hangs_takes_half_a_second() {
     let (engine, barrier) = held_engine();
     let (stream, replies) = listen(&engine);
     push(&stream, 0);
@@ -425,7 +425,7 @@ fn dropping_an_engine_that_hangs_takes_a_second() {
     drop(engine);
     let begin = Instant::now();
     drop(stream);
-    assert!((Duration::from_millis(900)..LONG / 2).contains(&begin.elapsed()));
+    assert!((Duration::from_millis(400)..LONG / 2).contains(&begin.elapsed()));
     barrier.open();
     assert!(replies.recv().is_err());
 }
@@ -587,7 +587,7 @@ fn a_network_that_hangs_holds_up_its_own_streams_only() {
     drop((busy, stuck));
     let begin = Instant::now();
     drop(engine);
-    assert!((Duration::from_millis(900)..LONG / 2).contains(&begin.elapsed()));
+    assert!((Duration::from_millis(400)..LONG / 2).contains(&begin.elapsed()));
     barrier.open();
 }
 

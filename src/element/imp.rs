@@ -110,7 +110,8 @@ impl ObjectImpl for SoundClassify {
 
     fn property(&self, _id: usize, spec: &glib::ParamSpec) -> glib::Value {
         if spec.name() == "stats" {
-            return self.results().map_or_else(super::results::no_stats, |results| results.stats()).to_value();
+            let stats = catch_unwind(AssertUnwindSafe(|| self.results().map(|results| results.stats())));
+            return stats.ok().flatten().unwrap_or_else(super::results::no_stats).to_value();
         }
         lock(&self.settings).value(spec.name())
     }
@@ -262,12 +263,17 @@ impl BaseTransformImpl for SoundClassify {
 
 impl SoundClassify {
     fn configure(&self, settings: &Settings) {
-        let results = lock(&self.state).as_mut().map(|state| {
-            state.analysis.configure(settings);
-            state.analysis.results()
-        });
-        if let Some(results) = results {
-            results.configure(settings);
+        let configured = catch_unwind(AssertUnwindSafe(|| {
+            let results = lock(&self.state).as_mut().map(|state| {
+                state.analysis.configure(settings);
+                state.analysis.results()
+            });
+            if let Some(results) = results {
+                results.configure(settings);
+            }
+        }));
+        if configured.is_err() {
+            self.give_up_analysis();
         }
     }
 

@@ -14,8 +14,8 @@ use crate::Error;
 use crate::frontend::Frontend;
 use crate::model::{Engine, EngineOptions, Model, Stream};
 
-/// The longest wait for a load that nobody needs any more.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The longest wait for a load that nobody needs any more; with what an engine waits for its threads less than a second.
+const PATIENCE: Duration = Duration::from_millis(450);
 
 /// A model that is ready to run.
 #[derive(Clone)]
@@ -149,7 +149,8 @@ impl Loader {
             .unwrap_or_else(|_| Err(Error::Inference("loading it failed with a programming error".into())));
         let superseded = self.lock().wanted.is_some();
         if !superseded && let Some(element) = element.upgrade() {
-            element.imp().loaded(request, outcome);
+            // The panic hook has told of it; the thread has to go on to serve the next request.
+            let _ = catch_unwind(AssertUnwindSafe(|| element.imp().loaded(request, outcome)));
         }
     }
 

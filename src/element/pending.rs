@@ -126,9 +126,9 @@ impl Queue {
     }
 
     /// A window's answer. Answers of one model come in order; windows of a model before that have waited for longer
-    /// than `patience` are missed.
-    pub(super) fn answer(&mut self, ticket: u64, given: Answer, patience: Duration) {
-        let mut given = Some(given);
+    /// than `patience` are missed; gives their number.
+    pub(super) fn answer(&mut self, ticket: u64, given: Answer, patience: Duration) -> u64 {
+        let (mut given, mut missed) = (Some(given), 0);
         for pending in &mut self.entries {
             let own = pending.ticket == ticket;
             let unanswered = pending.is_unanswered();
@@ -137,11 +137,13 @@ impl Queue {
                 && (own || time.due.elapsed() > patience)
             {
                 *answer = if own { given.take() } else { Some(Answer::Missed) };
+                missed += u64::from(!own);
             }
             if own {
-                return;
+                break;
             }
         }
+        missed
     }
 
     /// All windows without an answer are missed; gives their number.
@@ -174,11 +176,21 @@ impl Queue {
         self.entries.remove(position)
     }
 
-    /// Takes out all windows that are not decided on; gives their number.
+    /// Takes out all windows that are not decided on; gives the number of those that had no answer.
     pub(super) fn forget_windows(&mut self) -> u64 {
-        let before = self.entries.len();
+        let unanswered = self.entries.iter().filter(|pending| pending.is_unanswered()).count();
         self.entries.retain(|pending| pending.decided || pending.time().is_none());
-        (before - self.entries.len()) as u64
+        unanswered as u64
+    }
+
+    /// All that is on its way and not told.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Forgets everything, told or not.
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
     }
 
     /// A copy of a window's scores.

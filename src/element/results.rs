@@ -2,6 +2,7 @@
 //! The reply side of one stream: scores come back from the engine, are decided on in order, and are told in order.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
@@ -25,6 +26,8 @@ const RETRY: Duration = Duration::from_secs(5);
 const QOS_INTERVAL: Duration = Duration::from_secs(1);
 /// Windows of the model before are given up when those of the next one have waited for them this long.
 const PATIENCE_WITH_OLD: Duration = Duration::from_secs(2);
+/// When so much is on its way, beside the windows that may wait, the model is taken to hang.
+const MOST_ON_THE_WAY: usize = 1000;
 /// A wait is counted in parts of at most this.
 const SLICE: Duration = Duration::from_millis(250);
 /// The longest wait for an application that holds up the messages.
@@ -83,6 +86,14 @@ struct Health {
     stalled: bool,
     warned: bool,
     warned_of_scores: bool,
+}
+
+impl Health {
+    /// It gave no reply for too long.
+    fn rest(&mut self) {
+        self.retry = Some(Instant::now() + RETRY);
+        self.stalled = true;
+    }
 }
 
 /// What is left to do without the lock.
@@ -144,9 +155,13 @@ impl Results {
         Kind::Window
     }
 
-    /// The next in the stream. It waits for no window of a model that hangs.
+    /// The next in the stream. It waits for no window of a model that hangs. Silent windows and breaks do not count for
+    /// `max-pending`, so they can pile up behind one that nobody knows of yet.
     pub(super) fn expect(&self, pending: Pending) {
         let mut inner = self.lock();
+        if inner.queue.len() > inner.settings.max_pending as usize + MOST_ON_THE_WAY {
+            inner.take_for_hanging();
+        }
         if inner.health.stalled {
             inner.stats.errors += inner.queue.miss_windows();
         }
@@ -201,8 +216,7 @@ impl Results {
     pub(super) fn give_up(&self) {
         let mut inner = self.lock();
         inner.stats.errors += inner.queue.forget_windows();
-        inner.health.retry = Some(Instant::now() + RETRY);
-        inner.health.stalled = true;
+        inner.health.rest();
         inner.settle();
         drop(inner);
         self.changed.notify_all();
@@ -245,8 +259,9 @@ impl Results {
                 left = longest;
             }
             if left.is_zero() {
-                let works = matches!(patience, Patience::InAll(_)) && inner.stats.classified > classified;
-                return if works { Waited::Late } else { Waited::Stalled };
+                // A run of a model known to be slow may take all of this time.
+                let works = inner.stats.classified > classified || inner.stats.longest_run() * 4 > longest;
+                return if works && matches!(patience, Patience::InAll(_)) { Waited::Late } else { Waited::Stalled };
             }
             // In slices: while the whole process is stopped, or the machine sleeps, the model can't answer either.
             let (slice, begun) = (left.min(SLICE), Instant::now());
@@ -341,7 +356,10 @@ impl Results {
 
     /// A reply came. Runs on the engine's thread.
     pub(super) fn reply(&self, reply: &Reply<'_>) {
-        self.lock().reply(reply);
+        if catch_unwind(AssertUnwindSafe(|| self.lock().reply(reply))).is_err() {
+            self.lock().start_over();
+            self.changed.notify_all();
+        }
         self.post();
     }
 
@@ -373,8 +391,23 @@ impl Results {
 impl Inner {
     fn reply(&mut self, reply: &Reply<'_>) {
         let Some(answer) = self.answer(reply) else { return };
-        self.queue.answer(reply.ticket, answer, PATIENCE_WITH_OLD);
+        self.stats.errors += self.queue.answer(reply.ticket, answer, PATIENCE_WITH_OLD);
         self.settle();
+    }
+
+    // Something in here panicked: what is on its way may be half decided.
+    fn start_over(&mut self) {
+        self.stats.errors += self.queue.forget_windows();
+        self.queue.clear();
+        self.outbox.push_back(Telling::Warning("a result was lost to a programming error; please report this".into()));
+    }
+
+    fn take_for_hanging(&mut self) {
+        if !self.health.stalled && !std::mem::replace(&mut self.health.warned, true) {
+            let text = format!("the model gave no result while {} windows and breaks came", self.queue.len());
+            self.outbox.push_back(Telling::Warning(text));
+        }
+        self.health.rest();
     }
 
     fn answer(&mut self, reply: &Reply<'_>) -> Option<Answer> {

@@ -127,7 +127,7 @@ struct OrtNetwork {
     window_len: usize,
     classes: usize,
     max_batch: usize,
-    /// Of the ONNX file.
+    /// Of the ONNX file and its weights.
     bytes: usize,
     /// Windows side by side, for runs of more than one.
     gathered: Vec<f32>,
@@ -146,7 +146,7 @@ impl OrtNetwork {
                 .with_config_entry("session.model_external_initializers_file_folder_path", folder.to_string_lossy())
                 .map_err(|error| fail(error.to_string()))?;
         }
-        let (session, bytes) = model.with_bytes(|bytes| (builder.commit_from_memory(bytes), bytes.len()))?;
+        let (session, bytes) = model.with_bytes(|bytes| (builder.commit_from_memory(bytes), model.size(bytes)))?;
         let session = session.map_err(|error| fail(unreadable(&error.to_string())))?;
         let mut network = Self::fitted(session, model, bytes).map_err(&fail)?;
         network.watched(Self::warm_up).map_err(fail)?;
@@ -305,8 +305,7 @@ fn configure(builder: SessionBuilder, options: EngineOptions) -> ort::Result<Ses
         // DirectML forbids it.
         .with_memory_pattern(options.provider != ExecutionProvider::DirectMl)?
         // Windows come far apart: threads that spin between them would burn a core.
-        .with_intra_op_spinning(false)?
-        .with_flush_to_zero()
+        .with_intra_op_spinning(false)
         .map_err(Into::into)
 }
 

@@ -148,6 +148,11 @@ impl Model {
         }
     }
 
+    /// Bytes of the network whose ONNX file is `onnx`, with the weights beside it.
+    pub(super) fn size(&self, onnx: &[u8]) -> usize {
+        self.folder().map_or(onnx.len(), |folder| onnx.len().saturating_add(weights::size(onnx, folder)))
+    }
+
     /// Drops the file's bytes: there is an engine.
     pub(super) fn forget_bytes(&self) {
         if let Content::File(bytes) = &self.0.content {

@@ -35,6 +35,12 @@ fn string(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(rest.get(..length)?).ok()
 }
 
+/// Bytes of the files in `folder` that the network's tensors name; a file that is not there has none.
+pub(super) fn size(onnx: &[u8], folder: &Path) -> usize {
+    let length = |location| folder.join(location).metadata().map_or(0, |file| file.len());
+    locations(onnx).into_iter().map(length).sum::<u64>().try_into().unwrap_or(usize::MAX)
+}
+
 /// SHA-256 of a file's content.
 ///
 /// # Errors
@@ -71,5 +77,15 @@ mod tests {
         assert_eq!(locations(&onnx), BTreeSet::from(["a.bin", &long]));
         assert_eq!(locations(&onnx[..onnx.len() - 1]), BTreeSet::from(["a.bin", &long]));
         assert_eq!(locations(ENTRY), BTreeSet::new());
+    }
+
+    #[test]
+    fn files_that_are_there_have_a_size() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.bin"), [0; 1000]).unwrap();
+        let onnx: Vec<u8> =
+            ["a.bin", "b.bin", "a.bin"].iter().flat_map(|name| [ENTRY, &[5], name.as_bytes()].concat()).collect();
+        assert_eq!(size(&onnx, folder.path()), 1000);
+        assert_eq!(size(&onnx, Path::new("/nowhere")), 0);
     }
 }

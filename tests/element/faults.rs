@@ -200,10 +200,15 @@ fn slow_model_drops_the_oldest_and_says_so_once_a_second() {
     let dropped = rig.count("dropped");
     assert!(dropped > 10, "{dropped}");
     assert!(rig.stats().get::<u32>("pending").unwrap() <= 3 + 16);
-    let mut qos = 0;
+    let (mut qos, mut told) = (0, 0);
     while let Some(message) = rig.bus.pop_filtered(&[gst::MessageType::Qos]) {
         if let gst::MessageView::Qos(message) = message.view() {
             assert!(message.get().0, "live");
+            let (processed, lost) = message.stats();
+            let (processed, lost) = (processed.value() as u64, lost.value() as u64);
+            assert!(lost > told && lost <= dropped, "{lost} after {told} of {dropped}");
+            assert!(processed <= rig.count("classified") && processed < lost, "{processed}");
+            told = lost;
             qos += 1;
         }
     }
@@ -253,4 +258,20 @@ fn nothing_piles_up_behind_a_window_of_another_stream_that_hangs() {
     rig.push_in(&loud(10 * RATE), &[800]);
     assert!(rig.count("errors") > 100);
     assert!(rig.stats().get::<u32>("pending").unwrap() <= 1, "{}", rig.stats());
+}
+
+#[test]
+fn silence_does_not_pile_up_behind_a_window_that_hangs() {
+    let model = TestModel::new("hangs");
+    let mut rig = Rig::with(&model, |element| {
+        element.set_property_from_str("sync", "never");
+        element.set_property("silence-threshold", -20.0);
+    });
+    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    rig.push(&loud(RATE), None);
+    let before = rig.count("windows");
+    rig.push_in(&vec![0.0; 200 * RATE], &[800]);
+    assert!(rig.count("windows") > before + 1500, "{}", rig.stats());
+    assert!(rig.stats().get::<u32>("pending").unwrap() <= 1, "{}", rig.stats());
+    assert!(rig.count("errors") > 0);
 }

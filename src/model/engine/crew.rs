@@ -25,7 +25,7 @@ use crate::{
 /// before that.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How long an engine that goes waits for its threads.
-const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL: Duration = Duration::from_millis(450);
 
 /// Makes one more network like the first.
 pub(super) type Another = Box<dyn Fn() -> Result<Box<dyn Network>> + Send + Sync>;
@@ -85,7 +85,7 @@ impl Crew {
         CREW.get() == self.address()
     }
 
-    /// Ends every run, and waits at most a second for the threads. A network that hangs keeps its thread, which owns it.
+    /// Ends every run, and waits for the threads, but not long. A network that hangs keeps its thread, which owns it.
     pub(super) fn dismiss(&self) {
         self.queue.shut();
         let mut state = self.lock();
