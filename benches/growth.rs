@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a second of audio costs, against the number of streams and against the length of the stream: lines of
-//! `streams,NUMBER,SECONDS` and `minutes,LENGTH,SECONDS` of processor time for `benches/plot.py`, and two rows of the table.
+//! What a second of audio costs, against the number of streams, the windows a second, and the length of the stream: lines
+//! of `streams,NUMBER,SECONDS`, `oversamples,NUMBER,SECONDS` and `minutes,LENGTH,SECONDS` of processor time for
+//! `benches/plot.py`, and rows of the table.
 //!
 //!     ORT_DYLIB_PATH=target/onnxruntime/libonnxruntime.so cargo bench --bench growth
 
@@ -11,16 +12,20 @@ mod rig;
 use gst::prelude::*;
 use rig::{Rig, median, noise, processor_time};
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 const STREAMS: [usize; 7] = [1, 2, 5, 10, 20, 50, 100];
 /// Audio of each stream, s.
 const SECONDS: usize = 3;
+const OVERSAMPLES: [u32; 5] = [1, 5, 10, 20, 50];
+/// Audio of a stream for each of them, s.
+const OVERSAMPLED_SECONDS: usize = 10;
 /// Lengths of the stream, minutes.
 const MINUTES: [usize; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 400, 600];
 
 fn main() {
     rig::init();
     streams();
+    oversamples();
     length();
 }
 
@@ -50,8 +55,38 @@ fn cost_of(streams: usize, second: &[u8]) -> f64 {
             rig.push(second);
         }
     }
+    rigs.iter().for_each(Rig::settle);
     rigs.iter_mut().for_each(Rig::end);
     (processor_time() - begun).as_secs_f64() / SECONDS as f64
+}
+
+/// One more window a second has to cost the same at few and at many.
+fn oversamples() {
+    let rig = |oversamples: u32| {
+        Rig::tuned("always", "default", 100, |element| element.set_property("oversamples", oversamples))
+    };
+    let mut rigs = OVERSAMPLES.map(rig);
+    let second = noise(rigs[0].rate);
+    rigs.iter_mut().for_each(|rig| rig.push_seconds(&second, 2));
+    let mut costs = OVERSAMPLES.map(|_| Vec::new());
+    for _ in 0..ROUNDS {
+        for (costs, rig) in costs.iter_mut().zip(&mut rigs) {
+            let begun = processor_time();
+            rig.push_seconds(&second, OVERSAMPLED_SECONDS);
+            costs.push((processor_time() - begun).as_secs_f64() / OVERSAMPLED_SECONDS as f64);
+        }
+    }
+    let costs = costs.map(median);
+    OVERSAMPLES.iter().zip(&costs).for_each(|(oversamples, cost)| println!("oversamples,{oversamples},{cost}"));
+    let slope = |from: usize, to: usize| (costs[to] - costs[from]) / f64::from(OVERSAMPLES[to] - OVERSAMPLES[from]);
+    let (few, many) = (slope(0, 2), slope(2, 4));
+    println!(
+        "| one more window a second, from 10 to 50 | from 1 to 10 ({:.2} ms) | {:.2} | 1 |",
+        few * 1e3,
+        many / few
+    );
+    let frames = costs[0] - few;
+    println!("| a second without its windows | with 10 windows | {:.2} | |", frames / costs[2]);
 }
 
 fn length() {

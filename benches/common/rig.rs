@@ -64,11 +64,17 @@ impl Rig {
 
     /// Fed with this many buffers a second.
     pub(crate) fn with(sync: &str, model: &str, parts: usize) -> Self {
+        Self::tuned(sync, model, parts, |_| {})
+    }
+
+    /// With properties that have to be set before it plays.
+    pub(crate) fn tuned(sync: &str, model: &str, parts: usize, tune: impl FnOnce(&gst::Element)) -> Self {
         let element = gst::ElementFactory::make("soundclassify")
             .property("model", model)
             .property_from_str("sync", sync)
             .build()
             .unwrap();
+        tune(&element);
         let rate = Model::load(model).unwrap().manifest().features.sample_rate as usize;
         let mut harness = Harness::with_element(&element, Some("sink"), Some("src"));
         harness.set_src_caps(
@@ -102,6 +108,15 @@ impl Rig {
         for _ in 0..seconds * self.parts {
             self.push(second);
         }
+    }
+
+    /// Waits until all windows have their results; none may have been dropped.
+    pub(crate) fn settle(&self) {
+        let stats = || self.element.property::<gst::Structure>("stats");
+        while stats().get::<u32>("pending").unwrap() > 0 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(stats().get::<u64>("windows"), stats().get::<u64>("classified"), "windows were lost");
     }
 
     pub(crate) fn end(&mut self) {

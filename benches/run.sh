@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# All benchmarks, one after the other, and the plots; prints the rows of the table in benches/README.md. An hour or less.
+#
+#   benches/run.sh               what needs Rust alone, and librosa and kaldi-native-fbank
+#   benches/run.sh --original    and the original's way, librosa and TensorFlow (a download of 0.3 GB)
+#
+# SOUNDCLASSIFY_BENCH_SECONDS is the length of the recording for the companion program (3600 if not set);
+# PYTHON and ORT_DYLIB_PATH as in benches/compare.sh.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+pipelines/setup.sh
+target=${CARGO_TARGET_DIR:-target}
+export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$(realpath "$target"/onnxruntime/libonnxruntime.so.* | tail -n 1)}
+export SOUNDCLASSIFY_BENCH_SECONDS=${SOUNDCLASSIFY_BENCH_SECONDS:-3600}
+for bench in frontend engine element; do
+  cargo bench --no-default-features --bench "$bench"
+done
+cargo bench --bench companion
+benches/compare.sh "$@"
+benches/plot.sh
