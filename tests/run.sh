@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Checks everything: formatting, lints, documentation, architecture, scripts, then all tests.
+# Checks everything: formatting, lints, documentation, architecture, scripts, interleavings, then all tests.
 #
 #   tests/run.sh [FILTER]     FILTER: only the tests with this in their name
 #
@@ -45,6 +45,11 @@ check_dependencies() {
   fi
 }
 
+# In a target folder of its own: everything is compiled with another setting.
+check_interleavings() {
+  RUSTFLAGS="--cfg loom" cargo test --locked --quiet --lib --target-dir "${CARGO_TARGET_DIR:-target}/loom" loom
+}
+
 run_tests() {
   step "documentation examples"
   cargo test --locked --doc
@@ -69,5 +74,6 @@ if [[ $# == 0 ]]; then
   step "dependencies" && check_dependencies
   step "lints" && cargo clippy --locked --all-targets -- -D warnings
   step "documentation" && cargo doc --locked --no-deps
+  step "interleavings of queue and registry" && check_interleavings
 fi
 run_tests "$@"
