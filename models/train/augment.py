@@ -167,22 +167,6 @@ def level_and_floor(rng, audio, rate, plain):
     return np.clip(audio, -1, 1)
 
 
-def quiet_parts(audio, rate, least=0.9):
-    """Room tone between the sounds of a recording: steady, at least `least` seconds, 25 dB below the loudest 20 ms, -80 to -40 dBFS."""
-    size = rate // 50
-    level = 20 * np.log10(np.sqrt((audio[:len(audio) // size * size].reshape(-1, size) ** 2).mean(1)) + 1e-9)
-    if not len(level):
-        return []
-    quiet = np.r_[False, (level < min(level.max() - 25, -40)) & (level > -80), False]
-    edges = np.flatnonzero(quiet[1:] != quiet[:-1])
-    parts = []
-    for first, last in zip(edges[::2], edges[1::2]):
-        half = (first + last) // 2
-        if (last - first) * size >= least * rate and level[first:last].std() < 4 and abs(level[first:half].mean() - level[half:last].mean()) < 3:
-            parts.append(audio[first * size:last * size])
-    return parts
-
-
 def background(rng, length, rate):
     """A generated window of class Background: digital silence, dither, room noise at low level."""
     draw = rng.random()

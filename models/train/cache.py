@@ -12,14 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from . import augment, crate, dataset, synthesis
+from . import augment, crate, dataset, rooms, synthesis
 from .augment import Sound, db
 from .features import YAMNET
+from .teacher import EMBEDDING_SIZE, SCORES, Yamnet
 
 META = np.dtype([("fold", "i1"), ("label", "i2"), ("second", "i2"), ("share", "f2"), ("kind", "u1")])
 LABELLED, UNLABELLED, GENERATED = 0, 1, 2  # kinds; generated windows belong to no fold
-ROOM = "room of "  # group of the quiet parts of a clip
+ROOM = "room of "  # group of the room tone in a clip
 NO_FOLD = 0
+UNNAMED = -1  # label number of sounds that only the teacher says something about
+LEAST_TONE = 0.5  # seconds of room tone
 SILENT_SHARE = 0.3  # of the clip's label, where a window of it holds nothing audible; the rest is Background
 
 
@@ -92,7 +95,7 @@ def draw_window(rng, pool, length, rate, background, settings):
 
 
 def room(rng, pool, length, rate):
-    """Real room tone at -80 to -35 dBFS, sometimes filtered, sometimes with noise or a second room."""
+    """Real room tone at -80 to -35 dBFS, sometimes filtered, sometimes with noise, a second room, or something far away."""
     audio = np.zeros(length, np.float32)
     for _ in range(rng.integers(1, 3)):
         tone = pool.rooms[rng.integers(len(pool.rooms))].audio
@@ -103,6 +106,9 @@ def room(rng, pool, length, rate):
         audio = augment.filtered(rng, audio, rate)
     if rng.random() < 0.4:
         audio = audio + augment.room_noise(rng, length, rate) * augment.rms(audio) * db(rng.uniform(-20, 6))
+    if rng.random() < 0.25:
+        far, _ = augment.cut(rng, pool.draw(rng), length, rate)
+        audio = audio + augment.filtered(rng, far, rate) / loudness(far) * augment.rms(audio) * db(rng.uniform(-25, -6))
     return np.clip(audio / max(augment.rms(audio), 1e-6) * db(rng.uniform(-80, -35)), -1, 1)
 
 
@@ -118,27 +124,26 @@ def open_store(path, mode="r"):
 def create_store(path, count, spec):
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
-    from .teacher import EMBEDDING_SIZE, SCORES
     for name, dtype, shape in (("patch", "f2", (spec.frames, spec.mels)), ("embedding", "f2", (EMBEDDING_SIZE,)),
                                ("score", "u1", (SCORES,)), ("meta", META, ())):
         np.lib.format.open_memmap(path / f"{name}.npy", "w+", np.dtype(dtype), (count, *shape)).flush()
 
 
-def sources(root, scratch, rate, each):
-    """All recordings to draw from: the clips, the quiet parts of them, what is generated. (sounds, clips, label names)"""
-    clips = dataset.read_clips(root)
+def sources(root, scratch, run, teacher, each):
+    """All recordings to draw from: the clips, the room tone in them, what is generated. (sounds, clips, label names)"""
+    rate, clips = YAMNET.rate, dataset.read_clips(root)
     labels = sorted({clip.label for clip in clips})
     audio = [np.array(a) for a in dataset.load_all(root, clips, rate, scratch)]
-    rooms = [(replace(clip, label=dataset.BACKGROUND, group=ROOM + clip.group), part)
-             for clip, a in zip(clips, audio) if clip.label != dataset.BACKGROUND for part in augment.quiet_parts(a, rate)]
+    tones = [(replace(clip, label=dataset.BACKGROUND, group=ROOM + clip.group), tone)
+             for clip, tone in rooms.tones(clips, audio, run, teacher, scratch, LEAST_TONE)]
     made, played = synthesis.clips(rate, each)
-    clips, audio = clips + [clip for clip, _ in rooms] + made, audio + [part for _, part in rooms] + played
-    return [Sound.of(a, labels.index(clip.label), rate) for a, clip in zip(audio, clips)], clips, labels
+    clips, audio = clips + [clip for clip, _ in tones] + made, audio + [tone for _, tone in tones] + played
+    numbers = {name: number for number, name in enumerate(labels)} | {None: UNNAMED}
+    return [Sound.of(a, numbers[clip.label], rate) for a, clip in zip(audio, clips)], clips, labels
 
 
 def fill(path, first, last, seed, origin, run, teacher_path, spec, settings, batch=1024):
     """Writes windows first..last of the store. `origin`: what `sources` gives; `run`: the program of the crate."""
-    from .teacher import Yamnet
     sounds, clips, labels = origin
     background = labels.index(dataset.BACKGROUND)
     pools = {}
@@ -176,7 +181,7 @@ def build(path, count, root, scratch, run, teacher_path, spec, settings, workers
     if spec.rate != YAMNET.rate:
         raise ValueError(f"features at {YAMNET.rate} Hz are needed, these are at {spec.rate} Hz: the teacher hears the same window")
     create_store(path, count, spec)
-    origin = sources(root, scratch, spec.rate, settings["each"])
+    origin = sources(root, scratch, run, Yamnet(teacher_path), settings["each"])
     edges = np.linspace(0, count, workers + 1).astype(int)
     jobs = [multiprocessing.Process(target=fill, args=(path, a, b, seed + i, origin, run, teacher_path, spec, settings))
             for i, (a, b) in enumerate(zip(edges, edges[1:]))]

@@ -19,9 +19,11 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from . import augment, cache, calibration, crate, dataset, evaluation, export, quantise, synthesis, training
-from .network import Mimic, MobileNetV2, parameters
+from . import audioset, augment, cache, calibration, crate, dataset, evaluation, export, quantise, rooms, synthesis, training
+from .features import YAMNET
+from .network import MobileNetV2, parameters
 from .settings import HERE, Settings
+from .teacher import Yamnet
 
 FOLDS = (1, 2, 3, 4)
 
@@ -72,7 +74,7 @@ class Recipe:
     def store(self):
         table = self.settings["store"]
         cache.build(self.scratch / "store", table["windows"], self.options.data, self.scratch / "cache", self.run, self.options.teacher,
-                    self.settings.spec, table, workers=2, seed=table["seed"])
+                    self.settings.spec, table, workers=4, seed=table["seed"])
 
     def windows(self, clips, oversamples=10):
         """The element's windows of each clip."""
@@ -179,7 +181,7 @@ class Recipe:
             "confusion": evaluation.confusion(clip_log_p, truth, classes).tolist(),
             "cross_fitted_thresholds": fair,
             "macro_recall_all_tried": float(np.mean(list(everything.values()))), "tried": len(self.tried),
-            "quiet_parts_called_background": self.quiet_parts(classes),
+            "room_tone_called_background": self.room_tone(classes),
         }
         result["int8_accuracy"] = self.int8_accuracy(classes, temperature)
         result["esc10"]["mean"] = float(np.mean(list(result["esc10"].values())))
@@ -252,15 +254,19 @@ class Recipe:
     def final(self):
         self.learn("final")
 
-    def learn(self, name, held_out=None):
+    def learn(self, name, held_out=None, settings=None):
         """Trains, or takes the checkpoint that is there."""
-        path, network = self.scratch / f"{name}.pt", self.settings.network(len(self.tried))
+        settings = settings or self.settings
+        path, network = self.scratch / f"{name}.pt", settings.network(len(self.tried))
         if path.exists():
             network.load_state_dict(torch.load(path)["state"])
             return network
+        if settings.first:
+            network.grow_from(self.learn(f"{name}-first", held_out, settings.first))
         store = cache.open_store(self.scratch / "store")
+        names = audioset.read_names(self.options.teacher)
         network, history = training.train(network, store, training.rows_without(store, held_out), self.raw_labels, self.tried,
-                                          self.settings.schedule, self.settings.spec.offset)
+                                          settings.schedule, settings.spec.offset, names, grown=bool(settings.first))
         torch.save({"state": network.state_dict(), "classes": self.tried, "history": history}, path)
         return network
 
@@ -295,19 +301,19 @@ class Recipe:
         p = quantise.predict(self.out / self.onnx, crate.single_windows(self.run, rooms, spec, self.scratch))
         return float((p.argmax(1) == classes.index(dataset.BACKGROUND)).mean())
 
-    def quiet_parts(self, classes):
-        """The real room tone between the sounds of the clips, each fold judged by its network: number of windows, share called Background."""
-        spec, called = self.settings.spec, []
-        audio = dataset.load_all(self.options.data, self.clips, spec.rate, self.scratch / "cache")
+    def room_tone(self, classes):
+        """Room tone in the clips, each fold's judged by its network: number of windows, of recordings, share called Background."""
+        spec, called, recordings = self.settings.spec, [], set()
+        audio = [np.array(a) for a in dataset.load_all(self.options.data, self.clips, YAMNET.rate, self.scratch / "cache")]
+        tones = rooms.tones(self.clips, audio, self.run, Yamnet(self.options.teacher), self.scratch, least=0.9)
         for fold in FOLDS:
-            parts = [part for clip, a in zip(self.clips, audio) if clip.fold == fold and clip.label != dataset.BACKGROUND
-                     for part in augment.quiet_parts(np.array(a), spec.rate)]
-            windows = [np.resize(part[first:first + spec.support], spec.support)
-                       for part in parts for first in range(0, max(1, len(part) - spec.support + 1), spec.rate // 2)]
+            inside = [(clip, tone) for clip, tone in tones if clip.fold == fold]
+            recordings |= {clip.group for clip, _ in inside}
+            windows = np.concatenate([rooms.windows(tone, spec) for _, tone in inside])
             logits = training.predict(self.load(self.scratch / f"fold-{fold}.pt", classes),
-                                      crate.single_windows(self.run, np.stack(windows), spec, self.scratch))
+                                      crate.single_windows(self.run, windows, spec, self.scratch))
             called += (logits.argmax(1) == classes.index(dataset.BACKGROUND)).tolist()
-        return {"windows": len(called), "share": float(np.mean(called))}
+        return {"windows": len(called), "recordings": len(recordings), "share": float(np.mean(called))}
 
     def credits(self):
         columns = ("path", "label", "author", "licence", "source_repo", "source_path", "source_commit")
@@ -315,7 +321,9 @@ class Recipe:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(columns)
             writer.writerows([clip.row[column] for column in columns] for clip in self.clips)
-            writer.writerow(("", "generated instruments", "Frank Wen", "MIT", "FluidR3_GM soundfont", synthesis.SOUNDFONT.name, "3.1"))
+            for font, author, version in (("fluidr3", "Frank Wen", "3.1"), ("musescore", "S. Christian Collins and others", "0.2.1")):
+                file_name = synthesis.SOUNDFONTS[font].name
+                writer.writerow(("", "generated instruments", author, "MIT", f"{Path(file_name).stem} soundfont", file_name, version))
 
     def card(self):
         from .card import write

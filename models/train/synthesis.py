@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Sounds that this project generates: instruments played by a synthesizer, and sirens, alarms and telephones from formulas.
 
-The instruments need `fluidsynth` and the General MIDI soundfont FluidR3_GM (MIT licence, by Frank Wen; Debian's packages
-fluidsynth and fluid-soundfont-gm).
+The instruments need `fluidsynth` and two General MIDI soundfonts, both under the MIT licence: FluidR3_GM by Frank Wen and
+MuseScore_General by S. Christian Collins and others, in parts made of the former (Debian's packages fluidsynth,
+fluid-soundfont-gm and musescore-general-soundfont).
 """
 import subprocess
 import tempfile
@@ -15,8 +16,9 @@ import soundfile
 from ..convert.files import Failure
 from .dataset import Clip
 
-SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
+SOUNDFONTS = {"fluidr3": Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"), "musescore": Path("/usr/share/sounds/sf3/MuseScore_General_Full.sf3")}
 SECONDS, PERIOD = 3.0, 5.0  # of a phrase; between beginnings of phrases
+NOTHING = 1e-3  # peak of what is only dither
 RESOLUTION, REVERB = 480, 91  # ticks a beat; controller number
 # Label: MIDI programs (0-based) with the range of notes that the instrument plays.
 INSTRUMENTS = {
@@ -29,37 +31,44 @@ INSTRUMENTS = {
 }
 DRUMS = {"Bass_drum": [35, 36], "Snare_drum": [38, 40], "Hi-hat": [42, 44, 46], "Tambourine": [54], "Cowbell": [56]}
 DRUM_CHANNEL = 9
-# Clips that the data has of this soundfont stand in these folds: what is rendered of the same instrument has to stand there, too.
+# What else the soundfonts have: without label, for the teacher to say what it hears.
+OTHERS = [program for program in range(120) if program not in {p for voices in INSTRUMENTS.values() for p, _, _ in voices}]
+OTHER_DRUMS = [note for note in range(27, 88) if note not in {n for notes in DRUMS.values() for n in notes}]
+# Clips that the data has of these soundfonts stand in these folds: what is rendered of the same instrument has to stand there, too.
 FOLDS = {"Trumpet": 2, "Oboe": 2, "Harmonica": 2, "Glockenspiel": 3, "Telephone": 4}
 CHORDS = (4, 5, 24, 25)
 
 
-def clips(rate, each=30, seed=7, soundfont=SOUNDFONT):
-    """Generated recordings: (clips, audio at `rate`), `each` of a voice. Fold 0 stands for no fold."""
+def clips(rate, each=20, others=4, seed=7):
+    """Generated recordings: (clips, audio at `rate`), of each soundfont `each` of a voice and `others` of a voice without label.
+
+    Fold 0 stands for no fold, label None for no label.
+    """
     rng, made, audio = np.random.default_rng(seed), [], []
-    voices = [(label, *voice) for label, voices in INSTRUMENTS.items() for voice in voices]
-    voices += [(label, None, note, note) for label, notes in DRUMS.items() for note in notes]
-    for label, program, low, high in voices:
-        group = f"fluidr3-{label}-{low if program is None else program}"
-        for number, part in enumerate(render(recital(rng, program, low, high, each), each, rate, soundfont)):
-            audio.append(part)
-            made.append(Clip(f"generated/{group}-{number}", label, group, FOLDS.get(label, 0), {}))
+    voices = [(label, *voice, each) for label, voices in INSTRUMENTS.items() for voice in voices]
+    voices += [(label, None, note, note, each) for label, notes in DRUMS.items() for note in notes]
+    voices += [(None, program, 36, 90, others) for program in OTHERS] + [(None, None, note, note, others) for note in OTHER_DRUMS]
+    for font, path in SOUNDFONTS.items():
+        phrases = [voice for voice in voices for _ in range(voice[-1])]
+        for number, ((label, program, low, _, _), part) in enumerate(zip(phrases, render(recital(rng, phrases), len(phrases), rate, path))):
+            if part.any():  # some drums are missing in some soundfonts
+                group = f"{font}-{label}-{low if program is None else program}"
+                audio.append(part)
+                made.append(Clip(f"generated/{group}-{number}", label, group, FOLDS.get(label, 0), {}))
     for label, draw in (("Siren", siren), ("Alarm", alarm), ("Telephone", telephone)):
-        for number in range(2 * each):
+        for number in range(3 * each):
             audio.append(draw(rng, rate))
             made.append(Clip(f"generated/{label}-formula-{number}", label, f"formula-{label}-{number % 8}", 0, {}))
     return made, audio
 
 
-def recital(rng, program, low, high, count):
-    """A MIDI file of one instrument: `count` phrases, one every PERIOD."""
-    track, channel = mido.MidiTrack(), DRUM_CHANNEL if program is None else 0
-    if program is not None:
-        track.append(mido.Message("program_change", program=program, channel=channel))
-    rest = 0
-    for _ in range(count):
-        room = int(rng.integers(0, 100))
-        track.append(mido.Message("control_change", control=REVERB, value=room, channel=channel, time=rest))
+def recital(rng, phrases):
+    """A MIDI file of all phrases (label, program, lowest note, highest note, …), one every PERIOD."""
+    track, rest = mido.MidiTrack(), 0
+    for _, program, low, high, _ in phrases:
+        channel = DRUM_CHANNEL if program is None else 0
+        track.append(mido.Message("program_change", program=program or 0, channel=channel, time=rest))
+        track.append(mido.Message("control_change", control=REVERB, value=int(rng.integers(0, 100)), channel=channel))
         track += phrase(rng, low, high, channel, program in CHORDS)
         rest = ticks(PERIOD) - sum(message.time for message in track) % ticks(PERIOD)
     midi = mido.MidiFile(ticks_per_beat=RESOLUTION)
@@ -86,17 +95,17 @@ def ticks(seconds):
 
 
 def render(midi, count, rate, soundfont):
-    """Audio of the phrases of a recital, mono, peak 0.5 each."""
+    """Audio of the phrases of a recital, mono, peak 0.5 each; silent where the soundfont has no such sound."""
     with tempfile.TemporaryDirectory() as folder:
         score, sound = Path(folder) / "score.mid", Path(folder) / "sound.wav"
         midi.save(score)
-        done = subprocess.run(["fluidsynth", "-ni", "-q", "-g", "0.6", "-r", str(rate), "-F", str(sound), str(soundfont), str(score)],
-                              capture_output=True, text=True)
+        done = subprocess.run(["fluidsynth", "-ni", "-q", "-o", "synth.dynamic-sample-loading=1", "-g", "0.6", "-r", str(rate),
+                               "-F", str(sound), str(soundfont), str(score)], capture_output=True, text=True)
         if done.returncode or not sound.exists():
             raise Failure(f"fluidsynth could not play {soundfont}: {done.stderr.strip()[:300]}")
         audio = soundfile.read(sound, dtype="float32", always_2d=True)[0].mean(1)
     parts = [audio[int(i * PERIOD * rate):int((i * PERIOD + SECONDS + 1) * rate)] for i in range(count)]
-    return [part / max(1e-6, np.abs(part).max()) * np.float32(0.5) for part in parts]
+    return [part / peak * np.float32(0.5) if (peak := np.abs(part).max()) > NOTHING else np.zeros_like(part) for part in parts]
 
 
 def tone(rng, frequency, rate):

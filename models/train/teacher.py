@@ -5,6 +5,8 @@ import onnx
 import onnxruntime
 from onnx import helper, numpy_helper
 
+from .audioset import read_names
+
 EMBEDDING = "tower0/network/layer28/reduce_mean_prequant"
 EMBEDDING_SIZE, SCORES = 1024, 521
 
@@ -13,6 +15,7 @@ class Yamnet:
     """Takes (windows, 96, 64); the `yamnet` preset's features, not normalised."""
 
     def __init__(self, path, threads=1):
+        self.names = read_names(path)
         model = onnx.load(path)
         free_batch(model)
         model.graph.output.append(helper.make_tensor_value_info(EMBEDDING, onnx.TensorProto.FLOAT, None))

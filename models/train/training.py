@@ -10,9 +10,12 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from . import cache
+from . import audioset, cache
 from .dataset import BACKGROUND
 from .network import Mimic
+
+
+HEADS_FIRST = 300  # steps
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class Schedule:
     label: float = 1.0         # weights of the losses
     embedding: float = 1.0
     score: float = 20.0
-    posterior: float = 1.0     # of what the teacher's linear head says
+    posterior: float = 1.0     # of what the teacher says about the classes
+    hint: float = 0.2          # share of the teacher's own classes in that, the rest is a linear head on its embedding
     averaging: float = 0.998
     bf16: bool = True
     seed: int = 1
@@ -102,10 +106,11 @@ def spoil(rng, patch, offset):
     return patch
 
 
-def train(network, store, chosen, raw_labels, classes, schedule, offset, log=print):
+def train(network, store, chosen, raw_labels, classes, schedule, offset, audioset_names, grown=False, log=print):
     """Trains in place; returns the averaged network and, every 100 steps, step, label, embedding, score and posterior loss, hits.
 
-    `chosen`: rows of the store to use; `offset`: `FeatureSpec.offset`.
+    `chosen`: rows of the store to use; `offset`: `FeatureSpec.offset`; `audioset_names`: of the teacher's scores; `grown`: the
+    network has learned before.
     """
     torch.manual_seed(schedule.seed)
     rng = np.random.default_rng(schedule.seed)
@@ -121,7 +126,9 @@ def train(network, store, chosen, raw_labels, classes, schedule, offset, log=pri
     head = teacher_head(store, chosen, target, weight)
 
     network.train().to(memory_format=torch.channels_last)
-    mimic = Mimic(network.classes.in_features)
+    mimic = Mimic(network.classes.in_features, mean, scale)
+    if grown:
+        learn_heads(network, mimic, Batches(store, chosen, schedule.batch, HEADS_FIRST, schedule.seed + 1), schedule)
     everything = [*network.named_parameters(), *mimic.named_parameters()]
     optimizer = torch.optim.AdamW([
         {"params": [p for _, p in everything if p.ndim > 1], "weight_decay": schedule.weight_decay},
@@ -140,10 +147,9 @@ def train(network, store, chosen, raw_labels, classes, schedule, offset, log=pri
             like_embedding, like_score = mimic(features)
         log_p = F.log_softmax(logits.float(), 1)
         label_loss = -(y * log_p).sum(1).mul(w).mean()
-        wanted = ((torch.from_numpy(embedding) - mean) * scale).clamp(-4, 8)
-        embedding_loss = F.mse_loss(like_embedding.float(), wanted)
-        score_loss = F.binary_cross_entropy_with_logits(like_score.float(), torch.from_numpy(score))
-        posterior = (torch.from_numpy(embedding) @ head[0] + head[1]).softmax(1)
+        embedding_loss, score_loss = mimic.losses(like_embedding, like_score, embedding, score)
+        hint = torch.from_numpy(audioset.hints(score, classes, audioset_names))
+        posterior = (torch.from_numpy(embedding) @ head[0] + head[1] + schedule.hint * hint).softmax(1)
         posterior_loss = -(posterior * log_p).sum(1).mean()
         loss = schedule.label * label_loss + schedule.embedding * embedding_loss + schedule.score * score_loss \
             + schedule.posterior * posterior_loss
@@ -166,6 +172,20 @@ def train(network, store, chosen, raw_labels, classes, schedule, offset, log=pri
             sums[:] = 0
     settle(averaged, store, chosen, offset)
     return averaged, history
+
+
+def learn_heads(network, mimic, batches, schedule):
+    """Trains the heads that answer as the teacher does alone, so that they do not spoil what the network has learned."""
+    network.eval()
+    optimizer = torch.optim.Adam(mimic.parameters(), lr=schedule.rate)
+    for _, patch, embedding, score in batches:
+        with torch.no_grad():
+            features = network.features(torch.from_numpy(patch)[:, None].contiguous(memory_format=torch.channels_last))
+        embedding_loss, score_loss = mimic.losses(*mimic(features), embedding, score)
+        optimizer.zero_grad()
+        (schedule.embedding * embedding_loss + schedule.score * score_loss).backward()
+        optimizer.step()
+    network.train()
 
 
 def teacher_head(store, chosen, target, weight, steps=1500, batch=512, decay=1e-3):
