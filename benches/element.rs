@@ -130,10 +130,7 @@ fn streaming_thread(model: &str, name: &str) {
 
 fn cost_of(streams: usize, second: &[u8]) -> (f64, u64) {
     let before = resident_kib();
-    let mut rigs: Vec<Rig> = (0..streams).map(|_| Rig::new("never", "default")).collect();
-    for rig in &rigs {
-        rig.element.set_property("max-pending", 1000u32);
-    }
+    let mut rigs: Vec<Rig> = (0..streams).map(|_| Rig::one_of_many()).collect();
     let begun = processor_time();
     for _ in 0..300 {
         for rig in &mut rigs {

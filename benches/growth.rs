@@ -47,8 +47,7 @@ fn streams() {
 
 /// Processor seconds for a second of audio of all streams.
 fn cost_of(streams: usize, second: &[u8]) -> f64 {
-    let mut rigs: Vec<Rig> = (0..streams).map(|_| Rig::new("never", "default")).collect();
-    rigs.iter().for_each(|rig| rig.element.set_property("max-pending", 1000u32));
+    let mut rigs: Vec<Rig> = (0..streams).map(|_| Rig::one_of_many()).collect();
     let begun = processor_time();
     for _ in 0..SECONDS * 100 {
         for rig in &mut rigs {

@@ -67,6 +67,11 @@ impl Rig {
         Self::tuned(sync, model, parts, |_| {})
     }
 
+    /// Fed with buffers of 10 ms, does not wait, and drops nothing.
+    pub(crate) fn one_of_many() -> Self {
+        Self::tuned("never", "default", 100, |element| element.set_property("max-pending", 1000u32))
+    }
+
     /// With properties that have to be set before it plays.
     pub(crate) fn tuned(sync: &str, model: &str, parts: usize, tune: impl FnOnce(&gst::Element)) -> Self {
         let element = gst::ElementFactory::make("soundclassify")
