@@ -188,9 +188,9 @@ impl Queue {
         self.entries.len()
     }
 
-    /// Forgets everything, told or not.
-    pub(super) fn clear(&mut self) {
-        self.entries.clear();
+    /// Forgets what is decided on and not told.
+    pub(super) fn forget_decided(&mut self) {
+        self.entries.retain(|pending| !pending.decided);
     }
 
     /// A copy of a window's scores.
@@ -248,6 +248,20 @@ mod tests {
         queue.answer(2, Answer::Scores(vec![1.0]), Duration::ZERO);
         assert_eq!(decided(&mut queue), [0, 1, 2]);
         assert!(!queue.awaits(0));
+    }
+
+    #[test]
+    fn a_break_outlives_what_is_forgotten() {
+        let mut queue = Queue::default();
+        queue.push(window(0, Kind::Silence));
+        queue.push(window(1, Kind::Window));
+        queue.push(window(2, Kind::Silence));
+        queue.push(Pending::interruption(3));
+        assert_eq!(decided(&mut queue), [0]);
+        assert_eq!(queue.forget_windows(), 1);
+        assert_eq!((queue.len(), queue.front()), (2, Some(0)));
+        queue.forget_decided();
+        assert_eq!((queue.len(), queue.front()), (1, Some(3)));
     }
 
     #[test]

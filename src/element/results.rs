@@ -398,7 +398,7 @@ impl Inner {
     // Something in here panicked: what is on its way may be half decided.
     fn start_over(&mut self) {
         self.stats.errors += self.queue.forget_windows();
-        self.queue.clear();
+        self.queue.forget_decided();
         self.outbox.push_back(Telling::Warning("a result was lost to a programming error; please report this".into()));
     }
 

@@ -238,6 +238,11 @@ const REST: Duration = Duration::from_millis(5200);
 fn nothing_piles_up_behind_a_window_that_hangs() {
     let model = TestModel::new("hangs");
     let mut rig = Rig::plain(&model);
+    nothing_piles_up(&mut rig);
+}
+
+/// Behind a window that hangs, once the model has rested.
+fn nothing_piles_up(rig: &mut Rig) {
     rig.push(&loud(RATE), None);
     std::thread::sleep(REST);
     rig.push_in(&loud(10 * RATE), &[800]);
@@ -252,12 +257,7 @@ fn nothing_piles_up_behind_a_window_of_another_stream_that_hangs() {
     hanging.set_caps("F32LE", RATE as i32, 1, "interleaved");
     hanging.push(&loud(RATE), None);
     std::thread::sleep(Duration::from_millis(200));
-    let mut rig = Rig::plain(&model);
-    rig.push(&loud(RATE), None);
-    std::thread::sleep(REST);
-    rig.push_in(&loud(10 * RATE), &[800]);
-    assert!(rig.count("errors") > 100);
-    assert!(rig.stats().get::<u32>("pending").unwrap() <= 1, "{}", rig.stats());
+    nothing_piles_up(&mut Rig::plain(&model));
 }
 
 #[test]
