@@ -13,19 +13,17 @@ const HALF: usize = LANES / 2;
 /// Triangular bands; only the bins between a band's edges are kept.
 #[derive(Debug)]
 pub(super) struct MelBank {
-    runs: Vec<Run>,
-    /// First bin of each band.
-    bins: Vec<usize>,
+    bands: Vec<Band>,
     weights: Vec<[f32; LANES]>,
     /// Sums of each band, those of its lanes `n` and `n + HALF` together.
     partial: Vec<[f32; HALF]>,
 }
 
-/// Bands one after the other with the same number of vectors of weights.
+/// Where a band begins in the spectrum, and how many vectors of weights it has.
 #[derive(Debug, Clone, Copy)]
-struct Run {
+struct Band {
+    bin: usize,
     vectors: usize,
-    bands: usize,
 }
 
 impl MelBank {
@@ -33,8 +31,7 @@ impl MelBank {
     pub(super) const PADDING: usize = LANES;
 
     pub(super) fn new(mel: &LogMel, sample_rate: u32) -> Self {
-        let partial = vec![[0.0; HALF]; mel.n_mels];
-        let mut bank = Self { runs: Vec::new(), bins: Vec::new(), weights: Vec::new(), partial };
+        let mut bank = Self { bands: Vec::new(), weights: Vec::new(), partial: vec![[0.0; HALF]; mel.n_mels] };
         let edges = edges(mel);
         for band in edges.windows(3) {
             bank.add(&triangle(band, mel, sample_rate));
@@ -46,11 +43,7 @@ impl MelBank {
         let bin = dense.iter().position(|weight| *weight > 0.0).unwrap_or(0);
         let end = dense.iter().rposition(|weight| *weight > 0.0).map_or(bin, |last| last + 1);
         let vectors = (end - bin).div_ceil(LANES);
-        self.bins.push(bin);
-        match self.runs.last_mut() {
-            Some(run) if run.vectors == vectors => run.bands += 1,
-            _ => self.runs.push(Run { vectors, bands: 1 }),
-        }
+        self.bands.push(Band { bin, vectors });
         for weights in dense[bin..end].chunks(LANES) {
             let mut padded = [0.0; LANES];
             padded[..weights.len()].copy_from_slice(weights);
@@ -60,56 +53,30 @@ impl MelBank {
 
     /// One value a band from a spectrum of `n_fft / 2 + 1` values and the padding.
     pub(super) fn apply(&mut self, power: &[f32], values: &mut [f32]) {
-        debug_assert_eq!(values.len(), self.bins.len());
-        sum_bands(&self.runs, &self.bins, &self.weights, power, &mut self.partial);
+        debug_assert_eq!(values.len(), self.bands.len());
+        sum_bands(&self.bands, &self.weights, power, &mut self.partial);
         sum_lanes(&self.partial, values);
     }
 }
 
 /// Halves of a vector are added, lanes are left apart: their sum in here would keep the compiler from whole vectors.
 #[multiversion(targets("x86_64+avx2"))]
-fn sum_bands(runs: &[Run], bins: &[usize], weights: &[[f32; LANES]], power: &[f32], partial: &mut [[f32; HALF]]) {
-    let (mut bins, mut weights, mut partial) = (bins, weights, partial);
-    for run in runs {
-        let (own_bins, other_bins) = bins.split_at(run.bands);
-        let (own_weights, other_weights) = weights.split_at(run.bands * run.vectors);
-        let (own_partial, other_partial) = std::mem::take(&mut partial).split_at_mut(run.bands);
-        match run.vectors {
-            1 => sum_run::<1>(own_bins, own_weights, power, own_partial),
-            2 => sum_run::<2>(own_bins, own_weights, power, own_partial),
-            3 => sum_run::<3>(own_bins, own_weights, power, own_partial),
-            vectors => sum_wide_run(vectors, own_bins, own_weights, power, own_partial),
+fn sum_bands(bands: &[Band], weights: &[[f32; LANES]], power: &[f32], partial: &mut [[f32; HALF]]) {
+    let mut rest = weights;
+    for (sums, band) in partial.iter_mut().zip(bands) {
+        let (own, others) = rest.split_at(band.vectors);
+        rest = others;
+        let (bins, _) = power[band.bin..][..band.vectors * LANES].as_chunks::<LANES>();
+        let mut lanes = [0.0; LANES];
+        for (weights, bins) in own.iter().zip(bins) {
+            for lane in 0..LANES {
+                lanes[lane] += weights[lane] * bins[lane];
+            }
         }
-        (bins, weights, partial) = (other_bins, other_weights, other_partial);
-    }
-}
-
-/// As [`sum_wide_run`] with a number of vectors that the compiler knows.
-#[inline(always)]
-fn sum_run<const VECTORS: usize>(bins: &[usize], weights: &[[f32; LANES]], power: &[f32], partial: &mut [[f32; HALF]]) {
-    let (weights, _) = weights.as_chunks::<VECTORS>();
-    for ((sums, bin), weights) in partial.iter_mut().zip(bins).zip(weights) {
-        *sums = halves(weights, &power[*bin..][..VECTORS * LANES]);
-    }
-}
-
-#[inline(always)]
-fn sum_wide_run(vectors: usize, bins: &[usize], weights: &[[f32; LANES]], power: &[f32], partial: &mut [[f32; HALF]]) {
-    for (index, (sums, bin)) in partial.iter_mut().zip(bins).enumerate() {
-        *sums = halves(&weights[index * vectors..][..vectors], &power[*bin..][..vectors * LANES]);
-    }
-}
-
-#[inline(always)]
-fn halves(weights: &[[f32; LANES]], power: &[f32]) -> [f32; HALF] {
-    let (bins, _) = power.as_chunks::<LANES>();
-    let mut lanes = [0.0; LANES];
-    for (weights, bins) in weights.iter().zip(bins) {
-        for lane in 0..LANES {
-            lanes[lane] += weights[lane] * bins[lane];
+        for half in 0..HALF {
+            sums[half] = lanes[half] + lanes[half + HALF];
         }
     }
-    std::array::from_fn(|half| lanes[half] + lanes[half + HALF])
 }
 
 #[multiversion(targets("x86_64+avx2"))]

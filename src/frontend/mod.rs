@@ -6,15 +6,17 @@ mod log;
 mod mel;
 mod normalize;
 mod spec;
+mod spectrum;
 #[cfg(test)]
 #[path = "../../tests/common/specs.rs"]
 mod test_specs;
 mod window;
 
-use frames::{Grid, Spectrum};
+use frames::Grid;
 use log::Compression;
 use mel::MelBank;
 use normalize::{Writer, sum_of_squares};
+use spectrum::Spectrum;
 use window::{FrameRing, Pieces, SampleRing, Schedule};
 
 pub use spec::{ChannelAxis, FeatureSpec, Features, Layout, Log, LogMel, MelNorm, MelScale, Normalize, Power};

@@ -230,6 +230,42 @@ fn streams_share_one_model_and_keep_apart() {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #[test]
+    fn streams_that_run_together_are_told_as_alone(
+        seeds in prop::collection::vec(1u32..1000, 2..7),
+        turns in prop::collection::vec((0usize..6, 1usize..4000), 1..60),
+    ) {
+        let model = TestModel::new("linear");
+        let signals: Vec<_> = seeds.iter().map(|seed| noise(2 * RATE, *seed)).collect();
+        let mut streams: Vec<_> = signals.iter().map(|signal| (never_waiting(&model), signal.as_slice())).collect();
+        let rest = (0..streams.len()).map(|stream| (stream, 2 * RATE));
+        for (stream, size) in turns.into_iter().chain(rest) {
+            let count = streams.len();
+            let (rig, left) = &mut streams[stream % count];
+            let (part, after) = left.split_at(size.min(left.len()));
+            if !part.is_empty() {
+                rig.push(part, Some(pts(2 * RATE - left.len(), RATE)));
+            }
+            *left = after;
+        }
+        for ((rig, _), signal) in streams.iter_mut().zip(&signals) {
+            rig.eos();
+            alike(&rig.heard(), &heard_of(&model, signal, RATE, &[333]));
+        }
+    }
+}
+
+/// Its windows wait for others', so that runs take them together.
+fn never_waiting(model: &TestModel) -> Rig {
+    let tune = |element: &gst::Element| {
+        element.set_property_from_str("sync", "never");
+        element.set_property("max-pending", 1000u32);
+    };
+    Rig::with(model, tune).caps("F32LE", RATE as i32, 1)
+}
+
 #[test]
 fn long_buffer_is_told_as_short_ones_are() {
     let model = TestModel::new("linear");
