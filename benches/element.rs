@@ -67,8 +67,9 @@ fn warm_rig() -> (Rig, Vec<u8>) {
 
 fn cost() -> f64 {
     let (mut rig, second) = warm_rig();
-    let (begun, before) = (processor_time(), rig.classified());
-    rig.push_seconds(&second, SECONDS);
+    let (buffers, before) = (rig.buffers(&second, SECONDS), rig.classified());
+    let begun = processor_time();
+    rig.push_buffers(buffers);
     (processor_time() - begun).as_secs_f64() / (rig.classified() - before) as f64
 }
 
@@ -87,8 +88,9 @@ fn window_against_network() {
             network.run(&[&window], &mut scores).unwrap();
         }
         paused.push((processor_time() - begun).as_secs_f64() / windows);
+        let buffers = rig.buffers(&second, SECONDS);
         let (begun, begun_here) = (processor_time(), thread_time());
-        rig.push_seconds(&second, SECONDS);
+        rig.push_buffers(buffers);
         whole.push((processor_time() - begun).as_secs_f64() / windows);
         own.push((thread_time() - begun_here).as_secs_f64() / windows);
     }

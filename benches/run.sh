@@ -17,6 +17,8 @@ export SOUNDCLASSIFY_BENCH_SECONDS=${SOUNDCLASSIFY_BENCH_SECONDS:-3600}
 for bench in frontend engine element; do
   cargo bench --no-default-features --bench "$bench"
 done
+echo "The first rows again, on one core alone, where no other core has to be woken:"
+taskset -c 0 cargo bench --no-default-features --bench element -- window
 cargo bench --bench companion
 benches/compare.sh "$@"
 benches/plot.sh

@@ -90,25 +90,39 @@ impl Rig {
                 .field("layout", "interleaved")
                 .build(),
         );
+        harness.set_drop_buffers(true);
         Self { harness, element, rate, parts, pushed: 0 }
     }
 
     /// The next part of a second of audio.
-    pub(crate) fn push(&mut self, second: &[u8]) -> Duration {
+    fn buffer(&mut self, second: &[u8]) -> gst::Buffer {
         let (size, at) = (self.rate / self.parts * 4, self.pushed as usize % self.parts);
         let mut buffer = gst::Buffer::from_slice(second[at * size..][..size].to_vec());
         let pts = gst::ClockTime::SECOND.nseconds() / self.parts as u64 * self.pushed;
-        let pts = gst::ClockTime::from_nseconds(pts);
-        buffer.get_mut().unwrap().set_pts(pts);
+        buffer.get_mut().unwrap().set_pts(gst::ClockTime::from_nseconds(pts));
         self.pushed += 1;
-        let begun = Instant::now();
-        self.harness.push(buffer).unwrap();
-        let took = begun.elapsed();
-        drop(self.harness.pull());
-        took
+        buffer
     }
 
     /// Seconds of audio, one after the other.
+    pub(crate) fn buffers(&mut self, second: &[u8], seconds: usize) -> Vec<gst::Buffer> {
+        (0..seconds * self.parts).map(|_| self.buffer(second)).collect()
+    }
+
+    pub(crate) fn push_buffers(&mut self, buffers: Vec<gst::Buffer>) {
+        for buffer in buffers {
+            self.harness.push(buffer).unwrap();
+        }
+    }
+
+    /// Takes the next part of a second of audio to the element; the time that this takes.
+    pub(crate) fn push(&mut self, second: &[u8]) -> Duration {
+        let buffer = self.buffer(second);
+        let begun = Instant::now();
+        self.harness.push(buffer).unwrap();
+        begun.elapsed()
+    }
+
     pub(crate) fn push_seconds(&mut self, second: &[u8], seconds: usize) {
         for _ in 0..seconds * self.parts {
             self.push(second);
