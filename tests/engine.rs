@@ -180,6 +180,21 @@ fn streams_take_turns() {
 }
 
 #[test]
+fn who_waits_sees_the_turns_of_others() {
+    let (engine, barrier) = held_engine();
+    let (running, replies) = listen(&engine);
+    let (waiting, _) = listen(&engine);
+    assert_eq!(waiting.turns(), None);
+    push(&running, 0);
+    barrier.reached();
+    push(&waiting, 1);
+    assert_eq!((running.turns(), waiting.turns()), (None, Some(0)));
+    barrier.open();
+    expect(&replies, [0]);
+    wait_until(|| waiting.turns().is_none());
+}
+
+#[test]
 fn network_with_batch_1_runs_one_by_one() {
     let network = Fake { run: Box::new(echo), max_batch: 1, canceller: None };
     let (stream, replies) = listen(&Engine::with_network(Box::new(network)).unwrap());

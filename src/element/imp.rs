@@ -406,7 +406,9 @@ impl SoundClassify {
     }
 
     fn wait(&self, results: &Results, ticket: u64, patience: Patience) {
-        let waited = results.wait(ticket, patience);
+        let stream = lock(&self.state).as_ref().map(|state| state.analysis.stream());
+        let waited = results.wait(ticket, patience, || stream.as_ref()?.turns());
+        drop(stream);
         // The window that runs stays: its late answer would tell that the model works after all.
         match waited {
             Waited::Told | Waited::Interrupted => {}

@@ -208,14 +208,14 @@ impl Queue {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Instant;
 
     use super::*;
     use crate::element::clock::Times;
     use gst::ClockTime;
 
-    fn window(ticket: u64, kind: Kind) -> Pending {
+    pub(in crate::element) fn window(ticket: u64, kind: Kind) -> Pending {
         let times = Times { timestamp: ClockTime::ZERO, stream_time: None, running_time: None };
         let (at, span) = (ClockTime::ZERO, ClockTime::ZERO);
         Pending::window(ticket, WindowTime { number: ticket, times, at, span, due: Instant::now() }, kind)

@@ -49,7 +49,7 @@ pub(super) enum Waited {
 /// How long a wait may take.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Patience {
-    /// At least this from one reply to the next: longer for a model known to be slow.
+    /// At least this from one reply to the next: longer for a model known to be slow, or for other streams' turns.
     PerReply(Duration),
     /// This in all.
     InAll(Duration),
@@ -241,11 +241,12 @@ impl Results {
     }
 
     /// Waits until everything before `ticket` is told, but not longer than `patience`. Nobody waits for a model that
-    /// hangs already.
-    pub(super) fn wait(&self, ticket: u64, patience: Patience) -> Waited {
+    /// hangs already. `turns`: see [`Stream::turns`](crate::model::Stream::turns).
+    pub(super) fn wait(&self, ticket: u64, patience: Patience, turns: impl Fn() -> Option<u64>) -> Waited {
         let longest = self.longest_wait(patience);
         let mut inner = self.lock();
         let (mut left, mut front, classified) = (longest, inner.queue.front(), inner.stats.classified);
+        let mut last_turns = turns();
         loop {
             let next = inner.queue.front();
             if inner.interrupted {
@@ -254,8 +255,10 @@ impl Results {
             if inner.health.stalled || next.is_none_or(|next| next >= ticket) {
                 return Waited::Told;
             }
-            if next != front && matches!(patience, Patience::PerReply(_)) {
-                front = next;
+            let turns = turns();
+            let others_go_on = turns.is_some() && turns != last_turns;
+            if (next != front || others_go_on) && matches!(patience, Patience::PerReply(_)) {
+                (front, last_turns) = (next, turns);
                 left = longest;
             }
             if left.is_zero() {
@@ -484,4 +487,44 @@ impl Inner {
 /// The property `stats` of an element that has no stream.
 pub(super) fn no_stats() -> gst::Structure {
     Stats::default().to_structure(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pending::tests::window;
+    use super::*;
+    use std::cell::Cell;
+
+    const PATIENCE: Patience = Patience::PerReply(Duration::from_millis(20));
+
+    /// Of an element with one window on its way.
+    fn results() -> Results {
+        gst::init().unwrap();
+        let element = glib::Object::new();
+        let results = Results::new(&element, Arc::default(), Model::load("small").unwrap(), Settings::default());
+        results.expect(window(0, Kind::Window));
+        results
+    }
+
+    #[test]
+    fn who_waits_for_others_is_patient_as_long_as_they_go_on() {
+        let turns = Cell::new(0);
+        let next = || {
+            turns.set(turns.get() + 1);
+            Some(turns.get().min(20))
+        };
+        assert_eq!(results().wait(1, PATIENCE, next), Waited::Stalled);
+        assert!(turns.get() > 20);
+    }
+
+    #[test]
+    fn patience_with_a_run_does_not_depend_on_others() {
+        let asked = Cell::new(0);
+        let none = || {
+            asked.set(asked.get() + 1);
+            None
+        };
+        assert_eq!(results().wait(1, PATIENCE, none), Waited::Stalled);
+        assert!(asked.get() < 10, "{}", asked.get());
+    }
 }

@@ -34,6 +34,8 @@ struct State<J> {
     ready: VecDeque<usize>,
     /// Workers in [`Queue::take`].
     idle: usize,
+    /// Jobs done, of all lanes.
+    done: u64,
     shut: bool,
 }
 
@@ -66,7 +68,8 @@ impl<J> Lane<J> {
 
 impl<J> Queue<J> {
     pub(crate) fn new() -> Self {
-        let state = State { lanes: Vec::new(), free: Vec::new(), ready: VecDeque::new(), idle: 0, shut: false };
+        let state =
+            State { lanes: Vec::new(), free: Vec::new(), ready: VecDeque::new(), idle: 0, done: 0, shut: false };
         Self { state: Mutex::new(state), wake: Condvar::new() }
     }
 
@@ -117,6 +120,7 @@ impl<J> Queue<J> {
     /// Marks a taken job as done. With the last one, the lane's turn comes again.
     pub(crate) fn done(&self, lane: LaneId, epoch: u64) {
         let mut state = lock(&self.state);
+        state.done += 1;
         let entry = &mut state.lanes[lane.0];
         if entry.epoch != epoch {
             return;
@@ -126,6 +130,13 @@ impl<J> Queue<J> {
             drop(state);
             self.wake.notify_one();
         }
+    }
+
+    /// Jobs done, of all lanes, while jobs of this lane wait and none is with a worker.
+    pub(crate) fn turns(&self, lane: LaneId) -> Option<u64> {
+        let state = lock(&self.state);
+        let Lane { jobs, running, .. } = &state.lanes[lane.0];
+        (*running == 0 && !jobs.is_empty()).then_some(state.done)
     }
 
     /// Whether all workers are busy and jobs of several lanes wait for one.

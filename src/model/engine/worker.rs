@@ -149,6 +149,13 @@ impl Stream {
         self.queue().pending(self.lane)
     }
 
+    /// How many replies the engine has given, to any stream, while windows of this one wait and none is in a run: so long
+    /// as that grows, its turn comes.
+    #[must_use]
+    pub fn turns(&self) -> Option<u64> {
+        self.queue().turns(self.lane)
+    }
+
     /// Forgets every window pushed so far: once this returns, none of their replies is delivered. Waits for a
     /// reply that is just being delivered, never for a run; the caller holds no lock that `on_reply` takes. From
     /// within `on_reply` it waits for nothing.
