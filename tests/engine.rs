@@ -14,7 +14,7 @@ use std::{
 
 use gstsoundclassify::{
     Error,
-    model::{Canceller, Engine, Network, Stream},
+    model::{Canceller, Engine, Network, Stream, Turns},
 };
 
 const LONG: Duration = Duration::from_secs(20);
@@ -181,17 +181,22 @@ fn streams_take_turns() {
 
 #[test]
 fn who_waits_sees_the_turns_of_others() {
-    let (engine, barrier) = held_engine();
-    let (running, replies) = listen(&engine);
-    let (waiting, _) = listen(&engine);
-    assert_eq!(waiting.turns(), None);
-    push(&running, 0);
-    barrier.reached();
-    push(&waiting, 1);
-    assert_eq!((running.turns(), waiting.turns()), (None, Some(0)));
-    barrier.open();
-    expect(&replies, [0]);
-    wait_until(|| waiting.turns().is_none());
+    let (gate, begun) = (mpsc::channel::<()>(), mpsc::channel());
+    let run: Run = Box::new(move |windows, scores| {
+        begun.0.send(()).unwrap();
+        gate.1.recv().unwrap();
+        echo(windows, scores)
+    });
+    let engine = Engine::with_network(Box::new(Fake { run, max_batch: 1, canceller: None })).unwrap();
+    let (streams, _replies): (Vec<_>, Vec<_>) = (0..3).map(|_| listen(&engine)).unzip();
+    streams.iter().for_each(|stream| push(stream, 0));
+    for turn in 0..3 {
+        begun.1.recv_timeout(LONG).unwrap();
+        let seen: Vec<_> = streams.iter().map(Stream::turns).collect();
+        let expected = (0..3).map(|stream| Turns { done: turn, waits: stream > turn });
+        assert_eq!(seen, expected.collect::<Vec<_>>());
+        gate.0.send(()).unwrap();
+    }
 }
 
 #[test]

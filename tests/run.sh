@@ -28,11 +28,11 @@ $found"
 check_architecture() {
   refuse '\b(gst|glib|gst_audio|gst_base)::' '^src/(element/|plugin\.rs|bin/)'
   refuse '\bort::' '^src/model/(runtime|engine)'
-  refuse '\b(realfft|rustfft)::' '^src/frontend/frames\.rs'
+  refuse '\b(realfft|rustfft)::' '^src/frontend/spectrum\.rs'
   refuse '\bunsafe\b *(\{|fn|impl|trait|extern)' '^$'
   refuse '\b(element|model|decision)::' '^src/([^f]|f[^r])'
   refuse '\b(element|model|frontend)::' '^src/([^d]|d[^e])'
-  refuse '\b(element|decision)::|\bfrontend::(frames|mel|window|normalize|log)\b' '^src/([^m]|m[^o])'
+  refuse '\b(element|decision)::|\bfrontend::(frames|spectrum|mel|window|normalize|log)\b' '^src/([^m]|m[^o])'
 }
 
 check_scripts() { find .ci/run benches pipelines tests -type f \( -name '*.sh' -o -name run \) -exec shellcheck -x -P SCRIPTDIR {} +; }

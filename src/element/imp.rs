@@ -28,6 +28,7 @@ use super::loader::{Loaded, Loader, Prepared};
 use super::properties::PROPERTIES;
 use super::results::{Patience, Results, Waited};
 use super::settings::{Effect, Settings};
+use crate::model::Stream;
 
 /// Without any reply for this long, the streaming thread goes on without results.
 const PATIENCE: Patience = Patience::PerReply(Duration::from_secs(10));
@@ -57,6 +58,14 @@ struct Streaming {
     next: Option<Prepared>,
     sync_known: bool,
     rate: (f64, f64),
+}
+
+/// What a step of the analysis leaves to do without the lock.
+struct Stepped {
+    /// Where its windows went.
+    stream: Arc<Stream>,
+    after: After,
+    results: Arc<Results>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -386,46 +395,42 @@ impl SoundClassify {
     // `false` when a flush or a state change wants the thread back.
     fn analyse(&self, patience: Patience, step: impl FnOnce(&mut Analysis) -> After) -> bool {
         let stepped = catch_unwind(AssertUnwindSafe(|| {
-            lock(&self.state).as_mut().map(|state| (step(&mut state.analysis), state.analysis.results()))
+            let mut state = lock(&self.state);
+            let analysis = &mut state.as_mut()?.analysis;
+            Some(Stepped { stream: analysis.stream(), after: step(analysis), results: analysis.results() })
         }));
         self.follow(stepped, patience);
         self.results().is_none_or(|results| !results.is_interrupted())
     }
 
-    fn follow(&self, stepped: std::thread::Result<Option<(After, Arc<Results>)>>, patience: Patience) {
+    fn follow(&self, stepped: std::thread::Result<Option<Stepped>>, patience: Patience) {
         match stepped {
             Ok(None) => {}
-            Ok(Some((after, results))) => {
+            Ok(Some(Stepped { stream, after, results })) => {
                 results.post();
                 if let Some(ticket) = after {
-                    self.wait(&results, ticket, patience);
+                    self.wait(&results, &stream, ticket, patience);
                 }
             }
             Err(_) => self.give_up_analysis(),
         }
     }
 
-    fn wait(&self, results: &Results, ticket: u64, patience: Patience) {
-        let stream = lock(&self.state).as_ref().map(|state| state.analysis.stream());
-        let waited = results.wait(ticket, patience, || stream.as_ref()?.turns());
-        drop(stream);
-        // The window that runs stays: its late answer would tell that the model works after all.
-        match waited {
+    // Windows that wait are taken out when the wait was in vain. The one that runs stays: its late answer would tell that
+    // the model works after all.
+    fn wait(&self, results: &Results, stream: &Stream, ticket: u64, patience: Patience) {
+        let waiting = || std::iter::from_fn(|| stream.drop_oldest());
+        match results.wait(ticket, patience, || stream.turns()) {
             Waited::Told | Waited::Interrupted => {}
-            Waited::Late => self.take_waiting(|ticket| results.dropped(ticket)),
+            Waited::Late => {
+                waiting().for_each(|ticket| results.dropped(ticket));
+                results.drop_rest();
+            }
             Waited::Stalled => {
                 results.give_up();
-                self.take_waiting(|_| {});
+                waiting().for_each(drop);
                 self.warn_of_stall(results.longest_wait(patience));
             }
-        }
-    }
-
-    // Takes out all windows that wait for the model.
-    fn take_waiting(&self, taken: impl FnMut(u64)) {
-        let stream = lock(&self.state).as_ref().map(|state| state.analysis.stream());
-        if let Some(stream) = stream {
-            std::iter::from_fn(|| stream.drop_oldest()).for_each(taken);
         }
     }
 

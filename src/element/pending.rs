@@ -2,7 +2,7 @@
 //! What is on its way, in the order of the stream: windows with or without an answer, breaks, other models.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::decider::WindowTime;
 use super::loader::Retired;
@@ -102,6 +102,8 @@ impl Pending {
 #[derive(Default)]
 pub(super) struct Queue {
     entries: VecDeque<Pending>,
+    /// Since when answers have been waiting for a model before, which has given none since.
+    held_since: Option<Instant>,
     spare: Vec<Vec<f32>>,
 }
 
@@ -125,31 +127,32 @@ impl Queue {
         self.entries.iter().any(|pending| pending.ticket == ticket && pending.is_unanswered())
     }
 
-    /// A window's answer. Answers of one model come in order; windows of a model before that have waited for longer
-    /// than `patience` are missed; gives their number.
+    /// A window's answer. Answers of one model come in order; one that stays behind windows of a model before, which
+    /// answers none of them for longer than `patience`, takes them for missed. Gives their number.
     pub(super) fn answer(&mut self, ticket: u64, given: Answer, patience: Duration) -> u64 {
-        let (mut given, mut missed) = (Some(given), 0);
-        for pending in &mut self.entries {
-            let own = pending.ticket == ticket;
-            let unanswered = pending.is_unanswered();
-            if let Entry::Window { answer, time } = &mut pending.entry
-                && unanswered
-                && (own || time.due.elapsed() > patience)
-            {
-                *answer = if own { given.take() } else { Some(Answer::Missed) };
-                missed += u64::from(!own);
-            }
-            if own {
-                break;
-            }
+        let is_own = |pending: &Pending| pending.ticket == ticket && pending.is_unanswered();
+        let Some(own) = self.entries.iter().position(is_own) else { return 0 };
+        let mut missed = 0;
+        if !self.entries.range(..own).any(Pending::is_unanswered) {
+            self.held_since = None;
+        } else if self.held_since.get_or_insert_with(Instant::now).elapsed() >= patience {
+            self.held_since = None;
+            missed = self.miss_first(own);
+        }
+        if let Entry::Window { answer, .. } = &mut self.entries[own].entry {
+            *answer = Some(given);
         }
         missed
     }
 
     /// All windows without an answer are missed; gives their number.
     pub(super) fn miss_windows(&mut self) -> u64 {
+        self.miss_first(self.entries.len())
+    }
+
+    fn miss_first(&mut self, count: usize) -> u64 {
         let mut missed = 0;
-        for pending in self.entries.iter_mut().filter(|pending| pending.is_unanswered()) {
+        for pending in self.entries.range_mut(..count).filter(|pending| pending.is_unanswered()) {
             if let Entry::Window { answer, .. } = &mut pending.entry {
                 *answer = Some(Answer::Missed);
                 missed += 1;
@@ -209,8 +212,6 @@ impl Queue {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::time::Instant;
-
     use super::*;
     use crate::element::clock::Times;
     use gst::ClockTime;
@@ -248,6 +249,24 @@ pub(super) mod tests {
         queue.answer(2, Answer::Scores(vec![1.0]), Duration::ZERO);
         assert_eq!(decided(&mut queue), [0, 1, 2]);
         assert!(!queue.awaits(0));
+    }
+
+    #[test]
+    fn a_model_before_that_goes_on_is_waited_for() {
+        let patience = Duration::from_millis(50);
+        let mut queue = Queue::default();
+        (0..4).for_each(|ticket| queue.push(window(ticket, Kind::Window)));
+        std::thread::sleep(2 * patience);
+        assert_eq!(queue.answer(3, Answer::Scores(vec![1.0]), patience), 0);
+        for ticket in 0..2 {
+            assert_eq!(queue.answer(ticket, Answer::Scores(vec![1.0]), patience), 0);
+            queue.push(window(4 + ticket, Kind::Window));
+            assert_eq!(queue.answer(4 + ticket, Answer::Scores(vec![1.0]), patience), 0);
+        }
+        std::thread::sleep(2 * patience);
+        queue.push(window(6, Kind::Window));
+        assert_eq!(queue.answer(6, Answer::Scores(vec![1.0]), patience), 1);
+        assert_eq!(decided(&mut queue), [0, 1, 2, 3, 4, 5, 6]);
     }
 
     #[test]

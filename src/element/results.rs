@@ -18,7 +18,7 @@ use super::pending::{Answer, Kind, Pending, Queue, Step};
 use super::settings::Settings;
 use super::stats::Stats;
 use crate::Error;
-use crate::model::{Model, Reply};
+use crate::model::{Model, Reply, Turns};
 
 /// A model that fails is tried again after this time.
 const RETRY: Duration = Duration::from_secs(5);
@@ -200,6 +200,15 @@ impl Results {
         self.changed.notify_all();
     }
 
+    /// Windows that have no scores by now are too late.
+    pub(super) fn drop_rest(&self) {
+        let mut inner = self.lock();
+        inner.stats.dropped += inner.queue.forget_windows();
+        inner.settle();
+        drop(inner);
+        self.changed.notify_all();
+    }
+
     /// Whatever is on its way will not be told; events end. Leaves that to post.
     pub(super) fn discard(&self) {
         let mut inner = self.lock();
@@ -241,12 +250,14 @@ impl Results {
     }
 
     /// Waits until everything before `ticket` is told, but not longer than `patience`. Nobody waits for a model that
-    /// hangs already. `turns`: see [`Stream::turns`](crate::model::Stream::turns).
-    pub(super) fn wait(&self, ticket: u64, patience: Patience, turns: impl Fn() -> Option<u64>) -> Waited {
+    /// hangs already. `turns`: of the stream that was pushed to.
+    pub(super) fn wait(&self, ticket: u64, patience: Patience, turns: impl Fn() -> Turns) -> Waited {
         let longest = self.longest_wait(patience);
         let mut inner = self.lock();
-        let (mut left, mut front, classified) = (longest, inner.queue.front(), inner.stats.classified);
-        let mut last_turns = turns();
+        let (mut left, mut front, mut last) = (longest, inner.queue.front(), turns());
+        // A run of a model known to be slow may take all of this time.
+        let mut works = inner.stats.longest_run() * 4 > longest;
+        let classified = inner.stats.classified;
         loop {
             let next = inner.queue.front();
             if inner.interrupted {
@@ -255,15 +266,14 @@ impl Results {
             if inner.health.stalled || next.is_none_or(|next| next >= ticket) {
                 return Waited::Told;
             }
-            let turns = turns();
-            let others_go_on = turns.is_some() && turns != last_turns;
+            let now = turns();
+            let others_go_on = last.waits && now.done != last.done;
+            works |= others_go_on || inner.stats.classified > classified;
             if (next != front || others_go_on) && matches!(patience, Patience::PerReply(_)) {
-                (front, last_turns) = (next, turns);
                 left = longest;
             }
+            (front, last) = (next, now);
             if left.is_zero() {
-                // A run of a model known to be slow may take all of this time.
-                let works = inner.stats.classified > classified || inner.stats.longest_run() * 4 > longest;
                 return if works && matches!(patience, Patience::InAll(_)) { Waited::Late } else { Waited::Stalled };
             }
             // In slices: while the whole process is stopped, or the machine sleeps, the model can't answer either.
@@ -493,7 +503,7 @@ pub(super) fn no_stats() -> gst::Structure {
 mod tests {
     use super::super::pending::tests::window;
     use super::*;
-    use std::cell::Cell;
+    use std::cell::{Cell, RefCell};
 
     const PATIENCE: Patience = Patience::PerReply(Duration::from_millis(20));
 
@@ -506,25 +516,53 @@ mod tests {
         results
     }
 
+    /// Says what a wait is to see, call by call, then `forever`.
+    fn seen(turns: impl IntoIterator<Item = Turns>, forever: Turns) -> impl Fn() -> Turns {
+        let turns = RefCell::new(turns.into_iter());
+        move || turns.borrow_mut().next().unwrap_or(forever)
+    }
+
+    fn waiting(done: u64) -> Turns {
+        Turns { done, waits: true }
+    }
+
     #[test]
     fn who_waits_for_others_is_patient_as_long_as_they_go_on() {
-        let turns = Cell::new(0);
-        let next = || {
-            turns.set(turns.get() + 1);
-            Some(turns.get().min(20))
+        let asked = Cell::new(0);
+        let turns = || {
+            asked.set(asked.get() + 1);
+            waiting(asked.get().min(20))
         };
-        assert_eq!(results().wait(1, PATIENCE, next), Waited::Stalled);
-        assert!(turns.get() > 20);
+        assert_eq!(results().wait(1, PATIENCE, turns), Waited::Stalled);
+        assert!(asked.get() > 20);
+    }
+
+    #[test]
+    fn the_own_run_has_all_patience_from_its_begin_on() {
+        let run = Turns { done: 1, waits: false };
+        let begun = Instant::now();
+        let wait = Patience::PerReply(Duration::from_millis(100));
+        assert_eq!(results().wait(1, wait, seen([waiting(0), waiting(0)], run)), Waited::Stalled);
+        assert!(begun.elapsed() >= Duration::from_millis(200), "{:?}", begun.elapsed());
     }
 
     #[test]
     fn patience_with_a_run_does_not_depend_on_others() {
         let asked = Cell::new(0);
-        let none = || {
+        let turns = || {
             asked.set(asked.get() + 1);
-            None
+            Turns { done: asked.get(), waits: false }
         };
-        assert_eq!(results().wait(1, PATIENCE, none), Waited::Stalled);
+        assert_eq!(results().wait(1, PATIENCE, turns), Waited::Stalled);
         assert!(asked.get() < 10, "{}", asked.get());
+    }
+
+    #[test]
+    fn at_the_end_a_model_that_answers_others_does_not_hang() {
+        let end = Patience::InAll(Duration::from_millis(20));
+        assert_eq!(results().wait(1, end, seen([waiting(0)], waiting(1))), Waited::Late);
+        assert_eq!(results().wait(1, end, seen([], waiting(1))), Waited::Stalled);
+        let just_taken = seen([waiting(0)], Turns { done: 0, waits: false });
+        assert_eq!(results().wait(1, end, just_taken), Waited::Stalled);
     }
 }

@@ -29,6 +29,7 @@ pub(crate) use self::worker::panic_text;
 pub use self::{
     door::Reply,
     pool::{PoolStats, Tensor},
+    queue::Turns,
     worker::{Engine, Stream},
 };
 use self::{registry::Registry, runner::MAX_BATCH};

@@ -18,7 +18,7 @@ mod weights;
 
 pub use self::{
     activation::Activation,
-    engine::{Engine, EngineOptions, PoolStats, Reply, Stream, Tensor, load_network},
+    engine::{Engine, EngineOptions, PoolStats, Reply, Stream, Tensor, Turns, load_network},
     fit::Port,
     inspect::{Report, inspect},
     manifest::{Defaults, Manifest},

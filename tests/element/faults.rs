@@ -174,6 +174,27 @@ fn slow_model_does_not_hold_up_the_end() {
 }
 
 #[test]
+fn the_end_of_many_streams_of_a_slow_model_is_no_hang() {
+    let model = TestModel::new("slow-1");
+    let stream = |_| {
+        let mut rig = Rig::with(&model, |element| element.set_property_from_str("sync", "never"));
+        rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+        rig.push(&loud(RATE), None);
+        rig
+    };
+    let mut rigs: Vec<_> = (0..30).map(stream).collect();
+    std::thread::scope(|scope| {
+        for rig in &mut rigs {
+            scope.spawn(|| rig.eos());
+        }
+    });
+    for rig in &mut rigs {
+        assert_eq!((rig.warnings(), rig.count("errors")), (vec![], 0));
+        assert_eq!(rig.count("windows"), rig.count("classified") + rig.count("dropped"), "{}", rig.stats());
+    }
+}
+
+#[test]
 fn flush_frees_a_streaming_thread_that_waits_for_a_hanging_model() {
     let model = TestModel::new("hangs");
     let mut rig = Rig::plain(&model);

@@ -113,6 +113,27 @@ fn a_new_models_defaults_wait_for_its_first_window() {
 }
 
 #[test]
+fn what_waits_for_a_slow_model_is_told_before_the_next_one() {
+    let (first, second) = (TestModel::new("slow-1"), other_model("other"));
+    let mut rig = Rig::with(&first, |element| {
+        element.set_property_from_str("sync", "never");
+        element.set_property("max-pending", 1000u32);
+    });
+    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    // Of about 40 ms each: longer than the patience with a model that answers nothing.
+    rig.push(&loud(10 * RATE), Some(ClockTime::ZERO));
+    set_model(&rig, &second);
+    let (deadline, mut at) = (Instant::now() + Duration::from_secs(30), 10 * RATE);
+    while !rig.heard().iter().any(|told| told.model == "other") {
+        assert!(Instant::now() < deadline, "{}", rig.stats());
+        rig.push(&loud(RATE / 10), Some(pts(at, RATE)));
+        at += RATE / 10;
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!((rig.count("errors"), rig.count("dropped")), (0, 0));
+}
+
+#[test]
 fn events_end_when_another_model_takes_over_and_their_numbers_go_on() {
     let (first, second) = (TestModel::new("loudness"), other_model("other"));
     let mut rig = Rig::with(&first, |element| element.set_property_from_str("report", "events"));

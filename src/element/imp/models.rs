@@ -8,7 +8,7 @@ use std::time::Instant;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::{CAT, PATIENCE, SoundClassify, lock};
+use super::{CAT, PATIENCE, SoundClassify, Stepped, Streaming, lock};
 use crate::Error;
 use crate::element::failure;
 use crate::element::loader::{self, Loaded, Prepared, Request};
@@ -125,11 +125,13 @@ impl SoundClassify {
         let settings = lock(&self.settings).clone();
         let mut outcome = Ok(());
         let switched = catch_unwind(AssertUnwindSafe(|| {
-            lock(&self.state).as_mut().and_then(|state| {
-                let (after, input) = state.analysis.switch(state.next.take()?, &settings);
-                outcome = input;
-                Some((after, state.analysis.results()))
-            })
+            let mut state = lock(&self.state);
+            let Streaming { analysis, next, .. } = state.as_mut()?;
+            // What is waited for are windows of the model before.
+            let stream = analysis.stream();
+            let (after, input) = analysis.switch(next.take()?, &settings);
+            outcome = input;
+            Some(Stepped { stream, after, results: analysis.results() })
         }));
         self.follow(switched, PATIENCE);
         self.warn_of_input(outcome);

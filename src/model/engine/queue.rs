@@ -19,6 +19,15 @@ pub(crate) struct Taken<J> {
     pub(crate) epoch: u64,
 }
 
+/// How an engine gets on, as one of its streams sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turns {
+    /// Windows done, of any stream. So long as it grows, the turn of a stream that waits comes.
+    pub done: u64,
+    /// Windows of this stream wait, and none is in a run.
+    pub waits: bool,
+}
+
 /// Lanes of jobs, one lock, one condition.
 #[derive(Debug)]
 pub(crate) struct Queue<J> {
@@ -132,11 +141,11 @@ impl<J> Queue<J> {
         }
     }
 
-    /// Jobs done, of all lanes, while jobs of this lane wait and none is with a worker.
-    pub(crate) fn turns(&self, lane: LaneId) -> Option<u64> {
+    /// How the workers get on, as this lane sees it.
+    pub(crate) fn turns(&self, lane: LaneId) -> Turns {
         let state = lock(&self.state);
         let Lane { jobs, running, .. } = &state.lanes[lane.0];
-        (*running == 0 && !jobs.is_empty()).then_some(state.done)
+        Turns { done: state.done, waits: *running == 0 && !jobs.is_empty() }
     }
 
     /// Whether all workers are busy and jobs of several lanes wait for one.

@@ -7,7 +7,7 @@ use super::{
     crew::{Another, Crew},
     door::{Door, Reply},
     pool::{Pool, PoolStats, Tensor},
-    queue::{LaneId, Queue},
+    queue::{LaneId, Queue, Turns},
 };
 use crate::{
     error::{Error, Result},
@@ -149,10 +149,9 @@ impl Stream {
         self.queue().pending(self.lane)
     }
 
-    /// How many replies the engine has given, to any stream, while windows of this one wait and none is in a run: so long
-    /// as that grows, its turn comes.
+    /// How the engine gets on, as this stream sees it.
     #[must_use]
-    pub fn turns(&self) -> Option<u64> {
+    pub fn turns(&self) -> Turns {
         self.queue().turns(self.lane)
     }
 
