@@ -15,6 +15,9 @@ use crate::{error::Result, frontend::Features};
 /// Numbers of mel bands that are often used: what tells bands from frames.
 const USUAL_MELS: [usize; 5] = [40, 64, 80, 128, 256];
 
+/// Most labels that a template lists; more belong into a file of their own.
+const MOST_NAMES: usize = 1000;
+
 /// A network and its manifest.
 #[derive(Debug)]
 pub struct Report {
@@ -59,9 +62,8 @@ impl Report {
         let guess = Guess::of(self.inputs.first().map_or(&[], |port| &port.dims));
         let classes = self.outputs.first().and_then(|port| port.dims.last().copied().flatten());
         let stem = self.onnx.file_stem().unwrap_or_default().to_string_lossy();
-        let labels: Vec<_> = (0..classes.unwrap_or(1).min(1000)).map(|class| format!("\"label-{class}\"")).collect();
         let several = |ports: &[Port], what: &str| match ports {
-            [_, _, ..] => format!("name = {:?}                     # check: the {what} to use\n", ports[0].name),
+            [_, _, ..] => format!("name = {}                     # check: the {what} to use\n", quoted(&ports[0].name)),
             _ => String::new(),
         };
         format!(
@@ -69,7 +71,7 @@ impl Report {
              description = \"What it hears\"\n\
              licence = \"unknown\"                 # SPDX\n\
              version = \"1\"\n\
-             onnx = {onnx:?}\n\n\
+             onnx = {onnx}\n\n\
              [input]                             # {inputs}\n{input_name}\
              layout = \"{layout}\"               # check\n\
              channel-axis = \"{channel_axis}\"\n\
@@ -77,10 +79,9 @@ impl Report {
              [features]                          # check all: as in training\n{features}\n\
              [output]                            # {outputs}\n{output_name}\
              activation = \"none\"                 # check: softmax or sigmoid when the network gives logits\n\n\
-             [labels]                            # in the order of the output; or file = \"labels.txt\", one a line\n\
-             names = [{labels}]\n",
+             [labels]                            # in the order of the output\n{labels}\n",
             name = plain_name(&stem),
-            onnx = self.onnx.file_name().unwrap_or_default().to_string_lossy(),
+            onnx = quoted(&self.onnx.file_name().unwrap_or_default().to_string_lossy()),
             inputs = one_line(&self.inputs),
             input_name = several(&self.inputs, "input"),
             layout = guess.layout,
@@ -88,9 +89,23 @@ impl Report {
             features = guess.features,
             outputs = one_line(&self.outputs),
             output_name = several(&self.outputs, "output"),
-            labels = labels.join(", "),
+            labels = labels(&stem, classes.unwrap_or(1)),
         )
     }
+}
+
+/// The key that says the labels, of `count` classes.
+fn labels(stem: &str, count: usize) -> String {
+    if count > MOST_NAMES {
+        return format!("file = {}   # {count} labels, one a line", quoted(&format!("{stem}.labels.txt")));
+    }
+    let names: Vec<_> = (0..count).map(|class| format!("\"label-{class}\"")).collect();
+    format!("names = [{}]   # or file = \"labels.txt\", one a line", names.join(", "))
+}
+
+/// As TOML writes a text.
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
 }
 
 /// A file's stem as a manifest's name.
@@ -126,8 +141,10 @@ impl Guess {
             [Some(1), rows, columns] => Self::plane("first", *rows, *columns),
             [rows, columns, Some(1)] => Self::plane("last", *rows, *columns),
             [Some(1), samples] => Self::samples("first", *samples),
+            [samples @ Some(2..), Some(1)] => Self::samples("last", *samples),
             [rows, columns] => Self::plane("none", *rows, *columns),
             [samples] => Self::samples("none", *samples),
+            [_, rows, columns] => Self::plane("first", *rows, *columns),
             _ => Self::plane("none", None, None),
         }
     }
@@ -222,6 +239,26 @@ mod tests {
         assert_template_fits(&[None, Some(1), Some(128), Some(301)]);
         assert_template_fits(&[None, None, None]);
         assert_template_fits(&[None, Some(1), None]);
+        assert_template_fits(&[None; 4]);
+        assert_template_fits(&[None, Some(15_600), Some(1)]);
+    }
+
+    #[test]
+    fn a_template_takes_any_file_name() {
+        for name in ["cafe\u{301}.onnx", "a \"b\" \\ c.onnx", "it's ü.onnx"] {
+            let report = Report { onnx: name.into(), ..report(&[None, Some(96), Some(64)], 3) };
+            let manifest = Manifest::embedded(Path::new("t.toml"), &report.template(), "").unwrap();
+            assert_eq!(manifest.onnx, Path::new(name));
+        }
+    }
+
+    #[test]
+    fn labels_of_many_classes_go_to_a_file() {
+        let report = report(&[None, Some(96), Some(64)], 1500);
+        let names = (0..1500).map(|class| format!("l{class}\n")).collect::<String>();
+        let manifest = Manifest::embedded(Path::new("t.toml"), &report.template(), &names).unwrap();
+        assert_eq!(manifest.labels.len(), 1500);
+        assert!(report.template().contains("\"My Net.labels.txt\"   # 1500 labels"), "{}", report.template());
     }
 
     #[test]

@@ -102,9 +102,12 @@ impl<'a> Section<'a> {
         self.source.error(self.dotted(key), span, expected, found)
     }
 
-    /// The error of a key that isn't there.
+    /// The error of a key that isn't there; names a mistyped one.
     pub(crate) fn missing(&self, key: &str, expected: impl Into<String>) -> Error {
-        self.source.error(self.dotted(key), None, expected, "nothing")
+        let known = self.known.borrow();
+        let unasked = self.table.iter().map(|(name, _)| name.get_ref().as_ref()).filter(|name| !known.contains(name));
+        let found = near(key, unasked).first().map_or("nothing".into(), |name| format!("nothing, but {name:?}"));
+        self.source.error(self.dotted(key), None, expected, found)
     }
 
     fn mistyped(&self, key: &str, expected: impl Into<String>, value: &DeValue<'_>) -> Error {
@@ -250,14 +253,19 @@ fn words(names: &[&str]) -> String {
 
 /// `; did you mean "x"?` when names are near, and nothing when none is.
 pub(crate) fn did_you_mean<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> String {
+    let near: Vec<_> = near(word, names).iter().take(3).map(|name| format!("{name:?}")).collect();
+    if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) }
+}
+
+/// Names that are like `word`, the likest first.
+fn near<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
     let mut near: Vec<_> = names
         .map(|name| (strsim::jaro_winkler(&word.to_lowercase(), &name.to_lowercase()), name))
         .filter(|(likeness, _)| *likeness > 0.75)
         .collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     near.dedup();
-    let near: Vec<_> = near.iter().take(3).map(|(_, name)| format!("{name:?}")).collect();
-    if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) }
+    near.into_iter().map(|(_, name)| name).collect()
 }
 
 fn within(range: &RangeInclusive<f64>) -> String {
