@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import unicodedata
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from ...convert.checks import is_plain
 from ...convert.files import Failure
 
 NOT_SOUND = {".txt", ".md", ".csv", ".json", ".toml", ".html", ".pdf", ".ini", ".log"}
@@ -137,7 +137,7 @@ def label_problem(label):
         label.encode()
     except UnicodeEncodeError:
         return "expected Unicode (UTF-8), found other bytes"
-    if any(unicodedata.category(character) == "Cc" for character in label):
+    if not is_plain(label):
         return "expected no control characters"
     return "expected no blanks at its ends" if label != label.strip() else None
 
