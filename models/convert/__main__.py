@@ -15,11 +15,10 @@ from pathlib import Path
 
 import onnx
 
-from . import manifest, network, settings
+from . import checks, manifest, network, settings
 from .files import Failure, staged
 
-ACTIVATIONS = ("none", "softmax", "sigmoid")
-NORMALIZE = ("none", "minmax", "minmax-eps", "standard", "meanvar")
+INSTALL = {"torch": "models/train/requirements.txt"}  # else that of this folder
 
 
 def options():
@@ -35,9 +34,9 @@ def options():
     parser.add_argument("--description", default="", help="what it hears")
     parser.add_argument("--licence", default="NOASSERTION", help="SPDX expression [default: NOASSERTION]")
     parser.add_argument("--version", default="1")
-    parser.add_argument("--layout", choices=("mels-frames", "frames-mels"), help="axes of a window [default: seen from the shape]")
-    parser.add_argument("--normalize", choices=NORMALIZE, help="of each window [default: the settings', else none for yamnet, minmax for the others]")
-    parser.add_argument("--activation", choices=ACTIVATIONS, help="what makes probabilities of the output [default: seen from the network]")
+    parser.add_argument("--layout", choices=checks.LAYOUTS, help="axes of a window [default: seen from the shape]")
+    parser.add_argument("--normalize", choices=checks.NORMALIZE, help="of each window [default: the settings', else none for yamnet, minmax for the others]")
+    parser.add_argument("--activation", choices=checks.ACTIVATIONS, help="what makes probabilities of the output [default: seen from the network]")
     parser.add_argument("--architecture", choices=("mobilenetv2", "alexnet"), help="for .h5 that hold weights alone [default: seen from them]")
     parser.add_argument("--shape", help="of one window for .pt, as in 1,96,64")
     parser.add_argument("--input", help="name of the input, for graphs with several")
@@ -59,11 +58,14 @@ def convert(chosen):
     name = chosen.name or re.sub(r"[^a-z0-9]+", "-", chosen.network.stem.lower()).strip("-")
     if not re.fullmatch(r"[a-z0-9-]+", name):
         raise Failure(f"--name: expected lower-case letters, digits and hyphens, found {name!r}")
+    if chosen.tolerance is not None:
+        checks.one("--tolerance", checks.number(0, 1000), chosen.tolerance)
     source = opened(chosen, known)
     if known.labels is None:
         raise Failure(f"{chosen.network}: which labels? It has {source.classes} classes: give --labels or settings that hold them")
     if len(known.labels) != source.classes:
         raise Failure(f"{chosen.network}: has {source.classes} classes, the labels are {len(known.labels)}")
+    checks.defaults(chosen.settings, known.defaults, known.labels)
     shape = window_layout(chosen, known, source.shape)
     model = source.export()
     network.free_batch(model)
@@ -91,12 +93,15 @@ def convert(chosen):
 
 def gathered(chosen):
     """Settings file and options together."""
+    for option in ("licence", "version"):
+        checks.one(f"--{option}", checks.PLAIN, getattr(chosen, option))
+    checks.one("--description", checks.PLAIN, chosen.description or chosen.network.name)
     known = settings.read(chosen.settings) if chosen.settings else settings.Settings()
     if chosen.preset:
         known.features = {"preset": chosen.preset}
-        known.input.setdefault("normalize", "none" if chosen.preset == "yamnet" else "minmax")
     if not known.features:
         raise Failure("which features does the network take? Give --settings or --preset")
+    known.input.setdefault("normalize", "none" if known.features.get("preset") == "yamnet" else "minmax")
     if chosen.normalize:
         known.input["normalize"] = chosen.normalize
     if chosen.labels:
@@ -107,6 +112,15 @@ def gathered(chosen):
 
 
 def opened(chosen, known):
+    """The source; its library has to be there."""
+    try:
+        return loaded(chosen, known)
+    except ModuleNotFoundError as error:
+        raise Failure(f"{chosen.network}: needs the Python module {error.name}, which is not installed here: "
+                      f"pip install -r {INSTALL.get(error.name, 'models/convert/requirements.txt')}") from error
+
+
+def loaded(chosen, known):
     """The source, by the file's suffix; each kind's library is loaded only when it is needed."""
     suffix = chosen.network.suffix
     if suffix == ".pb":
@@ -115,8 +129,7 @@ def opened(chosen, known):
         return graph.load(chosen.network, known.tensors | named)
     if suffix in (".h5", ".hdf5", ".keras"):
         from . import keras_file
-        shape = (*known.spectrum, 1) if known.spectrum else None
-        return keras_file.load(chosen.network, chosen.architecture, shape, known.labels and len(known.labels))
+        return keras_file.load(chosen.network, chosen.architecture, (*known.spectrum, 1), known.labels and len(known.labels))
     if suffix == ".tflite":
         from . import tflite
         return tflite.load(chosen.network)
@@ -136,8 +149,7 @@ def parsed_shape(text):
 
 def window_layout(chosen, known, shape):
     """`[input]` of the manifest without the name, seen from the shape of a window and the features."""
-    table = {"layout": chosen.layout or known.input.get("layout"), "channel-axis": None,
-             "normalize": known.input.get("normalize", "none")}
+    table = {"layout": chosen.layout or known.input.get("layout"), "channel-axis": None, "normalize": known.input["normalize"]}
     if len(shape) == 2:
         table["channel-axis"], spectrum = "none", tuple(shape)
     elif len(shape) == 3 and 1 in (shape[0], shape[-1]):
@@ -145,9 +157,11 @@ def window_layout(chosen, known, shape):
         table["channel-axis"], spectrum = ("first", tuple(shape[1:])) if first else ("last", tuple(shape[:2]))
     else:
         raise Failure(f"{chosen.network}: expected windows of mels and frames with at most one channel, found {shape}")
+    axis = known.input.get("channel-axis", table["channel-axis"])
+    if axis != table["channel-axis"]:
+        raise Failure(f"{chosen.settings}: [input] channel-axis: expected {table['channel-axis']}, as {chosen.network} takes windows of {tuple(shape)}, "
+                      f"found {axis}")
     wanted = known.spectrum
-    if wanted is None:
-        raise Failure("the settings don't tell n-mels and frames")
     fitting = [layout for layout, axes in (("mels-frames", wanted), ("frames-mels", wanted[::-1])) if axes == spectrum]
     if not fitting or table["layout"] not in (None, *fitting):
         raise Failure(f"{chosen.network}: takes windows of {spectrum[0]} × {spectrum[1]}, the features are {wanted[0]} mels × {wanted[1]} frames"

@@ -9,13 +9,13 @@ This needs the internet, but for --from. What comes is not part of this project;
 """
 import argparse
 import hashlib
-import os
 import sys
-import tempfile
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+
+from .files import Failure, staged
 
 CORAL = "https://raw.githubusercontent.com/google-coral/coralmicro/main/models/"
 TENSORFLOW = "https://raw.githubusercontent.com/tensorflow/models/master/research/audioset/yamnet/"
@@ -77,15 +77,25 @@ def main():
     parser.add_argument("--accept-hash", action="store_true", help="take files whose hash is another than the pinned one")
     chosen = parser.parse_args()
     parts = NETWORKS[chosen.network]
-    contents = given(parser, parts, chosen.files) if chosen.files else {part: download(part) for part in parts}
-    for part, content in contents.items():
-        problem = part.problem(content)
-        if problem and not chosen.accept_hash:
-            sys.exit(f"fetch: {part.name}: {problem}; nothing was written. --accept-hash takes it all the same.")
-        print(f"{part.name}: {'NOT THE PINNED HASH, accepted: ' + problem if problem else 'hash is right'}")
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    paths = [keep(chosen.out / part.name, content) for part, content in contents.items()]
+    try:
+        with staged(chosen.out, parts[-1].name) as folder:
+            contents = given(parser, parts, chosen.files) if chosen.files else {part: download(part) for part in parts}
+            for part, content in contents.items():
+                write(folder / part.name, part, content, chosen.accept_hash)
+    except Failure as failure:
+        sys.exit(f"fetch: {failure}")
+    except OSError as error:
+        sys.exit(f"fetch: {chosen.out}: {error.strerror}")
+    paths = [chosen.out / part.name for part in parts]
     print("next: python -m models.convert " + NEXT[chosen.network].format(*paths) + " -o OUT")
+
+
+def write(path, part, content, accept_hash):
+    problem = part.problem(content)
+    if problem and not accept_hash:
+        raise Failure(f"{part.name}: {problem}; nothing was written. --accept-hash takes it all the same.")
+    print(f"{part.name}: {'NOT THE PINNED HASH, accepted: ' + problem if problem else 'hash is right'}")
+    path.write_bytes(content)
 
 
 def given(parser, parts, files):
@@ -98,9 +108,13 @@ def given(parser, parts, files):
             read.append(path.read_bytes())
         except OSError as error:
             sys.exit(f"fetch: {path}: {error.strerror}")
-    matched = {part: next((content for content in read if not part.problem(content)), None) for part in parts}
-    rest = [content for content in read if content not in matched.values()]
-    return {part: content if content is not None else rest.pop(0) for part, content in matched.items()}
+    matched = {}
+    for part in parts:
+        right = next((content for content in read if not part.problem(content)), None)
+        if right is not None:
+            matched[part] = right
+            read.remove(right)
+    return {part: matched[part] if part in matched else read.pop(0) for part in parts}
 
 
 def download(part):
@@ -113,20 +127,6 @@ def download(part):
     if len(content) > LIMIT:
         sys.exit(f"fetch: {part.url}: larger than {LIMIT} bytes")
     return content
-
-
-def keep(path, content):
-    """Writes beside and renames, so that a half file never has the name."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".unfinished-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        os.unlink(temporary)
-        sys.exit(f"fetch: {path}: {error.strerror}")
-    return path
 
 
 if __name__ == "__main__":

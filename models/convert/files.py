@@ -30,9 +30,9 @@ def staged(folder, last):
     After a failure nothing of it is left, and what `folder` held before is untouched.
     """
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise Failure(f"{folder}: expected a folder for the results, found a file")
-    above = folder if folder.is_dir() else next(parent for parent in folder.absolute().parents if parent.is_dir())
+    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not above.is_dir():
+        raise Failure(f"{above}: expected a folder for the results, found a file")
     try:
         temporary = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=above))
     except OSError as error:

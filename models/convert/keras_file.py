@@ -30,9 +30,13 @@ def load(path, architecture, shape, classes):
             if "layer_names" not in groups.attrs:
                 raise Failure(f"{path}: an HDF5 file, but not Keras': it has neither model_config nor layer_names")
             arrays = stored(groups)
+    except KeyError as error:
+        raise Failure(f"{path}: its layer_names or weight_names name what it does not hold: {error.args[0]}; is it whole?") from error
     except OSError as error:
         raise Failure(f"{path}: no HDF5 file: {error}") from error
-    if shape is None or classes is None:
+    if not arrays:
+        raise Failure(f"{path}: holds neither a model nor weights: its layer_names name no layer that has some")
+    if classes is None:
         raise Failure(f"{path}: holds weights alone: give --settings (config.py or .json of the application), which tells shape and labels")
     return Network(path, filled(path, arrays, architecture or guessed(path, arrays), shape, classes))
 
@@ -60,7 +64,7 @@ def text(name):
 
 
 def guessed(path, arrays):
-    shape = arrays[0][0].shape if arrays else ()
+    shape = arrays[0][0].shape
     if shape[:2] == (11, 11):
         return "alexnet"
     if shape[:2] == (3, 3) and len(arrays) > 50:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Text of a manifest."""
+import datetime
 import hashlib
 import json
+import math
 import re
 from pathlib import Path
 
@@ -11,11 +13,15 @@ def sha256(path):
 
 
 def value(item):
-    """A TOML value. JSON's strings are TOML's, but for DEL."""
+    """A TOML value. JSON's strings are TOML's, but for DEL; its numbers, too, but for nan and inf."""
     if isinstance(item, dict):
         return "{ " + ", ".join(f"{key(name)} = {value(v)}" for name, v in item.items()) + " }"
     if isinstance(item, (list, tuple)):
         return "[" + ", ".join(map(value, item)) + "]"
+    if isinstance(item, float) and not math.isfinite(item):
+        return str(item)
+    if isinstance(item, (datetime.date, datetime.time)):
+        return item.isoformat()
     return json.dumps(item, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

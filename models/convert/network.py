@@ -66,9 +66,12 @@ def check_windows(shape, spectrum_from_zero, given):
     """Windows to compare with: noise and edges of the features' range, or those of a `.npy` file."""
     if given is not None:
         try:
-            windows = np.load(given).astype(np.float32)
-        except (OSError, ValueError) as error:
-            raise Failure(f"{given}: no .npy array: {error}") from error
+            array = np.load(given)
+            windows = array.astype(np.float32) if isinstance(array, np.ndarray) else None
+        except (OSError, EOFError, ValueError) as error:
+            raise Failure(f"{given}: no .npy array of numbers: {error}") from error
+        if windows is None:
+            raise Failure(f"{given}: expected one array (.npy), found an archive of arrays")
         if windows.size == 0 or windows.size % int(np.prod(shape)):
             raise Failure(f"{given}: holds {windows.shape}, the network takes windows of {tuple(shape)}")
         return windows.reshape(-1, *shape)
@@ -94,9 +97,9 @@ def compare(source, path, windows, tolerance):
     difference = float(np.abs(together - expected).max())
     print(f"{len(windows)} windows: largest difference {difference:.2e} (allowed {tolerance:.1e}), mean {np.abs(together - expected).mean():.2e}, "
           f"best class the same in {np.mean(together.argmax(-1) == expected.argmax(-1)):.0%}")
-    if difference > tolerance:
+    if not difference <= tolerance:  # or not a number
         raise Failure(f"{source.path}: the result differs from the source by {difference:.2e}, more than {tolerance:.1e}")
     apart = float(np.abs(alone - together[:3]).max())
-    if apart > tolerance:
+    if not apart <= tolerance:
         raise Failure(f"{source.path}: windows that go through together give other scores than one by one (by {apart:.2e})")
     return difference

@@ -34,10 +34,14 @@ class Network:
     @torch.no_grad()
     def run(self, windows):
         try:
-            return self.module(torch.from_numpy(np.asarray(windows, np.float32))).numpy()
+            scores = self.module(torch.from_numpy(np.asarray(windows, np.float32)))
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise Failure(f"{self.path}: can't run on windows of shape {self.shape}: {reason}") from error
+        if not isinstance(scores, torch.Tensor) or scores.ndim < 2:
+            found = f"a tensor of shape {tuple(scores.shape)}" if isinstance(scores, torch.Tensor) else type(scores).__name__
+            raise Failure(f"{self.path}: expected one tensor (windows, classes) of scores, found {found}: save a network that gives the scores alone")
+        return scores.numpy()
 
     def export(self):
         file = io.BytesIO()

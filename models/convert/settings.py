@@ -3,15 +3,18 @@
 
 - `.py`: the original's `config.py`. It is read, never run: assignments of plain values and arithmetic to `conf.…`.
 - `.json`: the same names, or `sample_rate` for `sampling_rate`, in one object.
-- `.toml`: the tables `[features]`, `[input]`, `[output]`, `[labels]`, `[defaults]` as in a manifest.
+- `.toml`: the tables `[features]`, `[input]`, `[output]`, `[labels]`, `[defaults]` as in a manifest; names of input and output are the
+  source's.
 """
 import ast
 import csv
+import io
 import json
 import operator
 import tomllib
 from dataclasses import dataclass, field
 
+from . import checks
 from .files import Failure, existing
 
 ORIGINAL_FRONT_END = {  # librosa 0.6's defaults, which the original leaves as they are
@@ -41,9 +44,9 @@ class Settings:
 
     @property
     def spectrum(self):
-        """(mels, frames) of a window, None where the features don't say."""
+        """(mels, frames) of a window."""
         known = PRESETS.get(self.features.get("preset"), {}) | self.features
-        return (known["n-mels"], known["frames"]) if {"n-mels", "frames"} <= known.keys() else None
+        return known["n-mels"], known["frames"]
 
 
 def read(path):
@@ -52,10 +55,10 @@ def read(path):
         text = path.read_text()
     except UnicodeDecodeError as error:
         raise Failure(f"{path}: the settings are not UTF-8 text: {error}") from error
+    if path.suffix not in (".json", ".py", ".toml"):
+        raise Failure(f"{path}: settings are .json, .py (the original's) or .toml (as in a manifest), found {path.suffix or 'no suffix'}")
     if path.suffix == ".toml":
         return from_toml(path, text)
-    if path.suffix not in (".json", ".py"):
-        raise Failure(f"{path}: settings are .json, .py (the original's) or .toml (as in a manifest), found {path.suffix or 'no suffix'}")
     return from_original(path, from_json(path, text) if path.suffix == ".json" else from_python(path, text))
 
 
@@ -111,22 +114,25 @@ def from_original(path, values):
         found = [values[each] for each in alternatives if each in values]
         if not found:
             raise Failure(f"{path}: {alternatives[0]} is missing")
-        if isinstance(found[0], bool) or not isinstance(found[0], (int, float)):
-            raise Failure(f"{path}: {alternatives[0]}: expected a number, found {found[0]!r}")
+        checks.one(f"{path}: {alternatives[0]}", checks.FEATURES[name], found[0])
         features[name] = found[0]
     features["frames"] = 1 + int(features["sample-rate"] * features["window"]) // features["hop-length"]
-    normalize = NORMALIZE.get(values.get("normalize", "samplewise"), values.get("normalize"))
-    if normalize not in ("none", "minmax", "minmax-eps", "standard", "meanvar"):
-        raise Failure(f"{path}: normalize: expected samplewise or a manifest's value, found {normalize!r}")
+    normalize = values.get("normalize", "samplewise")
+    checks.one(f"{path}: normalize", checks.choice(*NORMALIZE, *checks.NORMALIZE), normalize)
     preset = next((name for name, known in PRESETS.items() if known == features and name != "yamnet"), None)
     defaults = {"oversamples": values.get("rt_oversamples", values.get("oversamples")),
                 "process-count": values.get("rt_process_count", values.get("process_count")),
                 "ensembles": values.get("pred_ensembles", values.get("ensembles"))}
+    defaults = {name: value for name, value in defaults.items() if value is not None}
+    features = {"preset": preset} if preset else features | ORIGINAL_FRONT_END
+    tensors = {name: values[name] for name in ("input", "output") if name in values}
+    for name, value in tensors.items():
+        checks.one(f"{path}: {name}", checks.PLAIN, value)
+    checks.features(path, features, PRESETS)
+    checks.defaults(path, defaults, None)
     return Settings(
-        features={"preset": preset} if preset else features | ORIGINAL_FRONT_END,
-        input={"normalize": normalize}, labels=checked_labels(path, values["labels"]) if "labels" in values else None,
-        defaults={name: value for name, value in defaults.items() if value is not None},
-        tensors={name: values[name] for name in ("input", "output") if name in values})
+        features=features, input={"normalize": NORMALIZE.get(normalize, normalize)},
+        labels=checked_labels(path, values["labels"]) if "labels" in values else None, defaults=defaults, tensors=tensors)
 
 
 def from_toml(path, text):
@@ -137,29 +143,62 @@ def from_toml(path, text):
     unknown = values.keys() - {"features", "input", "output", "labels", "defaults"}
     if unknown:
         raise Failure(f"{path}: unknown tables: {', '.join(sorted(unknown))}")
-    names = values.get("labels", {}).get("names")
-    return Settings(values.get("features", {}), values.get("input", {}), values.get("output", {}),
-                    checked_labels(path, names) if names else None, values.get("defaults", {}))
+    given = {name: values.get(name, {}) for name in ("features", "input", "output", "defaults")}
+    checks.features(path, given["features"], PRESETS)
+    checks.table(path, "input", given["input"], checks.INPUT)
+    checks.table(path, "output", given["output"], checks.OUTPUT)
+    checks.defaults(path, given["defaults"], None)
+    tensors = {name: given[name].pop("name") for name in ("input", "output") if "name" in given[name]}
+    return Settings(**given, labels=labels_of(path, values["labels"]) if "labels" in values else None, tensors=tensors)
+
+
+def labels_of(path, table):
+    """The labels that the table [labels] names; its files lie beside the settings."""
+    checks.table(path, "labels", table, {"names": checks.LABELS, "file": checks.PLAIN, "csv": checks.PLAIN, "column": checks.PLAIN})
+    match sorted(table):
+        case ["names"]:
+            return checked_labels(path, table["names"])
+        case ["file"]:
+            return label_lines(existing(path.parent / table["file"], "labels"))
+        case ["column", "csv"]:
+            return label_column(existing(path.parent / table["csv"], "labels"), table["column"], "[labels] column")
+    raise Failure(f"{path}: [labels]: expected one of file; names; csv and column, found {', '.join(sorted(table)) or 'none'}")
 
 
 def read_labels(path, column):
     """One label a line, or a column of a CSV file with a head line."""
     path = existing(path, "labels")
+    return label_column(path, column, "--column") if path.suffix == ".csv" else label_lines(path)
+
+
+def label_lines(path):
+    return checked_labels(path, decoded(path).rstrip().split("\n"))
+
+
+def label_column(path, column, key):
+    rows = csv.DictReader(io.StringIO(decoded(path), newline=""), restval="")
+    if not column or column not in (rows.fieldnames or []):
+        raise Failure(f"{path}: which column? {key} takes one of {', '.join(rows.fieldnames or [])}")
     try:
-        if path.suffix != ".csv":
-            return checked_labels(path, [line.strip() for line in path.read_text().splitlines() if line.strip()])
-        with open(path, newline="") as file:
-            rows = csv.DictReader(file)
-            if not column or column not in (rows.fieldnames or []):
-                raise Failure(f"{path}: which column? --column takes one of {', '.join(rows.fieldnames or [])}")
-            return checked_labels(path, [row[column] for row in rows])
+        return checked_labels(path, [row[column] for row in rows])
+    except csv.Error as error:
+        raise Failure(f"{path}: no table: {error}") from error
+
+
+def decoded(path):
+    try:
+        return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Failure(f"{path}: the labels are not UTF-8 text: {error}") from error
 
 
 def checked_labels(path, labels):
-    if not isinstance(labels, list) or not all(isinstance(label, str) and label.strip() for label in labels) or not labels:
-        raise Failure(f"{path}: labels: expected a list of names")
+    """The labels without blanks around them."""
+    if not isinstance(labels, list) or not labels:
+        raise Failure(f"{path}: labels: expected a list of names, found {labels!r}")
+    labels = [label.strip() if isinstance(label, str) else label for label in labels]
+    for number, label in enumerate(labels, 1):
+        checks.one(f"{path}: label {number}", checks.PLAIN, label)
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:
         raise Failure(f"{path}: labels: twice: {', '.join(twice)}")

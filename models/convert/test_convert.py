@@ -13,6 +13,9 @@ import tomllib
 import unittest
 from pathlib import Path
 
+from models.convert import checks, manifest, settings
+from models.convert.files import Failure
+
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "models"
 LASER = SHARED / "laser-machine-listener" / "cnn-alexbased-laser-machine-listener.pb"
@@ -175,7 +178,7 @@ open('/nonexistent/never/run')
         self.fails("no TensorFlow Lite file", self.file("text.tflite", b"this is no model"), *settings)
         self.fails("expected .pb", self.file("network.zip", b"zip"), *settings)
         self.fails("no JSON", self.file("some.pb", b"x"), "--settings", self.file("broken.json", b"{"))
-        short = self.file("short.json", b'{"sample_rate": 1, "duration": 1, "n_fft": 2}')
+        short = self.file("short.json", b'{"sample_rate": 16000, "duration": 1, "n_fft": 512}')
         self.fails("hop_length is missing", self.file("some.pb", b"x"), "--settings", short)
         self.fails("which features", self.file("some.pb", b"x"))
 
@@ -188,8 +191,130 @@ open('/nonexistent/never/run')
         self.fails("which column", LASER, "--preset", "yamnet", "--labels", YAMNET / "yamnet_class_map.csv")
 
     @with_shared
+    def test_half_a_tflite_file(self):
+        whole = (YAMNET / "yamnet_spectra_in.tflite").read_bytes()
+        for share in (3, 2):
+            half = self.file("half.tflite", whole[:len(whole) // share])
+            self.fails("half.tflite: ", half, "--preset", "yamnet", "--labels", YAMNET / "yamnet_class_map.csv", "--column", "display_name")
+
+    @with_shared
+    def test_windows_to_check_on(self):
+        import numpy as np
+        archive, text = self.folder / "a.npz", self.file("empty.npy", b"")
+        np.savez(archive, a=np.zeros((1, 64, 64)))
+        settings = ("--settings", LASER.parent / "config.json")
+        self.fails(f"{archive}: expected one array", LASER, *settings, "--check", archive)
+        self.fails(f"{text}: no .npy array", LASER, *settings, "--check", text)
+        self.fails("--tolerance: expected", LASER, *settings, "--tolerance", "nan")
+
+    @with_shared
+    def test_minmax_unless_the_settings_say_otherwise(self):
+        labels = "".join(f"'{label}', " for label in json.loads((LASER.parent / "config.json").read_text())["labels"])
+        features = "[features]\npreset = 'fsdkaggle2018-small'\n"
+        settings = self.file("own.toml", f"{features}[labels]\nnames = [{labels}]\n".encode())
+        self.assertEqual(self.converts(LASER, "--settings", settings)["input"]["normalize"], "minmax")
+        wrong = self.file("wrong.toml", f"{features}[input]\nchannel-axis = 'none'\n[labels]\nnames = [{labels}]\n".encode())
+        self.out = self.folder / "other"
+        self.fails(f"{wrong}: [input] channel-axis: expected last", LASER, "--settings", wrong)
+
+    def test_hdf5_files_that_lie(self):
+        import h5py
+        for name, layers, text in (("lies.h5", ["absent"], "lies.h5: its layer_names"), ("bare.h5", [], "bare.h5: holds neither")):
+            with h5py.File(self.folder / name, "w") as file:
+                file.attrs["layer_names"] = layers
+            self.fails(text, self.folder / name, "--settings", self.settings(), "--architecture", "alexnet")
+
+    def test_a_library_that_is_not_installed(self):
+        absent = {"network.pt": ("torch", "models/train/requirements.txt"), "network.pb": ("tensorflow", "models/convert/requirements.txt")}
+        for name, (module, file) in absent.items():
+            if importlib.util.find_spec(module) is None:
+                self.fails(f"needs the Python module {module}", self.file(name, b"x"), "--preset", "yamnet", "--shape", "1,96,64")
+                self.fails(file, self.folder / name, "--preset", "yamnet")
+
+    @unittest.skipUnless(importlib.util.find_spec("torch"), "PyTorch is not installed here")
+    def test_torchscript_that_gives_a_tuple(self):
+        import torch
+
+        class Two(torch.nn.Module):
+            def forward(self, x: torch.Tensor):
+                return x, x
+
+        torch.jit.script(Two()).save(str(self.folder / "two.pt"))
+        self.fails("two.pt: expected one tensor (windows, classes) of scores, found tuple", self.folder / "two.pt", "--preset", "yamnet",
+                   "--shape", "1,96,64", "--labels", self.file("labels.txt", b"a\nb\n"))
+
+    @with_shared
     def test_a_difference_leaves_nothing(self):
         self.fails("differs from the source", LASER, "--settings", LASER.parent / "config.json", "--tolerance", "0")
+
+
+class SettingsFiles(unittest.TestCase):
+    """What settings may say, without any network."""
+
+    FEATURES = "[features]\npreset = 'fsdkaggle2018-small'\n"
+    BAD = {  # TOML to what the error tells
+        "[defaults]\nfoo = 1": "[defaults]: unknown: foo", "[defaults]\noversamples = 0": "[defaults] oversamples: expected a whole number",
+        "[defaults]\nevent-on = 0.3\nevent-off = 0.4": "[defaults] event-off", "[output]\nactivation = 'foo'": "[output] activation: expected one of",
+        "[input]\nnormalize = 'foo'": "[input] normalize: expected one of", "[input]\nnormalise = 'none'": "[input]: unknown: normalise",
+        '[labels]\nnames = ["a", "b\\u000b"]': "[labels] names", "[labels]\nnames = 3": "[labels] names", "[labels]\nfile = 'none.txt'": "none.txt: labels not found",
+        "[labels]\nfile = 'l.txt'\nnames = ['a']": "expected one of file", "[labels]\ncsv = 'l.csv'\ncolumn = 'x'": "[labels] column takes one of n, name",
+        "[labels]": "expected one of file",
+    }
+    BAD_FEATURES = {
+        "features = 3": "expected a table", "[features]\nfoo = 1": "[features]: unknown: foo", "[features]\npreset = 'yamnet'\nwindow = 0": "[features] window",
+        "[features]\nn-mels = 64\nframes = 96": "sample-rate is missing", "[features]\npreset = 'yamnet'\ntop-db = 80": "[features] top-db",
+        "[features]\npreset = 'yamnet'\nlog = 'log10'": "offset is missing", "[features]\npreset = 'yamnet'\nfmax = 9000": "half the sample rate",
+        "[features]\npreset = 'yamnet'\nwin-length = 513": "at most n-fft",
+    }
+    CONFIG = {"sample_rate": 16000, "duration": 1, "n_fft": 1280, "hop_length": 253, "n_mels": 64, "fmin": 20, "fmax": 8000}
+    BAD_CONFIG = {
+        "oversamples": (0, "[defaults] oversamples"), "hop_length": (0, "hop_length: expected"), "input": (3, "input: expected text"),
+        "normalize": (["a"], "normalize: expected one of"), "labels": (["a\x07"], "label 1: expected"), "fmax": (9000, "half the sample rate"),
+    }
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        (self.folder / "l.txt").write_bytes("Bark\r\nRain \n\n".encode())
+        (self.folder / "l.csv").write_text('n,name\n1,"Bark, loud"\n2,Rain\n')
+
+    def read(self, name, text):
+        (self.folder / name).write_text(text)
+        return settings.read(self.folder / name)
+
+    def refuses(self, text, name, content):
+        with self.subTest(content), self.assertRaises(Failure) as caught:
+            self.read(name, content)
+        self.assertIn(text, str(caught.exception))
+
+    def test_what_a_manifest_could_not_hold(self):
+        for text, expected in self.BAD.items():
+            self.refuses(expected, "own.toml", f"{self.FEATURES}{text}\n")
+        for text, expected in self.BAD_FEATURES.items():
+            self.refuses(expected, "own.toml", f"{text}\n")
+        for key, (value, expected) in self.BAD_CONFIG.items():
+            self.refuses(expected, "config.json", json.dumps(self.CONFIG | {key: value}))
+
+    def test_labels_as_a_manifest_has_them(self):
+        for table, labels in (("names = ['a', 'b']", ["a", "b"]), ("file = 'l.txt'", ["Bark", "Rain"]), ("csv = 'l.csv'\ncolumn = 'name'", ["Bark, loud", "Rain"])):
+            self.assertEqual(self.read("own.toml", f"{self.FEATURES}[labels]\n{table}\n").labels, labels)
+
+    def test_thresholds_are_of_known_labels(self):
+        checks.defaults("own.toml", {"thresholds": {"a": 0.5}}, ["a"])
+        with self.assertRaisesRegex(Failure, "own.toml: .defaults. thresholds: expected labels of the model, found 'b'"):
+            checks.defaults("own.toml", {"thresholds": {"b": 0.5}}, ["a"])
+
+    def test_manifests_that_come_along_are_right(self):
+        for path in sorted((ROOT / "models").glob("*.toml")):
+            tables = tomllib.loads(path.read_text())
+            checks.features(path, tables["features"], settings.PRESETS)
+            checks.table(path, "input", tables["input"], checks.INPUT)
+            checks.defaults(path, tables.get("defaults", {}), None)
+
+    def test_every_number_is_a_toml_value(self):
+        found = tomllib.loads(manifest.text({"defaults": {"silence-threshold": float("-inf"), "threshold": 0.5}}, ""))
+        self.assertEqual(found["defaults"], {"silence-threshold": float("-inf"), "threshold": 0.5})
 
 
 class Fetching(unittest.TestCase):
@@ -206,6 +331,19 @@ class Fetching(unittest.TestCase):
         done = self.fetch("yamnet", "--from", YAMNET / "yamnet_class_map.csv", YAMNET / "yamnet_spectra_in.tflite")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual({path.name for path in (self.folder / "out").iterdir()}, {"yamnet_class_map.csv", "yamnet_spectra_in.tflite"})
+
+    @with_shared
+    def test_one_file_twice(self):
+        done = self.fetch("yamnet", "--from", YAMNET / "yamnet_class_map.csv", YAMNET / "yamnet_class_map.csv")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("yamnet_spectra_in.tflite: SHA-256: expected", done.stderr)
+        self.assertFalse((self.folder / "out").exists())
+
+    def test_a_file_in_place_of_the_folder(self):
+        (self.folder / "out").write_text("a file")
+        done = self.fetch("fsd41", "--from", self.folder / "out")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("expected a folder for the results, found a file", done.stderr)
 
     def test_another_file_is_refused(self):
         other = self.folder / "other.pb"

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """TensorFlow Lite files (`.tflite`)."""
+import multiprocessing
 import os
+import signal
 import warnings
+from contextlib import suppress
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -39,7 +42,24 @@ def load(path):
     path = existing(path, "TFLite model")
     if path.read_bytes()[4:8] != b"TFL3":
         raise Failure(f"{path}: no TensorFlow Lite file (its bytes 4 to 7 are not TFL3)")
+    survive(path)
     return Network(path)
+
+
+def survive(path):
+    """Raises where the interpreter dies of the file, as it does of a broken one: seen in a process of its own."""
+    child = multiprocessing.get_context("fork").Process(target=tried, args=(path,))
+    child.start()
+    child.join()
+    if child.exitcode < 0:
+        raise Failure(f"{path}: TensorFlow Lite dies of it ({signal.Signals(-child.exitcode).name}): the file is broken; is it whole?")
+
+
+def tried(path):
+    """Loads and runs once; what is raised is told by the process that goes on."""
+    with suppress(Exception):
+        network = Network(path)
+        network.run(np.zeros((1, *network.shape), np.float32))
 
 
 class Network:

@@ -26,6 +26,8 @@ def main():
     try:
         if chosen.out.exists():
             raise Failure(f"{chosen.out}: is there already")
+        if not 0 < chosen.seconds < float("inf"):
+            raise Failure(f"--seconds: expected a number above 0, found {chosen.seconds}")
         files = sorted(path for path in chosen.folder.glob("*/*") if path.is_file() and not path.name.startswith("."))
         if not files:
             raise Failure(f"{chosen.folder}: expected a sub-folder per label with recordings, found none")
@@ -42,18 +44,25 @@ def main():
 def pieces(path, folder, seconds):
     """Writes the pieces of a recording beside the table and gives their rows."""
     try:
+        f"{path}".encode()
         audio, rate = soundfile.read(path, dtype="int16")
+    except UnicodeEncodeError as error:
+        raise Failure(f"{path}: a name that is not UTF-8 can't stand in a table; rename it") from error
     except soundfile.LibsndfileError as error:
         raise Failure(f"{path}: {error}") from error
     size, last = int(seconds * rate), int((1 - SHARE) * len(audio))
+    if not size:
+        raise Failure(f"{path}: --seconds: expected at least one sample of {rate} a second, found {seconds} s")
     learned = [(begin, "learn") for begin in range(0, last - int(GAP * rate) - size + 1, size)]
     judged = [(begin, "judge") for begin in range(last, len(audio) - size + 1, size)]
     if not learned or not judged:
         raise Failure(f"{path}: {len(audio) / rate:.1f} s are too short for pieces of {seconds} s in both parts; choose smaller --seconds")
+    label = path.parent.name
+    (folder / label).mkdir(exist_ok=True)
     for number, (begin, part) in enumerate(learned + judged):
-        name = f"{path.parent.name}-{path.stem}-{number:03}.wav"
+        name = f"{label}/{path.name}-{number:03}.wav"  # with its suffix: another file may differ in that alone
         soundfile.write(folder / name, audio[begin:begin + size], rate)
-        yield [name, path.parent.name, f"{path.stem}-{part}", part]
+        yield [name, label, f"{label}/{path.name}-{part}", part]
 
 
 if __name__ == "__main__":

@@ -57,8 +57,8 @@ def to_onnx(network, temperature, shape, path, check=None):
     with torch.no_grad():
         expected = model(torch.from_numpy(check)).numpy()
     difference = float(np.abs(session.run(None, {"input": check})[0] - expected).max())
-    if difference > 1e-4:
-        raise RuntimeError(f"{path}: ONNX differs from PyTorch by {difference:.2e}, more than 1e-4")
+    if not difference <= 1e-4:  # or not a number
+        raise RuntimeError(f"{Path(path).name}: ONNX differs from PyTorch by {difference:.2e}, more than 1e-4")
     return difference
 
 

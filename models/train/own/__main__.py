@@ -44,8 +44,10 @@ def run(chosen):
     for label, count in sorted(Counter(recording.label for recording in recordings).items()):
         print(f"{label}: {count} recordings, {sum(kept[truth == labels.index(label)])} of them kept for judging")
     with staged(chosen.out, f"{chosen.name}.toml") as folder:
+        program = crate.program(chosen.program)
+        crate.check_manifest(program, manifest_tables(chosen, start, labels, len(recordings)), labels, chosen.settings)
         print("features …", flush=True)
-        values, counts = crate.windows(crate.program(chosen.program), recordings, start.features, start.normalize,
+        values, counts = crate.windows(program, recordings, start.features, start.normalize,
                                        tables["training"].get("oversamples", DEFAULT_OVERSAMPLES), chosen.cache)
         print(f"{len(values)} windows of {' × '.join(map(str, values.shape[1:]))}", flush=True)
         sounds = Sounds(values, np.array(counts), truth, kept, labels)
@@ -114,15 +116,10 @@ class Scratch:
 
     def learn(self, sounds, schedule):
         table = dict(self.settings)
-        kind = table.pop("kind")
-        if kind not in NETWORKS:
-            raise Failure(f"[network] kind: expected one of {', '.join(NETWORKS)}, found {kind!r}")
+        kind = NETWORKS[table.pop("kind")]
         torch.manual_seed(schedule.seed)
         frames, mels = sounds.values.shape[1:]
-        try:
-            self.network = NETWORKS[kind](len(sounds.labels), frames=frames, mels=mels, **table)
-        except TypeError as error:
-            raise Failure(f"[network]: {error}") from error
+        self.network = kind(len(sounds.labels), frames=frames, mels=mels, **table)
         return {"from scratch": self.fit(sounds, schedule)}
 
     def fit(self, sounds, schedule, **changed):
@@ -191,7 +188,7 @@ class OnYamnet(Scratch):
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         expected = np.exp(evaluation.log_softmax(self.logits(real)))
         difference = float(np.abs(session.run(None, {session.get_inputs()[0].name: real})[0] - expected).max())
-        if difference > 1e-4:
+        if not difference <= 1e-4:  # or not a number
             raise Failure(f"{path.name}: backbone and head together differ from both apart by {difference:.2e}, more than 1e-4")
         return difference
 
@@ -206,13 +203,21 @@ def finish(chosen, start, sounds, folder, result):
         raise Failure(str(error)) from error
     print(f"ONNX against training, on windows of the data: largest difference {difference:.1e}")
     (folder / f"{name}.labels.txt").write_text("".join(f"{label}\n" for label in sounds.labels))
-    (folder / f"{name}.toml").write_text(manifest.text({
-        None: {"name": name, "description": f"{len(sounds.labels)} labels, trained on {len(sounds.counts)} own recordings ({chosen.start})",
-               "licence": chosen.licence, "version": "1", "onnx": path.name, "sha256": manifest.sha256(path)},
+    tables = manifest_tables(chosen, start, sounds.labels, len(sounds.counts))
+    tables[None]["sha256"] = manifest.sha256(path)
+    (folder / f"{name}.toml").write_text(manifest.text(
+        tables, f"Trained by models.train.own; {result['accuracy']:.0%} of {result['recordings']} recordings kept for judging are right."))
+
+
+def manifest_tables(chosen, start, labels, recordings):
+    name = chosen.name
+    return {
+        None: {"name": name, "description": f"{len(labels)} labels, trained on {recordings} own recordings ({chosen.start})",
+               "licence": chosen.licence, "version": "1", "onnx": f"{name}.onnx"},
         "input": {"layout": "frames-mels", "channel-axis": start.channel_axis, "normalize": start.normalize},
         "features": start.features, "output": {"activation": "none"}, "labels": {"file": f"{name}.labels.txt"},
         "defaults": chosen.tables["defaults"],
-    }, f"Trained by models.train.own; {result['accuracy']:.0%} of {result['recordings']} recordings kept for judging are right."))
+    }
 
 
 if __name__ == "__main__":

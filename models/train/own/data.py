@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Labelled recordings of a folder or a table: checked, and split so that no recording is on both sides."""
 import csv
+import os
 import re
 import shutil
 import subprocess
@@ -12,10 +13,13 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from ...convert.checks import is_plain
 from ...convert.files import Failure
 
 NOT_SOUND = {".txt", ".md", ".csv", ".json", ".toml", ".html", ".pdf", ".ini", ".log"}
 MOST_NAMED = 20  # problems in one error
+UNTOLD = ("no sound, or of a format that needs gst-discoverer-1.0 (Debian: gstreamer1.0-plugins-base-apps), which "
+          "is {}; --mixed-rates goes on all the same")
 
 
 @dataclass(frozen=True)
@@ -43,20 +47,22 @@ def read(source, settings):
 
 def of_folder(folder, settings):
     pattern = re.compile(settings["group_pattern"]) if settings.get("group_pattern") else None
-    recordings, problems = [], []
+    recordings = []
     inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    problems = [f"{path}: a link that leads nowhere" for path in inside if not path.exists()]
     stray = [path for path in inside if path.is_file() and path.suffix.lower() not in NOT_SOUND]
     problems += [f"{path}: a file beside the labels' folders: of which label is it?" for path in stray]
     for label in (path for path in inside if path.is_dir()):
-        files = sorted(path for path in label.rglob("*") if path.is_file() and not path.name.startswith("."))
-        files = [path for path in files if path.suffix.lower() not in NOT_SOUND]
+        within = sorted(path for path in label.rglob("*") if not path.name.startswith("."))
+        problems += [f"{path}: a link that leads nowhere" for path in within if not path.exists()]
+        files = [path for path in within if path.is_file() and path.suffix.lower() not in NOT_SOUND]
         if not files:
             problems.append(f"{label}: a label's folder without a sound")
         for path in files:
             found = pattern.search(path.name) if pattern else None
-            if pattern and not found:
+            group = (found.group(1) if pattern.groups else found.group(0)) if found else None if pattern else str(path)
+            if not group:
                 problems.append(f"{path}: group_pattern {pattern.pattern!r} does not match its name")
-            group = (found.group(1) if pattern.groups else found.group(0)) if found else str(path)
             recordings.append(Recording(path, label.name, group))
     if not recordings and not problems:
         raise Failure(f"{folder}: expected a folder for each label with sounds in it, found none")
@@ -70,24 +76,19 @@ def of_table(table, settings):
     root = Path(settings["root"]) if settings.get("root") else table.parent
     judged = settings.get("judged", {})
     recordings, problems = [], []
-    try:
-        with open(table, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise Failure(f"{table}: no table: {error}") from error
-    if not rows:
-        raise Failure(f"{table}: has no rows")
-    if templates["group"] is None and "group" in rows[0]:
-        templates["group"] = "{group}"
-    for number, row in enumerate(rows, 2):
+    for number, row in rows_of(table):
+        if templates["group"] is None and "group" in row:
+            templates["group"] = "{group}"
         try:
-            path, label = root / templates["file"].format(**row), templates["label"].format(**row).strip()
-            group = templates["group"].format(**row) if templates["group"] else str(path)
-            kept = all(row[column] in values for column, values in judged.items()) if judged else None
+            file, label = templates["file"].format(**row), templates["label"].format(**row).strip()
+            group = templates["group"].format(**row).strip() if templates["group"] else str(root / file)
+            kept = all(row[column] in map(str, values) for column, values in judged.items()) if judged else None
         except KeyError as error:
-            raise Failure(f"{table}: no column {error}; it has {', '.join(rows[0])}") from error
-        if not label:
-            problems.append(f"{table}: line {number}: no label")
+            raise Failure(f"{table}: no column {error}; it has {', '.join(row)}") from error
+        path = root / file
+        missing = [what for what, found in (("file", file), ("label", label), ("group", group)) if not found]
+        if missing:
+            problems.append(f"{table}: line {number}: no {missing[0]}")
         elif not path.is_file():
             problems.append(f"{table}: line {number}: {path} not found")
         recordings.append(Recording(path, label, group, kept))
@@ -95,9 +96,27 @@ def of_table(table, settings):
     return recordings
 
 
+def rows_of(table):
+    """Each row as a dictionary, with its line number; what a short row lacks is empty."""
+    try:
+        with open(table, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restval="")
+            rows = [(reader.line_num, row) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise Failure(f"{table}: no table: {error}") from error
+    if not rows:
+        raise Failure(f"{table}: has no rows")
+    fail([f"{table}: line {number}: expected {len(reader.fieldnames)} columns, as the head line has, found {len(reader.fieldnames) + len(row[None])}; "
+          "is a comma in a value without quotes?" for number, row in rows if None in row])
+    return rows
+
+
 def check(source, recordings):
     """What can be seen before any sound is decoded."""
+    first = {recording.label: recording.path for recording in reversed(recordings)}
+    fail([f"{path}: label {label!r}: {problem}" for label, path in first.items() if (problem := label_problem(label))])
     problems = [f"{recording.path}: empty file" for recording in recordings if recording.path.stat().st_size == 0]
+    problems += [f"{str(recording.path)!r}: a line break in a name" for recording in recordings if {"\n", "\r"} & set(str(recording.path.absolute()))]
     twice = defaultdict(set)
     groups = defaultdict(lambda: defaultdict(list))
     for recording in recordings:
@@ -112,6 +131,17 @@ def check(source, recordings):
           for label, by_group in groups.items() if len(by_group) == 1 for paths in by_group.values()])
 
 
+def label_problem(label):
+    """Why a file of labels can't hold it, or None."""
+    try:
+        label.encode()
+    except UnicodeEncodeError:
+        return "expected Unicode (UTF-8), found other bytes"
+    if not is_plain(label):
+        return "expected no control characters"
+    return "expected no blanks at its ends" if label != label.strip() else None
+
+
 def check_sounds(recordings, mixed_rates):
     """Length and rate of every file; a class recorded at another rate would be told by its bandwidth alone."""
     with ThreadPoolExecutor() as pool:
@@ -120,24 +150,27 @@ def check_sounds(recordings, mixed_rates):
     for recording, (rate, seconds) in zip(recordings, found):
         if seconds == 0:
             problems.append(f"{recording.path}: holds no samples")
-        if rate:
-            by_rate[rate].append(recording.path)
+        by_rate[rate].append(recording.path)
     fail(problems)
-    if len(by_rate) > 1 and not mixed_rates:
+    if mixed_rates:
+        return
+    fail([f"{path}: its sample rate can't be told" for path in by_rate.pop(None, [])],
+         UNTOLD.format("installed" if shutil.which("gst-discoverer-1.0") else "not installed"))
+    if len(by_rate) > 1:
         usual = max(by_rate, key=lambda rate: len(by_rate[rate]))
         others = [f"{path}: {rate} Hz, most files have {usual} Hz" for rate, paths in sorted(by_rate.items()) if rate != usual for path in paths]
         fail(others, "a network may learn the rate in place of the sound; --mixed-rates resamples and goes on")
 
 
 def rate_and_length(path):
-    """Sample rate in Hz and length in seconds; None where no reader here knows, which GStreamer then decides."""
+    """Sample rate in Hz and length in seconds; None for what no reader here can tell."""
     try:
-        info = soundfile.info(str(path))
+        info = soundfile.info(os.fsencode(path))
         return info.samplerate, info.frames / info.samplerate
     except (soundfile.LibsndfileError, RuntimeError):
         pass
     if shutil.which("gst-discoverer-1.0"):
-        told = subprocess.run(["gst-discoverer-1.0", "-v", str(path)], capture_output=True, text=True).stdout
+        told = subprocess.run(["gst-discoverer-1.0", "-v", str(path)], capture_output=True, text=True, errors="replace").stdout
         rate = re.search(r"Sample rate: (\d+)", told)
         if rate:
             return int(rate.group(1)), None

@@ -30,10 +30,6 @@ class Schedule:
     windows: int | None = None  # most windows of an epoch
     seed: int = 1
 
-    def __post_init__(self):
-        if self.balance not in BALANCE:
-            raise Failure(f"balance: expected one of {', '.join(BALANCE)}, found {self.balance!r}")
-
 
 def epoch_rows(rng, truth, balance, most=None):
     """Rows of one epoch, in random order. `truth`: label number of every row that may be learned from."""
@@ -58,9 +54,11 @@ def changed(rng, windows, target, schedule, offset):
     floor = windows.min((1, 2))
     for i in np.flatnonzero(rng.random(count) < schedule.erase):
         width, height = rng.integers(1, max(2, frames // 5)), rng.integers(1, max(2, mels // 5))
-        first, low = rng.integers(0, frames - width), rng.integers(0, mels - height)
-        windows[i, first:first + width] = floor[i]
-        windows[i, :, low:low + height] = floor[i]
+        first, low = rng.integers(0, max(1, frames - width)), rng.integers(0, max(1, mels - height))
+        if frames > width:  # else nothing would be left
+            windows[i, first:first + width] = floor[i]
+        if mels > height:
+            windows[i, :, low:low + height] = floor[i]
     mixed = rng.random(count) < schedule.mixup
     share = np.where(mixed, rng.beta(1.0, 1.0, count), 1.0).astype(np.float32)
     other = rng.permutation(count)
@@ -100,8 +98,11 @@ def learn(network, windows, truth, labels, schedule, judge, parameters=None, epo
             optimizer.step()
             scheduler.step()
             sums += (loss.item(), (logits.argmax(1).numpy() == y.argmax(1)).mean())
-        history.append([epoch, *(sums / count), *judge()])
-        row = history[-1]
+        row = [epoch, *(sums / count), *judge()]
+        if not np.isfinite(row).all():
+            raise Failure(f"epoch {epoch}: the loss is no finite number (learned from {row[1]}, judged {row[3]}): the training ran away; "
+                          f"choose a smaller [training] rate than {schedule.rate:g}")
+        history.append(row)
         log(f"epoch {epoch:3}/{epochs}: loss {row[1]:.3f}, right {row[2]:.0%}; judged: loss {row[3]:.3f}, right {row[4]:.0%}; "
             f"{time.time() - begun:.0f} s", flush=True)
         rows = epoch_rows(rng, truth, schedule.balance, schedule.windows)

@@ -6,20 +6,17 @@ import tomllib
 from pathlib import Path
 
 from ...convert.files import Failure, existing
-from .learning import Schedule
+from . import checks
+from .learning import BALANCE, Schedule
 
 HERE = Path(__file__).parent
-MODES = ("scratch", "default", "yamnet")
-TABLES = {"data": {"file", "label", "group", "root", "judged", "group_pattern", "share_judged", "mixed_rates"},
-          "features": None, "network": None, "defaults": None,
-          "training": {"start", "normalize", "oversamples", *Schedule.__dataclass_fields__}}
 
 
 def parse():
     parser = argparse.ArgumentParser(prog="models.train.own", description="Trains a model on your own sounds.", epilog="See models/train/README.md.")
     parser.add_argument("sounds", type=Path, help="folder with a sub-folder per label, or a .csv with the columns file and label (and group)")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for model, table and pictures")
-    parser.add_argument("--start", choices=MODES, help="scratch: own weights; default: from the default model's; yamnet: a head on "
+    parser.add_argument("--start", choices=checks.MODES, help="scratch: own weights; default: from the default model's; yamnet: a head on "
                         "YAMNet's embedding [default: the settings', else scratch]")
     parser.add_argument("--settings", type=Path, help="settings file (own.toml and recipes/ are examples)")
     parser.add_argument("--name", help="name of the model [default: the folder's]")
@@ -31,18 +28,22 @@ def parse():
     parser.add_argument("--mixed-rates", action="store_true", help="accept recordings of different sample rates")
     parser.add_argument("--root", type=Path, help="folder that the files of a .csv are relative to [default: the table's]")
     parser.add_argument("--epochs", type=int, help="in place of the settings'")
-    parser.add_argument("--balance", choices=("batches", "over", "under", "none"), help="in place of the settings'")
+    parser.add_argument("--balance", choices=BALANCE, help="in place of the settings'")
     parser.add_argument("--seed", type=int, help="in place of the settings'")
     parser.add_argument("--threads", type=int, help="of PyTorch [default: its own choice]")
     chosen = parser.parse_args()
-    chosen.tables = settings(chosen.settings or HERE.parent / "own.toml")
+    chosen.settings = chosen.settings or HERE.parent / "own.toml"
+    chosen.tables = settings(chosen.settings)
     chosen.start = chosen.start or chosen.tables["training"].pop("start", "scratch")
     chosen.name = chosen.name or re.sub(r"[^a-z0-9]+", "-", chosen.sounds.stem.lower()).strip("-")
     if not re.fullmatch(r"[a-z0-9-]+", chosen.name):
         raise Failure(f"--name: expected lower-case letters, digits and hyphens, found {chosen.name!r}")
     for name in ("epochs", "balance", "seed"):
         if getattr(chosen, name) is not None:
+            checks.one(f"--{name}", checks.TABLES["training"][name], getattr(chosen, name))
             chosen.tables["training"][name] = getattr(chosen, name)
+    if chosen.threads is not None:
+        checks.one("--threads", checks.THREADS, chosen.threads)
     if chosen.root:
         chosen.tables["data"]["root"] = str(chosen.root)
     return chosen
@@ -54,17 +55,9 @@ def settings(path):
         tables = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Failure(f"{path}: no TOML: {error}") from error
-    for table, values in tables.items():
-        if table not in TABLES:
-            raise Failure(f"{path}: unknown table [{table}]; it may have {', '.join(TABLES)}")
-        unknown = set(values) - TABLES[table] if TABLES[table] else set()
-        if unknown:
-            raise Failure(f"{path}: [{table}]: unknown: {', '.join(sorted(unknown))}; it may have {', '.join(sorted(TABLES[table]))}")
-    return {table: dict(tables.get(table, {})) for table in TABLES}
+    checks.tables(path, tables)
+    return {table: dict(tables.get(table, {})) for table in checks.TABLES}
 
 
 def schedule(tables):
-    try:
-        return Schedule(**{name: value for name, value in tables["training"].items() if name in Schedule.__dataclass_fields__})
-    except TypeError as error:
-        raise Failure(f"[training]: {error}") from error
+    return Schedule(**{name: value for name, value in tables["training"].items() if name in Schedule.__dataclass_fields__})

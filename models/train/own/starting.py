@@ -47,8 +47,7 @@ class Onnx(nn.Module):
 
     def __init__(self, path, classes):
         super().__init__()
-        model = onnx.load(path)
-        graph = model.graph
+        graph = loaded(path).graph
         constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
         made_by = {node.output[0]: node for node in graph.node}
         for node in graph.node:
@@ -61,7 +60,7 @@ class Onnx(nn.Module):
         self.steps = []
         for node in (node for node in graph.node if node.output[0] in needed):
             if node.op_type not in OPERATORS and node.op_type not in PASSED:
-                raise Failure(f"{path}: holds the operator {node.op_type}, which can't be trained on from here; --from scratch needs none")
+                raise Failure(f"{path}: holds the operator {node.op_type}, which can't be trained on from here; --start scratch needs none")
             attributes = {each.name: helper.get_attribute_value(each) for each in node.attribute}
             names = [name for name in node.input if name]
             self.steps.append((node.op_type, attributes, names[:1] if node.op_type in PASSED else names, node.output[0]))
@@ -104,8 +103,15 @@ class Onnx(nn.Module):
             found = self.features(torch.from_numpy(x)).numpy()
         allowed = 0.1 if any(step[0] == "QuantizeLinear" for step in self.steps) else 1e-3
         difference = np.abs(found - expected).max() / max(1.0, np.abs(expected).max())
-        if difference > allowed:
-            raise Failure(f"{path}: read as PyTorch its layers differ from ONNX Runtime's by {difference:.1e}; --from scratch needs none")
+        if not difference <= allowed:
+            raise Failure(f"{path}: read as PyTorch its layers differ from ONNX Runtime's by {difference:.1e}; --start scratch needs none")
+
+
+def loaded(path):
+    try:
+        return onnx.load(path)
+    except Exception as error:  # protobuf's own
+        raise Failure(f"{path}: no ONNX file: {error}") from error
 
 
 def key(name):
@@ -145,11 +151,17 @@ def model_manifest(path):
     path = existing(path, "manifest of the model to start from")
     try:
         table = tomllib.loads(path.read_text())
-        network = path.parent / table["onnx"]
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
+        network, given = path.parent / table["onnx"], table["input"]
+        found = [given[name] for name in ("layout", "channel-axis", "normalize")]
+        table["features"].keys()
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Failure(f"{path}: no manifest: {error}") from error
-    if (table["input"]["layout"], table["input"]["channel-axis"]) != ("frames-mels", "first"):
-        raise Failure(f"{path}: expected windows (1, frames, mels), found {table['input']}")
+    except KeyError as error:
+        raise Failure(f"{path}: no manifest: {error} is missing") from error
+    except (TypeError, AttributeError) as error:
+        raise Failure(f"{path}: no manifest: expected onnx as text, [input] and [features] as tables") from error
+    if found[:2] != ["frames-mels", "first"]:
+        raise Failure(f"{path}: expected windows (1, frames, mels), found {given}")
     return table, existing(network, "network to start from")
 
 
@@ -158,10 +170,7 @@ class Embedding:
 
     def __init__(self, path):
         self.path = existing(path, "YAMNet (fetch and convert it: models/convert/README.md)")
-        try:
-            model = onnx.load(path)
-        except Exception as error:  # protobuf's own
-            raise Failure(f"{path}: no ONNX file: {error}") from error
+        model = loaded(path)
         if EMBEDDING not in {name for node in model.graph.node for name in node.output}:
             raise Failure(f"{path}: holds no tensor {EMBEDDING}: expected YAMNet that takes spectra, as models/convert makes it")
         if model.graph.input[0].type.tensor_type.shape.dim[0].dim_value == 1:
