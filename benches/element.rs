@@ -95,10 +95,10 @@ fn window_against_network() {
         own.push((thread_time() - begun_here).as_secs_f64() / windows);
     }
     let ratio = |values: &[f64]| format!("{:.2}", median(values.iter().zip(&bare).map(|(a, b)| a / b).collect()));
-    let against = format!("bare `session.run`, {:.2} ms of processor time", median(bare.clone()) * 1e3);
+    let against = format!("the network alone, {:.2} ms of processor time", median(bare.clone()) * 1e3);
     row("one more window, whole element, `sync=always`", &against, &ratio(&whole), "≤ 1.10");
     row("of which on the streaming thread", "the same", &ratio(&own), "");
-    row("bare `session.run` and a sleep of 0.2 ms before it", "the same without the sleep", &ratio(&paused), "");
+    row("the network and a sleep of 0.2 ms before it", "the same without the sleep", &ratio(&paused), "");
 }
 
 /// A network that does what the tests' tiny ones do, 200 ms a run.
@@ -118,7 +118,7 @@ fn streaming_threads() {
 fn streaming_thread(model: &str, name: &str) {
     let mut rig = Rig::new("never", model);
     let loud: Vec<u8> = (0..rig.rate).flat_map(|n| ((n as f32 * 0.4).sin() * 0.9).to_le_bytes()).collect();
-    // In real time: a thread that pushes without a pause would measure the scheduler.
+    // With pauses, as from a live source: a thread that pushes without one would measure the scheduler.
     let mut times = Vec::new();
     for _ in 0..1000 {
         times.push(rig.push(&loud).as_secs_f64() * 1e6);
