@@ -18,7 +18,7 @@ def draw(path, title, xlabel, points, line=None, named="as many times one stream
     if line:
         axes.plot(x, line, "--", color="#888888", label=named)
         axes.legend()
-    axes.set(title=title, xlabel=xlabel, ylabel="processor time, ms", ylim=(0, None))
+    axes.set(title=title, xlabel=xlabel, ylabel="processor time, ms", ylim=(0, 1.1 * max(y + tuple(line or ()))))
     axes.grid(alpha=0.3)
     if not line:
         axes.set_xscale("log")
