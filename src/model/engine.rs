@@ -68,8 +68,10 @@ const MOST_NETWORKS: usize = 16;
 /// Most bytes of ONNX of all networks side by side; the first one may be larger.
 const MOST_BYTES: usize = 512 << 20;
 
-/// How long the first runs of a network may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the first runs of a network may take. Other providers than the CPU may compile it then, TensorRT for minutes.
+fn patience(provider: ExecutionProvider) -> Duration {
+    Duration::from_secs(if provider == ExecutionProvider::Cpu { 30 } else { 600 })
+}
 
 type Key = ([u8; 32], EngineOptions);
 
@@ -150,7 +152,7 @@ impl OrtNetwork {
         let (session, bytes) = model.with_bytes(|bytes| (builder.commit_from_memory(bytes), model.size(bytes)))?;
         let session = session.map_err(|error| fail(unreadable(&error.to_string())))?;
         let mut network = Self::fitted(session, model, bytes).map_err(&fail)?;
-        network.watched(Self::warm_up).map_err(fail)?;
+        network.watched(patience(options.provider), Self::warm_up).map_err(fail)?;
         Ok(network)
     }
 
@@ -186,12 +188,12 @@ impl OrtNetwork {
         })
     }
 
-    /// Calls `run`, and ends it when it takes longer than any network should.
-    fn watched(&mut self, run: impl FnOnce(&mut Self) -> Result<(), String>) -> Result<(), String> {
+    /// Calls `run`, and ends it when it takes longer than `patience`.
+    fn watched(&mut self, patience: Duration, run: impl FnOnce(&mut Self) -> Result<(), String>) -> Result<(), String> {
         let run_options = Arc::clone(&self.run_options);
         let (finished, watch) = mpsc::channel::<()>();
         let watchdog = move || {
-            let late = watch.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
+            let late = watch.recv_timeout(patience) == Err(RecvTimeoutError::Timeout);
             // It sets a flag; should that fail, the run goes on.
             late && run_options.terminate().is_ok()
         };
@@ -199,7 +201,7 @@ impl OrtNetwork {
         let outcome = run(self);
         drop(finished);
         match watchdog.join() {
-            Ok(true) => Err(format!("a run of one window did not end within {PATIENCE:?}")),
+            Ok(true) => Err(format!("a run of one window did not end within {patience:?}")),
             _ => outcome,
         }
     }

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 /// Largest ONNX file, bytes: the limit of its format.
 pub(super) const MAX_ONNX: u64 = 2 << 30;
 const WRITE_ONE: &str = "an ONNX file needs a manifest of the same name beside it that tells its features and labels: \
-    write one after models/yamnet.toml";
+    `soundclassify inspect --template` writes one to begin with";
 
 /// A manifest and its ONNX file, checked for being there and whole; cheap to clone.
 #[derive(Clone)]
