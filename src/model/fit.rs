@@ -52,17 +52,28 @@ pub(crate) struct Fit {
 }
 
 impl Fit {
-    /// Checks everything that can be known without a run; the error names both sides.
+    /// Checks everything that can be known without a run; the error names both sides, of input and output.
     pub(crate) fn of(manifest: &Manifest, inputs: &[Port], outputs: &[Port]) -> Result<Self, String> {
-        let input = choose("input", manifest.input_name.as_deref(), inputs)?;
-        if inputs.len() > 1 {
-            return Err(format!("expected a network with one input, found {}", list(inputs)));
+        match (batch(manifest, inputs), output(manifest, outputs)) {
+            (Ok(batch), Ok(output)) => Ok(Self { batch, output }),
+            (Err(one), Err(other)) => Err(format!("{one}; and {other}")),
+            (Err(reason), Ok(_)) | (Ok(_), Err(reason)) => Err(reason),
         }
-        let batch = fit_input(&manifest.features.shape(), &inputs[input])?;
-        let output = choose("output", manifest.output_name.as_deref(), outputs)?;
-        fit_output(manifest.labels.len(), &outputs[output])?;
-        Ok(Self { batch, output })
     }
+}
+
+fn batch(manifest: &Manifest, inputs: &[Port]) -> Result<Batch, String> {
+    let input = choose("input", manifest.input_name.as_deref(), inputs)?;
+    if inputs.len() > 1 {
+        return Err(format!("expected a network with one input, found {}", list(inputs)));
+    }
+    fit_input(&manifest.features.shape(), &inputs[input])
+}
+
+fn output(manifest: &Manifest, outputs: &[Port]) -> Result<usize, String> {
+    let output = choose("output", manifest.output_name.as_deref(), outputs)?;
+    fit_output(manifest.labels.len(), &outputs[output])?;
+    Ok(output)
 }
 
 /// The port of that name, or the only one. Converters append `:0` to names; that is forgiven.

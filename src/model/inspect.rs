@@ -262,6 +262,16 @@ mod tests {
     }
 
     #[test]
+    fn all_that_does_not_fit_is_told() {
+        let report = report(&[None, Some(96), Some(64)], 3);
+        let text =
+            report.template().replace("\"label-2\"", "\"label-2\", \"one more\"").replace("frames-mels", "mels-frames");
+        let manifest = Manifest::embedded(Path::new("t.toml"), &text, "").unwrap();
+        let misfit = Fit::of(&manifest, &report.inputs, &report.outputs).unwrap_err();
+        assert!(misfit.contains("[64, 96]") && misfit.contains("4 labels"), "{misfit}");
+    }
+
+    #[test]
     fn a_report_shows_both_sides() {
         let report = report(&[None, Some(96), Some(64)], 3);
         let text = report.to_string();
