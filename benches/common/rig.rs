@@ -123,6 +123,7 @@ impl Rig {
         begun.elapsed()
     }
 
+    /// Seconds of audio, made and taken to the element one by one.
     pub(crate) fn push_seconds(&mut self, second: &[u8], seconds: usize) {
         for _ in 0..seconds * self.parts {
             self.push(second);

@@ -252,6 +252,10 @@ impl Results {
     /// Waits until everything before `ticket` is told, but not longer than `patience`. Nobody waits for a model that
     /// hangs already. `turns`: of the stream that was pushed to.
     pub(super) fn wait(&self, ticket: u64, patience: Patience, turns: impl Fn() -> Turns) -> Waited {
+        // Most buffers complete no window.
+        if let Some(waited) = self.lock().waited(ticket) {
+            return waited;
+        }
         let longest = self.longest_wait(patience);
         let mut inner = self.lock();
         let (mut left, mut front, mut last) = (longest, inner.queue.front(), turns());
@@ -259,14 +263,10 @@ impl Results {
         let mut works = inner.stats.longest_run() * 4 > longest;
         let classified = inner.stats.classified;
         loop {
-            let next = inner.queue.front();
-            if inner.interrupted {
-                return Waited::Interrupted;
+            if let Some(waited) = inner.waited(ticket) {
+                return waited;
             }
-            if inner.health.stalled || next.is_none_or(|next| next >= ticket) {
-                return Waited::Told;
-            }
-            let now = turns();
+            let (next, now) = (inner.queue.front(), turns());
             let others_go_on = last.waits && now.done != last.done;
             works |= others_go_on || inner.stats.classified > classified;
             if (next != front || others_go_on) && matches!(patience, Patience::PerReply(_)) {
@@ -402,6 +402,15 @@ impl Results {
 }
 
 impl Inner {
+    /// Why nobody has to wait for what comes before `ticket`, if so.
+    fn waited(&self, ticket: u64) -> Option<Waited> {
+        if self.interrupted {
+            return Some(Waited::Interrupted);
+        }
+        let told = self.queue.front().is_none_or(|next| next >= ticket);
+        (told || self.health.stalled).then_some(Waited::Told)
+    }
+
     fn reply(&mut self, reply: &Reply<'_>) {
         let Some(answer) = self.answer(reply) else { return };
         self.stats.errors += self.queue.answer(reply.ticket, answer, PATIENCE_WITH_OLD);

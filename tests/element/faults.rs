@@ -129,8 +129,7 @@ pub(crate) fn loud(samples: usize) -> Vec<f32> {
 #[test]
 fn hanging_model_stops_neither_audio_nor_state_changes() {
     let model = TestModel::new("hangs");
-    let mut rig = Rig::with(&model, |element| element.set_property_from_str("sync", "never"));
-    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    let mut rig = Rig::not_waiting(&model, 20);
     let begun = Instant::now();
     rig.push_in(&loud(4 * RATE), &[80]);
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
@@ -143,8 +142,7 @@ fn hanging_model_stops_neither_audio_nor_state_changes() {
 #[test]
 fn hanging_model_does_not_hold_up_the_end() {
     let model = TestModel::new("hangs");
-    let mut rig = Rig::with(&model, |element| element.set_property_from_str("sync", "never"));
-    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    let mut rig = Rig::not_waiting(&model, 20);
     rig.push(&loud(RATE), None);
     let begun = Instant::now();
     rig.eos();
@@ -156,11 +154,7 @@ fn hanging_model_does_not_hold_up_the_end() {
 #[test]
 fn slow_model_does_not_hold_up_the_end() {
     let model = TestModel::new("slow-1");
-    let mut rig = Rig::with(&model, |element| {
-        element.set_property_from_str("sync", "never");
-        element.set_property("max-pending", 1000u32);
-    });
-    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    let mut rig = Rig::not_waiting(&model, 1000);
     rig.push(&loud(60 * RATE), None);
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(rig.count("dropped"), 0);
@@ -177,8 +171,7 @@ fn slow_model_does_not_hold_up_the_end() {
 fn the_end_of_many_streams_of_a_slow_model_is_no_hang() {
     let model = TestModel::new("slow-1");
     let stream = |_| {
-        let mut rig = Rig::with(&model, |element| element.set_property_from_str("sync", "never"));
-        rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+        let mut rig = Rig::not_waiting(&model, 20);
         rig.push(&loud(RATE), None);
         rig
     };
@@ -212,11 +205,7 @@ fn flush_frees_a_streaming_thread_that_waits_for_a_hanging_model() {
 #[test]
 fn slow_model_drops_the_oldest_and_says_so_once_a_second() {
     let model = TestModel::new("slow");
-    let mut rig = Rig::with(&model, |element| {
-        element.set_property_from_str("sync", "never");
-        element.set_property("max-pending", 3u32);
-    });
-    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    let mut rig = Rig::not_waiting(&model, 3);
     rig.push_in(&loud(6 * RATE), &[80]);
     let dropped = rig.count("dropped");
     assert!(dropped > 10, "{dropped}");
@@ -274,8 +263,7 @@ fn nothing_piles_up(rig: &mut Rig) {
 #[test]
 fn nothing_piles_up_behind_a_window_of_another_stream_that_hangs() {
     let model = TestModel::new("hangs");
-    let mut hanging = Rig::with(&model, |element| element.set_property_from_str("sync", "never"));
-    hanging.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    let mut hanging = Rig::not_waiting(&model, 20);
     hanging.push(&loud(RATE), None);
     std::thread::sleep(Duration::from_millis(200));
     nothing_piles_up(&mut Rig::plain(&model));

@@ -90,11 +90,7 @@ fn a_new_models_defaults_wait_for_its_first_window() {
         text.replace("\"test\"", "\"other\"").replace("\"Bark\"", "\"Rain\"")
             + "\n[defaults]\nallow-labels = [\"Rain\"]\n"
     });
-    let mut rig = Rig::with(&first, |element| {
-        element.set_property_from_str("sync", "never");
-        element.set_property("max-pending", 200u32);
-    });
-    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    let mut rig = Rig::not_waiting(&first, 200);
     rig.push(&loud(10 * RATE), Some(ClockTime::ZERO));
     set_model(&rig, &second);
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -115,11 +111,7 @@ fn a_new_models_defaults_wait_for_its_first_window() {
 #[test]
 fn what_waits_for_a_slow_model_is_told_before_the_next_one() {
     let (first, second) = (TestModel::new("slow-1"), other_model("other"));
-    let mut rig = Rig::with(&first, |element| {
-        element.set_property_from_str("sync", "never");
-        element.set_property("max-pending", 1000u32);
-    });
-    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    let mut rig = Rig::not_waiting(&first, 1000);
     // Of about 40 ms each: longer than the patience with a model that answers nothing.
     rig.push(&loud(10 * RATE), Some(ClockTime::ZERO));
     set_model(&rig, &second);
@@ -366,8 +358,7 @@ fn another_life_does_not_get_the_model_of_the_last_one() {
 #[test]
 fn a_model_that_hangs_can_be_replaced() {
     let (first, second) = (TestModel::new("hangs"), other_model("other"));
-    let mut rig = Rig::with(&first, |element| element.set_property_from_str("sync", "never"));
-    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    let mut rig = Rig::not_waiting(&first, 20);
     let loud: Vec<f32> = (0..RATE).map(|n| (n as f32 * 0.4).sin() * 0.9).collect();
     rig.push(&loud, Some(ClockTime::ZERO));
     set_model(&rig, &second);

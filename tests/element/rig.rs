@@ -98,6 +98,15 @@ impl Rig {
         Self::with(model, |_| {}).caps("F32LE", RATE as i32, 1)
     }
 
+    /// As [`Self::plain`], and waits for no results: at most so many windows wait for the model.
+    pub(crate) fn not_waiting(model: &TestModel, max_pending: u32) -> Self {
+        let tune = |element: &gst::Element| {
+            element.set_property_from_str("sync", "never");
+            element.set_property("max-pending", max_pending);
+        };
+        Self::with(model, tune).caps("F32LE", RATE as i32, 1)
+    }
+
     pub(crate) fn caps(mut self, format: &str, rate: i32, channels: i32) -> Self {
         self.set_caps(format, rate, channels, "interleaved");
         self

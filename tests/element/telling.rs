@@ -133,11 +133,7 @@ fn stream_without_audio_tells_nothing() {
 #[test]
 fn nothing_is_told_after_the_end() {
     let model = TestModel::new("linear");
-    let mut rig = Rig::with(&model, |element| {
-        element.set_property_from_str("sync", "never");
-        element.set_property("max-pending", 1000u32);
-    });
-    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    let mut rig = Rig::not_waiting(&model, 1000);
     rig.push(&noise(4 * RATE, 1), None);
     rig.eos();
     assert_eq!(rig.heard().len() as u64, windows_in(4 * RATE as u64, 10));
@@ -239,7 +235,7 @@ proptest! {
     ) {
         let model = TestModel::new("linear");
         let signals: Vec<_> = seeds.iter().map(|seed| noise(2 * RATE, *seed)).collect();
-        let mut streams: Vec<_> = signals.iter().map(|signal| (never_waiting(&model), signal.as_slice())).collect();
+        let mut streams: Vec<_> = signals.iter().map(|signal| (Rig::not_waiting(&model, 1000), signal.as_slice())).collect();
         let rest = (0..streams.len()).map(|stream| (stream, 2 * RATE));
         for (stream, size) in turns.into_iter().chain(rest) {
             let count = streams.len();
@@ -255,15 +251,6 @@ proptest! {
             alike(&rig.heard(), &heard_of(&model, signal, RATE, &[333]));
         }
     }
-}
-
-/// Its windows wait for others', so that runs take them together.
-fn never_waiting(model: &TestModel) -> Rig {
-    let tune = |element: &gst::Element| {
-        element.set_property_from_str("sync", "never");
-        element.set_property("max-pending", 1000u32);
-    };
-    Rig::with(model, tune).caps("F32LE", RATE as i32, 1)
 }
 
 #[test]
