@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Once it is warm, the element allocates nothing in Rust on the streaming thread, whether a buffer completes a window or
-//! not. Not counted are GStreamer's own buffers, events and messages, which come from C, and what the engine's thread
-//! makes for each message: its labels and fields.
+//! not, up to the window's way to the engine. Not counted are GStreamer's own buffers, events and messages, which come
+//! from C. What a run and a message need is allocated by whoever makes them: the engine's thread, or that of a stream that
+//! waits for its results.
 
 #[allow(dead_code, reason = "shared with the tests of the element")]
 #[path = "element/rig.rs"]
@@ -54,12 +55,16 @@ fn allocations(sync: &str, format: &str, rate: usize) -> (u64, u64, u64) {
 /// A tensor that the engine's thread is late to give back makes the pool one larger, up to three, once and for all.
 const POOL: u64 = 2;
 
+/// ONNX Runtime's handles of input and output, and the labels of a message.
+const RUN_AND_MESSAGE: u64 = 8;
+
 #[track_caller]
 fn check(sync: &str, format: &str, rate: usize) {
+    let most = if sync == "always" { RUN_AND_MESSAGE } else { 0 };
     let (without, with, windows) = allocations(sync, format, rate);
     assert!((95..=105).contains(&windows), "{windows} windows");
     assert_eq!(without, 0);
-    assert!(with <= POOL, "{with} in {windows} windows");
+    assert!(with <= POOL + most * windows, "{with} in {windows} windows");
 }
 
 #[test]
@@ -68,11 +73,11 @@ fn nothing_is_allocated_without_waiting() {
 }
 
 #[test]
-fn nothing_is_allocated_while_waiting() {
+fn a_stream_that_waits_allocates_for_the_run_and_the_message_only() {
     check("always", "F32LE", RATE);
 }
 
 #[test]
 fn nothing_is_allocated_for_other_formats_and_rates() {
-    check("always", "S16LE", 48_000);
+    check("never", "S16LE", 48_000);
 }

@@ -26,6 +26,8 @@ struct Fake {
     run: Run,
     max_batch: usize,
     canceller: Option<Canceller>,
+    /// What undoes it; `None`: the network stays on the engine's threads.
+    revive: Option<Box<dyn FnMut() + Send>>,
 }
 
 impl Network for Fake {
@@ -44,10 +46,22 @@ impl Network for Fake {
     fn canceller(&self) -> Option<Canceller> {
         self.canceller.clone()
     }
+    fn is_portable(&self) -> bool {
+        self.revive.is_some()
+    }
+    fn revive(&mut self) {
+        self.revive.iter_mut().for_each(|revive| revive());
+    }
+}
+
+impl Fake {
+    fn new(run: impl FnMut(&[&[f32]], &mut [f32]) -> Result<(), Error> + Send + 'static) -> Self {
+        Self { run: Box::new(run), max_batch: 16, canceller: None, revive: None }
+    }
 }
 
 fn engine(run: impl FnMut(&[&[f32]], &mut [f32]) -> Result<(), Error> + Send + 'static) -> Arc<Engine> {
-    Engine::with_network(Box::new(Fake { run: Box::new(run), max_batch: 16, canceller: None })).unwrap()
+    Engine::with_network(Box::new(Fake::new(run))).unwrap()
 }
 
 /// Scores are the window.
@@ -187,7 +201,7 @@ fn who_waits_sees_the_turns_of_others() {
         gate.1.recv().unwrap();
         echo(windows, scores)
     });
-    let engine = Engine::with_network(Box::new(Fake { run, max_batch: 1, canceller: None })).unwrap();
+    let engine = Engine::with_network(Box::new(Fake { max_batch: 1, ..Fake::new(run) })).unwrap();
     let (streams, _replies): (Vec<_>, Vec<_>) = (0..3).map(|_| listen(&engine)).unzip();
     streams.iter().for_each(|stream| push(stream, 0));
     for turn in 0..3 {
@@ -201,7 +215,7 @@ fn who_waits_sees_the_turns_of_others() {
 
 #[test]
 fn network_with_batch_1_runs_one_by_one() {
-    let network = Fake { run: Box::new(echo), max_batch: 1, canceller: None };
+    let network = Fake { max_batch: 1, ..Fake::new(echo) };
     let (stream, replies) = listen(&Engine::with_network(Box::new(network)).unwrap());
     (0..50).for_each(|ticket| push(&stream, ticket));
     assert!(expect(&replies, 0..50).iter().all(|got| got.batch == 1));
@@ -426,7 +440,7 @@ fn dropping_the_engine_cancels_a_run() {
         Err(Error::Cancelled("asked to".into()))
     });
     let canceller = Some(Canceller::new(move || cancelled.store(true, SeqCst)));
-    let engine = Engine::with_network(Box::new(Fake { run, max_batch: 16, canceller })).unwrap();
+    let engine = Engine::with_network(Box::new(Fake { canceller, ..Fake::new(run) })).unwrap();
     let (stream, _replies) = listen(&engine);
     push(&stream, 0);
     push(&stream, 1);
@@ -539,7 +553,7 @@ fn slow_engine() -> (Arc<Engine>, Arc<Mutex<HashSet<ThreadId>>>) {
             thread::sleep(Duration::from_millis(2));
             echo(windows, scores)
         });
-        Box::new(Fake { run, max_batch: 16, canceller: None })
+        Box::new(Fake::new(run))
     };
     (Engine::with_networks(network(), 4, move || Ok(network())).unwrap(), threads)
 }
@@ -586,7 +600,7 @@ fn a_network_that_hangs_holds_up_its_own_streams_only() {
             thread::sleep(Duration::from_millis(2));
             echo(windows, scores)
         });
-        Box::new(Fake { run, max_batch: 1, canceller: None })
+        Box::new(Fake { max_batch: 1, ..Fake::new(run) })
     };
     let engine = Engine::with_networks(network(), 2, move || Ok(network())).unwrap();
     let (busy, busy_replies): (Vec<_>, Vec<_>) = (0..2).map(|_| listen(&engine)).unzip();
@@ -623,12 +637,224 @@ fn without_a_second_network_the_first_goes_on() {
         counter.fetch_add(1, SeqCst);
         Err(Error::Inference("no".into()))
     };
-    let first = Fake { run, max_batch: 1, canceller: None };
+    let first = Fake { max_batch: 1, ..Fake::new(run) };
     let engine = Engine::with_networks(Box::new(first), 4, another).unwrap();
     let (streams, replies): (Vec<_>, Vec<_>) = (0..2).map(|_| listen(&engine)).unzip();
     (0..200).for_each(|ticket| streams.iter().for_each(|stream| push(stream, ticket)));
     replies.iter().for_each(|replies| drop(expect(replies, 0..200)));
     assert_eq!((engine.networks(), asked.load(SeqCst)), (1, 1));
+}
+
+/// Windows of these tickets, and what a stream that waits does then.
+fn run_here(stream: &Stream, tickets: impl IntoIterator<Item = u64>) {
+    let window = |ticket| {
+        let mut tensor = stream.engine().tensor();
+        tensor.fill(ticket as f32);
+        (ticket, tensor)
+    };
+    stream.push_own(tickets.into_iter().map(window).collect::<Vec<_>>());
+    stream.run(|| true);
+}
+
+type Ran = Arc<Mutex<Vec<(ThreadId, Vec<u64>)>>>;
+
+/// An engine whose network may run anywhere, and what ran where. `run` also learns whether it was cancelled.
+fn portable_engine(
+    mut run: impl FnMut(&[&[f32]], &mut [f32], &AtomicBool) -> Result<(), Error> + Send + 'static,
+) -> (Arc<Engine>, Ran) {
+    let ran = Ran::default();
+    let (inner, cancelled) = (Arc::clone(&ran), Arc::new(AtomicBool::new(false)));
+    let (seen, cancel, revived) = (Arc::clone(&cancelled), Arc::clone(&cancelled), cancelled);
+    let network = Fake {
+        canceller: Some(Canceller::new(move || cancel.store(true, SeqCst))),
+        revive: Some(Box::new(move || revived.store(false, SeqCst))),
+        ..Fake::new(move |windows, scores| {
+            let tickets = windows.iter().map(|window| window[0] as u64).collect();
+            inner.lock().unwrap().push((thread::current().id(), tickets));
+            run(windows, scores, &seen)
+        })
+    };
+    (Engine::with_network(Box::new(network)).unwrap(), ran)
+}
+
+#[test]
+fn a_stream_that_waits_runs_a_network_at_rest_itself_once_it_was_quick() {
+    let (engine, ran) = portable_engine(|windows, scores, _| echo(windows, scores));
+    let (stream, replies) = listen(&engine);
+    let here = thread::current().id();
+    run_here(&stream, [0]);
+    expect(&replies, [0]);
+    wait_until(|| {
+        run_here(&stream, [1, 2]);
+        let own = replies.try_recv().is_ok_and(|got| got.batch == 2);
+        expect(&replies, if own { 2..3 } else { 1..3 });
+        ran.lock().unwrap().last() == Some(&(here, vec![1, 2]))
+    });
+    assert_ne!(ran.lock().unwrap()[0].0, here);
+    run_here(&stream, 0..20);
+    let batches: Vec<_> = replies.try_iter().map(|got| (got.ticket, got.batch)).collect();
+    assert_eq!(batches, (0..20).map(|ticket| (ticket, if ticket < 16 { 16 } else { 4 })).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_network_that_is_not_portable_or_slow_stays_on_its_thread() {
+    let threads = Arc::new(Mutex::new(HashSet::new()));
+    let seen = Arc::clone(&threads);
+    let fixed = engine(move |windows, scores| {
+        seen.lock().unwrap().insert(thread::current().id());
+        echo(windows, scores)
+    });
+    let (slow, ran) = portable_engine(|windows, scores, _| {
+        thread::sleep(Duration::from_millis(30));
+        echo(windows, scores)
+    });
+    for engine in [fixed, slow] {
+        let (stream, replies) = listen(&engine);
+        for ticket in 0..5 {
+            run_here(&stream, [ticket]);
+            expect(&replies, [ticket]);
+        }
+    }
+    threads.lock().unwrap().extend(ran.lock().unwrap().iter().map(|(thread, _)| *thread));
+    assert!(!threads.lock().unwrap().contains(&thread::current().id()));
+    assert_eq!(threads.lock().unwrap().len(), 2);
+}
+
+/// Has the network run on this thread.
+fn warm(stream: &Stream, replies: &Receiver<Got>, ran: &Ran) {
+    let here = thread::current().id();
+    wait_until(|| {
+        run_here(stream, [0]);
+        expect(replies, [0]);
+        ran.lock().unwrap().last().is_some_and(|(thread, _)| *thread == here)
+    });
+    ran.lock().unwrap().clear();
+}
+
+#[test]
+fn who_comes_while_a_stream_runs_the_network_is_answered_by_the_engine() {
+    let barrier = Barrier::default();
+    let inner = barrier.clone();
+    let (engine, ran) = portable_engine(move |windows, scores, _| {
+        if windows[0][0] == 7.0 {
+            inner.pass();
+        }
+        echo(windows, scores)
+    });
+    let ((stream, replies), (other, answers)) = (listen(&engine), listen(&engine));
+    warm(&stream, &replies, &ran);
+    let pushed = thread::scope(|scope| {
+        scope.spawn(|| {
+            barrier.reached();
+            push(&other, 8);
+            thread::sleep(Duration::from_millis(10));
+            barrier.open();
+        });
+        run_here(&stream, [7]);
+        expect(&replies, [7]);
+        expect(&answers, [8]);
+        ran.lock().unwrap().clone()
+    });
+    assert_eq!(pushed.iter().map(|(_, tickets)| tickets[0]).collect::<Vec<_>>(), [7, 8]);
+    assert!(pushed[0].0 == thread::current().id() && pushed[1].0 != thread::current().id());
+}
+
+#[test]
+fn a_run_that_hangs_here_is_ended_and_tried_again_on_the_engines_thread() {
+    let here = thread::current().id();
+    let (engine, ran) = portable_engine(move |windows, scores, cancelled| {
+        while windows[0][0] == 7.0 && thread::current().id() == here {
+            if cancelled.load(SeqCst) {
+                return Err(Error::Cancelled("asked to".into()));
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(!cancelled.load(SeqCst));
+        echo(windows, scores)
+    });
+    let (stream, replies) = listen(&engine);
+    for _ in 0..2 {
+        warm(&stream, &replies, &ran);
+        let begun = Instant::now();
+        run_here(&stream, 7..9);
+        assert!(begun.elapsed() < LONG / 2);
+        let got = expect(&replies, 7..9);
+        assert!(got.iter().all(|got| got.scores == Ok(got.ticket as f32) && got.batch == 2));
+        let ran = std::mem::take(&mut *ran.lock().unwrap());
+        assert_eq!(ran.iter().map(|(thread, _)| *thread == here).collect::<Vec<_>>(), [true, false]);
+    }
+}
+
+#[test]
+fn a_run_that_fails_or_panics_here_is_tried_again_on_the_engines_thread() {
+    for panics in [false, true] {
+        let (engine, ran) = portable_engine(move |windows, scores, _| {
+            assert!(!panics || windows[0][0] != 7.0, "as wanted");
+            if windows[0][0] == 7.0 { Err(Error::Inference("no".into())) } else { echo(windows, scores) }
+        });
+        let (stream, replies) = listen(&engine);
+        warm(&stream, &replies, &ran);
+        run_here(&stream, [7]);
+        let got = expect(&replies, [7]).remove(0);
+        assert!(got.scores.is_err_and(|error| error.contains(if panics { "as wanted" } else { "no" })));
+        let failed: Vec<_> = ran.lock().unwrap().iter().map(|(thread, _)| *thread == thread::current().id()).collect();
+        assert_eq!(failed, [true, false]);
+        warm(&stream, &replies, &ran);
+    }
+}
+
+#[test]
+fn clear_push_and_drop_work_within_a_reply_on_the_streams_own_thread() {
+    let (engine, ran) = portable_engine(|windows, scores, _| echo(windows, scores));
+    let (warmed, replies) = listen(&engine);
+    warm(&warmed, &replies, &ran);
+    let owner: Arc<Mutex<Weak<Stream>>> = Arc::default();
+    let (inner, (sender, told)) = (Arc::clone(&owner), mpsc::channel());
+    let stream = Arc::new(engine.stream(move |reply| {
+        let stream = inner.lock().unwrap().upgrade().unwrap();
+        if reply.ticket == 0 {
+            stream.clear();
+            run_here(&stream, [2]);
+        }
+        sender.send((reply.ticket, thread::current().id())).unwrap();
+    }));
+    *owner.lock().unwrap() = Arc::downgrade(&stream);
+    run_here(&stream, [0, 1]);
+    let here = thread::current().id();
+    assert_eq!(told.recv_timeout(LONG), Ok((0, here)));
+    assert_eq!(told.recv_timeout(LONG).map(|told| told.0), Ok(2));
+    drop(stream);
+    assert!(told.recv_timeout(LONG).is_err());
+}
+
+#[test]
+fn streams_that_wait_and_streams_that_do_not_lose_nothing_and_keep_their_order() {
+    const WINDOWS: u64 = 300;
+    let (engine, ran) = portable_engine(|windows, scores, _| echo(windows, scores));
+    let threads: Vec<_> = (0..8)
+        .map(|number| {
+            let engine = Arc::clone(&engine);
+            thread::spawn(move || {
+                let (stream, replies) = listen(&engine);
+                for ticket in 0..WINDOWS {
+                    if number % 2 == 0 {
+                        run_here(&stream, [ticket]);
+                        expect(&replies, [ticket]);
+                    } else {
+                        push(&stream, ticket);
+                    }
+                }
+                if number % 2 == 1 {
+                    expect(&replies, 0..WINDOWS);
+                }
+                thread::current().id()
+            })
+        })
+        .collect();
+    let owners: HashSet<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let ran = ran.lock().unwrap();
+    assert_eq!(ran.iter().map(|(_, tickets)| tickets.len() as u64).sum::<u64>(), 8 * WINDOWS);
+    assert!(ran.iter().any(|(thread, _)| owners.contains(thread)));
 }
 
 #[test]

@@ -202,6 +202,11 @@ impl Analysis {
         Ok(dispatch.after())
     }
 
+    /// What is to be waited for by now.
+    pub(super) fn after(&self) -> After {
+        self.dispatch.after()
+    }
+
     /// Takes `frames` of silence, `before` frames after `start`.
     pub(super) fn push_silence(&mut self, start: gst::ClockTime, before: u64, frames: u64) -> After {
         let begun = Instant::now();
@@ -310,7 +315,11 @@ impl Dispatch {
             let Some(ticket) = self.stream.drop_oldest() else { break };
             self.results.dropped(ticket);
         }
-        self.stream.push_all(self.batch.drain(..));
+        if self.waits {
+            self.stream.push_own(self.batch.drain(..));
+        } else {
+            self.stream.push_all(self.batch.drain(..));
+        }
     }
 
     fn count(&self, frames: usize, invalid: u64, begun: Instant) {

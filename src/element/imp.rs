@@ -325,7 +325,7 @@ impl SoundClassify {
             let goes_on = self.analyse(PATIENCE, |analysis| {
                 analysis.push(buffer, range).unwrap_or_else(|error| {
                     gst::warning!(CAT, "{error}");
-                    After::default()
+                    analysis.after()
                 })
             });
             if !goes_on {
@@ -409,6 +409,9 @@ impl SoundClassify {
             Ok(Some(Stepped { stream, after, results })) => {
                 results.post();
                 if let Some(ticket) = after {
+                    // At the end of a stream that did not wait the time is too short for that.
+                    let here = matches!(patience, Patience::PerReply(_));
+                    stream.run(|| here && results.awaits(ticket));
                     self.wait(&results, &stream, ticket, patience);
                 }
             }
@@ -419,6 +422,10 @@ impl SoundClassify {
     // Windows that wait are taken out when the wait was in vain. The one that runs stays: its late answer would tell that
     // the model works after all.
     fn wait(&self, results: &Results, stream: &Stream, ticket: u64, patience: Patience) {
+        // Most buffers complete no window, and most windows are told by now.
+        if !results.awaits(ticket) {
+            return;
+        }
         let waiting = || std::iter::from_fn(|| stream.drop_oldest());
         match results.wait(ticket, patience, || stream.turns()) {
             Waited::Told | Waited::Interrupted => {}

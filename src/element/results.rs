@@ -252,10 +252,6 @@ impl Results {
     /// Waits until everything before `ticket` is told, but not longer than `patience`. Nobody waits for a model that
     /// hangs already. `turns`: of the stream that was pushed to.
     pub(super) fn wait(&self, ticket: u64, patience: Patience, turns: impl Fn() -> Turns) -> Waited {
-        // Most buffers complete no window.
-        if let Some(waited) = self.lock().waited(ticket) {
-            return waited;
-        }
         let longest = self.longest_wait(patience);
         let mut inner = self.lock();
         let (mut left, mut front, mut last) = (longest, inner.queue.front(), turns());
@@ -281,6 +277,11 @@ impl Results {
             inner = self.changed.wait_timeout(inner, slice).unwrap_or_else(PoisonError::into_inner).0;
             left = left.saturating_sub(begun.elapsed().min(slice));
         }
+    }
+
+    /// Whether there is something to wait for before `ticket`.
+    pub(super) fn awaits(&self, ticket: u64) -> bool {
+        self.lock().waited(ticket).is_none()
     }
 
     /// Whether a flush or a state change is under way.
@@ -367,7 +368,7 @@ impl Results {
         }
     }
 
-    /// A reply came. Runs on the engine's thread.
+    /// A reply came. Runs on the engine's thread, or on the streaming thread while it would wait.
     pub(super) fn reply(&self, reply: &Reply<'_>) {
         if catch_unwind(AssertUnwindSafe(|| self.lock().reply(reply))).is_err() {
             self.lock().start_over();

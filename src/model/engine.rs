@@ -8,6 +8,7 @@ mod queue;
 mod registry;
 mod runner;
 mod sync;
+mod watch;
 mod worker;
 
 use std::{
@@ -120,7 +121,7 @@ pub fn load_network(model: &Model, options: EngineOptions) -> Result<Box<dyn Net
 /// A session and what it needs to run without asking.
 struct OrtNetwork {
     session: Session,
-    /// Ends a run from another thread, for good.
+    /// Ends a run from another thread.
     run_options: Arc<RunOptions>,
     /// Shape of the input; the batch axis, where there is one, is set before a run.
     dims: Vec<i64>,
@@ -132,6 +133,7 @@ struct OrtNetwork {
     max_batch: usize,
     /// Of the ONNX file and its weights.
     bytes: usize,
+    provider: ExecutionProvider,
     /// Windows side by side, for runs of more than one.
     gathered: Vec<f32>,
 }
@@ -151,12 +153,12 @@ impl OrtNetwork {
         }
         let (session, bytes) = model.with_bytes(|bytes| (builder.commit_from_memory(bytes), model.size(bytes)))?;
         let session = session.map_err(|error| fail(unreadable(&error.to_string())))?;
-        let mut network = Self::fitted(session, model, bytes).map_err(&fail)?;
+        let mut network = Self::fitted(session, model, bytes, options.provider).map_err(&fail)?;
         network.watched(patience(options.provider), Self::warm_up).map_err(fail)?;
         Ok(network)
     }
 
-    fn fitted(session: Session, model: &Model, bytes: usize) -> Result<Self, String> {
+    fn fitted(session: Session, model: &Model, bytes: usize, provider: ExecutionProvider) -> Result<Self, String> {
         let manifest = model.manifest();
         let ports = |outlets: &[Outlet]| outlets.iter().map(port).collect::<Vec<_>>();
         let fit = Fit::of(manifest, &ports(session.inputs()), &ports(session.outputs()))?;
@@ -184,6 +186,7 @@ impl OrtNetwork {
             classes: manifest.labels.len(),
             max_batch,
             bytes,
+            provider,
             gathered: Vec::new(),
         })
     }
@@ -285,6 +288,16 @@ impl Network for OrtNetwork {
             // It sets a flag; should that fail, the run ends by itself or keeps its thread.
             let _ = run_options.terminate();
         }))
+    }
+
+    fn is_portable(&self) -> bool {
+        // Other providers keep memory and handles of their own for each thread.
+        self.provider == ExecutionProvider::Cpu
+    }
+
+    fn revive(&mut self) {
+        // Should that fail, the next run does, and is told as an error.
+        let _ = self.run_options.unterminate();
     }
 }
 

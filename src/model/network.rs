@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 
 use crate::error::Result;
 
-/// A network that turns windows into scores. It lives on one thread.
+/// A network that turns windows into scores, on one thread at a time.
 pub trait Network: Send {
     /// Values of one window.
     fn window_len(&self) -> usize;
@@ -27,9 +27,18 @@ pub trait Network: Send {
     fn canceller(&self) -> Option<Canceller> {
         None
     }
+
+    /// Whether runs may be on changing threads, those of streams that wait for them, and [`Network::revive`] undoes a
+    /// cancelled one.
+    fn is_portable(&self) -> bool {
+        false
+    }
+
+    /// Makes runs possible again that the canceller ended.
+    fn revive(&mut self) {}
 }
 
-/// Ends the run in progress, and every later one, of one network; callable from any thread.
+/// Ends the run in progress, and every later one until [`Network::revive`], of one network; callable from any thread.
 #[derive(Clone)]
 pub struct Canceller(Arc<dyn Fn() + Send + Sync>);
 

@@ -189,8 +189,20 @@ fn the_end_of_many_streams_of_a_slow_model_is_no_hang() {
 
 #[test]
 fn flush_frees_a_streaming_thread_that_waits_for_a_hanging_model() {
+    flush_frees_the_streaming_thread(0, 1);
+}
+
+#[test]
+fn flush_frees_a_streaming_thread_that_runs_a_model_which_was_quick_before() {
+    flush_frees_the_streaming_thread(3 * RATE, 2);
+}
+
+/// `quick`: samples that the model does not hang on, first; `threads`: another number has an engine of its own.
+fn flush_frees_the_streaming_thread(quick: usize, threads: u32) {
     let model = TestModel::new("hangs");
-    let mut rig = Rig::plain(&model);
+    let mut rig = Rig::with(&model, |element| element.set_property("threads", threads)).caps("F32LE", RATE as i32, 1);
+    rig.push(&vec![0.0; quick], None);
+    assert_eq!(rig.count("classified") > 0, quick > 0);
     let pad = rig.element.static_pad("sink").unwrap();
     let flusher = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(300));
@@ -228,15 +240,27 @@ fn slow_model_drops_the_oldest_and_says_so_once_a_second() {
 
 #[test]
 fn audio_waits_for_a_hanging_model_once_and_then_goes_on() {
+    audio_waits_once(0, 1);
+}
+
+#[test]
+fn audio_waits_once_for_a_model_that_hangs_later() {
+    audio_waits_once(3 * RATE, 3);
+}
+
+/// As above.
+fn audio_waits_once(quick: usize, threads: u32) {
     let model = TestModel::new("hangs");
-    let mut rig = Rig::plain(&model);
+    let mut rig = Rig::with(&model, |element| element.set_property("threads", threads)).caps("F32LE", RATE as i32, 1);
+    rig.push(&vec![0.0; quick], None);
+    assert_eq!(rig.count("classified") > 0, quick > 0);
     rig.push(&loud(RATE), None);
     let warnings = rig.warnings();
     assert!(warnings.iter().any(|text| text.contains("no result")), "{warnings:?}");
     let begun = Instant::now();
     rig.push_in(&loud(20 * RATE), &[800]);
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-    assert_eq!(rig.harness.buffers_in_queue(), 1 + 200);
+    assert_eq!(rig.harness.buffers_in_queue(), 1 + 1 + 200);
     assert!(rig.count("errors") > 100);
     rig.element.set_state(gst::State::Null).unwrap();
 }

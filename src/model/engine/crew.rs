@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The threads of one engine, each with a network of its own: one to begin with, more when windows keep waiting.
+//! The threads of one engine and their networks, one each: one to begin with, more when windows keep waiting. A stream
+//! that waits for its windows may borrow a network that rests.
 
 use std::{
     cell::Cell,
     io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
         mpsc::{self, Receiver, Sender},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-use super::{queue::Queue, runner::Runner, worker::Job};
+use super::{
+    queue::{LaneId, Queue, Taken},
+    runner::{self, Runner},
+    worker::Job,
+};
 use crate::{
     error::Result,
     model::{
@@ -31,16 +37,20 @@ const FAREWELL: Duration = Duration::from_millis(450);
 pub(super) type Another = Box<dyn Fn() -> Result<Box<dyn Network>> + Send + Sync>;
 
 thread_local! {
-    /// Address of the crew that this thread belongs to.
+    /// Address of the crew that this thread belongs to, or works for just now.
     static CREW: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Threads that work off one queue.
 pub(super) struct Crew {
-    pub(super) queue: Queue<Job>,
+    pub(super) queue: Queue<Job, Runner>,
     another: Another,
     /// Most threads.
     most: usize,
+    /// Most windows of one run.
+    limit: usize,
+    /// The last run was.
+    quick: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -70,7 +80,14 @@ impl Crew {
             crowded: None,
             hiring: true,
         };
-        let crew = Arc::new(Self { queue: Queue::new(), another, most, state: Mutex::new(state) });
+        let crew = Arc::new(Self {
+            queue: Queue::new(),
+            another,
+            most,
+            limit: runner::limit(&*network),
+            quick: AtomicBool::new(false),
+            state: Mutex::new(state),
+        });
         crew.hire(&mut crew.lock(), |_| Some(network))?;
         Ok(crew)
     }
@@ -113,11 +130,36 @@ impl Crew {
             CREW.set(crew.address());
             let Some(network) = network(&crew) else { return };
             if crew.join(network.canceller()) {
-                Runner::new(network).work(&crew.queue, || crew.grow());
+                crew.work(Runner::new(network));
             }
         };
         state.threads.push(thread::Builder::new().name("soundclassify".into()).spawn(life)?);
         Ok(())
+    }
+
+    /// Works until the queue is shut.
+    fn work(self: &Arc<Self>, mut runner: Runner) {
+        let mut batch = Vec::with_capacity(self.limit);
+        while let Some(mut rested) = self.queue.take(runner, self.limit, &mut batch) {
+            self.grow();
+            let quick = rested.answer(&mut batch, &self.queue);
+            self.quick.store(quick && rested.is_portable(), Relaxed);
+            runner = rested;
+        }
+    }
+
+    /// Runs what waits in the lane on this thread, which waits for it anyway: as long as that is quick, no other stream
+    /// waits, and `goes_on`. Whatever is left is for the crew. `batch` is empty before and after.
+    pub(super) fn run_here(&self, lane: LaneId, batch: &mut Vec<Taken<Job>>, goes_on: impl Fn() -> bool) {
+        if self.queue.waiting(lane) == 0 {
+            return;
+        }
+        if !self.quick.load(Relaxed) || !goes_on() {
+            return self.queue.hand_over();
+        }
+        let Some(runner) = self.queue.borrow(lane, self.limit, batch) else { return };
+        let mut guest = Guest { crew: self, runner: Some(runner), before: CREW.replace(self.address()) };
+        while guest.answer(batch) && goes_on() && self.queue.borrow_more(lane, self.limit, batch) {}
     }
 
     /// Whether the engine is still there to work for.
@@ -145,7 +187,9 @@ impl Crew {
     }
 
     fn more(&self) -> Option<Box<dyn Network>> {
-        (self.another)().inspect_err(|error| runtime::warn(&format!("no further network: {error}"))).ok()
+        let network = (self.another)().inspect_err(|error| runtime::warn(&format!("no further network: {error}"))).ok();
+        // One that could not be shown to take as many windows.
+        network.filter(|network| runner::limit(&**network) >= self.limit)
     }
 
     fn address(&self) -> usize {
@@ -154,5 +198,32 @@ impl Crew {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A stream's own thread with a network of the crew, which rests again on drop.
+struct Guest<'a> {
+    crew: &'a Crew,
+    /// `None` only while it is dropped.
+    runner: Option<Runner>,
+    /// The crew that the thread worked for before.
+    before: usize,
+}
+
+impl Guest<'_> {
+    /// Whether that was quick.
+    fn answer(&mut self, batch: &mut Vec<Taken<Job>>) -> bool {
+        let quick = self.runner.as_mut().is_some_and(|runner| runner.answer_here(batch, &self.crew.queue));
+        self.crew.quick.store(quick, Relaxed);
+        quick
+    }
+}
+
+impl Drop for Guest<'_> {
+    fn drop(&mut self) {
+        CREW.set(self.before);
+        if let Some(runner) = self.runner.take() {
+            self.crew.queue.rest(runner);
+        }
     }
 }

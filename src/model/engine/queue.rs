@@ -4,7 +4,7 @@
 
 use std::{collections::VecDeque, mem, sync::PoisonError};
 
-use super::sync::{Condvar, Mutex, lock};
+use super::sync::{Condvar, Mutex, MutexGuard, lock};
 
 /// A lane: one stream's jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,21 +28,21 @@ pub struct Turns {
     pub waits: bool,
 }
 
-/// Lanes of jobs, one lock, one condition.
+/// Lanes of jobs `J` and the networks `N` at rest, one lock, one condition.
 #[derive(Debug)]
-pub(crate) struct Queue<J> {
-    state: Mutex<State<J>>,
+pub(crate) struct Queue<J, N> {
+    state: Mutex<State<J, N>>,
     wake: Condvar,
 }
 
 #[derive(Debug)]
-struct State<J> {
+struct State<J, N> {
     lanes: Vec<Lane<J>>,
     free: Vec<usize>,
     /// Lanes whose turn comes, each at most once, none of which is with a worker; one may have been emptied meanwhile.
     ready: VecDeque<usize>,
-    /// Workers in [`Queue::take`].
-    idle: usize,
+    /// Those of the workers in [`Queue::take`] that nobody borrowed.
+    resting: Vec<N>,
     /// Jobs done, of all lanes.
     done: u64,
     shut: bool,
@@ -75,10 +75,16 @@ impl<J> Lane<J> {
     }
 }
 
-impl<J> Queue<J> {
+impl<J, N> Queue<J, N> {
     pub(crate) fn new() -> Self {
-        let state =
-            State { lanes: Vec::new(), free: Vec::new(), ready: VecDeque::new(), idle: 0, done: 0, shut: false };
+        let state = State {
+            lanes: Vec::new(),
+            free: Vec::new(),
+            ready: VecDeque::new(),
+            resting: Vec::new(),
+            done: 0,
+            shut: false,
+        };
         Self { state: Mutex::new(state), wake: Condvar::new() }
     }
 
@@ -103,27 +109,76 @@ impl<J> Queue<J> {
     pub(crate) fn push(&self, lane: LaneId, jobs: impl IntoIterator<Item = J>) {
         let mut state = lock(&self.state);
         state.lanes[lane.0].jobs.extend(jobs);
-        if state.plan(lane.0) && state.idle > 0 {
-            drop(state);
-            self.wake.notify_one();
+        // Also where the turn was planned before: nobody was told of it after `push_own`.
+        state.plan(lane.0);
+        self.wake_one(state);
+    }
+
+    /// As [`Queue::push`], for a caller that calls [`Queue::borrow`] or [`Queue::hand_over`] next: until then no worker
+    /// need see the jobs.
+    pub(crate) fn push_own(&self, lane: LaneId, jobs: impl IntoIterator<Item = J>) {
+        let mut state = lock(&self.state);
+        state.lanes[lane.0].jobs.extend(jobs);
+        state.plan(lane.0);
+    }
+
+    /// Has a worker look at what waits.
+    pub(crate) fn hand_over(&self) {
+        self.wake_one(lock(&self.state));
+    }
+
+    /// A network that rests, and the lane's jobs, at most `limit`, in `batch`, for their owner to do; [`Queue::rest`] has
+    /// to follow. `None` when other lanes wait, too, as one run does for all of them: a worker sees to it.
+    pub(crate) fn borrow(&self, lane: LaneId, limit: usize, batch: &mut Vec<Taken<J>>) -> Option<N> {
+        let mut state = lock(&self.state);
+        if !state.resting.is_empty() && state.take_own(lane, limit, batch) {
+            return state.resting.pop();
+        }
+        self.wake_one(state);
+        None
+    }
+
+    /// More of the lane's jobs, for the network that was borrowed.
+    pub(crate) fn borrow_more(&self, lane: LaneId, limit: usize, batch: &mut Vec<Taken<J>>) -> bool {
+        lock(&self.state).take_own(lane, limit, batch)
+    }
+
+    /// A network that was borrowed rests again.
+    pub(crate) fn rest(&self, network: N) {
+        let mut state = lock(&self.state);
+        state.resting.push(network);
+        self.wake_one(state);
+    }
+
+    /// Jobs that were taken and not done wait again, before all others of their lanes.
+    pub(crate) fn give_back(&self, batch: &mut Vec<Taken<J>>) {
+        // Dropped when the lock is released.
+        let mut stale = Vec::new();
+        let mut state = lock(&self.state);
+        for Taken { job, lane, epoch } in batch.drain(..).rev() {
+            let entry = &mut state.lanes[lane.0];
+            if entry.epoch == epoch {
+                entry.running -= 1;
+                entry.jobs.push_front(job);
+                state.plan(lane.0);
+            } else {
+                stale.push(job);
+            }
         }
     }
 
-    /// Waits for a job, then moves this worker's share of what waits, at most `limit`, lane by lane in turn, into
-    /// `batch`. `false` once the queue is shut.
-    pub(crate) fn take(&self, limit: usize, batch: &mut Vec<Taken<J>>) -> bool {
+    /// The network rests until there is a job; then moves this worker's share of what waits, at most `limit`, lane by lane
+    /// in turn, into `batch` and gives a network for it. `None` once the queue is shut.
+    pub(crate) fn take(&self, network: N, limit: usize, batch: &mut Vec<Taken<J>>) -> Option<N> {
         let mut state = lock(&self.state);
-        state.idle += 1;
-        while !state.shut && !state.take_share(limit, batch) {
+        state.resting.push(network);
+        while !state.shut && (state.resting.is_empty() || !state.take_share(limit, batch)) {
             state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.idle -= 1;
-        let (shut, others) = (state.shut, state.idle > 0 && !state.ready.is_empty());
-        drop(state);
-        if others {
-            self.wake.notify_one();
-        }
-        !shut
+        let network = state.resting.pop();
+        let shut = state.shut;
+        self.wake_one(state);
+        network.filter(|_| !shut)
     }
 
     /// Marks a taken job as done. With the last one, the lane's turn comes again.
@@ -135,9 +190,8 @@ impl<J> Queue<J> {
             return;
         }
         entry.running -= 1;
-        if state.plan(lane.0) && state.idle > 0 {
-            drop(state);
-            self.wake.notify_one();
+        if state.plan(lane.0) {
+            self.wake_one(state);
         }
     }
 
@@ -151,7 +205,7 @@ impl<J> Queue<J> {
     /// Whether all workers are busy and jobs of several lanes wait for one.
     pub(crate) fn is_crowded(&self) -> bool {
         let state = lock(&self.state);
-        state.idle == 0 && state.lanes.iter().filter(|lane| !lane.jobs.is_empty()).nth(1).is_some()
+        state.resting.is_empty() && state.lanes.iter().filter(|lane| !lane.jobs.is_empty()).nth(1).is_some()
     }
 
     /// Whether the lane was not cleared since.
@@ -187,10 +241,19 @@ impl<J> Queue<J> {
         state.lanes.len() - state.free.len()
     }
 
-    /// Ends the worker: its next [`Queue::take`] gives `false`.
+    /// Ends the worker: its next [`Queue::take`] gives nothing.
     pub(crate) fn shut(&self) {
         lock(&self.state).shut = true;
         self.wake.notify_all();
+    }
+
+    // Wakes a worker if a network rests and a lane's turn comes; never with the lock held, for it would only wait for that.
+    fn wake_one(&self, state: MutexGuard<'_, State<J, N>>) {
+        let due = !state.resting.is_empty() && !state.ready.is_empty();
+        drop(state);
+        if due {
+            self.wake.notify_one();
+        }
     }
 
     /// Whether [`Queue::shut`] was called.
@@ -199,7 +262,7 @@ impl<J> Queue<J> {
     }
 }
 
-impl<J> State<J> {
+impl<J, N> State<J, N> {
     /// Plans the lane's turn; `false` when there is nothing to plan.
     fn plan(&mut self, index: usize) -> bool {
         let due = self.lanes[index].is_due();
@@ -210,10 +273,16 @@ impl<J> State<J> {
         due
     }
 
-    /// Moves jobs of this worker's share of the lanes, the idle ones getting the same, one of each in turn; `false`
+    /// Moves jobs of this lane, if no other one waits; `false` when there is none.
+    fn take_own(&mut self, lane: LaneId, limit: usize, batch: &mut Vec<Taken<J>>) -> bool {
+        let alone = self.ready.len() == 1 && self.lanes[lane.0].in_ready;
+        alone && !self.shut && self.take_share(limit, batch)
+    }
+
+    /// Moves jobs of this worker's share of the lanes, the others at rest getting the same, one of each in turn; `false`
     /// when there is none.
     fn take_share(&mut self, limit: usize, batch: &mut Vec<Taken<J>>) -> bool {
-        let share = self.ready.len().div_ceil(self.idle.max(1)).min(limit);
+        let share = self.ready.len().div_ceil(self.resting.len().max(1)).min(limit);
         // The first of each lane: those lanes are this worker's until they are done.
         while batch.len() < share {
             let Some(index) = self.ready.pop_front() else { break };
@@ -244,9 +313,9 @@ impl<J> State<J> {
 mod tests {
     use super::*;
 
-    fn take(queue: &Queue<u32>, limit: usize) -> Vec<(LaneId, u32)> {
+    fn take(queue: &Queue<u32, ()>, limit: usize) -> Vec<(LaneId, u32)> {
         let mut batch = Vec::new();
-        assert!(queue.take(limit, &mut batch));
+        assert!(queue.take((), limit, &mut batch).is_some());
         batch.iter().for_each(|taken| queue.done(taken.lane, taken.epoch));
         batch.into_iter().map(|taken| (taken.lane, taken.job)).collect()
     }
@@ -267,7 +336,7 @@ mod tests {
         let lane = queue.open();
         queue.push(lane, [0]);
         let mut batch = Vec::new();
-        queue.take(1, &mut batch);
+        queue.take((), 1, &mut batch);
         queue.push(lane, [1]);
         assert_eq!(queue.pending(lane), 2);
         assert_eq!(queue.clear(lane), [1]);
@@ -296,7 +365,7 @@ mod tests {
         let (a, b) = (queue.open(), queue.open());
         queue.push(a, [0, 1, 2]);
         let mut first = Vec::new();
-        assert!(queue.take(2, &mut first));
+        assert!(queue.take((), 2, &mut first).is_some());
         queue.push(b, [10]);
         assert_eq!(take(&queue, 9), [(b, 10)]);
         first.iter().for_each(|taken| queue.done(taken.lane, taken.epoch));
@@ -308,7 +377,7 @@ mod tests {
         let queue = Queue::new();
         let lane = queue.open();
         queue.push(lane, [0]);
-        assert!(queue.take(1, &mut Vec::new()));
+        assert!(queue.take((), 1, &mut Vec::new()).is_some());
         queue.clear(lane);
         queue.push(lane, [1]);
         assert_eq!(take(&queue, 9), [(lane, 1)]);
@@ -327,11 +396,49 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_alone_can_be_done_with_a_network_at_rest() {
+        let queue = Queue::<u32, ()>::new();
+        let (a, b) = (queue.open(), queue.open());
+        let mut batch = Vec::new();
+        queue.push_own(a, [0, 1, 2]);
+        assert!(queue.borrow(a, 2, &mut batch).is_none(), "no network");
+        queue.rest(());
+        assert!(queue.borrow(b, 2, &mut batch).is_none(), "nothing in the lane");
+        assert!(queue.borrow(a, 2, &mut batch).is_some());
+        assert!(!queue.borrow_more(a, 2, &mut Vec::new()), "the lane is busy");
+        batch.drain(..).for_each(|taken| queue.done(taken.lane, taken.epoch));
+        queue.push(b, [10]);
+        assert!(!queue.borrow_more(a, 2, &mut batch), "another lane waits");
+        queue.rest(());
+        assert!(queue.borrow(a, 2, &mut batch).is_none(), "another lane waits");
+        assert_eq!([take(&queue, 9), take(&queue, 9)], [[(a, 2)], [(b, 10)]]);
+    }
+
+    #[test]
+    fn what_is_given_back_comes_first_again() {
+        let queue = Queue::<u32, ()>::new();
+        let lane = queue.open();
+        queue.rest(());
+        queue.push_own(lane, [0, 1, 2]);
+        let mut batch = Vec::new();
+        assert!(queue.borrow(lane, 2, &mut batch).is_some());
+        queue.give_back(&mut batch);
+        assert_eq!((batch.len(), queue.waiting(lane), queue.pending(lane)), (0, 3, 3));
+        queue.rest(());
+        assert!(queue.borrow(lane, 2, &mut batch).is_some());
+        queue.clear(lane);
+        queue.push_own(lane, [3]);
+        queue.give_back(&mut batch);
+        queue.rest(());
+        assert_eq!(take(&queue, 9), [(lane, 3)]);
+    }
+
+    #[test]
     fn a_shut_queue_gives_nothing() {
         let queue = Queue::new();
         queue.push(queue.open(), [0]);
         queue.shut();
-        assert!(!queue.take(1, &mut Vec::new()));
+        assert!(queue.take((), 1, &mut Vec::new()).is_none());
     }
 }
 
@@ -351,7 +458,7 @@ mod loom_tests {
             let thread = thread::spawn(move || (0..2).for_each(|job| pusher.push(lane, [job])));
             let (mut jobs, mut batch) = (Vec::new(), Vec::new());
             while jobs.len() < 2 {
-                assert!(queue.take(2, &mut batch));
+                assert!(queue.take((), 2, &mut batch).is_some());
                 batch.iter().for_each(|taken| queue.done(taken.lane, taken.epoch));
                 jobs.extend(batch.drain(..).map(|taken| taken.job));
             }
@@ -371,7 +478,7 @@ mod loom_tests {
             let mut batch = Vec::new();
             let mut jobs = Vec::new();
             while jobs.len() < 2 {
-                assert!(queue.take(2, &mut batch));
+                assert!(queue.take((), 2, &mut batch).is_some());
                 jobs.extend(batch.drain(..).map(|taken| taken.job));
             }
             jobs.sort_unstable();
@@ -387,9 +494,9 @@ mod loom_tests {
             let lanes = [queue.open(), queue.open()];
             // The standard lock, which is never waited for: it gives loom nothing more to explore.
             let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
-            let work = |queue: &Queue<u32>, seen: &std::sync::Mutex<Vec<u32>>| {
+            let work = |queue: &Queue<u32, ()>, seen: &std::sync::Mutex<Vec<u32>>| {
                 let mut batch = Vec::new();
-                while queue.take(1, &mut batch) {
+                while queue.take((), 1, &mut batch).is_some() {
                     for taken in batch.drain(..) {
                         let mut seen = seen.lock().unwrap();
                         seen.push(taken.job);
@@ -415,6 +522,71 @@ mod loom_tests {
     }
 
     #[test]
+    fn loom_a_lane_cleared_before_its_owner_ran_wakes_the_worker_again() {
+        loom::model(|| {
+            let queue = Arc::new(Queue::<u32, ()>::new());
+            let lane = queue.open();
+            let owner = Arc::clone(&queue);
+            let thread = thread::spawn(move || {
+                owner.push_own(lane, [0]);
+                owner.clear(lane);
+                owner.push(lane, [1]);
+            });
+            let mut batch = Vec::new();
+            while batch.iter().all(|taken: &Taken<u32>| taken.job != 1) {
+                batch.iter().for_each(|taken| queue.done(taken.lane, taken.epoch));
+                batch.clear();
+                assert!(queue.take((), 1, &mut batch).is_some());
+            }
+            thread.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn loom_who_borrows_leaves_nothing_behind() {
+        loom::model(|| {
+            let queue = Arc::new(Queue::<u32, ()>::new());
+            let lanes = [queue.open(), queue.open()];
+            let done = Arc::new(std::sync::Mutex::new(Vec::new()));
+            let all = |queue: &Queue<u32, ()>, done: &std::sync::Mutex<Vec<u32>>, batch: &mut Vec<Taken<u32>>| {
+                for taken in batch.drain(..) {
+                    let mut done = done.lock().unwrap();
+                    done.push(taken.job);
+                    let last = done.len() == 3;
+                    drop(done);
+                    queue.done(taken.lane, taken.epoch);
+                    if last {
+                        queue.shut();
+                    }
+                }
+            };
+            let (own, told) = (Arc::clone(&queue), Arc::clone(&done));
+            let guest = thread::spawn(move || {
+                let mut batch = Vec::new();
+                own.push_own(lanes[0], [0, 1]);
+                if let Some(network) = own.borrow(lanes[0], 1, &mut batch) {
+                    own.give_back(&mut batch);
+                    if own.borrow_more(lanes[0], 1, &mut batch) {
+                        all(&own, &told, &mut batch);
+                    }
+                    own.rest(network);
+                }
+            });
+            let other = Arc::clone(&queue);
+            let pusher = thread::spawn(move || other.push(lanes[1], [10]));
+            let mut batch = Vec::new();
+            while queue.take((), 2, &mut batch).is_some() {
+                all(&queue, &done, &mut batch);
+            }
+            guest.join().unwrap();
+            pusher.join().unwrap();
+            let done = done.lock().unwrap();
+            let position = |job| done.iter().position(|done| *done == job).unwrap();
+            assert!(done.len() == 3 && position(0) < position(1), "{done:?}");
+        });
+    }
+
+    #[test]
     fn loom_nothing_of_before_a_clear_is_current() {
         loom::model(|| {
             let queue = Arc::new(Queue::new());
@@ -423,7 +595,7 @@ mod loom_tests {
             let worker = Arc::clone(&queue);
             let thread = thread::spawn(move || {
                 let mut batch = Vec::new();
-                while worker.take(1, &mut batch) {
+                while worker.take((), 1, &mut batch).is_some() {
                     batch.drain(..).for_each(|taken| worker.done(taken.lane, taken.epoch));
                 }
             });
@@ -439,9 +611,9 @@ mod loom_tests {
     #[test]
     fn loom_shutting_wakes_the_worker() {
         loom::model(|| {
-            let queue = Arc::new(Queue::<u32>::new());
+            let queue = Arc::new(Queue::<u32, ()>::new());
             let worker = Arc::clone(&queue);
-            let thread = thread::spawn(move || assert!(!worker.take(1, &mut Vec::new())));
+            let thread = thread::spawn(move || assert!(worker.take((), 1, &mut Vec::new()).is_none()));
             queue.shut();
             thread.join().unwrap();
         });

@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! An engine and the streams that feed it.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
+
+use std::sync::Arc;
 
 use super::{
     crew::{Another, Crew},
     door::{Door, Reply},
     pool::{Pool, PoolStats, Tensor},
-    queue::{LaneId, Queue, Turns},
+    queue::{LaneId, Queue, Taken, Turns},
+    runner::Runner,
+    sync::{Mutex, lock},
 };
 use crate::{
     error::{Error, Result},
     model::network::Network,
 };
 
-/// A network on its own thread, shared by any number of streams, and more of them when their windows keep waiting.
+/// A network and a thread, shared by any number of streams, and more of them when their windows keep waiting.
 ///
 /// A thread takes all windows that wait, of any stream, in turn and at most 16, never waits for more, runs once
-/// and hands each stream its scores. Several threads share the streams; the windows of one stream are with one thread
-/// at a time, and their replies in order. Dropping the last reference ends the runs in progress and waits at most one
+/// and hands each stream its scores; a stream that waits may do its own windows ([`Stream::run`]). Several threads share
+/// the streams; the windows of one stream are with one thread at a time, and their replies in order. Dropping the last reference ends the runs in progress and waits at most one
 /// second for the threads; a network that hangs keeps its thread, which owns it.
 pub struct Engine {
     crew: Arc<Crew>,
@@ -91,12 +95,12 @@ impl Engine {
         self.crew.queue.lanes()
     }
 
-    /// A stream's door. `on_reply` runs on a thread of the engine, one call at a time, in the order of push; it may
-    /// call any function of the stream, must not wait for other replies, and loses a panic. It should hold the
+    /// A stream's door. `on_reply` runs on a thread of the engine or within [`Stream::run`], one call at a time, in the
+    /// order of push; it may call any function of the stream, must not wait for other replies, and loses a panic. It should hold the
     /// stream's owner weakly, for the stream holds the callback.
     pub fn stream(self: &Arc<Self>, on_reply: impl FnMut(Reply<'_>) + Send + 'static) -> Stream {
         let door = Arc::new(Door::new(Box::new(on_reply)));
-        Stream { lane: self.crew.queue.open(), door, engine: Arc::clone(self) }
+        Stream { lane: self.crew.queue.open(), door, batch: Mutex::default(), engine: Arc::clone(self) }
     }
 }
 
@@ -116,6 +120,8 @@ impl fmt::Debug for Engine {
 pub struct Stream {
     lane: LaneId,
     door: Arc<Door>,
+    /// For runs on the stream's own thread.
+    batch: Mutex<Vec<Taken<Job>>>,
     engine: Arc<Engine>,
 }
 
@@ -130,6 +136,21 @@ impl Stream {
     pub fn push_all(&self, windows: impl IntoIterator<Item = (u64, Tensor)>) {
         let job = |(ticket, tensor)| Job { ticket, tensor, door: Arc::clone(&self.door) };
         self.queue().push(self.lane, windows.into_iter().map(job));
+    }
+
+    /// As [`Stream::push_all`], for a caller that calls [`Stream::run`] next: nobody else sees to these windows before.
+    pub fn push_own(&self, windows: impl IntoIterator<Item = (u64, Tensor)>) {
+        let job = |(ticket, tensor)| Job { ticket, tensor, door: Arc::clone(&self.door) };
+        self.queue().push_own(self.lane, windows.into_iter().map(job));
+    }
+
+    /// Runs what waits on this thread, which would wait for it anyway, and hands out the replies: as long as the network
+    /// rests, is quick and runs on the CPU, no other stream waits, and `goes_on` says so. Whatever is left, and a run that
+    /// fails or does not end soon, goes to the engine's threads. The caller holds no lock that `on_reply` takes.
+    pub fn run(&self, goes_on: impl Fn() -> bool) {
+        let mut batch = std::mem::take(&mut *lock(&self.batch));
+        self.engine.crew.run_here(self.lane, &mut batch, goes_on);
+        *lock(&self.batch) = batch;
     }
 
     /// Takes the oldest window that waits out of the queue and gives its ticket; it gets no reply.
@@ -176,7 +197,7 @@ impl Stream {
         &self.engine
     }
 
-    fn queue(&self) -> &Queue<Job> {
+    fn queue(&self) -> &Queue<Job, Runner> {
         &self.engine.crew.queue
     }
 }
