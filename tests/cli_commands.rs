@@ -626,7 +626,15 @@ fn inspect_says_what_fits_and_what_does_not() {
     let manifest = std::fs::read_to_string(TONES).unwrap().replace("tones.onnx", "mine.onnx");
     std::fs::write(folder.path().join("mine.toml"), manifest.replace("[\"Quiet\"", "[\"Silent\", \"Quiet\"")).unwrap();
     let misfit = run(["inspect", onnx]);
+    std::fs::write(folder.path().join("mine.toml"), manifest.replace("layout =", "layuot =")).unwrap();
+    let wrong = run(["inspect", folder.path().join("mine.toml").to_str().unwrap()]);
+    std::fs::write(folder.path().join("mine.toml"), "no manifest at all").unwrap();
+    let broken = run(["inspect", onnx]);
 
+    for (told, word) in [(wrong, "layuot"), (broken, "misfit")] {
+        let (code, told) = (told.status.code(), text(&told.stdout));
+        assert!(code == Some(1) && told.contains(word) && told.contains("[?, 1, 12, 50]"), "{told}");
+    }
     assert!(fits.contains("[?, 1, 12, 50]") && fits.contains("fit       network"), "{fits}");
     assert!(bare.contains("--template"), "{bare}");
     assert!(

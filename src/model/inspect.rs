@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a network is, what its manifest says of it, and whether both fit.
 
-use std::{fmt, path::Path};
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+};
 
 use super::{
     engine,
@@ -10,7 +13,10 @@ use super::{
     runtime,
     source::{MAX_ONNX, Model},
 };
-use crate::{error::Result, frontend::Features};
+use crate::{
+    error::{Error, Result},
+    frontend::Features,
+};
 
 /// Numbers of mel bands that are often used: what tells bands from frames.
 const USUAL_MELS: [usize; 5] = [40, 64, 80, 128, 256];
@@ -22,19 +28,19 @@ const MOST_NAMES: usize = 1000;
 #[derive(Debug)]
 pub struct Report {
     /// The ONNX file.
-    pub onnx: std::path::PathBuf,
+    pub onnx: PathBuf,
     /// What the network takes.
     pub inputs: Vec<Port>,
     /// What it gives.
     pub outputs: Vec<Port>,
-    /// What its author says, if there is a manifest.
+    /// What its author says, if there is a manifest that can be read.
     pub manifest: Option<Manifest>,
-    /// What doesn't fit; `None` when everything does or there is no manifest.
+    /// What doesn't fit, or is wrong with the manifest; `None` when everything fits or there is no manifest.
     pub misfit: Option<String>,
 }
 
-/// Looks at a model by the names that [`Model::load`] takes, and at an ONNX file without a manifest, too. Runs
-/// nothing.
+/// Looks at a model by the names that [`Model::load`] takes, and at an ONNX file without a manifest, or with a wrong one,
+/// too. Runs nothing.
 ///
 /// # Errors
 /// Those of [`Model::load`], and [`Error::Runtime`](crate::Error::Runtime) and [`Error::Model`](crate::Error::Model)
@@ -43,15 +49,32 @@ pub fn inspect(name: &str) -> Result<Report> {
     runtime::environment()?;
     let path = Path::new(name);
     if path.extension().is_some_and(|extension| extension == "onnx") && !path.with_extension("toml").exists() {
-        let bytes = read_file("model", path, MAX_ONNX, "check the path")?;
-        let (inputs, outputs) = engine::ports(&bytes, path)?;
-        return Ok(Report { onnx: path.to_path_buf(), inputs, outputs, manifest: None, misfit: None });
+        return bare(path, None);
     }
-    let model = Model::load(name)?;
+    let model = match Model::load(name) {
+        Err(error @ Error::Manifest { .. }) => {
+            return bare(&network_of(path), Some(error.to_string())).map_err(|_| error);
+        }
+        model => model?,
+    };
     let (inputs, outputs) = model.with_bytes(|bytes| engine::ports(bytes, model.onnx_path()))??;
     let manifest = model.manifest().clone();
     let misfit = Fit::of(&manifest, &inputs, &outputs).err();
     Ok(Report { onnx: manifest.onnx.clone(), inputs, outputs, manifest: Some(manifest), misfit })
+}
+
+/// What a network is by itself, and why its manifest says nothing.
+fn bare(onnx: &Path, misfit: Option<String>) -> Result<Report> {
+    let bytes = read_file("model", onnx, MAX_ONNX, "check the path")?;
+    let (inputs, outputs) = engine::ports(&bytes, onnx)?;
+    Ok(Report { onnx: onnx.to_path_buf(), inputs, outputs, manifest: None, misfit })
+}
+
+/// The network of a manifest that is wrong: the one that it names, or that of the same stem beside it.
+fn network_of(manifest: &Path) -> PathBuf {
+    let table: Option<toml::Table> = fs::read_to_string(manifest).ok().and_then(|text| text.parse().ok());
+    let named = table.as_ref().and_then(|table| table.get("onnx")?.as_str());
+    named.map_or_else(|| manifest.with_extension("onnx"), |onnx| manifest.with_file_name(onnx))
 }
 
 impl Report {
@@ -183,7 +206,10 @@ impl fmt::Display for Report {
         self.inputs.iter().try_for_each(|port| writeln!(f, "input     {port}"))?;
         self.outputs.iter().try_for_each(|port| writeln!(f, "output    {port}"))?;
         let Some(manifest) = &self.manifest else {
-            return writeln!(f, "manifest  none; a template to begin with:\n\n{}", self.template());
+            return match &self.misfit {
+                Some(reason) => writeln!(f, "fits      no: {reason}"),
+                None => writeln!(f, "manifest  none; a template to begin with:\n\n{}", self.template()),
+            };
         };
         writeln!(f, "manifest  {}", manifest.path.display())?;
         writeln!(

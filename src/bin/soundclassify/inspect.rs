@@ -56,6 +56,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<Exit> {
         printer.line(&format!("outputs   {}", texts(&report.outputs).join(", ")))?;
         match &report.manifest {
             Some(manifest) => manifest_lines(manifest).iter().try_for_each(|line| printer.line(line))?,
+            None if report.misfit.is_some() => {}
             None => printer.line(&format!(
                 "manifest  none; `soundclassify inspect {} --template` prints one to begin with",
                 args.model
