@@ -747,7 +747,6 @@ fn who_comes_while_a_stream_runs_the_network_is_answered_by_the_engine() {
         scope.spawn(|| {
             barrier.reached();
             push(&other, 8);
-            thread::sleep(Duration::from_millis(10));
             barrier.open();
         });
         run_here(&stream, [7]);

@@ -134,14 +134,12 @@ impl Stream {
     /// Queues windows in one go, so that they go into one run if it has room; never waits for a run. `windows` is
     /// iterated with a lock held: it must do nothing but hand them over.
     pub fn push_all(&self, windows: impl IntoIterator<Item = (u64, Tensor)>) {
-        let job = |(ticket, tensor)| Job { ticket, tensor, door: Arc::clone(&self.door) };
-        self.queue().push(self.lane, windows.into_iter().map(job));
+        self.queue().push(self.lane, windows.into_iter().map(|window| self.job(window)));
     }
 
     /// As [`Stream::push_all`], for a caller that calls [`Stream::run`] next: nobody else sees to these windows before.
     pub fn push_own(&self, windows: impl IntoIterator<Item = (u64, Tensor)>) {
-        let job = |(ticket, tensor)| Job { ticket, tensor, door: Arc::clone(&self.door) };
-        self.queue().push_own(self.lane, windows.into_iter().map(job));
+        self.queue().push_own(self.lane, windows.into_iter().map(|window| self.job(window)));
     }
 
     /// Runs what waits on this thread, which would wait for it anyway, and hands out the replies: as long as the network
@@ -195,6 +193,10 @@ impl Stream {
     #[must_use]
     pub fn engine(&self) -> &Arc<Engine> {
         &self.engine
+    }
+
+    fn job(&self, (ticket, tensor): (u64, Tensor)) -> Job {
+        Job { ticket, tensor, door: Arc::clone(&self.door) }
     }
 
     fn queue(&self) -> &Queue<Job, Runner> {
