@@ -8,7 +8,9 @@ use gst::prelude::*;
 
 use super::choices::Report;
 use super::clock::Times;
-use super::message::{self, Classification, ClassificationEvent, Label};
+#[cfg(feature = "v1_24")]
+use super::message::Label;
+use super::message::{self, Named};
 use super::settings::Settings;
 use crate::decision::{Ensemble, Event, EventTime, Events, Filter, Prediction};
 use crate::model::{Manifest, Model};
@@ -129,23 +131,16 @@ impl Decider {
         let Some(first) = predictions.first() else { return };
         if self.tag && self.tagged != best {
             self.tagged = best;
-            self.tags = Some(message::tags(&label(first)));
+            self.tags = Some(message::tags(label(first)));
         }
         #[cfg(feature = "v1_24")]
         if let Some(results) = &mut self.for_buffer {
-            results.push(predictions.iter().map(label).collect());
+            results.push(predictions.iter().map(label).map(Label::from).collect());
         }
         if self.report.is_some_and(|report| report.has_window(changed)) {
-            let told = Classification {
-                timestamp: window.times.timestamp,
-                stream_time: window.times.stream_time,
-                running_time: window.times.running_time,
-                duration: self.duration,
-                window: window.number,
-                predictions: predictions.iter().map(label).collect(),
-                model: manifest.name.clone(),
-            };
-            tell(told.to_structure());
+            let all = predictions.iter().map(label);
+            let WindowTime { number, times, .. } = *window;
+            tell(message::classification(times, self.duration, number, label(first), all, &manifest.name));
         }
     }
 
@@ -205,22 +200,14 @@ impl WindowTime {
     }
 }
 
-fn name(manifest: &Manifest, index: usize, probability: f32) -> Label {
-    Label { label: manifest.labels[index].clone(), index, probability: probability.into() }
+fn name(manifest: &Manifest, index: usize, probability: f32) -> Named<'_> {
+    Named { label: &manifest.labels[index], index, probability: probability.into() }
 }
 
 fn structure(manifest: &Manifest, event: &Event<Times>) -> gst::Structure {
-    let told = ClassificationEvent {
-        kind: event.kind,
-        event_id: event.id,
-        timestamp: event.onset.timestamp,
-        stream_time: event.onset.stream_time,
-        running_time: event.onset.running_time,
-        duration: ClockTime::try_from(event.duration).unwrap_or(ClockTime::MAX),
-        now: name(manifest, event.index, event.probability),
-        peak: event.peak.into(),
-    };
-    told.to_structure()
+    let duration = ClockTime::try_from(event.duration).unwrap_or(ClockTime::MAX);
+    let now = name(manifest, event.index, event.probability);
+    message::event(event.kind, event.id, event.onset, duration, now, event.peak.into())
 }
 
 fn report(settings: &Settings) -> Option<Report> {

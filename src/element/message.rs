@@ -11,6 +11,7 @@ mod event;
 #[cfg(feature = "v1_24")]
 mod meta;
 
+pub(super) use event::structure as event;
 pub use event::{ClassificationEvent, EVENT};
 #[cfg(feature = "v1_24")]
 pub(super) use meta::add_classifications;
@@ -86,16 +87,9 @@ impl Classification {
     /// The message's structure.
     #[must_use]
     pub fn to_structure(&self) -> gst::Structure {
-        let best = self.best();
         let times = Times { timestamp: self.timestamp, stream_time: self.stream_time, running_time: self.running_time };
-        time_fields(gst::Structure::builder(CLASSIFICATION), times, self.duration)
-            .field("window", self.window)
-            .field("label", &best.label)
-            .field("index", class_number(best.index))
-            .field("probability", best.probability)
-            .field("predictions", gst::Array::new(self.predictions.iter().map(Label::to_structure)))
-            .field("model", &self.model)
-            .build()
+        let predictions = self.predictions.iter().map(Label::named);
+        classification(times, self.duration, self.window, self.best().named(), predictions, &self.model)
     }
 }
 
@@ -127,15 +121,48 @@ impl TryFrom<&gst::StructureRef> for Classification {
     }
 }
 
+/// A [`Label`] that borrows its name.
+#[derive(Clone, Copy)]
+pub(super) struct Named<'a> {
+    pub(super) label: &'a str,
+    pub(super) index: usize,
+    pub(super) probability: f64,
+}
+
 impl Label {
-    fn to_structure(&self) -> glib::SendValue {
+    fn named(&self) -> Named<'_> {
+        Named { label: &self.label, index: self.index, probability: self.probability }
+    }
+}
+
+impl Named<'_> {
+    fn to_structure(self) -> glib::SendValue {
         gst::Structure::builder(PREDICTION)
-            .field("label", &self.label)
+            .field("label", self.label)
             .field("index", class_number(self.index))
             .field("probability", self.probability)
             .build()
             .to_send_value()
     }
+}
+
+/// The structure of a [`Classification`], without the allocations of one.
+pub(super) fn classification<'a>(
+    times: Times,
+    duration: ClockTime,
+    window: u64,
+    best: Named<'_>,
+    predictions: impl Iterator<Item = Named<'a>>,
+    model: &str,
+) -> gst::Structure {
+    time_fields(gst::Structure::builder(CLASSIFICATION), times, duration)
+        .field("window", window)
+        .field("label", best.label)
+        .field("index", class_number(best.index))
+        .field("probability", best.probability)
+        .field("predictions", gst::Array::new(predictions.map(Named::to_structure)))
+        .field("model", model)
+        .build()
 }
 
 impl TryFrom<&gst::StructureRef> for Label {
@@ -232,10 +259,10 @@ fn register_tag<T: for<'a> gst::tags::CustomTag<'a>>() {
 
 /// Tags that say `best`.
 #[must_use]
-pub fn tags(best: &Label) -> gst::TagList {
+pub(super) fn tags(best: Named<'_>) -> gst::TagList {
     let mut tags = gst::TagList::new();
     let list = tags.make_mut();
-    list.add::<LabelTag>(&best.label.as_str(), gst::TagMergeMode::Replace);
+    list.add::<LabelTag>(&best.label, gst::TagMergeMode::Replace);
     list.add::<ProbabilityTag>(&best.probability, gst::TagMergeMode::Replace);
     tags
 }
@@ -292,7 +319,7 @@ mod tests {
     fn tags_carry_label_and_probability() {
         gst::init().unwrap();
         register_tags();
-        let tags = tags(example().best());
+        let tags = tags(example().best().named());
         assert_eq!(tags.get::<LabelTag>().map(|tag| tag.get().to_string()), Some("Bark".into()));
         assert_eq!(tags.get::<ProbabilityTag>().map(|tag| tag.get()), Some(0.75));
     }

@@ -3,7 +3,7 @@
 
 use gst::ClockTime;
 
-use super::{Label, ParseError, class_number, expect_name, field, time, time_fields};
+use super::{Label, Named, ParseError, class_number, expect_name, field, time, time_fields};
 use crate::decision::EventKind;
 use crate::element::clock::Times;
 
@@ -52,15 +52,27 @@ impl ClassificationEvent {
     #[must_use]
     pub fn to_structure(&self) -> gst::Structure {
         let times = Times { timestamp: self.timestamp, stream_time: self.stream_time, running_time: self.running_time };
-        time_fields(gst::Structure::builder(EVENT), times, self.duration)
-            .field("kind", name_of(self.kind))
-            .field("event-id", self.event_id)
-            .field("label", &self.now.label)
-            .field("index", class_number(self.now.index))
-            .field("probability", self.now.probability)
-            .field("peak", self.peak)
-            .build()
+        structure(self.kind, self.event_id, times, self.duration, self.now.named(), self.peak)
     }
+}
+
+/// The structure of a [`ClassificationEvent`], without the allocations of one.
+pub(in crate::element) fn structure(
+    kind: EventKind,
+    event_id: u64,
+    times: Times,
+    duration: ClockTime,
+    now: Named<'_>,
+    peak: f64,
+) -> gst::Structure {
+    time_fields(gst::Structure::builder(EVENT), times, duration)
+        .field("kind", name_of(kind))
+        .field("event-id", event_id)
+        .field("label", now.label)
+        .field("index", class_number(now.index))
+        .field("probability", now.probability)
+        .field("peak", peak)
+        .build()
 }
 
 impl TryFrom<&gst::StructureRef> for ClassificationEvent {

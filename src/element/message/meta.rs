@@ -5,7 +5,7 @@ use gst::glib;
 use gst_analytics::AnalyticsRelationMeta;
 use gst_analytics::prelude::*;
 
-use super::Label;
+use super::{Label, Named};
 
 /// Adds a classification for each result, in their order, to the buffer's `GstAnalyticsRelationMeta`, one that it has
 /// already or a new one: its labels, best first, with their probabilities.
@@ -27,4 +27,10 @@ pub(in crate::element) fn add_classifications(
         meta.add_cls_mtd(&probabilities, &labels)?;
     }
     Ok(())
+}
+
+impl From<Named<'_>> for Label {
+    fn from(named: Named<'_>) -> Self {
+        Self { label: named.label.to_owned(), index: named.index, probability: named.probability }
+    }
 }
