@@ -145,6 +145,29 @@ fn every_batch_gives_the_same_scores() {
 }
 
 #[test]
+fn runs_into_tensors_made_before_give_the_same_scores() {
+    let named = |text: String| text.replace("[output]", "[output]\nname = \"logits\"");
+    let networks = ["linear", "linear-1", "linear-4", "no-batch", "time-axis", "two-outputs", "some-frames"];
+    for name in networks {
+        let edit = if name == "two-outputs" { named } else { as_is };
+        let mut network = load_network(&Tiny::new(&format!("{name}.onnx"), edit).model().unwrap(), CPU).unwrap();
+        assert!(network.is_portable(), "{name}");
+        for round in 0..3 {
+            for count in (1..=network.max_batch()).rev() {
+                let windows: Vec<_> = (0..count).map(|number| window(number + 4 * round)).collect();
+                let windows: Vec<&[f32]> = windows.iter().map(Vec::as_slice).collect();
+                let mut scores = [vec![0.0; 3 * count], vec![1.0; 3 * count]];
+                network.run(&windows, &mut scores[0]).unwrap();
+                network.run_through(&windows, &mut scores[1]).unwrap();
+                assert_eq!(scores[0], scores[1], "{name}, {count} windows");
+            }
+        }
+    }
+    let hangs = load_network(&Tiny::new("hangs.onnx", as_is).model().unwrap(), CPU).unwrap();
+    assert!(!hangs.is_portable());
+}
+
+#[test]
 fn a_batch_axis_that_only_seems_free_is_found_out() {
     let windows: Vec<_> = (0..50).map(window).collect();
     for onnx in ["linear-pretends.onnx", "mixes.onnx", "mixes-little.onnx", "mixes-last.onnx"] {

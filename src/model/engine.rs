@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One engine per (model, provider, device, threads) in the process: the ONNX Runtime sessions that it owns.
 
+mod bound;
 mod crew;
 mod door;
 mod pool;
@@ -8,7 +9,6 @@ mod queue;
 mod registry;
 mod runner;
 mod sync;
-mod watch;
 mod worker;
 
 use std::{
@@ -23,20 +23,21 @@ use std::{
 
 use ort::{
     session::{RunOptions, Session, builder::GraphOptimizationLevel, builder::SessionBuilder},
-    value::{Outlet, TensorElementType, TensorRef, ValueType},
+    value::{DynValue, Outlet, Shape, TensorElementType, TensorRef, ValueType},
 };
 
 pub(crate) use self::worker::panic_text;
+use self::{bound::Bound, registry::Registry, runner::MAX_BATCH};
 pub use self::{
     door::Reply,
     pool::{PoolStats, Tensor},
     queue::Turns,
     worker::{Engine, Stream},
 };
-use self::{registry::Registry, runner::MAX_BATCH};
 use super::{
     activation::{Activation, activate_and_average},
     fit::{Batch, Fit, Port},
+    loops,
     network::{Canceller, Network},
     provider::ExecutionProvider,
     runtime,
@@ -133,9 +134,14 @@ struct OrtNetwork {
     max_batch: usize,
     /// Of the ONNX file and its weights.
     bytes: usize,
-    provider: ExecutionProvider,
+    /// Takes the same time for any window, on any thread.
+    is_portable: bool,
     /// Windows side by side, for runs of more than one.
     gathered: Vec<f32>,
+    /// For runs on streams' threads, by their size less 1; made when first used.
+    bound: [Option<Bound>; MAX_BATCH],
+    /// A run failed into such tensors, as it does where the output's shape hangs on the window: there are no more of them.
+    shape_varies: bool,
 }
 
 impl OrtNetwork {
@@ -151,14 +157,17 @@ impl OrtNetwork {
                 .with_config_entry("session.model_external_initializers_file_folder_path", folder.to_string_lossy())
                 .map_err(|error| fail(error.to_string()))?;
         }
-        let (session, bytes) = model.with_bytes(|bytes| (builder.commit_from_memory(bytes), model.size(bytes)))?;
+        let (session, bytes, has_loops) = model
+            .with_bytes(|bytes| (builder.commit_from_memory(bytes), model.size(bytes), loops::has_loops(bytes)))?;
         let session = session.map_err(|error| fail(unreadable(&error.to_string())))?;
-        let mut network = Self::fitted(session, model, bytes, options.provider).map_err(&fail)?;
+        // Other providers keep memory and handles of their own for each thread.
+        let is_portable = options.provider == ExecutionProvider::Cpu && !has_loops;
+        let mut network = Self::fitted(session, model, bytes, is_portable).map_err(&fail)?;
         network.watched(patience(options.provider), Self::warm_up).map_err(fail)?;
         Ok(network)
     }
 
-    fn fitted(session: Session, model: &Model, bytes: usize, provider: ExecutionProvider) -> Result<Self, String> {
+    fn fitted(session: Session, model: &Model, bytes: usize, is_portable: bool) -> Result<Self, String> {
         let manifest = model.manifest();
         let ports = |outlets: &[Outlet]| outlets.iter().map(port).collect::<Vec<_>>();
         let fit = Fit::of(manifest, &ports(session.inputs()), &ports(session.outputs()))?;
@@ -186,8 +195,10 @@ impl OrtNetwork {
             classes: manifest.labels.len(),
             max_batch,
             bytes,
-            provider,
+            is_portable,
             gathered: Vec::new(),
+            bound: Default::default(),
+            shape_varies: false,
         })
     }
 
@@ -235,6 +246,27 @@ impl OrtNetwork {
             Batch::Free | Batch::Absent => count,
         }
     }
+
+    /// Runs, as long as nobody ends it; the shape of the output.
+    fn run_unbound(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<Shape> {
+        let size = self.run_size(windows.len());
+        if self.batch != Batch::Absent {
+            self.dims[0] = size as i64;
+        }
+        // A single window goes in as it lies.
+        let values = if size == 1 {
+            windows[0]
+        } else {
+            self.gathered.clear();
+            windows.iter().for_each(|window| self.gathered.extend_from_slice(window));
+            self.gathered.resize(size * self.window_len, 0.0);
+            &self.gathered
+        };
+        let input = TensorRef::from_array_view((self.dims.as_slice(), values)).map_err(|error| failed(&error))?;
+        let outputs =
+            self.session.run_with_options(ort::inputs![input], &*self.run_options).map_err(|error| failed(&error))?;
+        read(&outputs[self.output], size, self.activation, scores, self.classes)
+    }
 }
 
 impl Network for OrtNetwork {
@@ -251,33 +283,22 @@ impl Network for OrtNetwork {
     }
 
     fn run(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<()> {
+        self.run_unbound(windows, scores).map(drop)
+    }
+
+    fn run_through(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<()> {
         let size = self.run_size(windows.len());
-        if self.batch != Batch::Absent {
-            self.dims[0] = size as i64;
+        if let Some(bound) = &mut self.bound[size - 1] {
+            if let Ok(outputs) = bound.run(&mut self.session, windows) {
+                return read(&outputs[0], size, self.activation, scores, self.classes).map(drop);
+            };
+            self.shape_varies = true;
+            self.bound = Default::default();
         }
-        // A single window goes in as it lies.
-        let values = if size == 1 {
-            windows[0]
-        } else {
-            self.gathered.clear();
-            windows.iter().for_each(|window| self.gathered.extend_from_slice(window));
-            self.gathered.resize(size * self.window_len, 0.0);
-            &self.gathered
-        };
-        let failed = |error: ort::Error| Error::Inference(error.to_string());
-        let input = TensorRef::from_array_view((self.dims.as_slice(), values)).map_err(failed)?;
-        let outputs = self.session.run_with_options(ort::inputs![input], &*self.run_options).map_err(failed)?;
-        let (shape, raw) = outputs[self.output].try_extract_tensor::<f32>().map_err(failed)?;
-        if raw.is_empty() || raw.len() % (size * self.classes) != 0 {
-            return Err(Error::Inference(format!(
-                "the output has shape {:?}, which holds no {size} windows of {} classes",
-                &shape[..],
-                self.classes
-            )));
-        }
-        let row = raw.len() / size;
-        for (raw, scores) in raw.chunks_exact(row).zip(scores.chunks_exact_mut(self.classes)) {
-            activate_and_average(self.activation, raw, scores);
+        let shape = self.run_unbound(windows, scores)?;
+        if !self.shape_varies {
+            let name = self.session.outputs()[self.output].name();
+            self.bound[size - 1] = Bound::new(&self.dims, name, &shape).ok();
         }
         Ok(())
     }
@@ -291,14 +312,28 @@ impl Network for OrtNetwork {
     }
 
     fn is_portable(&self) -> bool {
-        // Other providers keep memory and handles of their own for each thread.
-        self.provider == ExecutionProvider::Cpu
+        self.is_portable
     }
+}
 
-    fn revive(&mut self) {
-        // Should that fail, the next run does, and is told as an error.
-        let _ = self.run_options.unterminate();
+/// The scores in the output of a run of `size` windows, and its shape.
+fn read(output: &DynValue, size: usize, activation: Activation, scores: &mut [f32], classes: usize) -> Result<Shape> {
+    let (shape, raw) = output.try_extract_tensor::<f32>().map_err(|error| failed(&error))?;
+    if raw.is_empty() || raw.len() % (size * classes) != 0 {
+        return Err(Error::Inference(format!(
+            "the output has shape {:?}, which holds no {size} windows of {classes} classes",
+            &shape[..],
+        )));
     }
+    let row = raw.len() / size;
+    for (raw, scores) in raw.chunks_exact(row).zip(scores.chunks_exact_mut(classes)) {
+        activate_and_average(activation, raw, scores);
+    }
+    Ok(shape.clone())
+}
+
+fn failed(error: &ort::Error) -> Error {
+    Error::Inference(error.to_string())
 }
 
 /// Inputs and outputs of a network.

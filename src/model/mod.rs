@@ -9,6 +9,7 @@ pub mod builtin;
 mod engine;
 mod fit;
 mod inspect;
+mod loops;
 pub mod manifest;
 mod network;
 mod provider;

@@ -28,17 +28,23 @@ pub trait Network: Send {
         None
     }
 
-    /// Whether runs may be on changing threads, those of streams that wait for them, and [`Network::revive`] undoes a
-    /// cancelled one.
+    /// Whether every run ends by itself, after about the same time whatever the windows hold, on whatever thread it is:
+    /// streams that wait may then call [`Network::run_through`] on theirs.
     fn is_portable(&self) -> bool {
         false
     }
 
-    /// Makes runs possible again that the canceller ended.
-    fn revive(&mut self) {}
+    /// As [`Network::run`], but nothing ends it from outside, and it allocates nothing in Rust once it ran with as many
+    /// windows.
+    ///
+    /// # Errors
+    /// Those of [`Network::run`].
+    fn run_through(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<()> {
+        self.run(windows, scores)
+    }
 }
 
-/// Ends the run in progress, and every later one until [`Network::revive`], of one network; callable from any thread.
+/// Ends the run in progress, and every later one, of one network; callable from any thread.
 #[derive(Clone)]
 pub struct Canceller(Arc<dyn Fn() + Send + Sync>);
 

@@ -95,6 +95,17 @@ def main():
                        helper.make_node("MatMul", ["frames", "weights"], ["logits"])],
          [value("input", ["batch", 1, MELS, FRAMES])], [value("logits", ["batch", FRAMES, CLASSES])],
          [constant("weights", WEIGHTS[:MELS]), constant("axis", [1], np.int64)])
+    # One row a frame, of the frames whose first band is above a half: another shape for each window.
+    save("some-frames", [helper.make_node("Squeeze", ["input", "axis"], ["plane"]),
+                         helper.make_node("Transpose", ["plane"], ["frames"], perm=[0, 2, 1]),
+                         helper.make_node("Slice", ["plane", "start", "end", "axis"], ["band"]),
+                         helper.make_node("Greater", ["band", "half"], ["places"]),
+                         helper.make_node("Reshape", ["places", "line"], ["chosen"]),
+                         helper.make_node("Compress", ["frames", "chosen"], ["some"], axis=1),
+                         helper.make_node("MatMul", ["some", "weights"], ["logits"])],
+         [value("input", [1, 1, MELS, FRAMES])], [value("logits", [1, None, CLASSES])],
+         [constant("weights", WEIGHTS[:MELS]), constant("axis", [1], np.int64), constant("half", 0.5),
+          constant("start", [0], np.int64), constant("end", [1], np.int64), constant("line", [-1], np.int64)])
     # Scores and something else.
     linear("two-outputs", "batch", [*linear_nodes(), helper.make_node("Identity", ["flat"], ["embedding"])],
            [value("embedding", ["batch", MELS * FRAMES]), value("logits", ["batch", CLASSES])])

@@ -150,23 +150,6 @@ impl<J, N> Queue<J, N> {
         self.wake_one(state);
     }
 
-    /// Jobs that were taken and not done wait again, before all others of their lanes.
-    pub(crate) fn give_back(&self, batch: &mut Vec<Taken<J>>) {
-        // Dropped when the lock is released.
-        let mut stale = Vec::new();
-        let mut state = lock(&self.state);
-        for Taken { job, lane, epoch } in batch.drain(..).rev() {
-            let entry = &mut state.lanes[lane.0];
-            if entry.epoch == epoch {
-                entry.running -= 1;
-                entry.jobs.push_front(job);
-                state.plan(lane.0);
-            } else {
-                stale.push(job);
-            }
-        }
-    }
-
     /// The network rests until there is a job; then moves this worker's share of what waits, at most `limit`, lane by lane
     /// in turn, into `batch` and gives a network for it. `None` once the queue is shut.
     pub(crate) fn take(&self, network: N, limit: usize, batch: &mut Vec<Taken<J>>) -> Option<N> {
@@ -412,25 +395,6 @@ mod tests {
         queue.rest(());
         assert!(queue.borrow(a, 2, &mut batch).is_none(), "another lane waits");
         assert_eq!([take(&queue, 9), take(&queue, 9)], [[(a, 2)], [(b, 10)]]);
-    }
-
-    #[test]
-    fn what_is_given_back_comes_first_again() {
-        let queue = Queue::<u32, ()>::new();
-        let lane = queue.open();
-        queue.rest(());
-        queue.push_own(lane, [0, 1, 2]);
-        let mut batch = Vec::new();
-        assert!(queue.borrow(lane, 2, &mut batch).is_some());
-        queue.give_back(&mut batch);
-        assert_eq!((batch.len(), queue.waiting(lane), queue.pending(lane)), (0, 3, 3));
-        queue.rest(());
-        assert!(queue.borrow(lane, 2, &mut batch).is_some());
-        queue.clear(lane);
-        queue.push_own(lane, [3]);
-        queue.give_back(&mut batch);
-        queue.rest(());
-        assert_eq!(take(&queue, 9), [(lane, 3)]);
     }
 
     #[test]

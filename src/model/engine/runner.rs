@@ -3,14 +3,12 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{
     door::Reply,
     queue::{Queue, Taken},
-    watch::Watched,
     worker::{Job, panic_text},
 };
 use crate::{
@@ -21,7 +19,7 @@ use crate::{
 /// Most windows of one run, whatever the network allows: beyond it the first one waits longer than the rest gain.
 pub(super) const MAX_BATCH: usize = 16;
 /// A network whose last run took no longer for each window may run on the thread of a stream that waits for it: the
-/// largest batch is then done long before the watch ends it, and a slower one would save nothing that matters.
+/// largest batch is done soon enough for a flush, and a slower network would save nothing that matters.
 const QUICK: Duration = Duration::from_millis(5);
 
 /// The network and its reused scores.
@@ -29,61 +27,46 @@ pub(super) struct Runner {
     network: Box<dyn Network>,
     scores: Vec<f32>,
     classes: usize,
-    /// What ends runs on threads that are not the engine's; `None`: it has no such runs.
-    watched: Option<Arc<Watched>>,
 }
+
+/// A way to run a network.
+type Run = fn(&mut (dyn Network + 'static), &[&[f32]], &mut [f32]) -> Result<()>;
 
 impl Runner {
     pub(super) fn new(network: Box<dyn Network>) -> Self {
         let classes = network.classes();
-        let watched = network.canceller().filter(|_| network.is_portable()).map(Watched::new);
-        Self { scores: vec![0.0; limit(&*network) * classes], classes, watched, network }
+        Self { scores: vec![0.0; limit(&*network) * classes], classes, network }
     }
 
     /// Whether its runs may be on threads that are not the engine's.
     pub(super) fn is_portable(&self) -> bool {
-        self.watched.is_some()
+        self.network.is_portable()
     }
 
     /// Runs a batch and hands out its scores, which empties it; whether that was quick. A batch that fails is tried again
     /// window by window, so that one stream's window fails nobody else's.
     pub(super) fn answer(&mut self, batch: &mut Vec<Taken<Job>>, queue: &Queue<Job, Self>) -> bool {
-        let outcome = self.run(batch);
-        let quick = is_quick(&outcome, batch.len());
+        self.answer_by(<dyn Network>::run, batch, queue)
+    }
+
+    /// As [`Self::answer`], on a thread that is not the engine's, of a portable network.
+    pub(super) fn answer_here(&mut self, batch: &mut Vec<Taken<Job>>, queue: &Queue<Job, Self>) -> bool {
+        self.answer_by(<dyn Network>::run_through, batch, queue)
+    }
+
+    fn answer_by(&mut self, run: Run, batch: &mut Vec<Taken<Job>>, queue: &Queue<Job, Self>) -> bool {
+        let outcome = self.run(run, batch);
+        let quick = outcome.as_ref().is_ok_and(|time| *time <= QUICK * batch.len() as u32);
         if outcome.is_ok() || batch.len() == 1 {
             self.tell_all(batch, &outcome, queue);
             batch.clear();
         }
         for single in batch.drain(..).take_while(|_| !queue.is_shut()) {
             let single = [single];
-            let outcome = self.run(&single);
+            let outcome = self.run(run, &single);
             self.tell_all(&single, &outcome, queue);
         }
         quick
-    }
-
-    /// As [`Self::answer`], on a thread that is not the engine's. A batch whose run fails or does not end soon goes back to
-    /// the queue.
-    pub(super) fn answer_here(&mut self, batch: &mut Vec<Taken<Job>>, queue: &Queue<Job, Self>) -> bool {
-        let outcome = self.run_watched(batch);
-        let quick = is_quick(&outcome, batch.len());
-        if outcome.is_ok() {
-            self.tell_all(batch, &outcome, queue);
-            batch.clear();
-        } else {
-            queue.give_back(batch);
-        }
-        quick
-    }
-
-    fn run_watched(&mut self, batch: &[Taken<Job>]) -> Result<Duration> {
-        let watched = self.watched.clone().filter(|watched| watched.begin());
-        let watched = watched.ok_or_else(|| Error::Inference("no thread to watch the run".into()))?;
-        let outcome = self.run(batch);
-        if watched.end() {
-            self.network.revive();
-        }
-        outcome
     }
 
     fn tell_all(&self, batch: &[Taken<Job>], outcome: &Result<Duration>, queue: &Queue<Job, Self>) {
@@ -92,14 +75,14 @@ impl Runner {
         }
     }
 
-    fn run(&mut self, batch: &[Taken<Job>]) -> Result<Duration> {
+    fn run(&mut self, run: Run, batch: &[Taken<Job>]) -> Result<Duration> {
         let mut windows: [&[f32]; MAX_BATCH] = [&[]; MAX_BATCH];
         for (window, taken) in windows.iter_mut().zip(batch) {
             *window = &taken.job.tensor;
         }
         let scores = &mut self.scores[..batch.len() * self.classes];
         let begin = Instant::now();
-        catch_unwind(AssertUnwindSafe(|| self.network.run(&windows[..batch.len()], scores)))
+        catch_unwind(AssertUnwindSafe(|| run(&mut *self.network, &windows[..batch.len()], scores)))
             .unwrap_or_else(|panic| Err(Error::Inference(format!("the network panicked: {}", panic_text(&*panic)))))?;
         Ok(begin.elapsed())
     }
@@ -131,10 +114,6 @@ impl Runner {
         taken.job.door.deliver(reply, || queue.is_current(taken.lane, taken.epoch));
         queue.done(taken.lane, taken.epoch);
     }
-}
-
-fn is_quick(outcome: &Result<Duration>, windows: usize) -> bool {
-    outcome.as_ref().is_ok_and(|time| *time <= QUICK * windows as u32)
 }
 
 /// Most windows of one run.

@@ -143,8 +143,8 @@ impl Stream {
     }
 
     /// Runs what waits on this thread, which would wait for it anyway, and hands out the replies: as long as the network
-    /// rests, is quick and runs on the CPU, no other stream waits, and `goes_on` says so. Whatever is left, and a run that
-    /// fails or does not end soon, goes to the engine's threads. The caller holds no lock that `on_reply` takes.
+    /// rests, is portable and was quick, no other stream waits, and `goes_on` says so. Whatever is left goes to the
+    /// engine's threads. The caller holds no lock that `on_reply` takes.
     pub fn run(&self, goes_on: impl Fn() -> bool) {
         let mut batch = std::mem::take(&mut *lock(&self.batch));
         self.engine.crew.run_here(self.lane, &mut batch, goes_on);

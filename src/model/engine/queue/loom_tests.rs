@@ -122,7 +122,7 @@ fn loom_who_borrows_leaves_nothing_behind() {
             let mut batch = Vec::new();
             own.push_own(lanes[0], [0, 1]);
             if let Some(network) = own.borrow(lanes[0], 1, &mut batch) {
-                own.give_back(&mut batch);
+                finish(&own, &told, &mut batch);
                 if own.borrow_more(lanes[0], 1, &mut batch) {
                     finish(&own, &told, &mut batch);
                 }
