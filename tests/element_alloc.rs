@@ -7,24 +7,48 @@
 #[path = "element/rig.rs"]
 mod rig;
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+use std::thread;
+
 use gst::prelude::*;
 use rig::{RATE, Rig, TestModel, noise, pts};
 
-const WARM: usize = 300;
-const BUFFERS: usize = 1000;
+const SECONDS: usize = 10;
+const WARM_SECONDS: usize = 3;
 
-/// Allocations of buffers of 10 ms that complete no window, of those that do, and the number of the latter.
-fn allocations(sync: &str, format: &str, rate: usize) -> (u64, u64, u64) {
+/// What happened in ten seconds of sound.
+#[derive(Default)]
+struct Counts {
+    /// Allocations in buffers that complete no window, and in those that do.
+    without: u64,
+    with: u64,
+    windows: u64,
+    /// Results that the streaming thread told.
+    own: u64,
+}
+
+/// Counts for buffers of so many milliseconds.
+fn count(sync: &str, format: &str, rate: usize, milliseconds: usize) -> Counts {
     let model = TestModel::new("linear");
     let rig = Rig::with(&model, |element| {
         element.set_property_from_str("sync", sync);
         element.set_property_from_str("report", "all");
+        element.set_property("emit-tags", true);
     });
     let mut rig = rig.caps(format, rate as i32, 1);
+    let (told, streaming) = (Arc::new(AtomicU64::new(0)), thread::current().id());
+    let own = Arc::clone(&told);
+    rig.bus.set_sync_handler(move |_, _| {
+        own.fetch_add(u64::from(thread::current().id() == streaming), Relaxed);
+        gst::BusSyncReply::Pass
+    });
     let sound = noise(rate, 1);
-    let size = rate / 100;
-    let (mut without, mut with, mut windows) = (0, 0, 0);
-    for at in 0..WARM + BUFFERS {
+    let size = rate * milliseconds / 1000;
+    let mut counts = Counts::default();
+    for at in 0..(WARM_SECONDS + SECONDS) * 1000 / milliseconds {
         let samples = &sound[at * size % rate..][..size];
         let buffer = match format {
             "F32LE" => rig::buffer(samples, Some(pts(at * size, rate))),
@@ -35,47 +59,58 @@ fn allocations(sync: &str, format: &str, rate: usize) -> (u64, u64, u64) {
                 buffer
             }
         };
-        let before = rig.count("windows");
+        let before = (rig.count("windows"), told.load(Relaxed));
         let measured = allocation_counter::measure(|| {
             rig.harness.push(buffer).unwrap();
         });
-        let brought = rig.count("windows") - before;
+        let windows = rig.count("windows") - before.0;
         while rig.stats().get::<u32>("pending").unwrap() > 0 {
-            std::thread::yield_now();
+            thread::yield_now();
         }
         drop(rig.harness.pull());
         while rig.bus.pop().is_some() {}
-        if at >= WARM {
-            windows += brought;
-            *if brought == 0 { &mut without } else { &mut with } += measured.count_total;
+        if at * milliseconds >= WARM_SECONDS * 1000 {
+            counts.windows += windows;
+            counts.own += told.load(Relaxed) - before.1;
+            *if windows == 0 { &mut counts.without } else { &mut counts.with } += measured.count_total;
         }
     }
     assert_eq!(rig.count("dropped"), 0);
-    (without, with, windows)
+    counts
 }
 
 /// A tensor that the engine's thread is late to give back makes the pool one larger, up to three, once and for all.
 const POOL: u64 = 2;
 
 #[track_caller]
-fn check(sync: &str, format: &str, rate: usize) {
-    let (without, with, windows) = allocations(sync, format, rate);
+fn check(sync: &str, format: &str, rate: usize, milliseconds: usize) {
+    let Counts { without, with, windows, own } = count(sync, format, rate, milliseconds);
     assert!((95..=105).contains(&windows), "{windows} windows");
     assert_eq!(without, 0);
     assert!(with <= POOL, "{with} in {windows} windows");
+    if sync == "always" {
+        assert!(own >= windows * 9 / 10, "{own} of {windows} on the streaming thread");
+    } else {
+        assert_eq!(own, 0);
+    }
 }
 
 #[test]
 fn nothing_is_allocated_without_waiting() {
-    check("never", "F32LE", RATE);
+    check("never", "F32LE", RATE, 10);
 }
 
 #[test]
 fn nothing_is_allocated_while_waiting() {
-    check("always", "F32LE", RATE);
+    check("always", "F32LE", RATE, 10);
+}
+
+#[test]
+fn nothing_is_allocated_for_several_windows_at_once() {
+    check("always", "F32LE", RATE, 500);
 }
 
 #[test]
 fn nothing_is_allocated_for_other_formats_and_rates() {
-    check("always", "S16LE", 48_000);
+    check("always", "S16LE", 48_000, 10);
 }

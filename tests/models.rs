@@ -151,7 +151,7 @@ fn runs_into_tensors_made_before_give_the_same_scores() {
     for name in networks {
         let edit = if name == "two-outputs" { named } else { as_is };
         let mut network = load_network(&Tiny::new(&format!("{name}.onnx"), edit).model().unwrap(), CPU).unwrap();
-        assert!(network.is_portable(), "{name}");
+        assert_eq!(network.is_portable(), name != "some-frames", "{name}");
         for round in 0..3 {
             for count in (1..=network.max_batch()).rev() {
                 let windows: Vec<_> = (0..count).map(|number| window(number + 4 * round)).collect();
@@ -163,8 +163,6 @@ fn runs_into_tensors_made_before_give_the_same_scores() {
             }
         }
     }
-    let hangs = load_network(&Tiny::new("hangs.onnx", as_is).model().unwrap(), CPU).unwrap();
-    assert!(!hangs.is_portable());
 }
 
 #[test]

@@ -37,8 +37,8 @@ pub use self::{
 use super::{
     activation::{Activation, activate_and_average},
     fit::{Batch, Fit, Port},
-    loops,
     network::{Canceller, Network},
+    operators,
     provider::ExecutionProvider,
     runtime,
     source::Model,
@@ -69,6 +69,9 @@ const MOST_NETWORKS: usize = 16;
 
 /// Most bytes of ONNX of all networks side by side; the first one may be larger.
 const MOST_BYTES: usize = 512 << 20;
+
+/// Most bytes of the inputs that a network keeps for runs on streams' threads.
+const MOST_BOUND: usize = 8 << 20;
 
 /// How long the first runs of a network may take. Other providers than the CPU may compile it then, TensorRT for minutes.
 fn patience(provider: ExecutionProvider) -> Duration {
@@ -140,8 +143,8 @@ struct OrtNetwork {
     gathered: Vec<f32>,
     /// For runs on streams' threads, by their size less 1; made when first used.
     bound: [Option<Bound>; MAX_BATCH],
-    /// A run failed into such tensors, as it does where the output's shape hangs on the window: there are no more of them.
-    shape_varies: bool,
+    /// Bytes of their inputs.
+    bound_bytes: usize,
 }
 
 impl OrtNetwork {
@@ -157,11 +160,11 @@ impl OrtNetwork {
                 .with_config_entry("session.model_external_initializers_file_folder_path", folder.to_string_lossy())
                 .map_err(|error| fail(error.to_string()))?;
         }
-        let (session, bytes, has_loops) = model
-            .with_bytes(|bytes| (builder.commit_from_memory(bytes), model.size(bytes), loops::has_loops(bytes)))?;
+        let (session, bytes, is_steady) = model
+            .with_bytes(|bytes| (builder.commit_from_memory(bytes), model.size(bytes), operators::is_steady(bytes)))?;
         let session = session.map_err(|error| fail(unreadable(&error.to_string())))?;
         // Other providers keep memory and handles of their own for each thread.
-        let is_portable = options.provider == ExecutionProvider::Cpu && !has_loops;
+        let is_portable = options.provider == ExecutionProvider::Cpu && is_steady;
         let mut network = Self::fitted(session, model, bytes, is_portable).map_err(&fail)?;
         network.watched(patience(options.provider), Self::warm_up).map_err(fail)?;
         Ok(network)
@@ -198,7 +201,7 @@ impl OrtNetwork {
             is_portable,
             gathered: Vec::new(),
             bound: Default::default(),
-            shape_varies: false,
+            bound_bytes: 0,
         })
     }
 
@@ -247,6 +250,17 @@ impl OrtNetwork {
         }
     }
 
+    /// Makes the tensors for runs of this size, unless there are some or they would take too much memory.
+    fn bind(&mut self, size: usize, output: &[i64]) {
+        let bytes = size * self.window_len * size_of::<f32>();
+        if self.bound[size - 1].is_some() || self.bound_bytes + bytes > MOST_BOUND {
+            return;
+        }
+        self.bound_bytes += bytes;
+        let name = self.session.outputs()[self.output].name();
+        self.bound[size - 1] = Bound::new(&self.dims, name, output).ok();
+    }
+
     /// Runs, as long as nobody ends it; the shape of the output.
     fn run_unbound(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<Shape> {
         let size = self.run_size(windows.len());
@@ -288,18 +302,13 @@ impl Network for OrtNetwork {
 
     fn run_through(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<()> {
         let size = self.run_size(windows.len());
-        if let Some(bound) = &mut self.bound[size - 1] {
-            if let Ok(outputs) = bound.run(&mut self.session, windows) {
-                return read(&outputs[0], size, self.activation, scores, self.classes).map(drop);
-            };
-            self.shape_varies = true;
-            self.bound = Default::default();
+        if let Some(bound) = &mut self.bound[size - 1]
+            && let Ok(outputs) = bound.run(&mut self.session, windows)
+        {
+            return read(&outputs[0], size, self.activation, scores, self.classes).map(drop);
         }
         let shape = self.run_unbound(windows, scores)?;
-        if !self.shape_varies {
-            let name = self.session.outputs()[self.output].name();
-            self.bound[size - 1] = Bound::new(&self.dims, name, &shape).ok();
-        }
+        self.bind(size, &shape);
         Ok(())
     }
 

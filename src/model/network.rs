@@ -34,8 +34,8 @@ pub trait Network: Send {
         false
     }
 
-    /// As [`Network::run`], but nothing ends it from outside, and it allocates nothing in Rust once it ran with as many
-    /// windows.
+    /// As [`Network::run`], but nothing ends it from outside. Unless its tensors take megabytes, it allocates nothing in Rust
+    /// once it ran with as many windows.
     ///
     /// # Errors
     /// Those of [`Network::run`].

@@ -6,8 +6,8 @@ use ort::{
     value::Tensor,
 };
 
-/// The tensors of runs of one size. A run allocates nothing in Rust, and cannot be ended from another thread: `ort` gives
-/// either tensors made before, or run options that threads may share.
+/// The tensors of runs of one size. A run allocates nothing in Rust, and cannot be ended from another thread: `ort` lets
+/// threads share run options only where it makes the output, or its handle, in each run.
 pub(super) struct Bound {
     input: Tensor<f32>,
     options: RunOptions<HasSelectedOutputs>,
