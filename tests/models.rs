@@ -177,9 +177,20 @@ fn a_batch_axis_that_only_seems_free_is_found_out() {
 
 #[test]
 fn built_in_models_take_batches() {
-    for name in ["default", "small"] {
+    for name in ["default", "small", "sure"] {
         assert_eq!(load_network(&Model::load(name).unwrap(), CPU).unwrap().max_batch(), 16, "{name}");
     }
+}
+
+#[test]
+fn what_is_sure_comes_from_the_network_of_the_default_model() {
+    let (default, sure) = (Model::load("default").unwrap(), Model::load("sure").unwrap());
+    let engines = [&default, &sure].map(|model| Engine::shared(model, &CPU).unwrap());
+    assert!(Arc::ptr_eq(&engines[0], &engines[1]));
+    assert!(default.manifest().defaults.thresholds.is_empty());
+    let thresholds = &sure.manifest().defaults.thresholds;
+    assert_eq!(thresholds.len(), sure.manifest().labels.len());
+    assert!(thresholds.iter().all(|(label, threshold)| *threshold >= 0.9 || label == "Background"));
 }
 
 #[test]

@@ -141,23 +141,11 @@ class Recipe:
         ensembles = np.split(np.exp(log_p), np.cumsum(counts)[:-1])
         ensembles = [calibration.moving_ensemble(np.log(np.maximum(p, 1e-30))) for p in ensembles]
         peaks = np.array([e.max(0) for e in ensembles])
-        limits = calibration.thresholds(peaks, truth, classes)
-        limits[dataset.BACKGROUND] = 0.3  # nobody is alarmed by it
-        quiet = [i for i, clip in enumerate(clips) if clip.label in (dataset.BACKGROUND, "Speech")]
+        quiet = np.array([clip.label in (dataset.BACKGROUND, "Speech") for clip in clips])
         allowed = [classes.index(name) for name in (dataset.BACKGROUND, "Speech")]
-        seconds = sum(counts[i] / 10 + 0.875 for i in quiet)
-
-        def false_reports():
-            """Of each class, in ten minutes."""
-            line = np.array([limits[name] for name in classes])
-            return sum(calibration.false_events(ensembles[i], allowed, line) for i in quiet) * 600 / seconds
-
-        as_chosen = float(false_reports().sum())
-        fair = self.cross_fitted_thresholds(ensembles, peaks, truth, fold, classes, quiet, allowed, seconds)
-        while (false := false_reports()).sum() > 2:  # the class that is most often wrong is asked for more
-            most = classes[int(false.argmax())]
-            limits[most] += 0.01
-        over = peaks >= np.array([limits[name] for name in classes])
+        streams = [ensembles[i] for i in np.flatnonzero(quiet)]
+        limits = calibration.thresholds(peaks, truth, classes, streams, allowed).round(3)
+        over = peaks >= limits
         precision = {name: float((truth[over[:, i]] == i).mean()) if over[:, i].any() else None for i, name in enumerate(classes)}
         found = {name: float(over[truth == i, i].mean()) for i, name in enumerate(classes)}
         groups = {name: len({c.group for c in clips if c.label == name}) for name in self.raw_labels}
@@ -175,11 +163,12 @@ class Recipe:
             "ece": {"clip": evaluation.expected_calibration_error(confidence[known], (best == truth)[known]),
                     "clip_renormalised": evaluation.expected_calibration_error(renormalised[known], (best == truth)[known]),
                     "window": evaluation.expected_calibration_error(window_p[rows], (log_p.argmax(1) == truth[own])[rows])},
-            "thresholds": {name: round(value, 3) for name, value in limits.items()},
+            "thresholds": dict(zip(classes, limits.tolist())),
             "precision_at_threshold": precision, "found_at_threshold": found,
-            "false_reports_per_10_min": {"at_95_percent_precision": as_chosen, "shipped": float(false_reports().sum()), "seconds": seconds},
+            "false_reports_per_10_min": {"shipped": float(calibration.false_reports(streams, allowed, limits).sum()),
+                                         "seconds": calibration.seconds(streams)},
             "confusion": evaluation.confusion(clip_log_p, truth, classes).tolist(),
-            "cross_fitted_thresholds": fair,
+            "cross_fitted_thresholds": self.cross_fitted_thresholds(ensembles, peaks, truth, fold, classes, quiet, allowed),
             "macro_recall_all_tried": float(np.mean(list(everything.values()))), "tried": len(self.tried),
             "room_tone_called_background": self.room_tone(classes),
         }
@@ -189,7 +178,7 @@ class Recipe:
         print(json.dumps({key: result[key] for key in ("esc10", "macro_recall", "macro_recall_well_filled", "accuracy", "int8_accuracy", "ece",
                                                        "temperature", "false_reports_per_10_min")}, indent=1))
         for name, value in sorted(recall.items(), key=lambda item: item[1]):
-            print(f"{name:22} {value:.2f}  threshold {limits[name]:.2f} found {found[name]:.2f}")
+            print(f"{name:22} {value:.2f}  threshold {limits[classes.index(name)]:.2f} found {found[name]:.2f}")
 
     def int8_accuracy(self, classes, temperature):
         """Clips right in cross-validation with each fold's network as f32 and as int8."""
@@ -215,23 +204,26 @@ class Recipe:
         rows = np.random.default_rng(0).choice(training.rows_without(store, held_out), count, replace=False)
         return store["patch"][np.sort(rows)].astype(np.float32)[:, None]
 
-    def cross_fitted_thresholds(self, ensembles, peaks, truth, fold, classes, quiet, allowed, seconds):
+    def cross_fitted_thresholds(self, ensembles, peaks, truth, fold, classes, quiet, allowed):
         """Thresholds of three folds judged on the fourth, and what happens without any: thresholds flatter where they were chosen."""
         lines = {}
         for held in FOLDS:
-            chosen = calibration.thresholds(peaks[fold != held], truth[fold != held], classes)
-            lines[held] = np.array([0.3 if name == dataset.BACKGROUND else chosen[name] for name in classes])
+            others = fold != held
+            streams = [ensembles[i] for i in np.flatnonzero(quiet & others)]
+            lines[held] = calibration.thresholds(peaks[others], truth[others], classes, streams, allowed)
         over = np.array([peak >= lines[f] for peak, f in zip(peaks, fold)])
         counted = [i for i, name in enumerate(classes) if name != dataset.BACKGROUND]
         right = sum(int(over[truth == i, i].sum()) for i in counted)
         precise = sum(over[truth == i, i].sum() >= 0.95 * over[:, i].sum() for i in counted if over[:, i].any())
-        wrong_runs = wrong_windows = windows = 0
-        for i in quiet:
+        wrong_runs = wrong_windows = windows = false = 0
+        for i in np.flatnonzero(quiet):
+            false += calibration.false_events(ensembles[i], allowed, lines[fold[i]]).sum()
             best = ensembles[i].argmax(1)
             wrong = ~np.isin(best, allowed)
             goes_on = np.concatenate([[False], (best[1:] == best[:-1]) & wrong[:-1]])
             wrong_runs, wrong_windows, windows = wrong_runs + int((wrong & ~goes_on).sum()), wrong_windows + int(wrong.sum()), windows + len(best)
-        return {"false_reports_per_10_min": float(sum(calibration.false_events(ensembles[i], allowed, lines[fold[i]]).sum() for i in quiet) * 600 / seconds),
+        seconds = calibration.seconds([ensembles[i] for i in np.flatnonzero(quiet)])
+        return {"false_reports_per_10_min": float(false * 600 / seconds),
                 "precision": right / int(over[:, counted].sum()), "labels_at_95_percent": int(precise),
                 "labels_reported": int(over[:, counted].any(0).sum()), "found": float(np.mean([over[truth == i, i].mean() for i in counted])),
                 "without_thresholds": {"wrong_best_labels_per_10_min": wrong_runs * 600 / seconds, "wrong_windows": wrong_windows / windows}}
@@ -271,7 +263,7 @@ class Recipe:
         return network
 
     def export(self):
-        judged, spec = self.results()["cross_validation"], self.settings.spec
+        judged = self.results()["cross_validation"]
         classes, real = judged["classes"], self.calibration_windows()
         network = self.load(self.scratch / "final.pt", classes)
         full, small = self.scratch / f"{self.name}-f32.onnx", self.scratch / f"{self.name}-int8.onnx"
@@ -280,10 +272,9 @@ class Recipe:
         int8 = self.settings["ship"]["int8"]
         (self.out / self.onnx).write_bytes((small if int8 else full).read_bytes())
         (self.out / f"{self.name}.labels.txt").write_text("".join(f"{name}\n" for name in classes))
-        (self.out / f"{self.name}.toml").write_text(export.manifest(
-            self.name, f"{len(classes)} everyday sounds, instruments and voices; trained from scratch by this project", "CC-BY-4.0",
-            self.settings["ship"]["version"], self.out / self.onnx, f"{self.name}.labels.txt", {"preset": self.settings["features"]["preset"]},
-            "frames-mels", spec.normalize, {"thresholds": judged["thresholds"]} if self.settings["ship"]["thresholds"] else {}))
+        self.write_manifest(self.name, classes, {})
+        if sure := self.settings["ship"].get("sure"):
+            self.write_manifest(sure, classes, {"thresholds": judged["thresholds"]})
         self.credits()
         original = self.scratch / "original.onnx"
         export.to_onnx(MobileNetV2(41), 1.0, (1, 128, 128), original)
@@ -293,6 +284,13 @@ class Recipe:
                              "bytes": {"f32": full.stat().st_size, "int8": small.stat().st_size},
                              "quiet_rooms_called_background": self.quiet_rooms(classes), "onnx_difference": difference, "milliseconds": times}})
         print(json.dumps(self.results()["final"], indent=1))
+
+    def write_manifest(self, name, classes, defaults):
+        text = export.manifest(
+            name, f"{len(classes)} everyday sounds, instruments and voices; trained from scratch by this project", "CC-BY-4.0",
+            self.settings["ship"]["version"], self.out / self.onnx, f"{self.name}.labels.txt", {"preset": self.settings["features"]["preset"]},
+            "frames-mels", self.settings.spec.normalize, defaults)
+        (self.out / f"{name}.toml").write_text(text)
 
     def quiet_rooms(self, classes, count=500):
         """Share of generated rooms (silence, dither, hum, fans, noise from -80 to -32 dBFS) that the shipped model calls Background."""

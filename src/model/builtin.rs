@@ -14,13 +14,16 @@ pub struct Files {
     pub onnx: &'static [u8],
 }
 
+const DEFAULT: Files = Files {
+    name: "default",
+    manifest: include_str!("../../models/default.toml"),
+    labels: include_str!("../../models/default.labels.txt"),
+    onnx: include_bytes!("../../models/default.onnx"),
+};
+
 const ALL: &[Files] = &[
-    Files {
-        name: "default",
-        manifest: include_str!("../../models/default.toml"),
-        labels: include_str!("../../models/default.labels.txt"),
-        onnx: include_bytes!("../../models/default.onnx"),
-    },
+    DEFAULT,
+    Files { name: "sure", manifest: include_str!("../../models/sure.toml"), ..DEFAULT },
     Files {
         name: "small",
         manifest: include_str!("../../models/small.toml"),

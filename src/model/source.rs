@@ -112,9 +112,10 @@ impl Model {
     fn embedded(files: &builtin::Files) -> Result<Self> {
         let path = PathBuf::from(format!("{}.toml (built in)", files.name));
         let mut manifest = Manifest::embedded(&path, files.manifest, files.labels)?;
-        manifest.onnx = PathBuf::from(format!("{}.onnx (built in)", files.name));
+        // Two manifests may name the same one.
+        manifest.onnx = PathBuf::from(format!("{} (built in)", manifest.onnx.display()));
         // Its content can't change while the program runs, so its name will do.
-        let digest = digest(&manifest, path.as_os_str().as_encoded_bytes());
+        let digest = digest(&manifest, manifest.onnx.as_os_str().as_encoded_bytes());
         Ok(Self(Arc::new(Inner { manifest, content: Content::Embedded(files.onnx), digest })))
     }
 
