@@ -85,7 +85,7 @@ fn decision_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecDouble::builder("threshold")
             .nick("Threshold")
-            .blurb("Least probability that is reported")
+            .blurb("Least probability that is reported; set, it replaces the thresholds of the model's manifest")
             .minimum(0.0)
             .maximum(1.0)
             .default_value(default.threshold.get())

@@ -16,7 +16,9 @@ use crate::{
 pub(crate) fn run(args: &FileArgs, options: ElementOptions) -> Result<Exit> {
     interrupt::install()?;
     let options = if args.no_ensemble { options.with("ensembles", "1") } else { options };
-    let keeper = Keeper::new(args.form.apply(options))?;
+    let options = args.form.apply(options);
+    let own_threshold = options.get("threshold").is_some();
+    let keeper = Keeper::new(options)?;
     let mut printer = Printer::stdout(args.form.form(), !args.no_time);
     let mut exit = Exit::Success;
     for input in &args.inputs {
@@ -29,13 +31,18 @@ pub(crate) fn run(args: &FileArgs, options: ElementOptions) -> Result<Exit> {
                 output::tell(format_args!("soundclassify: {why}"));
                 exit = Exit::Failed;
             }
-            other => other?,
+            Ok(0) if !args.form.events && !own_threshold => {
+                output::tell(format_args!(
+                    "soundclassify: {input}: no label reached its threshold; --threshold=0 tells all"
+                ));
+            }
+            other => drop(other?),
         }
     }
     Ok(exit)
 }
 
-fn one(input: &str, keeper: &Keeper, printer: &mut Printer<std::io::StdoutLock<'_>>) -> Result<()> {
+fn one(input: &str, keeper: &Keeper, printer: &mut Printer<std::io::StdoutLock<'_>>) -> Result<u64> {
     let uri = source::uri(input)?;
     output::print(&keeper.session(input, Source::Uri(&uri), None)?, printer)
 }

@@ -114,16 +114,21 @@ impl<W: Write> Printer<W> {
     }
 }
 
-/// Runs a session and prints its results.
-pub(crate) fn print<W: Write>(session: &Session, printer: &mut Printer<W>) -> Result<()> {
+/// Runs a session and prints its results; their number.
+pub(crate) fn print<W: Write>(session: &Session, printer: &mut Printer<W>) -> Result<u64> {
+    let mut records = 0;
     session.run(&mut |step| match step {
-        Step::Record(record) => printer.record(&record),
+        Step::Record(record) => {
+            records += 1;
+            printer.record(&record)
+        }
         Step::Warning(why) => {
             tell(format_args!("soundclassify: warning: {why}"));
             Ok(())
         }
         Step::Idle | Step::End => Ok(()),
-    })
+    })?;
+    Ok(records)
 }
 
 /// A line on standard error; a closed one is nothing to report anywhere.
