@@ -201,6 +201,20 @@ fn warnings_are_told_once_and_a_channel_that_is_not_there_is_a_failure() {
 }
 
 #[test]
+fn a_file_of_which_nothing_is_told_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = melody(folder.path());
+    let path = path.to_str().unwrap();
+
+    let silent = run(["file", "--model", TONES, "--allow-labels", "Quiet", "--label-thresholds", "Quiet=1", path]);
+    let asked = run(["file", "--model", TONES, "--threshold", "1", path]);
+
+    assert!(silent.status.success() && silent.stdout.is_empty(), "{}", text(&silent.stdout));
+    assert!(text(&silent.stderr).contains(path) && text(&silent.stderr).contains("reached its threshold"));
+    assert!(asked.status.success() && asked.stderr.is_empty(), "{}", text(&asked.stderr));
+}
+
+#[test]
 fn the_reason_of_a_failure_is_told_and_not_what_followed_from_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notes.wav");
