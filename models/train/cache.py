@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import augment, crate, dataset, rooms, synthesis
+from . import augment, crate, dataset, nature, rooms, synthesis
 from .augment import Sound, db
 from .features import YAMNET
 from .teacher import EMBEDDING_SIZE, SCORES, Yamnet
@@ -121,6 +121,26 @@ def open_store(path, mode="r"):
     return {name: np.load(path / f"{name}.npy", mmap_mode=mode) for name in ("patch", "embedding", "score", "meta")}
 
 
+class Joined:
+    """Stores one after another, read like one."""
+
+    def __init__(self, parts):
+        self.parts, self.ends = parts, np.cumsum([len(part) for part in parts])
+
+    def __getitem__(self, rows):
+        """Rows have to rise."""
+        pieces = np.split(rows, np.searchsorted(rows, self.ends[:-1]))
+        return np.concatenate([part[piece - end + len(part)] for part, piece, end in zip(self.parts, pieces, self.ends)])
+
+    def __array__(self, *args, **options):
+        return np.array(np.concatenate(self.parts), *args, **options)
+
+
+def joined(paths):
+    stores = [open_store(path) for path in paths]
+    return {name: Joined([store[name] for store in stores]) for name in stores[0]}
+
+
 def create_store(path, count, spec):
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
@@ -129,17 +149,25 @@ def create_store(path, count, spec):
         np.lib.format.open_memmap(path / f"{name}.npy", "w+", np.dtype(dtype), (count, *shape)).flush()
 
 
-def sources(root, scratch, run, teacher, each):
-    """All recordings to draw from: the clips, the room tone in them, what is generated. (sounds, clips, label names)"""
+def sources(root, scratch, run, teacher, settings):
+    """All recordings to draw from: (sounds, clips, label names).
+
+    The clips, the room tone in them and generated instruments and signals, or where the settings say `least` what `nature` makes.
+    """
     rate, clips = YAMNET.rate, dataset.read_clips(root)
     labels = sorted({clip.label for clip in clips})
+    if "least" in settings:
+        return named(*nature.clips(rate, settings["each"], settings["least"], run, teacher, scratch), labels)
     audio = [np.array(a) for a in dataset.load_all(root, clips, rate, scratch)]
     tones = [(replace(clip, label=dataset.BACKGROUND, group=ROOM + clip.group), tone)
              for clip, tone in rooms.tones(clips, audio, run, teacher, scratch, LEAST_TONE)]
-    made, played = synthesis.clips(rate, each)
-    clips, audio = clips + [clip for clip, _ in tones] + made, audio + [tone for _, tone in tones] + played
+    made, played = synthesis.clips(rate, settings["each"])
+    return named(clips + [clip for clip, _ in tones] + made, audio + [tone for _, tone in tones] + played, labels)
+
+
+def named(clips, audio, labels):
     numbers = {name: number for number, name in enumerate(labels)} | {None: UNNAMED}
-    return [Sound.of(a, numbers[clip.label], rate) for a, clip in zip(audio, clips)], clips, labels
+    return [Sound.of(a, numbers[clip.label], YAMNET.rate) for a, clip in zip(audio, clips)], clips, labels
 
 
 def fill(path, first, last, seed, origin, run, teacher_path, spec, settings, batch=1024):
@@ -158,7 +186,8 @@ def fill(path, first, last, seed, origin, run, teacher_path, spec, settings, bat
         drawn, own = [], []
         for _ in range(begin, end):
             fold = NO_FOLD if rng.random() < settings["generated"] else folds[rng.integers(len(folds))]
-            drawn.append(draw_window(rng, pools[fold], spec.support, spec.rate, background, settings))
+            window = draw_window(rng, pools[fold], spec.support, spec.rate, background, settings)
+            drawn.append(window if settings.get("labelled", True) else (window[0], UNNAMED, UNNAMED, 1.0, UNLABELLED))
             own.append(NO_FOLD if drawn[-1][4] == GENERATED else fold)
         audio = np.stack([d[0] for d in drawn])
         patch = crate.single_windows(run, audio, spec, path)
@@ -181,7 +210,7 @@ def build(path, count, root, scratch, run, teacher_path, spec, settings, workers
     if spec.rate != YAMNET.rate:
         raise ValueError(f"features at {YAMNET.rate} Hz are needed, these are at {spec.rate} Hz: the teacher hears the same window")
     create_store(path, count, spec)
-    origin = sources(root, scratch, run, Yamnet(teacher_path), settings["each"])
+    origin = sources(root, scratch, run, Yamnet(teacher_path), settings)
     edges = np.linspace(0, count, workers + 1).astype(int)
     jobs = [multiprocessing.Process(target=fill, args=(path, a, b, seed + i, origin, run, teacher_path, spec, settings))
             for i, (a, b) in enumerate(zip(edges, edges[1:]))]

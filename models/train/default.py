@@ -72,9 +72,10 @@ class Recipe:
         self.card()
 
     def store(self):
-        table = self.settings["store"]
-        cache.build(self.scratch / "store", table["windows"], self.options.data, self.scratch / "cache", self.run, self.options.teacher,
-                    self.settings.spec, table, workers=4, seed=table["seed"])
+        for name in self.settings.stores:
+            table = self.settings[name]
+            cache.build(self.scratch / name, table["windows"], self.options.data, self.scratch / "cache", self.run, self.options.teacher,
+                        self.settings.spec, table, workers=4, seed=table["seed"])
 
     def windows(self, clips, oversamples=10):
         """The element's windows of each clip."""
@@ -253,12 +254,12 @@ class Recipe:
         if path.exists():
             network.load_state_dict(torch.load(path)["state"])
             return network
-        if settings.first:
-            network.grow_from(self.learn(f"{name}-first", held_out, settings.first))
-        store = cache.open_store(self.scratch / "store")
+        if settings.before:
+            network.grow_from(self.learn(f"{name}-before", held_out, settings.before))
+        store = cache.joined([self.scratch / name for name in settings.stores])
         names = audioset.read_names(self.options.teacher)
         network, history = training.train(network, store, training.rows_without(store, held_out), self.raw_labels, self.tried,
-                                          settings.schedule, settings.spec.offset, names, grown=bool(settings.first))
+                                          settings.schedule, settings.spec.offset, names, grown=bool(settings.before))
         torch.save({"state": network.state_dict(), "classes": self.tried, "history": history}, path)
         return network
 

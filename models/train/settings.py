@@ -8,6 +8,7 @@ from pathlib import Path
 from . import features, network, training
 
 HERE = Path(__file__).parent
+STORES = ["store", "nature"]  # tables
 NETWORKS = {"ears": network.Ears, "mobilenetv2": network.MobileNetV2}
 
 
@@ -20,15 +21,17 @@ class Settings:
             self.tables = tomllib.load(file)
         self.spec = features.spec_from(self.tables["features"])
         self.schedule = training.Schedule(**self.tables["schedule"])
-        self.first = self._first() if "first" in self.tables else None
+        self.stores = [name for name in STORES if name in self.tables]
+        stages = self.tables.get("before", [])
+        self.before = self._stage(stages) if stages else None
 
-    def _first(self):
-        """Settings of the smaller network that learns first: all of these but what the table `first` says."""
-        first = copy.copy(self)
-        table = dict(self.tables["first"])
-        first.tables = self.tables | {"network": self.tables["network"] | {"depths": table.pop("depths")}}
-        first.schedule, first.first = replace(self.schedule, **table), None
-        return first
+    def _stage(self, stages):
+        """Settings of the network that learns before this one, on the first store alone: all of these but what the last table says."""
+        stage, table = copy.copy(self), dict(stages[-1])
+        stage.tables = self.tables | {"network": self.tables["network"] | {"depths": table.pop("depths")}}
+        stage.schedule, stage.stores = replace(self.schedule, **table), STORES[:1]
+        stage.before = self._stage(stages[:-1]) if stages[:-1] else None
+        return stage
 
     def __getitem__(self, name):
         return self.tables[name]
