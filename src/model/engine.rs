@@ -70,7 +70,7 @@ const MOST_NETWORKS: usize = 16;
 /// Most bytes of ONNX of all networks side by side; the first one may be larger.
 const MOST_BYTES: usize = 512 << 20;
 
-/// Most bytes of the inputs that a network keeps for runs on streams' threads.
+/// Most bytes of the tensors that a network keeps for runs on streams' threads.
 const MOST_BOUND: usize = 8 << 20;
 
 /// How long the first runs of a network may take. Other providers than the CPU may compile it then, TensorRT for minutes.
@@ -143,7 +143,7 @@ struct OrtNetwork {
     gathered: Vec<f32>,
     /// For runs on streams' threads, by their size less 1; made when first used.
     bound: [Option<Bound>; MAX_BATCH],
-    /// Bytes of their inputs.
+    /// Bytes of these.
     bound_bytes: usize,
 }
 
@@ -252,7 +252,8 @@ impl OrtNetwork {
 
     /// Makes the tensors for runs of this size, unless there are some or they would take too much memory.
     fn bind(&mut self, size: usize, output: &[i64]) {
-        let bytes = size * self.window_len * size_of::<f32>();
+        let scores = output.iter().map(|axis| usize::try_from(*axis).unwrap_or(0)).product::<usize>();
+        let bytes = (size * self.window_len + scores) * size_of::<f32>();
         if self.bound[size - 1].is_some() || self.bound_bytes + bytes > MOST_BOUND {
             return;
         }
