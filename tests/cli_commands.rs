@@ -206,12 +206,22 @@ fn a_file_of_which_nothing_is_told_is_named() {
     let path = melody(folder.path());
     let path = path.to_str().unwrap();
 
-    let silent = run(["file", "--model", TONES, "--allow-labels", "Quiet", "--label-thresholds", "Quiet=1", path]);
-    let asked = run(["file", "--model", TONES, "--threshold", "1", path]);
+    let tones = Path::new(TONES);
+    let thresholds = "[defaults]\nthresholds = { Quiet = 1, Low = 1, Middle = 1, \"High, very high\" = 1 }";
+    let manifest = std::fs::read_to_string(tones).unwrap().replace("[defaults]", thresholds);
+    let strict = folder.path().join("strict.toml");
+    std::fs::write(&strict, manifest).unwrap();
+    std::fs::copy(tones.with_extension("onnx"), folder.path().join("tones.onnx")).unwrap();
+    let strict = strict.to_str().unwrap();
+
+    let silent = run(["file", "--model", strict, path]);
+    let asked = run(["file", "--model", strict, "--threshold", "1", path]);
+    let loud = run(["file", "--model", strict, "--threshold", "0", path]);
 
     assert!(silent.status.success() && silent.stdout.is_empty(), "{}", text(&silent.stdout));
     assert!(text(&silent.stderr).contains(path) && text(&silent.stderr).contains("reached its threshold"));
     assert!(asked.status.success() && asked.stderr.is_empty(), "{}", text(&asked.stderr));
+    assert!(loud.status.success() && !loud.stdout.is_empty());
 }
 
 #[test]

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `soundclassify file`: files and addresses, as fast as the machine goes.
 
+use gst::prelude::*;
+use gstsoundclassify::model::Model;
+
 use crate::{
     args::FileArgs,
     exit::{Exit, Failure, Result},
@@ -17,8 +20,10 @@ pub(crate) fn run(args: &FileArgs, options: ElementOptions) -> Result<Exit> {
     interrupt::install()?;
     let options = if args.no_ensemble { options.with("ensembles", "1") } else { options };
     let options = args.form.apply(options);
-    let own_threshold = options.get("threshold").is_some();
-    let keeper = Keeper::new(options)?;
+    let asked = ["threshold", "label-thresholds", "allow-labels", "deny-labels"];
+    let keeper = Keeper::new(options.clone())?;
+    // Without any of these, only thresholds of the model's own keep labels back.
+    let may_hint = !args.form.events && asked.iter().all(|name| options.get(name).is_none());
     let mut printer = Printer::stdout(args.form.form(), !args.no_time);
     let mut exit = Exit::Success;
     for input in &args.inputs {
@@ -31,7 +36,7 @@ pub(crate) fn run(args: &FileArgs, options: ElementOptions) -> Result<Exit> {
                 output::tell(format_args!("soundclassify: {why}"));
                 exit = Exit::Failed;
             }
-            Ok(0) if !args.form.events && !own_threshold => {
+            Ok(0) if may_hint && has_thresholds(&keeper)? => {
                 output::tell(format_args!(
                     "soundclassify: {input}: no label reached its threshold; --threshold=0 tells all"
                 ));
@@ -45,4 +50,9 @@ pub(crate) fn run(args: &FileArgs, options: ElementOptions) -> Result<Exit> {
 fn one(input: &str, keeper: &Keeper, printer: &mut Printer<std::io::StdoutLock<'_>>) -> Result<u64> {
     let uri = source::uri(input)?;
     output::print(&keeper.session(input, Source::Uri(&uri), None)?, printer)
+}
+
+fn has_thresholds(keeper: &Keeper) -> Result<bool> {
+    let model = Model::load(&keeper.settings().property::<String>("model"))?;
+    Ok(!model.manifest().defaults.thresholds.is_empty())
 }
