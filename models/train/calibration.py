@@ -41,7 +41,7 @@ def thresholds(peaks, truth, classes, quiet, allowed, precision=0.95):
     chosen = precise(peaks, truth, classes, precision)
     while (false := false_reports(quiet, allowed, chosen)).sum() > FALSE:
         chosen[false.argmax()] += 0.01
-    return chosen
+    return chosen.clip(max=1)
 
 
 def precise(peaks, truth, classes, precision):

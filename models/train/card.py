@@ -35,7 +35,7 @@ def summary(results):
         ("the same, thresholds chosen on the same clips (flatters)", "", f"{false['shipped']:.1f}"),
         ("the same without thresholds: wrong best labels; windows with a wrong best label", "",
          f"{bare['wrong_best_labels_per_10_min']:.0f}; {percent(bare['wrong_windows'], 0)}"),
-        ("precision of all reports, thresholds chosen on the other folds; share of clips found", "95 %",
+        ("precision of all reports, thresholds chosen on the other folds; share of a label's clips that are found, mean of the labels", "95 %",
          f"{percent(fair['precision'])} ({fair['labels_at_95_percent']} of {fair['labels_reported']} labels reach 95 %); {percent(fair['found'])}"),
     ]
     if final:

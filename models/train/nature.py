@@ -5,6 +5,7 @@ Every parameter is drawn anew for each recording. Those in which the teacher har
 """
 import numpy as np
 
+from ..convert.files import Failure
 from . import crate
 from .audioset import MEANING
 from .augment import db, rms, spectrum_shaped
@@ -12,15 +13,19 @@ from .dataset import Clip
 from .features import YAMNET
 
 SECONDS = 4.0
-GROUPS, BATCH = 16, 100  # of a label; recordings drawn at once
+GROUPS, BATCH, MOST = 16, 100, 100  # of a label; recordings drawn at once, and at most for each that is wanted
 
 
 def clips(rate, each, least, run, teacher, scratch, seed=11):
     """Generated recordings: (clips, audio at `rate`), `each` of a kind, where the teacher's scores of its label reach `least`."""
     rng, made, audio = np.random.default_rng(seed), [], []
     for label, draw in KINDS.items():
-        kept = []
+        kept, draws = [], 0
         while len(kept) < each:
+            draws += BATCH
+            if draws > MOST * each:
+                raise Failure(f"{label}: of {draws} generated recordings the teacher hears {len(kept)} as such with {least} or more, "
+                              f"{each} are wanted; a lower `least` helps")
             drawn = [finished(rng, draw(rng, rate), rate) for _ in range(BATCH)]
             kept += [part for part, score in zip(drawn, scores(drawn, label, run, teacher, scratch)) if score >= least]
         audio += kept[:each]
