@@ -27,7 +27,7 @@ $found"
 # Who may name what: the rooms and their doors.
 check_architecture() {
   refuse '\b(gst|glib|gst_audio|gst_base)::' '^src/(element/|plugin\.rs|bin/)'
-  refuse '\bort::' '^src/model/(runtime|engine)'
+  refuse '\bort::' '^src/model/(runtime|engine)\.rs'
   refuse '\b(realfft|rustfft)::' '^src/frontend/spectrum\.rs'
   refuse '\bunsafe\b *(\{|fn|impl|trait|extern)' '^$'
   refuse '\b(element|model|decision)::' '^src/([^f]|f[^r])'

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One engine per (model, provider, device, threads) in the process: the ONNX Runtime sessions that it owns.
 
-mod bound;
 mod crew;
 mod door;
 mod pool;
@@ -22,18 +21,21 @@ use std::{
 };
 
 use ort::{
-    session::{RunOptions, Session, builder::GraphOptimizationLevel, builder::SessionBuilder},
-    value::{DynValue, Outlet, Shape, TensorElementType, TensorRef, ValueType},
+    session::{
+        HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionOutputs,
+        builder::{GraphOptimizationLevel, SessionBuilder},
+    },
+    value::{DynValue, Outlet, Shape, Tensor as OrtTensor, TensorElementType, TensorRef, ValueType},
 };
 
 pub(crate) use self::worker::panic_text;
-use self::{bound::Bound, registry::Registry, runner::MAX_BATCH};
 pub use self::{
     door::Reply,
     pool::{PoolStats, Tensor},
     queue::Turns,
     worker::{Engine, Stream},
 };
+use self::{registry::Registry, runner::MAX_BATCH};
 use super::{
     activation::{Activation, activate_and_average},
     fit::{Batch, Fit, Port},
@@ -324,6 +326,38 @@ impl Network for OrtNetwork {
     fn is_portable(&self) -> bool {
         self.is_portable
     }
+}
+
+/// The tensors of runs of one size. A run allocates nothing in Rust, and cannot be ended from another thread: `ort` lets
+/// threads share run options only where it makes the output, or its handle, in each run.
+struct Bound {
+    input: OrtTensor<f32>,
+    options: RunOptions<HasSelectedOutputs>,
+}
+
+impl Bound {
+    /// For an input of shape `input`, and an output of this name and shape.
+    fn new(input: &[i64], name: &str, output: &[i64]) -> ort::Result<Self> {
+        let outputs = OutputSelector::no_default().with(name).preallocate(name, zeros(output)?);
+        Ok(Self { input: zeros(input)?, options: RunOptions::new()?.with_outputs(outputs) })
+    }
+
+    /// Runs with these windows, and zeros for those that are missing. The output is the only one.
+    fn run<'a>(&'a mut self, session: &'a mut Session, windows: &[&[f32]]) -> ort::Result<SessionOutputs<'a>> {
+        let (_, mut rest) = self.input.extract_tensor_mut();
+        for window in windows {
+            let (values, others) = rest.split_at_mut(window.len());
+            values.copy_from_slice(window);
+            rest = others;
+        }
+        rest.fill(0.0);
+        session.run_with_options(ort::inputs![&self.input], &self.options)
+    }
+}
+
+fn zeros(shape: &[i64]) -> ort::Result<OrtTensor<f32>> {
+    let len = shape.iter().map(|axis| usize::try_from(*axis).unwrap_or(0)).product();
+    OrtTensor::from_array((shape.to_vec(), vec![0.0; len]))
 }
 
 /// The scores in the output of a run of `size` windows, and its shape.
