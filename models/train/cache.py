@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import augment, crate, dataset, nature, rooms, synthesis
+from . import augment, crate, dataset, foley, formulas, nature, rooms, signals, synthesis
 from .augment import Sound, db
 from .features import YAMNET
 from .teacher import EMBEDDING_SIZE, SCORES, Yamnet
@@ -23,6 +23,7 @@ ROOM = "room of "  # group of the room tone in a clip
 NO_FOLD = 0
 UNNAMED = -1  # label number of sounds that only the teacher says something about
 LEAST_TONE = 0.5  # seconds of room tone
+FORMULAS = {"nature": nature.KINDS, "foley": foley.KINDS, "signals": signals.KINDS}
 SILENT_SHARE = 0.3  # of the clip's label, where a window of it holds nothing audible; the rest is Background
 
 
@@ -152,12 +153,12 @@ def create_store(path, count, spec):
 def sources(root, scratch, run, teacher, settings):
     """All recordings to draw from: (sounds, clips, label names).
 
-    The clips, the room tone in them and generated instruments and signals, or where the settings say `least` what `nature` makes.
+    The clips, the room tone in them and generated instruments and signals, or where the settings name `kinds` these from formulas.
     """
     rate, clips = YAMNET.rate, dataset.read_clips(root)
     labels = sorted({clip.label for clip in clips})
-    if "least" in settings:
-        return named(*nature.clips(rate, settings["each"], settings["least"], run, teacher, scratch), labels)
+    if "kinds" in settings:
+        return named(*formulas.clips(FORMULAS[settings["kinds"]], rate, settings["each"], settings["least"], run, teacher, scratch), labels)
     audio = [np.array(a) for a in dataset.load_all(root, clips, rate, scratch)]
     tones = [(replace(clip, label=dataset.BACKGROUND, group=ROOM + clip.group), tone)
              for clip, tone in rooms.tones(clips, audio, run, teacher, scratch, LEAST_TONE)]

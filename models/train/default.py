@@ -256,7 +256,7 @@ class Recipe:
             return network
         if settings.before:
             network.grow_from(self.learn(f"{name}-before", held_out, settings.before))
-        store = cache.joined([self.scratch / name for name in settings.stores])
+        store = cache.joined([self.scratch / name for name in settings.lessons])
         names = audioset.read_names(self.options.teacher)
         network, history = training.train(network, store, training.rows_without(store, held_out), self.raw_labels, self.tried,
                                           settings.schedule, settings.spec.offset, names, grown=bool(settings.before))

@@ -1,55 +1,11 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Helicopters, rain, sea, chainsaws and fires from formulas, kinds of sounds of which there are few recordings.
 
-Every parameter is drawn anew for each recording. Those in which the teacher hardly hears what is meant are left out.
+Every parameter is drawn anew for each recording.
 """
 import numpy as np
 
-from ..convert.files import Failure
-from . import crate
-from .audioset import MEANING
-from .augment import db, rms, spectrum_shaped
-from .dataset import Clip
-from .features import YAMNET
-
-SECONDS = 4.0
-GROUPS, BATCH, MOST = 16, 100, 100  # of a label; recordings drawn at once, and at most for each that is wanted
-
-
-def clips(rate, each, least, run, teacher, scratch, seed=11):
-    """Generated recordings: (clips, audio at `rate`), `each` of a kind, where the teacher's scores of its label reach `least`."""
-    rng, made, audio = np.random.default_rng(seed), [], []
-    for label, draw in KINDS.items():
-        kept, draws = [], 0
-        while len(kept) < each:
-            draws += BATCH
-            if draws > MOST * each:
-                raise Failure(f"{label}: of {draws} generated recordings the teacher hears {len(kept)} as such with {least} or more, "
-                              f"{each} are wanted; a lower `least` helps")
-            drawn = [finished(rng, draw(rng, rate), rate) for _ in range(BATCH)]
-            kept += [part for part, score in zip(drawn, scores(drawn, label, run, teacher, scratch)) if score >= least]
-        audio += kept[:each]
-        made += [Clip(f"generated/{label}-formula-{number}", label, f"formula-{label}-{number % GROUPS}", 0, {}) for number in range(each)]
-    return made, audio
-
-
-def scores(audio, label, run, teacher, scratch):
-    """What the teacher's classes of the label sum up to in each recording, mean over four windows."""
-    firsts = np.linspace(0, len(audio[0]) - YAMNET.support, 4).astype(int)
-    windows = np.stack([part[first:first + YAMNET.support] for part in audio for first in firsts])
-    own = [teacher.names.index(name) for name in MEANING[label]]
-    _, score = teacher(crate.single_windows(run, windows, YAMNET, scratch))
-    return score[:, own].sum(1).reshape(len(audio), -1).mean(1)
-
-
-def finished(rng, audio, rate):
-    """From a random distance, at a random level."""
-    corner, order = log_uniform(rng, 700, 16000), rng.uniform(0.5, 2.5)
-    size = len(audio)
-    frequency = np.fft.rfftfreq(size, 1 / rate)
-    gain = (1 + (frequency / corner) ** 2) ** (-order / 2) * (frequency / (frequency + rng.uniform(5, 60)))
-    audio = np.fft.irfft(np.fft.rfft(audio) * gain, size)
-    return (audio / np.abs(audio).max() * db(rng.uniform(-25, -1))).astype(np.float32)
+from .formulas import SECONDS, at_whole, buzz, drifting, log_uniform, mixed, noise, scattered, seconds, slow_line, struck, swell
 
 
 def helicopter(rng, rate):
@@ -130,69 +86,3 @@ def fire(rng, rate):
 
 
 KINDS = {"Helicopter": helicopter, "Rain": rain, "Sea_waves": sea, "Chainsaw": chainsaw, "Fire_crackling": fire}
-
-
-def seconds(rate):
-    return np.arange(int(rate * SECONDS)) / rate
-
-
-def log_uniform(rng, low, high):
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
-
-
-def slow_line(rng, time, per_second):
-    """A smooth random line of about unit deviation that turns so many times a second."""
-    knots = np.arange(0, SECONDS + 2 / per_second, 1 / per_second)
-    return np.interp(time, knots, rng.standard_normal(len(knots)))
-
-
-def drifting(rng, time, value, share):
-    return value * (1 + share * slow_line(rng, time, 1) + rng.uniform(-2, 2) * share * (time / SECONDS - 0.5))
-
-
-def swell(rng, time, decibels, per_second=1.0):
-    return db(decibels * slow_line(rng, time, per_second))
-
-
-def at_whole(phase):
-    """Seconds' share of the recording where a phase passes whole numbers."""
-    return np.flatnonzero(np.diff(np.floor(phase)) > 0) / len(phase) * SECONDS
-
-
-def scattered(rng, per_second, spread):
-    """Random times, and sizes that differ by a log-normal factor."""
-    count = max(1, rng.poisson(per_second * SECONDS))
-    return rng.uniform(0, SECONDS, count), np.exp(spread * rng.standard_normal(count))
-
-
-def noise(rng, length, rate, slopes, corners):
-    """Unit noise that falls by a slope in dB an octave above a corner, with bumps and dips."""
-    slope, corner = rng.uniform(*slopes), log_uniform(rng, *corners) / (rate / 2)
-    points, bumps = np.linspace(-9, 0, 10), rng.normal(0, 3, 10)
-    return spectrum_shaped(rng, length, lambda f: db(slope * np.maximum(0, np.log2(f / corner)) - 6 * np.maximum(0, np.log2(corner / f))
-                                                     + np.interp(np.log2(f), points, bumps)))
-
-
-def struck(rng, times, sizes, length, rate, band, decay, sets=6):
-    """Each of the blows rings at one of `sets` of resonances in a band, which die away in about `decay` seconds."""
-    size = 1 << int(length + 8 * decay * rate).bit_length()
-    which, places = rng.integers(0, sets, len(times)), np.clip((times * rate).astype(int), 0, length - 1)
-    ring, spectrum = np.arange(int(8 * decay * rate) + 2) / rate, 0
-    for number in range(sets):
-        blows = np.zeros(length)
-        np.add.at(blows, places[which == number], sizes[which == number])
-        pitches = np.exp(rng.uniform(*np.log(band), rng.integers(2, 6)))
-        kernel = sum(np.sin(2 * np.pi * pitch * ring + rng.uniform(0, 6)) * np.exp(-ring / decay / rng.uniform(0.4, 1.2)) for pitch in pitches)
-        hiss = rng.uniform(0, 1.5) * rng.standard_normal(len(ring)) * np.exp(-ring / decay)
-        spectrum = spectrum + np.fft.rfft(blows, size) * np.fft.rfft(kernel + hiss, size)
-    return np.fft.irfft(spectrum, size)[:length]
-
-
-def buzz(rng, phase, partials):
-    fall = rng.uniform(0.3, 1.5)
-    return sum(rng.uniform(0.3, 1) * n ** -fall * np.sin(2 * np.pi * n * phase + rng.uniform(0, 6)) for n in range(1, partials))
-
-
-def mixed(rng, parts):
-    """Parts at random levels; each is given with its lowest and highest in dB."""
-    return sum(part / rms(part) * db(rng.uniform(low, high)) for part, low, high in parts)

@@ -8,7 +8,7 @@ from pathlib import Path
 from . import features, network, training
 
 HERE = Path(__file__).parent
-STORES = ["store", "nature"]  # tables
+STORES = ["store", "nature", "foley", "signals"]  # tables
 NETWORKS = {"ears": network.Ears, "mobilenetv2": network.MobileNetV2}
 
 
@@ -20,16 +20,19 @@ class Settings:
         with open(path, "rb") as file:
             self.tables = tomllib.load(file)
         self.spec = features.spec_from(self.tables["features"])
-        self.schedule = training.Schedule(**self.tables["schedule"])
         self.stores = [name for name in STORES if name in self.tables]
+        schedule = dict(self.tables["schedule"])
+        self.lessons = schedule.pop("stores", self.stores)  # stores to learn from, some perhaps twice
+        self.schedule = training.Schedule(**schedule)
         stages = self.tables.get("before", [])
         self.before = self._stage(stages) if stages else None
 
     def _stage(self, stages):
-        """Settings of the network that learns before this one, on the first store alone: all of these but what the last table says."""
+        """Settings of the network that learns before this one: all of these but what the last table says; from the first store."""
         stage, table = copy.copy(self), dict(stages[-1])
         stage.tables = self.tables | {"network": self.tables["network"] | {"depths": table.pop("depths")}}
-        stage.schedule, stage.stores = replace(self.schedule, **table), STORES[:1]
+        stage.lessons = table.pop("stores", STORES[:1])
+        stage.schedule = replace(self.schedule, **table)
         stage.before = self._stage(stages[:-1]) if stages[:-1] else None
         return stage
 

@@ -4,38 +4,76 @@ import unittest
 
 import numpy as np
 
-from . import audioset, cache, nature
+from . import audioset, cache, foley, formulas, nature, signals, training
+from .settings import HERE, Settings
 
 RATE = 16000
+KINDS = nature.KINDS | foley.KINDS | signals.KINDS
 
 
-class Nature(unittest.TestCase):
+class Formulas(unittest.TestCase):
     def drawn(self, label, seed):
         rng = np.random.default_rng(seed)
-        return nature.finished(rng, nature.KINDS[label](rng, RATE), RATE)
+        return formulas.finished(rng, KINDS[label](rng, RATE), RATE)
 
     def test_sounds_are_whole_and_differ(self):
-        for label in nature.KINDS:
+        for label in KINDS:
             with self.subTest(label):
                 sounds = [self.drawn(label, seed) for seed in range(8)]
                 for sound in sounds:
-                    self.assertEqual((sound.shape, sound.dtype), ((int(nature.SECONDS * RATE),), np.float32))
+                    self.assertEqual((sound.shape, sound.dtype), ((int(formulas.SECONDS * RATE),), np.float32))
                     self.assertTrue(0.05 < np.abs(sound).max() < 1, np.abs(sound).max())
                     self.assertLess(abs(sound.mean()), 0.01)
                 self.assertEqual(len({sound.tobytes() for sound in sounds}), 8)
 
     def test_same_seed_same_sound(self):
-        for label in nature.KINDS:
+        for label in KINDS:
             np.testing.assert_array_equal(self.drawn(label, 5), self.drawn(label, 5))
 
     def test_a_rotor_beats_as_often_as_it_should(self):
-        time = nature.seconds(RATE)
-        strokes = nature.at_whole(np.cumsum(np.full(len(time), 20.0)) / RATE)
+        time = formulas.seconds(RATE)
+        strokes = formulas.at_whole(np.cumsum(np.full(len(time), 20.0)) / RATE)
         np.testing.assert_allclose(np.diff(strokes), 0.05, atol=1e-4)
 
-    def test_the_teacher_knows_a_word_for_each_kind(self):
-        for label in nature.KINDS:
+    def test_sounds_begin_at_their_times(self):
+        out = formulas.placed(np.array([0.25, 0.5]), np.array([1.0, 2.0]), np.array([0, 1]), RATE, RATE, [np.array([1.0, 0.5]), np.array([-1.0])])
+        expected = np.zeros(RATE)
+        expected[[4000, 4001, 8000]] = 1, 0.5, -2
+        np.testing.assert_allclose(out, expected, atol=1e-9)
+
+    def test_partials_stop_below_half_the_rate(self):
+        rng, pitch = np.random.default_rng(3), np.full(RATE, 1000.0)
+        spectrum = np.abs(np.fft.rfft(foley.partials(rng, pitch, RATE, 0.5, step=2)))
+        np.testing.assert_array_equal(np.flatnonzero(spectrum > spectrum.max() / 100), [1000, 3000, 5000, 7000])
+
+    def test_a_filter_keeps_what_is_at_its_resonance(self):
+        time, near, far = np.arange(RATE) / RATE, np.full((1, RATE), 1000.0), np.full((1, RATE), 4000.0)
+        tone = np.sin(2 * np.pi * 1000 * time)
+        loud, faint = (np.abs(foley.filtered(tone, RATE, place, 0.1, 0.0)[RATE // 4:RATE // 2]).max() for place in (near, far))
+        self.assertGreater(loud, 50 * faint)
+
+    def test_the_teacher_knows_a_word_for_each_kind_that_it_judges(self):
+        for label in [*nature.KINDS, *Settings(HERE / "default.toml")["foley"]["least"]]:
             self.assertIn(label, audioset.MEANING)
+            self.assertIn(label, KINDS)
+
+
+class Nothing(unittest.TestCase):
+    def test_silence_and_dither_are_nothing_and_a_quiet_room_is_something(self):
+        floor = np.log(np.float32(0.001))
+        faint = np.full((3, 96, 64), floor, np.float32)
+        faint[1] += 1  # the dither of 16 bits
+        faint[2, 40, 3] = floor + 3  # a faint hum
+        self.assertEqual(training.nothing_heard(faint, 0.001).tolist(), [True, True, False])
+
+
+class Stages(unittest.TestCase):
+    def test_each_learns_from_its_own_stores(self):
+        stage, stores = Settings(HERE / "default.toml"), []
+        while stage:
+            stores.append(stage.lessons)
+            stage = stage.before
+        self.assertEqual(stores, [["store", "nature", "foley", "foley", "signals"], ["store", "nature"], ["store"], ["store"]])
 
 
 class Joined(unittest.TestCase):

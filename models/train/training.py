@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from . import audioset, cache
+from . import audioset
 from .dataset import BACKGROUND
 from .network import Mimic
 
 
 HEADS_FIRST = 300  # steps
+FAINT = 2.0  # of ln(mel + offset), above the least value: louder is heard, digital silence and the dither of 16 bits are not
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Schedule:
     balance: float = 0.5       # class weight = frequency ** -balance
     no_class: float = 0.3      # weight of windows that should be no class
     silent: float = 0.3        # share of the clip's label in the target of its silent windows; the rest is Background
+    nothing: float = 0.0       # share of Background where there is nothing to hear at all, of all other labels alike; 0: as labelled
     label: float = 1.0         # weights of the losses
     embedding: float = 1.0
     score: float = 20.0
@@ -87,6 +89,11 @@ class Batches:
             yield self.queue.get()
 
 
+def nothing_heard(patch, offset):
+    """Which windows are at the features' floor everywhere: no label is better than another there."""
+    return patch.max((1, 2)) < np.log(offset) + FAINT
+
+
 def spoil(rng, patch, offset):
     """Gain (exact, for features ln(mel + offset)) and erased bands and times, on part of the batch."""
     count, frames, mels = patch.shape
@@ -124,6 +131,8 @@ def train(network, store, chosen, raw_labels, classes, schedule, offset, audiose
     known = store["embedding"][np.sort(sample)].astype(np.float32)
     mean, scale = torch.tensor(known.mean(0)), torch.tensor(1 / (known.std(0) + 0.02))
     head = teacher_head(store, chosen, target, weight)
+    undecided = torch.full((len(classes),), (1 - schedule.nothing) / (len(classes) - 1))
+    undecided[classes.index(BACKGROUND)] = schedule.nothing
 
     network.train().to(memory_format=torch.channels_last)
     mimic = Mimic(network.classes.in_features, mean, scale)
@@ -138,9 +147,11 @@ def train(network, store, chosen, raw_labels, classes, schedule, offset, audiose
     averaged = copy.deepcopy(network)
     begun, sums, history = time.time(), np.zeros(5), []
     for step, (rows, patch, embedding, score) in enumerate(Batches(store, chosen, schedule.batch, steps, schedule.seed)):
+        unheard = nothing_heard(patch, offset) if schedule.nothing else np.zeros(len(patch), bool)
         x = torch.from_numpy(spoil(rng, patch, offset))[:, None].contiguous(memory_format=torch.channels_last)
         y, w = torch.from_numpy(target[rows]), torch.from_numpy(weight[rows].astype(np.float32))
         y = y * (1 - schedule.smoothing) + schedule.smoothing / len(classes)
+        y[unheard], w[unheard] = undecided, 1.0
         with torch.autocast("cpu", torch.bfloat16, enabled=schedule.bf16):
             features = network.features(x)
             logits = network.classes(network.dropout(features))
@@ -150,6 +161,7 @@ def train(network, store, chosen, raw_labels, classes, schedule, offset, audiose
         embedding_loss, score_loss = mimic.losses(like_embedding, like_score, embedding, score)
         hint = torch.from_numpy(audioset.hints(score, classes, audioset_names))
         posterior = (torch.from_numpy(embedding) @ head[0] + head[1] + schedule.hint * hint).softmax(1)
+        posterior[unheard] = undecided
         posterior_loss = -(posterior * log_p).sum(1).mean()
         loss = schedule.label * label_loss + schedule.embedding * embedding_loss + schedule.score * score_loss \
             + schedule.posterior * posterior_loss
