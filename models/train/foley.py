@@ -70,7 +70,7 @@ def water(rng, rate):
         pitch = low * rng.uniform(1, 6)
         phase = 2 * np.pi * pitch * (ring + rng.uniform(0, 6) * ring ** 2)
         kernels.append(np.sin(phase) * np.exp(-ring * pitch * rng.uniform(0.02, 0.15)) * np.minimum(1, ring * 1500) * 200 / pitch)
-    flow = np.maximum(swell(rng, time, rng.uniform(0, 4), log_uniform(rng, 1, 8)), 0)
+    flow = swell(rng, time, rng.uniform(0, 4), log_uniform(rng, 1, 8))
     parts = [(noise(rng, len(time), rate, (-6, 0), (400, 4000)) * flow, -25, 0), (noise(rng, len(time), rate, (-9, -3), (80, 600)) * flow, -35, -6)]
     for _ in range(rng.integers(1, 4)):
         bubbles, sizes = scattered(rng, log_uniform(rng, 3, 900), rng.uniform(0.4, 1.2))
@@ -114,7 +114,7 @@ def throats(rng, rate):
 
 
 def pipes(rng, rate):
-    """Notes of brass, reeds, flutes, strings that are bowed, whistles: partials that come in late, a fixed resonance, breath, vibrato."""
+    """Notes of brass, reeds, flutes, bowed strings, whistles: partials that come in late, a fixed resonance, breath, vibrato."""
     time = seconds(rate)
     base, length = log_uniform(rng, 50, 1500), log_uniform(rng, 0.15, 3)
     pitch, envelope, begin = np.full(len(time), base), np.zeros(len(time)), rng.uniform(0, 0.6)

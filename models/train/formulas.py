@@ -20,7 +20,7 @@ def clips(kinds, rate, each, least, run, teacher, scratch, seed=11):
     """
     rng, made, audio = np.random.default_rng(seed), [], []
     for label, draw in kinds.items():
-        wanted = least if isinstance(least, float) else least.get(label, 0.0)
+        wanted = least.get(label, 0.0) if isinstance(least, dict) else least
         kept, draws = [], 0
         while len(kept) < each:
             draws += BATCH
@@ -110,8 +110,10 @@ def struck(rng, times, sizes, length, rate, band, decay, sets=6):
 
 
 def placed(times, sizes, which, length, rate, kernels):
-    """Sum of kernels, in samples, each begun at its time in seconds; `which` of the kernels it is."""
-    places = np.clip((times * rate).astype(int), 0, length - 1)
+    """Sum of kernels, in samples, each begun at its time in seconds, those after the end left out; `which` of the kernels it is."""
+    places = np.maximum((times * rate).astype(int), 0)
+    inside = places < length
+    places, sizes, which = places[inside], sizes[inside], which[inside]
     size, spectrum = 1 << int(length + max(map(len, kernels))).bit_length(), 0
     for number, kernel in enumerate(kernels):
         begun = np.zeros(length)

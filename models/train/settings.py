@@ -28,7 +28,7 @@ class Settings:
         self.before = self._stage(stages) if stages else None
 
     def _stage(self, stages):
-        """Settings of the network that learns before this one: all of these but what the last table says; from the first store."""
+        """Settings of the network that learns before this one: all of these but what the last table says; from the first store if it names none."""
         stage, table = copy.copy(self), dict(stages[-1])
         stage.tables = self.tables | {"network": self.tables["network"] | {"depths": table.pop("depths")}}
         stage.lessons = table.pop("stores", STORES[:1])

@@ -5,7 +5,6 @@ Every parameter is drawn anew for each recording.
 """
 import numpy as np
 
-from .augment import db
 from .foley import echoed, hum, in_bursts, log_range, partials
 from .formulas import SECONDS, drifting, log_uniform, mixed, noise, placed, scattered, seconds, slow_line, struck, swell
 
@@ -88,7 +87,7 @@ def textures(rng, rate):
         parts.append((struck(rng, grains, sizes, len(time), rate, log_range(rng, 100, 7500), log_uniform(rng, 0.0004, 0.03)), -15, 6))
     if rng.random() < 0.4:
         parts.append((partials(rng, drifting(rng, time, log_uniform(rng, 30, 1500), 0.03), rate, rng.uniform(0.3, 2)), -25, 0))
-    return mixed(rng, parts) * db(rng.uniform(-3, 0))
+    return mixed(rng, parts)
 
 
 KINDS = {"bells": bells, "beeps": beeps, "drums": drums, "squeaks": squeaks, "textures": textures}

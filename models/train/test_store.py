@@ -36,7 +36,7 @@ class Formulas(unittest.TestCase):
         np.testing.assert_allclose(np.diff(strokes), 0.05, atol=1e-4)
 
     def test_sounds_begin_at_their_times(self):
-        out = formulas.placed(np.array([0.25, 0.5]), np.array([1.0, 2.0]), np.array([0, 1]), RATE, RATE, [np.array([1.0, 0.5]), np.array([-1.0])])
+        out = formulas.placed(np.array([0.25, 0.5, 1.5]), np.array([1.0, 2.0, 9.0]), np.array([0, 1, 0]), RATE, RATE, [np.array([1.0, 0.5]), np.array([-1.0])])
         expected = np.zeros(RATE)
         expected[[4000, 4001, 8000]] = 1, 0.5, -2
         np.testing.assert_allclose(out, expected, atol=1e-9)
@@ -69,10 +69,12 @@ class Nothing(unittest.TestCase):
 
 class Stages(unittest.TestCase):
     def test_each_learns_from_its_own_stores(self):
-        stage, stores = Settings(HERE / "default.toml"), []
+        stage, stores, schedules = Settings(HERE / "default.toml"), [], []
         while stage:
             stores.append(stage.lessons)
+            schedules.append((stage.schedule.images, stage.schedule.rate, stage.schedule.silent, stage.schedule.nothing, stage.schedule.seed))
             stage = stage.before
+        self.assertEqual(schedules, [(480000, 1e-3, 0.7, 0.035, 3), (320000, 1e-3, 0.5, 0.0, 2), (800000, 2e-3, 0.5, 0.0, 1), (700000, 2e-3, 0.5, 0.0, 1)])
         self.assertEqual(stores, [["store", "nature", "foley", "foley", "signals"], ["store", "nature"], ["store"], ["store"]])
 
 

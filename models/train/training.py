@@ -30,7 +30,7 @@ class Schedule:
     balance: float = 0.5       # class weight = frequency ** -balance
     no_class: float = 0.3      # weight of windows that should be no class
     silent: float = 0.3        # share of the clip's label in the target of its silent windows; the rest is Background
-    nothing: float = 0.0       # share of Background where there is nothing to hear at all, of all other labels alike; 0: as labelled
+    nothing: float = 0.0       # target of Background where there is nothing to hear at all, the rest spread evenly; 0: as labelled
     label: float = 1.0         # weights of the losses
     embedding: float = 1.0
     score: float = 20.0
@@ -119,6 +119,8 @@ def train(network, store, chosen, raw_labels, classes, schedule, offset, audiose
     `chosen`: rows of the store to use; `offset`: `FeatureSpec.offset`; `audioset_names`: of the teacher's scores; `grown`: the
     network has learned before.
     """
+    if schedule.nothing and offset is None:
+        raise ValueError("[schedule] nothing: only features that are ln(mel + offset), not normalised, show where there is nothing to hear")
     torch.manual_seed(schedule.seed)
     rng = np.random.default_rng(schedule.seed)
     meta = np.array(store["meta"])
@@ -131,8 +133,9 @@ def train(network, store, chosen, raw_labels, classes, schedule, offset, audiose
     known = store["embedding"][np.sort(sample)].astype(np.float32)
     mean, scale = torch.tensor(known.mean(0)), torch.tensor(1 / (known.std(0) + 0.02))
     head = teacher_head(store, chosen, target, weight)
-    undecided = torch.full((len(classes),), (1 - schedule.nothing) / (len(classes) - 1))
-    undecided[classes.index(BACKGROUND)] = schedule.nothing
+    if schedule.nothing:
+        undecided = torch.full((len(classes),), (1 - schedule.nothing) / (len(classes) - 1))
+        undecided[classes.index(BACKGROUND)] = schedule.nothing
 
     network.train().to(memory_format=torch.channels_last)
     mimic = Mimic(network.classes.in_features, mean, scale)
@@ -151,7 +154,8 @@ def train(network, store, chosen, raw_labels, classes, schedule, offset, audiose
         x = torch.from_numpy(spoil(rng, patch, offset))[:, None].contiguous(memory_format=torch.channels_last)
         y, w = torch.from_numpy(target[rows]), torch.from_numpy(weight[rows].astype(np.float32))
         y = y * (1 - schedule.smoothing) + schedule.smoothing / len(classes)
-        y[unheard], w[unheard] = undecided, 1.0
+        if unheard.any():
+            y[unheard], w[unheard] = undecided, 1.0
         with torch.autocast("cpu", torch.bfloat16, enabled=schedule.bf16):
             features = network.features(x)
             logits = network.classes(network.dropout(features))
@@ -161,7 +165,8 @@ def train(network, store, chosen, raw_labels, classes, schedule, offset, audiose
         embedding_loss, score_loss = mimic.losses(like_embedding, like_score, embedding, score)
         hint = torch.from_numpy(audioset.hints(score, classes, audioset_names))
         posterior = (torch.from_numpy(embedding) @ head[0] + head[1] + schedule.hint * hint).softmax(1)
-        posterior[unheard] = undecided
+        if unheard.any():
+            posterior[unheard] = undecided
         posterior_loss = -(posterior * log_p).sum(1).mean()
         loss = schedule.label * label_loss + schedule.embedding * embedding_loss + schedule.score * score_loss \
             + schedule.posterior * posterior_loss
