@@ -223,9 +223,9 @@ class Recipe:
             wrong = ~np.isin(best, allowed)
             goes_on = np.concatenate([[False], (best[1:] == best[:-1]) & wrong[:-1]])
             wrong_runs, wrong_windows, windows = wrong_runs + int((wrong & ~goes_on).sum()), wrong_windows + int(wrong.sum()), windows + len(best)
-        seconds = calibration.seconds([ensembles[i] for i in np.flatnonzero(quiet)])
+        seconds, reported = calibration.seconds([ensembles[i] for i in np.flatnonzero(quiet)]), int(over[:, counted].sum())
         return {"false_reports_per_10_min": float(false * 600 / seconds),
-                "precision": right / int(over[:, counted].sum()), "labels_at_95_percent": int(precise),
+                "precision": right / reported if reported else None, "labels_at_95_percent": int(precise),
                 "labels_reported": int(over[:, counted].any(0).sum()), "found": float(np.mean([over[truth == i, i].mean() for i in counted])),
                 "without_thresholds": {"wrong_best_labels_per_10_min": wrong_runs * 600 / seconds, "wrong_windows": wrong_windows / windows}}
 
