@@ -49,6 +49,8 @@ def summary(results):
             ("generated quiet rooms called `Background` (new draws of the generator that training used)", "", percent(final["quiet_rooms_called_background"])),
             ("ONNX against PyTorch, largest difference", "≤ 1e-4", f"{final['onnx_difference']:.1e}"),
         ]
+        if final["shipped"] == "int8":
+            rows.append(("ESC-10; macro recall of the shipped int8 form", "", f"{percent(int8['int8_esc10'])}; {percent(int8['int8_macro_recall'])}"))
     return ["| what | goal | result |", "|---|---|---|", *(f"| {a} | {b} | {c} |" for a, b, c in rows)]
 
 

@@ -182,8 +182,8 @@ class Recipe:
             print(f"{name:22} {value:.2f}  threshold {limits[classes.index(name)]:.2f} found {found[name]:.2f}")
 
     def int8_accuracy(self, classes, temperature):
-        """Clips right in cross-validation with each fold's network as f32 and as int8."""
-        right, judged = {"f32": 0, "int8": 0}, 0
+        """Cross-validation with each fold's network as f32 and as int8: clips right of both, macro recall and ESC-10 of int8."""
+        means, truths, esc = {"f32": [], "int8": []}, [], []
         for fold in FOLDS:
             network = self.load(self.scratch / f"fold-{fold}.pt", classes)
             real = self.calibration_windows(fold)
@@ -191,13 +191,16 @@ class Recipe:
             export.to_onnx(network, temperature, real.shape[1:], paths["f32"], real[:64])
             quantise.quantise(paths["f32"], paths["int8"], real)
             clips = [clip for clip in self.clips if clip.fold == fold and clip.label in classes]
-            windows, truth = self.windows(clips), truth_of(clips, classes)
-            judged += len(clips)
+            windows = self.windows(clips)
+            truths.append(truth_of(clips, classes))
             for name, path in paths.items():
                 p = quantise.predict(path, np.concatenate(windows))
-                mean = evaluation.clip_means(np.log(np.maximum(p, 1e-30)), [len(w) for w in windows])
-                right[name] += int((mean.argmax(1) == truth).sum())
-        return {name: count / judged for name, count in right.items()}
+                means[name].append(evaluation.clip_means(np.log(np.maximum(p, 1e-30)), [len(w) for w in windows]))
+            esc.append(evaluation.esc10_accuracy(means["int8"][-1], truths[-1], classes, is_esc(clips)))
+        truth, means = np.concatenate(truths), {name: np.concatenate(parts) for name, parts in means.items()}
+        recall = evaluation.recalls(means["int8"], truth, classes)
+        return {name: float((mean.argmax(1) == truth).mean()) for name, mean in means.items()} | {
+            "int8_macro_recall": float(np.mean(list(recall.values()))), "int8_esc10": float(np.mean(esc))}
 
     def calibration_windows(self, held_out=None, count=512):
         """Windows of the store for choosing int8 scales, (count, 1, frames, mels)."""

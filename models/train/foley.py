@@ -5,8 +5,9 @@ Every parameter is drawn anew for each recording. Kinds without a label may soun
 """
 import numpy as np
 
-from .augment import db, rms
-from .formulas import SECONDS, drifting, log_uniform, mixed, noise, placed, scattered, seconds, slow_line, struck, swell
+from .augment import db
+from .formulas import (SECONDS, drifting, echoed, hum, in_bursts, log_range, log_uniform, mixed, noise, partials, placed, scattered, seconds, slow_line,
+                       struck, swell)
 
 FRAME, HOP = 512, 128  # of a changing filter
 
@@ -138,41 +139,6 @@ def pipes(rng, rate):
 
 
 KINDS = {"Computer_keyboard": typing, "Writing": writing, "Scissors": scissors, "Water": water, "blows": blows, "throats": throats, "pipes": pipes}
-
-
-def in_bursts(rng, interval, pause):
-    """Times with random intervals around one, with a longer pause now and then; at least one."""
-    steps = interval * np.exp(rng.uniform(0.05, 0.6) * rng.standard_normal(int(2 * SECONDS / interval) + 2))
-    steps[rng.random(len(steps)) < 1 / (1 + pause)] += rng.uniform(0.1, 1.2)
-    times = np.cumsum(steps) - steps[0] * rng.random()
-    return np.concatenate([[rng.uniform(0, SECONDS / 2)], times[(times >= 0) & (times < SECONDS)]])
-
-
-def log_range(rng, low, high):
-    """A random band inside a band, at least half an octave wide."""
-    first, last = np.sort(np.exp(rng.uniform(np.log(low), np.log(high / 1.5), 2)))
-    return first, last * 1.5
-
-
-def echoed(rng, audio, rate):
-    """In a room: with an exponential tail, faint or as loud as the sound itself."""
-    length, size = log_uniform(rng, 0.02, 0.5), 1 << len(audio).bit_length()
-    tail = rng.standard_normal(int(length * rate)) * 10 ** (-3 * np.linspace(0, 1, int(length * rate)))
-    wet = np.fft.irfft(np.fft.rfft(audio, 2 * size) * np.fft.rfft(tail, 2 * size), 2 * size)[:len(audio)]
-    return audio + wet * (rms(audio) / rms(wet) * db(rng.uniform(-30, 0)))
-
-
-def hum(rng, time, rate):
-    """The room, hardly heard."""
-    return noise(rng, len(time), rate, (-9, -3), (50, 1000))
-
-
-def partials(rng, pitch, rate, fall, step=1):
-    """Harmonics of a changing pitch in Hz, those below 40 times it and half the rate; `step` 2: the odd ones alone."""
-    phase, out = 2 * np.pi * np.cumsum(pitch) / rate, np.zeros(len(pitch))
-    for n in range(1, min(40, int(rate / 2 / pitch.min())) + 1, step):
-        out += rng.uniform(0.5, 1) * n ** -fall * np.sin(n * phase + rng.uniform(0, 6)) * (n * pitch < rate / 2)
-    return out
 
 
 def filtered(audio, rate, formants, width, floor):

@@ -63,6 +63,12 @@ def log_uniform(rng, low, high):
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
+def log_range(rng, low, high):
+    """A random band inside a band, at least half an octave wide."""
+    first, last = np.sort(np.exp(rng.uniform(np.log(low), np.log(high / 1.5), 2)))
+    return first, last * 1.5
+
+
 def slow_line(rng, time, per_second):
     """A smooth random line of about unit deviation that turns so many times a second."""
     knots = np.arange(0, SECONDS + 2 / per_second, 1 / per_second)
@@ -86,6 +92,14 @@ def scattered(rng, per_second, spread):
     """Random times, and sizes that differ by a log-normal factor."""
     count = max(1, rng.poisson(per_second * SECONDS))
     return rng.uniform(0, SECONDS, count), np.exp(spread * rng.standard_normal(count))
+
+
+def in_bursts(rng, interval, pause):
+    """Times with random intervals around one, with a longer pause now and then; at least one."""
+    steps = interval * np.exp(rng.uniform(0.05, 0.6) * rng.standard_normal(int(2 * SECONDS / interval) + 2))
+    steps[rng.random(len(steps)) < 1 / (1 + pause)] += rng.uniform(0.1, 1.2)
+    times = np.cumsum(steps) - steps[0] * rng.random()
+    return np.concatenate([[rng.uniform(0, SECONDS / 2)], times[(times >= 0) & (times < SECONDS)]])
 
 
 def noise(rng, length, rate, slopes, corners):
@@ -122,9 +136,30 @@ def placed(times, sizes, which, length, rate, kernels):
     return np.fft.irfft(spectrum, size)[:length]
 
 
-def buzz(rng, phase, partials):
+def buzz(rng, phase, count):
     fall = rng.uniform(0.3, 1.5)
-    return sum(rng.uniform(0.3, 1) * n ** -fall * np.sin(2 * np.pi * n * phase + rng.uniform(0, 6)) for n in range(1, partials))
+    return sum(rng.uniform(0.3, 1) * n ** -fall * np.sin(2 * np.pi * n * phase + rng.uniform(0, 6)) for n in range(1, count))
+
+
+def partials(rng, pitch, rate, fall, step=1):
+    """Harmonics of a changing pitch in Hz, those below 40 times it and half the rate; `step` 2: the odd ones alone."""
+    phase, out = 2 * np.pi * np.cumsum(pitch) / rate, np.zeros(len(pitch))
+    for n in range(1, min(40, int(rate / 2 / pitch.min())) + 1, step):
+        out += rng.uniform(0.5, 1) * n ** -fall * np.sin(n * phase + rng.uniform(0, 6)) * (n * pitch < rate / 2)
+    return out
+
+
+def hum(rng, time, rate):
+    """The room, hardly heard."""
+    return noise(rng, len(time), rate, (-9, -3), (50, 1000))
+
+
+def echoed(rng, audio, rate):
+    """In a room: with an exponential tail, faint or as loud as the sound itself."""
+    length, size = log_uniform(rng, 0.02, 0.5), 1 << len(audio).bit_length()
+    tail = rng.standard_normal(int(length * rate)) * 10 ** (-3 * np.linspace(0, 1, int(length * rate)))
+    wet = np.fft.irfft(np.fft.rfft(audio, 2 * size) * np.fft.rfft(tail, 2 * size), 2 * size)[:len(audio)]
+    return audio + wet * (rms(audio) / rms(wet) * db(rng.uniform(-30, 0)))
 
 
 def mixed(rng, parts):

@@ -5,8 +5,8 @@ Every parameter is drawn anew for each recording.
 """
 import numpy as np
 
-from .foley import echoed, hum, in_bursts, log_range, partials
-from .formulas import SECONDS, drifting, log_uniform, mixed, noise, placed, scattered, seconds, slow_line, struck, swell
+from .formulas import (SECONDS, drifting, echoed, hum, in_bursts, log_range, log_uniform, mixed, noise, partials, placed, scattered, seconds, slow_line,
+                       struck, swell)
 
 
 def bells(rng, rate):

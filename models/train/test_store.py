@@ -43,7 +43,7 @@ class Formulas(unittest.TestCase):
 
     def test_partials_stop_below_half_the_rate(self):
         rng, pitch = np.random.default_rng(3), np.full(RATE, 1000.0)
-        spectrum = np.abs(np.fft.rfft(foley.partials(rng, pitch, RATE, 0.5, step=2)))
+        spectrum = np.abs(np.fft.rfft(formulas.partials(rng, pitch, RATE, 0.5, step=2)))
         np.testing.assert_array_equal(np.flatnonzero(spectrum > spectrum.max() / 100), [1000, 3000, 5000, 7000])
 
     def test_a_filter_keeps_what_is_at_its_resonance(self):
