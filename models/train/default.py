@@ -292,12 +292,12 @@ class Recipe:
     def write_manifest(self, name, classes, defaults):
         text = export.manifest(
             name, f"{len(classes)} everyday sounds, instruments and voices; trained from scratch by this project", "CC-BY-4.0",
-            self.settings["ship"]["version"], self.out / self.onnx, f"{self.name}.labels.txt", {"preset": self.settings["features"]["preset"]},
+            self.settings["ship"]["version"], self.out / self.onnx, f"{self.name}.labels.txt", self.settings.spec.table(),
             "frames-mels", self.settings.spec.normalize, defaults)
         (self.out / f"{name}.toml").write_text(text)
 
     def quiet_rooms(self, classes, count=500):
-        """Share of generated rooms (silence, dither, hum, fans, noise from -80 to -32 dBFS) that the shipped model calls Background."""
+        """Share of generated rooms (silence, dither, hum, fans, noise from -80 to -32 dBFS, ventilation up to -12) that the shipped model calls Background."""
         rng, spec = np.random.default_rng(12345), self.settings.spec
         rooms = np.stack([augment.background(rng, spec.support, spec.rate) for _ in range(count)])
         p = quantise.predict(self.out / self.onnx, crate.single_windows(self.run, rooms, spec, self.scratch))

@@ -14,6 +14,7 @@ class FeatureSpec:
     win_length: int = 400
     hop: int = 160
     mels: int = 64
+    fmin: float | None = None  # Hz; None: the preset's
     frames: int = 96
     center: bool = False
     normalize: str = "none"
@@ -39,7 +40,8 @@ class FeatureSpec:
 
     def table(self):
         """The manifest's `[features]`."""
-        return {"preset": self.preset}
+        return {"preset": self.preset} | ({} if self.mels == PRESETS[self.preset].mels else {"n-mels": self.mels}) | (
+            {} if self.fmin is None else {"fmin": self.fmin})
 
 
 YAMNET = FeatureSpec("yamnet")
@@ -51,9 +53,9 @@ PRESETS = {spec.preset: spec for spec in (
 
 
 def spec_from(table):
-    """A FeatureSpec from a settings table: `preset` and `normalize`."""
-    unknown = set(table) - {"preset", "normalize"}
+    """A FeatureSpec from a settings table: `preset`, and `normalize`, `n-mels` and `fmin` where they are others than the preset's."""
+    unknown = set(table) - {"preset", "normalize", "n-mels", "fmin"}
     if unknown:
-        raise ValueError(f"unknown feature settings: {', '.join(sorted(unknown))}; expected preset and normalize")
+        raise ValueError(f"unknown feature settings: {', '.join(sorted(unknown))}; expected preset, normalize, n-mels and fmin")
     spec = PRESETS[table["preset"]]
-    return replace(spec, normalize=table.get("normalize", spec.normalize))
+    return replace(spec, normalize=table.get("normalize", spec.normalize), mels=table.get("n-mels", spec.mels), fmin=table.get("fmin"))

@@ -10,6 +10,11 @@ def conv(inputs, outputs, stride=1, kernel=3):
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs))
 
 
+def changes(inputs, outputs, bands):
+    """Of `bands` bands together over time, at half as many times."""
+    return [nn.Conv2d(inputs, outputs, (3, bands), (2, 1), (1, 0), bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+
+
 class Residual(nn.Module):
     """Two dense 3 x 3 convolutions around which the input is carried."""
 
@@ -31,20 +36,23 @@ class Ears(nn.Module):
     """Dense residual network that keeps the frequency axis until the end.
 
     Mean and maximum over time are taken for each remaining band, so a click counts as much as a drone and
-    the height of a sound is not lost.
+    the height of a sound is not lost. The lowest bands, `below` of them, are left to a second, small ear: it hears how all
+    bands change together.
     """
 
-    def __init__(self, classes, frames=96, mels=64, stem=16, widths=(32, 64, 128), depths=(1, 2, 2), features=384, dropout=0.2):
+    def __init__(self, classes, frames=96, mels=64, stem=16, widths=(32, 64, 128), depths=(1, 2, 2), features=384, dropout=0.2, below=0):
         super().__init__()
+        self.below = below
         layers, last = [conv(1, stem, 2), nn.ReLU()], stem
         for width, depth in zip(widths, depths):
             layers += [conv(last, width, 2), nn.ReLU(), *(Residual(width, width) for _ in range(depth))]
             last = width
         self.body = nn.Sequential(*layers)
-        bands = mels
+        bands = mels - below
         for _ in range(len(widths) + 1):
             bands = (bands + 1) // 2
-        self.embed = nn.Sequential(nn.Linear(last * bands, features, bias=False), nn.BatchNorm1d(features), nn.ReLU())
+        self.second = nn.Sequential(*(layer for size in zip((1, 32), (32, 48), (mels, 1)) for layer in changes(*size))) if below else None
+        self.embed = nn.Sequential(nn.Linear(last * bands + (48 if below else 0), features, bias=False), nn.BatchNorm1d(features), nn.ReLU())
         self.dropout = nn.Dropout(dropout)
         self.classes = nn.Linear(features, classes)
 
@@ -65,13 +73,14 @@ class Ears(nn.Module):
                 layer.load_state_dict(known.state_dict())
             for block in mine[len(theirs):]:
                 block.become_identity()
+        if self.second:
+            self.second.load_state_dict(smaller.second.state_dict())
         self.embed.load_state_dict(smaller.embed.state_dict())
         self.classes.load_state_dict(smaller.classes.state_dict())
 
     def features(self, x):
-        x = self.body(x)
-        x = x.mean(2) + x.amax(2)
-        return self.embed(x.flatten(1))
+        heard = [self.body(x[..., self.below:])] + ([self.second(x)] if self.second else [])
+        return self.embed(torch.cat([(part.mean(2) + part.amax(2)).flatten(1) for part in heard], 1))
 
     def forward(self, x):
         return self.classes(self.dropout(self.features(x)))

@@ -23,6 +23,12 @@ def convolution(node, x, weight, bias=None):
     return F.conv2d(x, weight, bias, node.get("strides", 1), (top, left), node.get("dilations", 1), node.get("group", 1))
 
 
+def sliced(x, first, end, axes, step):
+    for axis, part in zip(axes, map(slice, first, end, step)):
+        x = x[(slice(None),) * (axis % x.ndim) + (part,)]
+    return x
+
+
 OPERATORS = {
     "Conv": convolution,
     "Relu": lambda n, x: F.relu(x),
@@ -36,6 +42,7 @@ OPERATORS = {
     "ReduceMax": lambda n, x, axes=None: x.amax(n.get("axes") or axes.tolist(), keepdim=bool(n.get("keepdims", 1))),
     "GlobalAveragePool": lambda n, x: x.mean((2, 3), keepdim=True),
     "Flatten": lambda n, x: x.flatten(n.get("axis", 1)),
+    "Slice": lambda n, x, first, end, axes, step: sliced(x, *(each.tolist() for each in (first, end, axes, step))),
     "Concat": lambda n, *x: torch.cat(x, n["axis"]),
     "Gemm": lambda n, x, w, b=None: F.linear(x, w if n.get("transB") else w.T, b),
     "MatMul": lambda n, x, w: x @ w,
