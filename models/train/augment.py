@@ -89,8 +89,9 @@ def room_noise(rng, length, rate):
     if rng.random() < 0.35:
         time = np.arange(length, dtype=np.float32) / rate
         base = rng.choice([50.0, 60.0, rng.uniform(40, 400)])
-        hum = sum(rng.uniform(0, 1) / n * np.sin(2 * np.pi * (base * n * time + rng.random())) for n in range(1, 8))
-        noise = noise + hum.astype(np.float32) / rms(hum) * db(rng.uniform(-15, 12))
+        fall = rng.uniform(0.7, 3)
+        hum = sum(rng.uniform(0.1, 1) * n ** -fall * np.sin(2 * np.pi * (base * n * time + rng.random())) for n in range(1, 8))
+        noise = noise + hum.astype(np.float32) / rms(hum) * db(rng.uniform(-15, 30))
     if rng.random() < 0.3:
         time = np.arange(length, dtype=np.float32) / rate
         beat = 1 + rng.uniform(0, 0.5) * np.sin(2 * np.pi * (rng.uniform(2, 30) * time + rng.random()))
@@ -98,6 +99,20 @@ def room_noise(rng, length, rate):
         fan = spectrum_shaped(rng, length, lambda f: np.exp(-((f - low) / (high - low + 0.05)) ** 2)) * beat
         noise = noise + fan.astype(np.float32) * db(rng.uniform(-10, 10))
     return noise / rms(noise)
+
+
+def blowing(rng, length, rate):
+    """Unit-RMS noise of ventilation, dryers, wind and far traffic: dark, steady or in gusts, with or without the tone of a motor."""
+    time, slope, corner = np.arange(length, dtype=np.float32) / rate, rng.uniform(1, 4), np.exp(rng.uniform(np.log(0.005), np.log(0.06)))
+    points, bumps = np.linspace(0, 1, 12), rng.normal(0, 2, 12)
+    noise = spectrum_shaped(rng, length, lambda f: (f + corner) ** -slope * db(np.interp(f ** 0.5, points, bumps)))
+    if rng.random() < 0.4:
+        noise = noise * db(rng.uniform(0, 8) * np.sin(2 * np.pi * (rng.uniform(0.2, 2) * time + rng.random())))
+    if rng.random() < 0.5:
+        base, fall = np.exp(rng.uniform(np.log(40), np.log(600))), rng.uniform(0.3, 2)
+        motor = sum(rng.uniform(0.1, 1) * n ** -fall * np.sin(2 * np.pi * (base * n * time + rng.random())) for n in range(1, 8))
+        noise = noise + motor / rms(motor) * rms(noise) * db(rng.uniform(-25, 0))
+    return (noise / rms(noise)).astype(np.float32)
 
 
 def filtered(rng, audio, rate):
@@ -168,10 +183,12 @@ def level_and_floor(rng, audio, rate, plain):
 
 
 def background(rng, length, rate):
-    """A generated window of class Background: digital silence, dither, room noise at low level."""
+    """A generated window of class Background: digital silence, dither, room noise at low level, what blows at any."""
     draw = rng.random()
     if draw < 0.12:
         return np.zeros(length, np.float32)
     if draw < 0.25:
         return (rng.standard_normal(length) * db(rng.uniform(-100, -75))).astype(np.float32)
+    if draw < 0.55:
+        return np.clip(blowing(rng, length, rate) * db(rng.uniform(-45, -12)), -1, 1)
     return np.clip(room_noise(rng, length, rate) * db(rng.uniform(-80, -32)), -1, 1)

@@ -21,11 +21,11 @@ def typing(rng, rate):
         sizes = np.tile(force, count) * np.exp(0.5 * rng.standard_normal(len(blows)))
         return struck(rng, blows, sizes, len(time), rate, band, decay, different)
 
-    presses, different = in_bursts(rng, log_uniform(rng, 0.06, 0.3), rng.uniform(1, 20)), rng.integers(2, 24)
+    presses, different = in_bursts(rng, log_uniform(rng, 0.06, 1.2), rng.uniform(1, 20)), rng.integers(2, 24)
     force = np.exp(rng.uniform(0, 0.8) * rng.standard_normal(len(presses)))
     bottom = presses + rng.uniform(0, 0.03) * rng.random(len(presses))
     release = presses + rng.uniform(0.04, 0.12) + rng.uniform(0, 0.08) * rng.random(len(presses))
-    plastic, click = log_range(rng, 600, 7500), log_uniform(rng, 0.0005, 0.01)
+    plastic, click = log_range(rng, 250, 7500), log_uniform(rng, 0.0005, 0.01)
     return echoed(rng, mixed(rng, [(keys(presses, plastic, click), -15, 3), (keys(release, plastic, click), -30, 0),
                                    (keys(bottom, log_range(rng, 100, 4000), log_uniform(rng, 0.002, 0.03)), -25, 0), (hum(rng, time, rate), -60, -15)]), rate)
 
