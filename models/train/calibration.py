@@ -5,7 +5,7 @@ import numpy as np
 from .dataset import BACKGROUND
 from .evaluation import clip_means, log_softmax
 
-LEAST, MOST = 0.94, 0.99  # thresholds; the precision that clips promise at lower ones does not hold on other clips
+LEAST, MOST = 0.95, 0.99  # thresholds; the precision that clips promise at lower ones does not hold on other clips
 OF_BACKGROUND = 0.3  # nobody is alarmed by it
 FALSE = 2.0  # most false reports in ten minutes of background and speech
 

@@ -61,6 +61,7 @@ class Recipe:
         data = self.settings["data"]
         self.filled = dataset.well_filled(self.clips, data["least_clips"], data["least_groups"])
         self.tried = sorted(self.filled + data["weak"])
+        self.reserve = self.settings["ship"].get("reserve", 0.0)  # of Background, taken from its logit
 
     def all(self):
         self.store()
@@ -108,7 +109,9 @@ class Recipe:
             clips += [by_path[path] for path in saved["paths"]]
             logits.append(saved["logits"])
             counts += saved["counts"].tolist()
-        return clips, np.concatenate(logits), np.array(counts)
+        logits = np.concatenate(logits)
+        logits[:, self.tried.index(dataset.BACKGROUND)] -= self.reserve
+        return clips, logits, np.array(counts)
 
     def judge(self):
         clips, logits, counts = self.predictions()
@@ -233,11 +236,13 @@ class Recipe:
                 "without_thresholds": {"wrong_best_labels_per_10_min": wrong_runs * 600 / seconds, "wrong_windows": wrong_windows / windows}}
 
     def load(self, path, classes):
-        """A trained network with the outputs of `classes` only."""
+        """A trained network with the outputs of `classes` only, and Background's reserve."""
         saved = torch.load(path)
         network = self.settings.network(len(saved["classes"]))
         network.load_state_dict(saved["state"])
         export.keep_classes(network, [saved["classes"].index(name) for name in classes])
+        with torch.no_grad():
+            network.classes.bias[classes.index(dataset.BACKGROUND)] -= self.reserve
         return network.eval()
 
     def save(self, part):

@@ -3,8 +3,9 @@
 import unittest
 
 import numpy as np
+import torch
 
-from . import audioset, cache, foley, formulas, nature, signals, training
+from . import audioset, cache, features, foley, formulas, nature, network, signals, training
 from .settings import HERE, Settings
 
 RATE = 16000
@@ -74,8 +75,29 @@ class Stages(unittest.TestCase):
             stores.append(stage.lessons)
             schedules.append((stage.schedule.images, stage.schedule.rate, stage.schedule.silent, stage.schedule.nothing, stage.schedule.seed))
             stage = stage.before
-        self.assertEqual(schedules, [(480000, 1e-3, 0.7, 0.035, 3), (320000, 1e-3, 0.5, 0.0, 2), (800000, 2e-3, 0.5, 0.0, 1), (700000, 2e-3, 0.5, 0.0, 1)])
-        self.assertEqual(stores, [["store", "nature", "foley", "foley", "signals"], ["store", "nature"], ["store"], ["store"]])
+        self.assertEqual(schedules, [(640000, 1e-3, 0.7, 0.035, 4), (480000, 1e-3, 0.7, 0.035, 3), (320000, 1e-3, 0.5, 0.0, 2), (800000, 2e-3, 0.5, 0.0, 1), (700000, 2e-3, 0.5, 0.0, 1)])
+        self.assertEqual(stores, [["store", "nature", "foley", "foley", "signals"]] * 2 + [["store", "nature"], ["store"], ["store"]])
+
+
+class LowBands(unittest.TestCase):
+    def test_features_are_the_preset_s_with_bands_below(self):
+        spec = Settings(HERE / "default.toml").spec
+        self.assertEqual(spec.table(), {"preset": "yamnet", "n-mels": 68, "fmin": 16.27})
+        self.assertEqual(features.YAMNET.table(), {"preset": "yamnet"})
+        mel = [1127 * np.log(1 + hz / 700) for hz in (spec.fmin, 125, 7500)]
+        self.assertAlmostEqual((mel[1] - mel[0]) / 4, (mel[2] - mel[1]) / 65, delta=0.01)
+
+    def test_a_second_ear_hears_them_and_grows_along(self):
+        torch.manual_seed(1)
+        sizes = {"mels": 20, "below": 4, "stem": 4, "widths": (4, 4), "features": 8}
+        small, large = network.Ears(3, depths=(0, 1), **sizes).eval(), network.Ears(3, depths=(1, 2), **sizes).eval()
+        large.grow_from(small)
+        windows = torch.randn(2, 1, 96, 20)
+        torch.testing.assert_close(small(windows), large(windows))
+        other = windows.clone()
+        other[..., :4] += 1
+        torch.testing.assert_close(small.body(windows[..., 4:]), small.body(other[..., 4:]))
+        self.assertGreater((small(windows) - small(other)).abs().max(), 1e-3)
 
 
 class Joined(unittest.TestCase):
