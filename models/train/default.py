@@ -291,7 +291,7 @@ class Recipe:
         times = quantise.speeds({"f32": (full, shape), "int8": (small, shape), "original": (original, (1, 128, 128))})
         self.save({"final": {"parameters": parameters(export.fused(network)), "shipped": "int8" if int8 else "f32",
                              "bytes": {"f32": full.stat().st_size, "int8": small.stat().st_size},
-                             "quiet_rooms_called_background": self.quiet_rooms(classes), "onnx_difference": difference, "milliseconds": times}})
+                             "quiet_rooms": "quiet rooms and ventilation", "quiet_rooms_called_background": self.quiet_rooms(classes), "onnx_difference": difference, "milliseconds": times}})
         print(json.dumps(self.results()["final"], indent=1))
 
     def write_manifest(self, name, classes, defaults):

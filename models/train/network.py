@@ -42,6 +42,8 @@ class Ears(nn.Module):
 
     def __init__(self, classes, frames=96, mels=64, stem=16, widths=(32, 64, 128), depths=(1, 2, 2), features=384, dropout=0.2, below=0):
         super().__init__()
+        if not 0 <= below < mels:
+            raise ValueError(f"[network] below: expected 0 to {mels - 1} of the {mels} bands, found {below}")
         self.below = below
         layers, last = [conv(1, stem, 2), nn.ReLU()], stem
         for width, depth in zip(widths, depths):

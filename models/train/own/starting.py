@@ -23,8 +23,10 @@ def convolution(node, x, weight, bias=None):
     return F.conv2d(x, weight, bias, node.get("strides", 1), (top, left), node.get("dilations", 1), node.get("group", 1))
 
 
-def sliced(x, first, end, axes, step):
-    for axis, part in zip(axes, map(slice, first, end, step)):
+def sliced(node, x):
+    count = len(node["starts"])
+    parts = map(slice, node["starts"], node["ends"], node.get("steps", [1] * count))
+    for axis, part in zip(node.get("axes", range(count)), parts):
         x = x[(slice(None),) * (axis % x.ndim) + (part,)]
     return x
 
@@ -42,7 +44,7 @@ OPERATORS = {
     "ReduceMax": lambda n, x, axes=None: x.amax(n.get("axes") or axes.tolist(), keepdim=bool(n.get("keepdims", 1))),
     "GlobalAveragePool": lambda n, x: x.mean((2, 3), keepdim=True),
     "Flatten": lambda n, x: x.flatten(n.get("axis", 1)),
-    "Slice": lambda n, x, first, end, axes, step: sliced(x, *(each.tolist() for each in (first, end, axes, step))),
+    "Slice": sliced,
     "Concat": lambda n, *x: torch.cat(x, n["axis"]),
     "Gemm": lambda n, x, w, b=None: F.linear(x, w if n.get("transB") else w.T, b),
     "MatMul": lambda n, x, w: x @ w,
@@ -69,7 +71,9 @@ class Onnx(nn.Module):
             if node.op_type not in OPERATORS and node.op_type not in PASSED:
                 raise Failure(f"{path}: holds the operator {node.op_type}, which can't be trained on from here; --start scratch needs none")
             attributes = {each.name: helper.get_attribute_value(each) for each in node.attribute}
-            names = [name for name in node.input if name]
+            if node.op_type == "Slice":
+                attributes |= places(path, node, constants)
+            names = [name for name in node.input if name][:1 if node.op_type == "Slice" else None]
             self.steps.append((node.op_type, attributes, names[:1] if node.op_type in PASSED else names, node.output[0]))
         used = {name for _, _, names, _ in self.steps for name in names}
         self.weights, self.fixed = nn.ParameterDict(), {}
@@ -124,6 +128,15 @@ def loaded(path):
 def key(name):
     """Parameter names take no dots."""
     return name.replace(".", "/")
+
+
+def places(path, node, constants):
+    """Where a Slice cuts, as attributes, as ONNX had them once."""
+    found = {name: constants.get(value) for name, value in zip(("starts", "ends", "axes", "steps"), node.input[1:]) if value}
+    if any(value is None for value in found.values()) or np.min(found.get("steps", 1)) < 1:
+        raise Failure(f"{path}: holds a Slice that runs backwards or whose places are computed, which can't be trained on from here; "
+                      "--start scratch needs none")
+    return {name: value.tolist() for name, value in found.items()}
 
 
 def dequantised(node, constants):
