@@ -89,9 +89,7 @@ def room_noise(rng, length, rate):
     if rng.random() < 0.35:
         time = np.arange(length, dtype=np.float32) / rate
         base = rng.choice([50.0, 60.0, rng.uniform(40, 400)])
-        fall = rng.uniform(0.7, 3)
-        hum = sum(rng.uniform(0.1, 1) * n ** -fall * np.sin(2 * np.pi * (base * n * time + rng.random())) for n in range(1, 8))
-        noise = noise + hum.astype(np.float32) / rms(hum) * db(rng.uniform(-15, 30))
+        noise = noise + motor(rng, time, base, rng.uniform(0.7, 3)) * db(rng.uniform(-15, 30))
     if rng.random() < 0.3:
         time = np.arange(length, dtype=np.float32) / rate
         beat = 1 + rng.uniform(0, 0.5) * np.sin(2 * np.pi * (rng.uniform(2, 30) * time + rng.random()))
@@ -99,6 +97,12 @@ def room_noise(rng, length, rate):
         fan = spectrum_shaped(rng, length, lambda f: np.exp(-((f - low) / (high - low + 0.05)) ** 2)) * beat
         noise = noise + fan.astype(np.float32) * db(rng.uniform(-10, 10))
     return noise / rms(noise)
+
+
+def motor(rng, time, base, fall):
+    """Unit-RMS hum: the first seven harmonics of a base in Hz, which become fainter by a power of their number."""
+    tone = sum(rng.uniform(0.1, 1) * n ** -fall * np.sin(2 * np.pi * (base * n * time + rng.random())) for n in range(1, 8))
+    return (tone / rms(tone)).astype(np.float32)
 
 
 def blowing(rng, length, rate):
@@ -110,8 +114,7 @@ def blowing(rng, length, rate):
         noise = noise * db(rng.uniform(0, 8) * np.sin(2 * np.pi * (rng.uniform(0.2, 2) * time + rng.random())))
     if rng.random() < 0.5:
         base, fall = np.exp(rng.uniform(np.log(40), np.log(600))), rng.uniform(0.3, 2)
-        motor = sum(rng.uniform(0.1, 1) * n ** -fall * np.sin(2 * np.pi * (base * n * time + rng.random())) for n in range(1, 8))
-        noise = noise + motor / rms(motor) * rms(noise) * db(rng.uniform(-25, 0))
+        noise = noise + motor(rng, time, base, fall) * rms(noise) * db(rng.uniform(-25, 0))
     return (noise / rms(noise)).astype(np.float32)
 
 

@@ -46,7 +46,8 @@ def summary(results):
              f"f32 {times['f32'] / times['original']:.2f} ×, int8 {times['int8'] / times['original']:.2f} ×"),
             ("int8 against f32: time; clips right in cross-validation", "≥ −1 point",
              f"{times['int8'] / times['f32']:.2f} ×; {percent(int8['int8'])} against {percent(int8['f32'])}"),
-            (f"generated {final.get('quiet_rooms', 'quiet rooms')} called `Background` (new draws of the generator that training used)", "", percent(final["quiet_rooms_called_background"])),
+            (f"generated {final.get('quiet_rooms', 'quiet rooms')} called `Background` (new draws of the generator that training used)", "",
+             percent(final["quiet_rooms_called_background"])),
             ("ONNX against PyTorch, largest difference", "≤ 1e-4", f"{final['onnx_difference']:.1e}"),
         ]
         if final["shipped"] == "int8":

@@ -291,7 +291,8 @@ class Recipe:
         times = quantise.speeds({"f32": (full, shape), "int8": (small, shape), "original": (original, (1, 128, 128))})
         self.save({"final": {"parameters": parameters(export.fused(network)), "shipped": "int8" if int8 else "f32",
                              "bytes": {"f32": full.stat().st_size, "int8": small.stat().st_size},
-                             "quiet_rooms": "quiet rooms and ventilation", "quiet_rooms_called_background": self.quiet_rooms(classes), "onnx_difference": difference, "milliseconds": times}})
+                             "quiet_rooms": "quiet rooms and ventilation", "quiet_rooms_called_background": self.quiet_rooms(classes),
+                             "onnx_difference": difference, "milliseconds": times}})
         print(json.dumps(self.results()["final"], indent=1))
 
     def write_manifest(self, name, classes, defaults):
@@ -302,7 +303,8 @@ class Recipe:
         (self.out / f"{name}.toml").write_text(text)
 
     def quiet_rooms(self, classes, count=500):
-        """Share of generated rooms (silence, dither, hum, fans, noise from -80 to -32 dBFS, ventilation up to -12) that the shipped model calls Background."""
+        """Share of generated rooms (silence, dither, hum, fans, noise from -80 to -32 dBFS; ventilation up to -12) that the shipped model
+        calls Background."""
         rng, spec = np.random.default_rng(12345), self.settings.spec
         rooms = np.stack([augment.background(rng, spec.support, spec.rate) for _ in range(count)])
         p = quantise.predict(self.out / self.onnx, crate.single_windows(self.run, rooms, spec, self.scratch))

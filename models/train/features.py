@@ -40,8 +40,9 @@ class FeatureSpec:
 
     def table(self):
         """The manifest's `[features]`."""
-        return {"preset": self.preset} | ({} if self.mels == PRESETS[self.preset].mels else {"n-mels": self.mels}) | (
-            {} if self.fmin is None else {"fmin": self.fmin})
+        preset = PRESETS[self.preset]
+        others = {"n-mels": (self.mels, preset.mels), "fmin": (self.fmin, preset.fmin)}
+        return {"preset": self.preset} | {name: own for name, (own, usual) in others.items() if own != usual}
 
 
 YAMNET = FeatureSpec("yamnet")

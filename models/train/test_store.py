@@ -75,7 +75,8 @@ class Stages(unittest.TestCase):
             stores.append(stage.lessons)
             schedules.append((stage.schedule.images, stage.schedule.rate, stage.schedule.silent, stage.schedule.nothing, stage.schedule.seed))
             stage = stage.before
-        self.assertEqual(schedules, [(640000, 1e-3, 0.7, 0.035, 4), (480000, 1e-3, 0.7, 0.035, 3), (320000, 1e-3, 0.5, 0.0, 2), (800000, 2e-3, 0.5, 0.0, 1), (700000, 2e-3, 0.5, 0.0, 1)])
+        self.assertEqual(schedules, [(640000, 1e-3, 0.7, 0.035, 4), (480000, 1e-3, 0.7, 0.035, 3), (320000, 1e-3, 0.5, 0.0, 2),
+                                     (800000, 2e-3, 0.5, 0.0, 1), (700000, 2e-3, 0.5, 0.0, 1)])
         self.assertEqual(stores, [["store", "nature", "foley", "foley", "signals"]] * 2 + [["store", "nature"], ["store"], ["store"]])
 
 

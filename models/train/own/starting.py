@@ -73,8 +73,8 @@ class Onnx(nn.Module):
             attributes = {each.name: helper.get_attribute_value(each) for each in node.attribute}
             if node.op_type == "Slice":
                 attributes |= places(path, node, constants)
-            names = [name for name in node.input if name][:1 if node.op_type == "Slice" else None]
-            self.steps.append((node.op_type, attributes, names[:1] if node.op_type in PASSED else names, node.output[0]))
+            names = [name for name in node.input if name]
+            self.steps.append((node.op_type, attributes, names[:1] if node.op_type in (*PASSED, "Slice") else names, node.output[0]))
         used = {name for _, _, names, _ in self.steps for name in names}
         self.weights, self.fixed = nn.ParameterDict(), {}
         for name in used & constants.keys():
