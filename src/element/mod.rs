@@ -31,14 +31,25 @@ use gst::prelude::*;
 
 pub use choices::{Provider, Report, Sync};
 
+use crate::model::runtime::{self, Level};
+
 glib::wrapper! {
     /// The element.
     pub struct SoundClassify(ObjectSubclass<imp::SoundClassify>)
         @extends gst_base::BaseTransform, gst::Element, gst::Object;
 }
 
-/// Makes the element known to GStreamer.
+/// Makes the element known to GStreamer. A program may link the plugin in and find another copy of it loaded already,
+/// whose types have these names: that copy's element is taken then.
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    if glib::Type::from_name("GstSoundClassify").is_some() {
+        return Ok(());
+    }
+    runtime::set_logger(|level, line| match level {
+        Level::Error => gst::error!(imp::CAT, "{line}"),
+        Level::Warning => gst::warning!(imp::CAT, "{line}"),
+        Level::Info => gst::info!(imp::CAT, "{line}"),
+    });
     for documented in [Sync::static_type(), Report::static_type(), Provider::static_type()] {
         documented.mark_as_plugin_api(gst::PluginAPIFlags::empty());
     }
@@ -50,6 +61,6 @@ fn tell_plugin_directory() {
     let plugin = gst::Registry::get().find_plugin("soundclassify");
     let folder = plugin.and_then(|plugin| plugin.filename()).and_then(|file| file.parent().map(Into::into));
     if let Some(folder) = folder {
-        crate::model::runtime::set_plugin_dir(folder);
+        runtime::set_plugin_dir(folder);
     }
 }
