@@ -43,8 +43,24 @@ struct Dispatch {
     max_pending: usize,
     waits: bool,
     ticket: u64,
-    /// Whether the stream had a window, in this stretch of audio or in one before a break.
-    has_windows: bool,
+    heard: Heard,
+}
+
+/// What there was of a stream.
+#[derive(Debug, Default)]
+struct Heard {
+    audio: gst::ClockTime,
+    /// Whether it broke off in between.
+    broken: bool,
+    /// Whether it had a window, in this stretch of audio or in one before a break.
+    windows: bool,
+}
+
+impl Heard {
+    /// Whether a stream that ends here was shorter than one window.
+    fn is_short(&self, window: gst::ClockTime) -> bool {
+        !self.windows && (!self.broken || self.audio < window)
+    }
 }
 
 /// Results of everything before this ticket are to be waited for, once the lock is released.
@@ -77,7 +93,7 @@ impl Analysis {
                 max_pending: settings.max_pending as usize,
                 waits: false,
                 ticket: 0,
-                has_windows: false,
+                heard: Heard::default(),
             },
         }
     }
@@ -116,6 +132,7 @@ impl Analysis {
             None => Ok(()),
         };
         self.forget();
+        self.dispatch.break_off();
         (self.dispatch.after(), input)
     }
 
@@ -162,19 +179,22 @@ impl Analysis {
         self.dispatch.clock.set_segment(segment);
     }
 
-    /// Whether a buffer joins what came before.
-    pub(super) fn continuity(&self, pts: Option<gst::ClockTime>) -> Continuity {
-        self.dispatch.clock.continuity(pts)
+    /// Whether audio from `pts` on joins what came before. `lost`: something between them is said to be missing.
+    pub(super) fn continuity(&self, pts: Option<gst::ClockTime>, lost: bool) -> Continuity {
+        let clock = &self.dispatch.clock;
+        if lost { clock.continuity_after_loss(pts) } else { clock.continuity(pts) }
     }
 
-    /// Frames of a buffer, 0 while there is no format.
-    pub(super) fn frames(&self, buffer: &gst::BufferRef) -> Result<usize, InputError> {
-        self.input.as_ref().map_or(Ok(0), |input| input.frames(buffer))
+    /// Frames of a buffer that lie in the segment, none while there is no format.
+    pub(super) fn frames(&self, buffer: &gst::BufferRef) -> Result<std::ops::Range<usize>, InputError> {
+        let frames = self.input.as_ref().map_or(Ok(0), |input| input.frames(buffer))?;
+        let inside = self.dispatch.clock.inside(buffer.pts(), frames as u64);
+        Ok(inside.start as usize..inside.end as usize)
     }
 
     /// Frames that take `duration`.
     pub(super) fn frames_in(&self, duration: gst::ClockTime) -> u64 {
-        duration.nseconds().mul_div_round(self.dispatch.clock.rate(), gst::ClockTime::SECOND.nseconds()).unwrap_or(0)
+        self.dispatch.clock.frames_in(duration)
     }
 
     /// Frames in one step: a second, so that little waits for the model even when buffers are long.
@@ -212,7 +232,7 @@ impl Analysis {
         let begun = Instant::now();
         let Self { input: Some(input), frontend, dispatch, .. } = self else { return After::default() };
         let pts = start.saturating_add(dispatch.clock.duration(before));
-        dispatch.clock.advance(Some(pts), frames);
+        dispatch.clock.advance_gap(pts, frames);
         input.push_silence(frames, &mut |samples| {
             frontend.push(samples, &mut |window| dispatch.submit(&window));
         });
@@ -220,17 +240,14 @@ impl Analysis {
         dispatch.after()
     }
 
-    /// Windows that wait for their batch to be full go to the model now.
-    pub(super) fn send(&mut self) -> After {
-        self.dispatch.send();
-        self.dispatch.after()
-    }
-
     /// The stream breaks off here: windows that are due go to the model, and everything starts anew.
     pub(super) fn interrupt(&mut self) -> After {
         self.drain(false);
         self.dispatch.expect(Pending::interruption);
         self.forget();
+        if self.dispatch.break_off() {
+            self.dispatch.results.count(|stats| stats.breaks += 1);
+        }
         self.dispatch.after()
     }
 
@@ -245,7 +262,7 @@ impl Analysis {
     /// Another stream begins.
     pub(super) fn begin(&mut self) {
         self.forget();
-        self.dispatch.has_windows = false;
+        self.dispatch.heard = Heard::default();
     }
 
     /// Another stream begins, and nothing of what is on its way is told any more.
@@ -269,7 +286,7 @@ impl Analysis {
     fn drain(&mut self, ends: bool) {
         let Self { input: Some(input), frontend, dispatch, .. } = self else { return };
         input.finish(&mut |samples| frontend.push(samples, &mut |window| dispatch.submit(&window)));
-        if ends && !dispatch.has_windows {
+        if ends && dispatch.heard.is_short(dispatch.window) {
             let stride = std::mem::replace(&mut dispatch.span, dispatch.window);
             frontend.finish(&mut |window| dispatch.submit(&window));
             dispatch.span = stride;
@@ -287,7 +304,7 @@ impl Dispatch {
             span: self.span,
             due: Instant::now(),
         };
-        self.has_windows = true;
+        self.heard.windows = true;
         let busy = || !self.batch.is_empty() || self.stream.pending() > 0;
         let kind = self.results.admit(self.gate.silences(|| window.rms()), busy);
         let ticket = self.ticket;
@@ -322,7 +339,14 @@ impl Dispatch {
         }
     }
 
-    fn count(&self, frames: usize, invalid: u64, begun: Instant) {
+    // Whether there was audio to break off: as a rule a stream begins with a break before any.
+    fn break_off(&mut self) -> bool {
+        self.heard.broken |= self.heard.audio > gst::ClockTime::ZERO;
+        self.heard.broken
+    }
+
+    fn count(&mut self, frames: usize, invalid: u64, begun: Instant) {
+        self.heard.audio = self.heard.audio.saturating_add(self.clock.duration(frames as u64));
         let seconds = frames as f64 / self.clock.rate() as f64;
         self.results.count(|stats| {
             stats.analysis += begun.elapsed();

@@ -2,6 +2,7 @@
 //! Sample positions → timestamp, stream time, running time.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use gst::ClockTime;
 use gst::prelude::*;
@@ -10,6 +11,12 @@ use gst::prelude::*;
 const JUMP: ClockTime = ClockTime::from_mseconds(40);
 /// Timestamps that drift this far from the count of samples move the anchor; below, the count is the better clock.
 const DRIFT: ClockTime = ClockTime::from_mseconds(10);
+/// Timestamps that stay this long beside the count of samples have come to stay.
+const SETTLED: ClockTime = ClockTime::from_seconds(1);
+/// So much may be lost: a packet or a few, whose place silence takes. Networks learn with as much erased.
+const MOST_LOST: ClockTime = ClockTime::from_mseconds(200);
+/// Less is rounding, and no packet is so short.
+const LEAST_LOST: ClockTime = ClockTime::from_useconds(500);
 
 /// Times of one window's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +34,9 @@ pub struct Times {
 pub enum Continuity {
     /// It goes on where the last one ended.
     Continuous,
-    /// There is a hole or an overlap of more than 40 ms.
+    /// A hole of known length, from here on.
+    Lost(ClockTime, ClockTime),
+    /// There is a hole or an overlap of more than 40 ms, or nobody knows of what length.
     Jump,
 }
 
@@ -38,8 +47,21 @@ pub struct Clock {
     frames: u64,
     anchors: VecDeque<Anchor>,
     end: Option<ClockTime>,
+    /// What came last was silence in place of audio that is missing.
+    gap: bool,
+    line: Option<Line>,
     segment: Option<gst::FormattedSegment<ClockTime>>,
     segment_is_new: bool,
+}
+
+/// Where timestamps lie by the count of samples. Those of a source that delivers in bursts are far from the end of the
+/// buffer before, again and again, and yet on the line.
+#[derive(Debug)]
+struct Line {
+    frame: u64,
+    pts: ClockTime,
+    /// The first frame beside it, if the last ones were.
+    beside: Option<u64>,
 }
 
 /// From this frame on, timestamps count from here and belong to this segment.
@@ -54,7 +76,16 @@ impl Clock {
     /// A clock for audio of `rate` frames per second.
     #[must_use]
     pub fn new(rate: u32, segment: Option<gst::FormattedSegment<ClockTime>>) -> Self {
-        Self { rate: rate.into(), frames: 0, anchors: VecDeque::new(), end: None, segment, segment_is_new: false }
+        Self {
+            rate: rate.into(),
+            frames: 0,
+            anchors: VecDeque::new(),
+            end: None,
+            gap: false,
+            line: None,
+            segment,
+            segment_is_new: false,
+        }
     }
 
     /// Starts counting at 0 again.
@@ -62,6 +93,8 @@ impl Clock {
         self.frames = 0;
         self.anchors.clear();
         self.end = None;
+        self.gap = false;
+        self.line = None;
     }
 
     /// Frames per second.
@@ -86,9 +119,32 @@ impl Clock {
     #[must_use]
     pub fn continuity(&self, pts: Option<ClockTime>) -> Continuity {
         match (self.end, pts) {
-            (Some(end), Some(pts)) if end.absdiff(pts) > JUMP => Continuity::Jump,
+            (Some(end), Some(pts)) if end.absdiff(pts) > JUMP && self.is_beside_line(pts) => Continuity::Jump,
             _ => Continuity::Continuous,
         }
+    }
+
+    /// The same for audio that is said not to join what came before: as after a lost packet, which timestamps or a gap
+    /// may account for.
+    #[must_use]
+    pub fn continuity_after_loss(&self, pts: Option<ClockTime>) -> Continuity {
+        let (Some(end), Some(pts)) = (self.end, pts) else { return Continuity::Jump };
+        match pts.checked_sub(end) {
+            _ if self.gap && end.absdiff(pts) <= JUMP => Continuity::Continuous,
+            Some(lost) if (LEAST_LOST..=MOST_LOST).contains(&lost) => Continuity::Lost(end, lost),
+            _ => Continuity::Jump,
+        }
+    }
+
+    /// Frames of a buffer that starts at `pts` which lie in the segment. All do where either is not known.
+    #[must_use]
+    pub fn inside(&self, pts: Option<ClockTime>, frames: u64) -> Range<u64> {
+        let (Some(segment), Some(pts)) = (&self.segment, pts) else { return 0..frames };
+        let end = pts.saturating_add(self.duration(frames));
+        let Some((Some(first), Some(last))) = segment.clip(pts, end) else { return 0..0 };
+        let skipped = self.frames_in(first.saturating_sub(pts)).min(frames);
+        let left = if last < end { self.frames_in(last.saturating_sub(pts)) } else { frames };
+        skipped..left.clamp(skipped, frames)
     }
 
     /// Counts `frames` that start at `pts`.
@@ -100,9 +156,38 @@ impl Clock {
                 self.segment_is_new = false;
             }
         }
+        self.follow(pts);
         let start = pts.or(self.end);
         self.frames += frames;
         self.end = start.map(|start| start.saturating_add(self.duration(frames)));
+        self.gap = false;
+    }
+
+    /// Counts `frames` of silence in place of audio that is missing.
+    pub fn advance_gap(&mut self, pts: ClockTime, frames: u64) {
+        self.advance(Some(pts), frames);
+        self.gap = true;
+    }
+
+    // The line moves to timestamps that stay beside it.
+    fn follow(&mut self, pts: Option<ClockTime>) {
+        let Some(pts) = pts else { return };
+        let (beside, frames) = (self.is_beside_line(pts), self.frames);
+        let first = match &mut self.line {
+            Some(line) if beside => *line.beside.get_or_insert(frames),
+            Some(line) => return line.beside = None,
+            None => 0,
+        };
+        if self.line.is_none() || self.duration(frames - first) >= SETTLED {
+            self.line = Some(Line { frame: frames, pts, beside: None });
+        }
+    }
+
+    fn is_beside_line(&self, pts: ClockTime) -> bool {
+        self.line.as_ref().is_none_or(|line| {
+            let expected = line.pts.saturating_add(self.duration(self.frames - line.frame));
+            expected.absdiff(pts) > JUMP
+        })
     }
 
     /// Times of analysis sample `position` at `analysis_rate` Hz. Positions must not fall from call to call, so
@@ -127,6 +212,12 @@ impl Clock {
     fn pts_of(&self, frame: u64) -> Option<ClockTime> {
         let anchor = self.anchors.back()?;
         Some(anchor.pts.saturating_add(self.duration(frame - anchor.frame)))
+    }
+
+    /// Frames that take `duration`.
+    #[must_use]
+    pub fn frames_in(&self, duration: ClockTime) -> u64 {
+        duration.nseconds().mul_div_round(self.rate, ClockTime::SECOND.nseconds()).unwrap_or(0)
     }
 
     /// Time that `frames` take.
@@ -179,6 +270,56 @@ mod tests {
         assert_eq!(clock.continuity(Some(ms(141))), Continuity::Jump);
         assert_eq!(clock.continuity(Some(ms(59))), Continuity::Jump);
         assert_eq!(clock.continuity(None), Continuity::Continuous);
+    }
+
+    #[test]
+    fn bursts_are_on_the_line() {
+        let mut clock = clock();
+        // Ten buffers of 10 ms at once, each stamped with its arrival, for ten seconds and at a rate 0.2 % off.
+        for buffer in 0..1000 {
+            let pts = ClockTime::from_useconds(buffer / 10 * 100_200 + buffer % 10 * 20);
+            assert_eq!(clock.continuity(Some(pts)), Continuity::Continuous, "{buffer}");
+            clock.advance(Some(pts), 441);
+        }
+        let end = clock.end.unwrap();
+        assert_eq!(clock.continuity(Some(end + ms(200))), Continuity::Jump);
+    }
+
+    #[test]
+    fn losses_of_up_to_200_ms_are_known() {
+        let mut clock = clock();
+        clock.advance(Some(ms(0)), 4410);
+        for (pts, expected) in [
+            (Some(ms(100)), Continuity::Jump),
+            (Some(ms(99)), Continuity::Jump),
+            (Some(ms(101)), Continuity::Lost(ms(100), ms(1))),
+            (Some(ms(300)), Continuity::Lost(ms(100), ms(200))),
+            (Some(ms(301)), Continuity::Jump),
+            (None, Continuity::Jump),
+        ] {
+            assert_eq!(clock.continuity_after_loss(pts), expected, "{pts:?}");
+        }
+        clock.advance_gap(ms(100), 4410);
+        for (pts, expected) in [(200, Continuity::Continuous), (240, Continuity::Continuous), (100, Continuity::Jump)] {
+            assert_eq!(clock.continuity_after_loss(Some(ms(pts))), expected, "{pts}");
+        }
+        clock.advance(Some(ms(200)), 4410);
+        assert_eq!(clock.continuity_after_loss(Some(ms(300))), Continuity::Jump);
+    }
+
+    #[test]
+    fn frames_outside_the_segment_are_known() {
+        let mut clock = clock();
+        let mut segment = gst::FormattedSegment::<ClockTime>::new();
+        segment.set_start(ms(1000));
+        segment.set_stop(ms(3000));
+        clock.set_segment(Some(segment));
+        for (pts, inside) in [(0, 0..0), (500, 22050..44100), (1500, 0..44100), (2500, 0..22050), (3500, 0..0)] {
+            assert_eq!(clock.inside(Some(ms(pts)), 44100), inside, "{pts}");
+        }
+        assert_eq!(clock.inside(None, 10), 0..10);
+        clock.set_segment(None);
+        assert_eq!(clock.inside(Some(ms(0)), 10), 0..10);
     }
 
     #[test]

@@ -179,7 +179,14 @@ impl Decider {
 
     /// The next best label is told in tags, though it be the last one.
     pub(super) fn forget_tags(&mut self) {
-        self.tagged = None;
+        (self.tags, self.tagged) = (None, None);
+    }
+
+    /// Tags that wait are of audio that is forgotten.
+    pub(super) fn forget_waiting_tags(&mut self) {
+        if self.tags.is_some() {
+            self.forget_tags();
+        }
     }
 
     /// Tags that wait for the streaming thread.

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The element's events, locks and error mapping; no arithmetic on audio.
 //!
-//! Locks: `settings`, `loaded` and `state` are never held together, nor while posting, pushing, waiting or running.
+//! Locks: `settings`, `loaded`, `state` and `tags` are never held together, nor while posting, pushing, waiting or running.
 
 #[cfg(feature = "v1_24")]
 mod meta;
 mod models;
+mod tags;
 mod warnings;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,6 +22,7 @@ use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 
 use self::models::prepare;
+use self::tags::Tags;
 use super::analysis::{After, Analysis};
 use super::choices::Sync;
 use super::clock::Continuity;
@@ -45,6 +47,7 @@ pub struct SoundClassify {
     /// From NULL→READY to READY→NULL.
     loaded: Mutex<Option<Loaded>>,
     state: Mutex<Option<Streaming>>,
+    tags: Mutex<Tags>,
     loader: Arc<Loader>,
     lives: AtomicU64,
     /// Another model or engine was asked for, and nobody loads it yet.
@@ -58,6 +61,7 @@ struct Streaming {
     next: Option<Prepared>,
     sync_known: bool,
     rate: (f64, f64),
+    id: Option<String>,
 }
 
 /// What a step of the analysis leaves to do without the lock.
@@ -196,7 +200,7 @@ impl BaseTransformImpl for SoundClassify {
         let (model, loader) = (loaded.model.clone(), Arc::clone(&self.loader));
         let results = Arc::new(Results::new(&self.obj(), loader, model, settings.clone()));
         let analysis = Analysis::new(prepare(loaded.clone(), &settings), results, &settings);
-        *lock(&self.state) = Some(Streaming { analysis, next: None, sync_known: false, rate: (1.0, 1.0) });
+        *lock(&self.state) = Some(Streaming { analysis, next: None, sync_known: false, rate: (1.0, 1.0), id: None });
         // Whatever changed meanwhile found no state to tell.
         let settings = lock(&self.settings).clone();
         self.configure(&settings);
@@ -229,11 +233,7 @@ impl BaseTransformImpl for SoundClassify {
     fn sink_event(&self, event: gst::Event) -> bool {
         use gst::EventView;
         match event.view() {
-            EventView::StreamStart(_) => {
-                if let Some(results) = self.results() {
-                    results.forget_tags();
-                }
-            }
+            EventView::StreamStart(start) => self.begin_stream(start.stream_id()),
             EventView::FlushStart(_) => self.interrupt(true),
             EventView::FlushStop(_) => {
                 self.reset();
@@ -241,13 +241,10 @@ impl BaseTransformImpl for SoundClassify {
             }
             EventView::Segment(segment) => self.segment(segment.segment()),
             EventView::Gap(gap) => self.gap(gap),
-            EventView::SegmentDone(_) => {
-                self.analyse(PATIENCE, Analysis::send);
-            }
-            EventView::Eos(_) => self.end(),
+            EventView::SegmentDone(_) | EventView::Eos(_) => self.end(),
             _ => {}
         }
-        self.parent_sink_event(event)
+        self.parent_sink_event(self.with_own_tags(event))
     }
 
     // In passthrough nobody may change the buffer but who makes it: here, after everybody has looked at it.
@@ -308,20 +305,17 @@ impl SoundClassify {
     }
 
     fn buffer(&self, buffer: &gst::BufferRef) {
-        let (jump, frames, step) = {
+        let (frames, step) = {
             let state = lock(&self.state);
             let Some(Streaming { analysis, .. }) = state.as_ref() else { return };
-            let jump = buffer.flags().contains(gst::BufferFlags::DISCONT)
-                || analysis.continuity(buffer.pts()) == Continuity::Jump;
-            (jump, analysis.frames(buffer), analysis.step())
+            (analysis.frames(buffer), analysis.step())
         };
-        if jump {
-            gst::debug!(CAT, imp = self, "audio breaks off at {:?}", buffer.pts());
-            self.analyse(PATIENCE, Analysis::interrupt);
-        }
         let frames = frames.unwrap_or_else(|error| self.warn_of_buffer(&error));
-        for start in (0..frames).step_by(step) {
-            let range = start..frames.min(start + step);
+        if !self.join(buffer.pts(), buffer.flags().contains(gst::BufferFlags::DISCONT)) {
+            return;
+        }
+        for start in frames.clone().step_by(step) {
+            let range = start..frames.end.min(start + step);
             let goes_on = self.analyse(PATIENCE, |analysis| {
                 analysis.push(buffer, range).unwrap_or_else(|error| {
                     gst::warning!(CAT, "{error}");
@@ -338,23 +332,38 @@ impl SoundClassify {
         let (start, Some(duration)) = gap.get() else { return };
         self.decide_on_waiting();
         self.switch();
-        let jump = {
-            let state = lock(&self.state);
-            let Some(Streaming { analysis, .. }) = state.as_ref() else { return };
-            analysis.continuity(Some(start)) == Continuity::Jump
-        };
-        if jump {
-            self.analyse(PATIENCE, Analysis::interrupt);
+        if self.join(Some(start), false) {
+            self.silence(start, duration);
         }
+    }
+
+    // What follows begins at `pts`: breaks off what was, or fills what is missing. `false` as in `analyse`.
+    fn join(&self, pts: Option<gst::ClockTime>, lost: bool) -> bool {
+        let continuity = lock(&self.state).as_ref().map(|state| state.analysis.continuity(pts, lost));
+        match continuity {
+            None | Some(Continuity::Continuous) => true,
+            Some(Continuity::Lost(start, duration)) => {
+                gst::debug!(CAT, imp = self, "silence takes the place of {duration} that are missing from {start} on");
+                self.silence(start, duration)
+            }
+            Some(Continuity::Jump) => {
+                gst::debug!(CAT, imp = self, "audio breaks off at {pts:?}");
+                self.analyse(PATIENCE, Analysis::interrupt)
+            }
+        }
+    }
+
+    fn silence(&self, start: gst::ClockTime, duration: gst::ClockTime) -> bool {
         let frames = lock(&self.state).as_ref().map_or(0, |state| state.analysis.frames_in(duration));
         let mut done = 0;
         while done < frames {
             let step = self.step().min(frames - done);
             if !self.analyse(PATIENCE, |analysis| analysis.push_silence(start, done, step)) {
-                return;
+                return false;
             }
             done += step;
         }
+        true
     }
 
     fn step(&self) -> u64 {
@@ -371,6 +380,19 @@ impl SoundClassify {
             state.rate = rate;
             state.analysis.set_segment(segment.downcast_ref().cloned());
         }
+    }
+
+    // Another stream than before ends that one. Nobody knows this one's tags yet, nor whether it is live.
+    fn begin_stream(&self, id: &str) {
+        let before = lock(&self.state).as_mut().and_then(|state| state.id.replace(id.to_owned()));
+        if before.is_some_and(|before| before != id) {
+            self.analyse(PATIENCE, Analysis::finish);
+            self.send_tags();
+            if let Some(state) = lock(&self.state).as_mut() {
+                state.sync_known = false;
+            }
+        }
+        self.forget_tags();
     }
 
     fn end(&self) {
@@ -482,11 +504,5 @@ impl SoundClassify {
         let mut query = gst::query::Latency::new();
         let [pad] = self.obj().sink_pads().try_into().unwrap_or_else(|_| unreachable!("a transform has one sink pad"));
         pad.peer_query(&mut query) && query.result().0
-    }
-
-    fn send_tags(&self) {
-        if let Some(tags) = self.results().and_then(|results| results.take_tags()) {
-            self.obj().src_pads().first().map(|pad| pad.push_event(gst::event::Tag::new(tags)));
-        }
     }
 }

@@ -216,6 +216,7 @@ impl Results {
         inner.settle();
         let Inner { decider, outbox, .. } = &mut *inner;
         decider.interrupt(&mut |told| outbox.push_back(Telling::Element(told)));
+        decider.forget_waiting_tags();
         inner.forget_for_buffer();
         drop(inner);
         self.changed.notify_all();

@@ -19,6 +19,8 @@ pub(super) struct Stats {
     pub(super) gated: u64,
     /// Windows dropped because too many waited.
     pub(super) dropped: u64,
+    /// Times that audio broke off and analysis began anew.
+    pub(super) breaks: u64,
     /// NaN and infinite samples.
     pub(super) invalid_samples: u64,
     /// Windows without scores because the model failed.
@@ -42,6 +44,7 @@ impl Default for Stats {
             classified: 0,
             gated: 0,
             dropped: 0,
+            breaks: 0,
             invalid_samples: 0,
             errors: 0,
             analysis: Duration::ZERO,
@@ -83,6 +86,7 @@ impl Stats {
             .field("classified", self.classified)
             .field("gated", self.gated)
             .field("dropped", self.dropped)
+            .field("breaks", self.breaks)
             .field("invalid-samples", self.invalid_samples)
             .field("errors", self.errors)
             .field("inference-time-mean", inference_mean)

@@ -11,5 +11,6 @@ mod parity;
 mod passthrough;
 mod rig;
 mod settings;
+mod streams;
 mod telling;
 mod timing;

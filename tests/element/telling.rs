@@ -209,6 +209,51 @@ fn every_stream_gets_its_tags() {
     assert_eq!(events.filter(|event| event.type_() == gst::EventType::Tag).count(), 2);
 }
 
+fn tags_of(rig: &mut Rig) -> Vec<(Option<String>, Option<String>)> {
+    let events = std::iter::from_fn(|| rig.harness.try_pull_event());
+    let text = |tags: &gst::TagListRef, name: &str| tags.generic(name).and_then(|value| value.get::<String>().ok());
+    let tags = events.filter_map(|event| match event.view() {
+        gst::EventView::Tag(tag) => Some((text(tag.tag(), "title"), text(tag.tag(), "soundclassify-label"))),
+        _ => None,
+    });
+    tags.collect()
+}
+
+#[test]
+fn tags_of_upstream_and_the_element_leave_together() {
+    let model = TestModel::new("loudness");
+    let mut rig = Rig::with(&model, |element| element.set_property("emit-tags", true));
+    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    let title = |rig: &mut Rig, title: &str| {
+        let mut tags = gst::TagList::new();
+        tags.get_mut().unwrap().add::<gst::tags::Title>(&title, gst::TagMergeMode::Replace);
+        rig.harness.push_event(gst::event::Tag::new(tags));
+    };
+    title(&mut rig, "one");
+    rig.push(&noise(RATE, 1), Some(gst::ClockTime::ZERO));
+    rig.push(&noise(RATE, 1), Some(gst::ClockTime::SECOND));
+    title(&mut rig, "two");
+    let told = |title: &str, label: Option<&str>| (Some(title.to_owned()), label.map(str::to_owned));
+    let expected = [told("one", None), told("one", Some("Bark")), told("two", Some("Bark"))];
+    assert_eq!(tags_of(&mut rig), expected);
+}
+
+#[test]
+fn tags_of_audio_before_a_flush_do_not_leave_after_it() {
+    let model = TestModel::new("loudness");
+    let mut rig = Rig::with(&model, |element| element.set_property("emit-tags", true));
+    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    rig.push(&noise(RATE, 1), Some(gst::ClockTime::ZERO));
+    rig.harness.push_event(gst::event::FlushStart::new());
+    rig.harness.push_event(gst::event::FlushStop::new(true));
+    rig.harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+    rig.push(&noise(100, 1), Some(gst::ClockTime::ZERO));
+    assert_eq!(tags_of(&mut rig), []);
+    rig.push(&noise(RATE, 1), Some(gst::ClockTime::ZERO));
+    rig.eos();
+    assert_eq!(tags_of(&mut rig), [(None, Some("Bark".to_owned()))]);
+}
+
 #[test]
 fn streams_share_one_model_and_keep_apart() {
     let model = TestModel::new("linear");

@@ -95,6 +95,102 @@ fn discont_starts_anew() {
     starts_anew(&rig, ms(1000));
 }
 
+/// Noise without the part from `lost.start` to `lost.end`, ms, as after lost packets.
+fn with_a_hole(rig: &mut Rig, lost: std::ops::Range<usize>, announce: impl FnOnce(&mut Rig, &mut gst::BufferRef)) {
+    let signal = noise(2 * RATE, 1);
+    let [first, second] = [lost.start, lost.end].map(|at| at * RATE / 1000);
+    rig.push(&signal[..first], Some(ms(0)));
+    let mut rest = buffer(&signal[second..], Some(ms(lost.end as u64)));
+    rest.get_mut().unwrap().set_flags(gst::BufferFlags::DISCONT);
+    announce(rig, rest.get_mut().unwrap());
+    rig.harness.push(rest).unwrap();
+}
+
+/// What the same noise with silence in that place gives.
+fn with_silence(model: &TestModel, silent: std::ops::Range<usize>) -> Vec<gstsoundclassify::Classification> {
+    let mut rig = Rig::plain(model);
+    let mut signal = noise(2 * RATE, 1);
+    signal[silent.start * RATE / 1000..silent.end * RATE / 1000].fill(0.0);
+    rig.push(&signal, Some(ms(0)));
+    rig.heard()
+}
+
+#[test]
+fn silence_takes_the_place_of_lost_packets() {
+    let model = TestModel::new("linear");
+    for lost in [1000..1001, 1000..1020, 1000..1200] {
+        let mut rig = Rig::plain(&model);
+        with_a_hole(&mut rig, lost.clone(), |_, _| {});
+        assert_eq!(rig.heard(), with_silence(&model, lost.clone()), "{lost:?}");
+        assert_eq!(rig.count("breaks"), 0);
+    }
+    let mut rig = Rig::plain(&model);
+    with_a_hole(&mut rig, 1000..1201, |_, _| {});
+    assert_eq!(rig.count("breaks"), 1);
+    starts_anew(&rig, ms(1201));
+}
+
+#[test]
+fn a_discont_after_a_gap_event_goes_on() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    with_a_hole(&mut rig, 1000..1500, |rig, _| {
+        rig.harness.push_event(gst::event::Gap::builder(ms(1000)).duration(ms(500)).build());
+    });
+    assert_eq!(rig.heard(), with_silence(&model, 1000..1500));
+}
+
+#[test]
+fn bursts_that_are_stamped_on_arrival_do_not_start_anew() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    let signal = noise(4 * RATE, 1);
+    for (number, part) in signal.chunks(RATE / 100).enumerate() {
+        rig.push(part, Some(ms(number as u64 / 10 * 100)));
+    }
+    assert_eq!(rig.heard().len() as u64, windows_in(4 * RATE as u64, 10));
+    assert_eq!(rig.count("breaks"), 0);
+}
+
+#[test]
+fn what_is_outside_the_segment_is_not_heard() {
+    let model = TestModel::new("linear");
+    let signal = noise(6 * RATE, 1);
+    let mut rig = Rig::plain(&model);
+    rig.harness.push_event(segment(|segment| {
+        segment.set_start(ms(2500));
+        segment.set_stop(ms(4000));
+    }));
+    for second in 0..6 {
+        rig.push(&signal[second * RATE..][..RATE], Some(ms(second as u64 * 1000)));
+    }
+    rig.eos();
+    let heard = rig.heard();
+    assert_eq!(heard.len() as u64, windows_in(RATE as u64 * 3 / 2, 10));
+    assert_eq!((heard[0].timestamp, heard[0].running_time), (ms(2500), Some(ms(0))));
+    let mut alone = Rig::plain(&model);
+    alone.push(&signal[RATE * 5 / 2..RATE * 4], Some(ms(2500)));
+    let predictions = |rig: Vec<gstsoundclassify::Classification>| rig.into_iter().map(|told| told.predictions);
+    assert!(predictions(heard).eq(predictions(alone.heard())));
+}
+
+#[test]
+fn pieces_too_short_for_a_window_make_none_at_the_end() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    for piece in 0..9 {
+        rig.push(&noise(WINDOW - 1, piece), Some(ms(1000 * u64::from(piece))));
+    }
+    rig.eos();
+    assert_eq!(rig.heard(), []);
+    // Two pieces that are shorter than one window together: still a short stream.
+    let mut rig = Rig::plain(&model);
+    rig.push(&noise(WINDOW / 4, 1), Some(ms(0)));
+    rig.push(&noise(WINDOW / 4, 2), Some(ms(1000)));
+    rig.eos();
+    assert_eq!(rig.heard().len(), 1);
+}
+
 #[test]
 fn jump_of_more_than_40_ms_starts_anew_and_less_does_not() {
     let model = TestModel::new("linear");

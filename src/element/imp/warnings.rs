@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the element warns of.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use gst::subclass::prelude::*;
@@ -66,7 +67,7 @@ impl SoundClassify {
         );
     }
 
-    pub(super) fn warn_of_buffer(&self, error: &InputError) -> usize {
+    pub(super) fn warn_of_buffer(&self, error: &InputError) -> Range<usize> {
         gst::warning!(CAT, imp = self, "{error}; the buffer goes on without analysis");
         if lock(&self.state).as_mut().is_some_and(|state| state.analysis.complains()) {
             gst::element_imp_warning!(
@@ -76,6 +77,6 @@ impl SoundClassify {
                 ["such buffers go on without analysis; this is said once"]
             );
         }
-        0
+        0..0
     }
 }
