@@ -2,6 +2,11 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Prints what soundclassify hears: listen.py [PIPELINE]"""
 
+# Finds the element, or builds it; a program of your own does without where the element is installed.
+import common
+
+common.prepare()
+
 import sys
 
 import gi

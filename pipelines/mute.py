@@ -5,51 +5,52 @@
     pipelines/mute.py [--source PIPELINE] [--sink PIPELINE] LABEL[,LABEL...] [PROPERTY=VALUE ...]
 
 For instance  pipelines/mute.py Siren,Music  from the microphone to the loudspeaker. What is heard comes late, so that
-the onset is known in time. The same way, anything else is switched by a label. The properties are those of soundclassify.
+the onset is known in time. The same way, whatever gst-inspect-1.0 calls controllable is switched by a label.
+The properties are those of soundclassify.
 """
 
 import argparse
 import sys
-import threading
 
-import gi
-
-gi.require_version("Gst", "1.0")
-from gi.repository import GLib, Gst
+from common import Gst, launch
+from gi.repository import GLib, GstController
 
 # An onset is known after the window and the least duration of an event.
 DELAY = 2 * Gst.SECOND
 
 
 class Switch:
-    """Times at which one of the labels is heard."""
+    """Turns a property of an element on while one of the labels is heard, to the sample."""
 
-    def __init__(self):
-        self.events = {}
-        # Messages and audio come on different threads.
-        self.lock = threading.Lock()
+    def __init__(self, element, name):
+        self.values = GstController.InterpolationControlSource()
+        element.add_control_binding(GstController.DirectControlBinding.new(element, name, self.values))
+        self.values.set(0, 0)
+        self.open = set()
 
     def event(self, _bus, message):
         structure = message.get_structure()
         if structure and structure.has_name("soundclassify-event"):
-            onset, duration = (structure.get_uint64(name).value for name in ("timestamp", "duration"))
-            end = onset + duration if structure.get_string("kind") == "end" else Gst.CLOCK_TIME_NONE
-            with self.lock:
-                self.events[structure.get_uint64("event-id").value] = (onset, end)
+            names = ("event-id", "stream-time", "duration")
+            number, onset, duration = (structure.get_uint64(name).value for name in names)
+            if structure.get_string("kind") == "end":
+                self.close(number, onset + duration)
+            else:
+                self.open_at(number, onset)
         return Gst.BusSyncReply.PASS
 
-    def is_on(self, time):
-        with self.lock:
-            # Audio goes in one direction: what is over is not asked for again.
-            self.events = {number: event for number, event in self.events.items() if event[1] > time}
-            return any(onset <= time for onset, _end in self.events.values())
+    def open_at(self, number, onset):
+        self.open.add(number)
+        self.values.set(onset, 1)
+        # Ends that were told before this onset, but come after it.
+        for value in self.values.get_all():
+            if value.timestamp > onset:
+                self.values.unset(value.timestamp)
 
-
-def launch(description):
-    try:
-        return Gst.parse_launch(description)
-    except GLib.Error as error:
-        sys.exit(f"mute.py: {error.message}")
+    def close(self, number, end):
+        self.open.discard(number)
+        if not self.open:
+            self.values.set(end, 0)
 
 
 def main():
@@ -59,19 +60,14 @@ def main():
     parser.add_argument("labels", metavar="LABEL[,LABEL...]")
     parser.add_argument("settings", nargs="*", metavar="PROPERTY=VALUE")
     arguments = parser.parse_args()
-    Gst.init(None)
     labels = ",".join(f'\\"{label.strip()}\\"' for label in arguments.labels.split(","))
     pipeline = launch(
-        f"{arguments.source} ! audioconvert ! audiobuffersplit output-buffer-duration=1/100 "
+        f"{arguments.source} ! audioconvert "
         f"! soundclassify report=events ensembles=1 allow-labels=\"<{labels}>\" {' '.join(arguments.settings)} "
         f"! queue min-threshold-time={DELAY} max-size-time={2 * DELAY} max-size-bytes=0 max-size-buffers=0 "
-        f"! volume name=volume ! audioconvert ! audioresample ! {arguments.sink}"
+        f"! audioconvert ! volume name=volume ! audioconvert ! audioresample ! {arguments.sink}"
     )
-    volume, switch, loop = pipeline.get_by_name("volume"), Switch(), GLib.MainLoop()
-
-    def on_audio(_pad, info):
-        volume.set_property("mute", switch.is_on(info.get_buffer().pts))
-        return Gst.PadProbeReturn.OK
+    switch, loop = Switch(pipeline.get_by_name("volume"), "mute"), GLib.MainLoop()
 
     def on_message(_bus, message):
         if message.type == Gst.MessageType.ERROR:
@@ -80,7 +76,6 @@ def main():
             loop.quit()
 
     loop.error = None
-    volume.get_static_pad("sink").add_probe(Gst.PadProbeType.BUFFER, on_audio)
     pipeline.bus.set_sync_handler(switch.event)
     pipeline.bus.add_signal_watch()
     pipeline.bus.connect("message", on_message)

@@ -14,10 +14,7 @@ import pathlib
 import sys
 import wave
 
-import gi
-
-gi.require_version("Gst", "1.0")
-from gi.repository import GLib, Gst
+from common import Gst, launch
 
 # An event is told later than its onset: the window, the least duration, and what waits for the model.
 LATENESS = 15 * Gst.SECOND
@@ -105,13 +102,6 @@ def record(pipeline, recorder):
             return recorder.finish(lambda _end: True)
 
 
-def launch(description):
-    try:
-        return Gst.parse_launch(description)
-    except GLib.Error as error:
-        sys.exit(f"record-events.py: {error.message}")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--before", type=float, default=2.5)
@@ -125,7 +115,6 @@ def main():
         parser.error("one folder at most is wanted")
     folder = pathlib.Path(*folders)
     folder.mkdir(parents=True, exist_ok=True)
-    Gst.init(None)
     pipeline = launch(
         f"{arguments.source} ! audioconvert ! soundclassify report=events deny-labels=<Background> {' '.join(settings)} "
         "! audioconvert ! audio/x-raw,format=S16LE,layout=interleaved ! appsink name=tape sync=false max-buffers=100"

@@ -3,9 +3,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use crate::stage::{PYTHON, Stage, skip, top};
+use crate::stage::{PYTHON, Stage, python_is_missing, top};
 
 const RATE: u32 = 8000;
 
@@ -43,15 +42,6 @@ fn samples(path: &Path) -> Vec<i16> {
 fn loud(samples: &[i16], from: u32, to: u32) -> f64 {
     let part = &samples[(from * RATE / 1000) as usize..(to * RATE / 1000) as usize];
     part.iter().filter(|sample| sample.unsigned_abs() > 100).count() as f64 / part.len() as f64
-}
-
-fn python_is_missing() -> bool {
-    let import = "import gi; gi.require_version('Gst', '1.0')";
-    let missing = !Command::new(PYTHON).args(["-c", import]).output().is_ok_and(|it| it.status.success());
-    if missing {
-        skip("GStreamer for Python is not installed");
-    }
-    missing
 }
 
 #[test]

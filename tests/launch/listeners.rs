@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::stage::{PYTHON, Running, Stage, heard, skip, top};
+use crate::stage::{PYTHON, Running, Stage, heard, python_is_missing, top};
 
 fn pipeline(recording: &str) -> String {
     format!("filesrc location={recording} ! decodebin ! soundclassify ! fakesink")
@@ -21,9 +21,8 @@ fn assert_prints_results(listener: impl Fn(&Stage, &str) -> Running) {
 
 #[test]
 fn python_listens() {
-    let import = "import gi; gi.require_version('Gst', '1.0')";
-    if !Command::new(PYTHON).args(["-c", import]).output().is_ok_and(|it| it.status.success()) {
-        return skip("GStreamer for Python is not installed");
+    if python_is_missing() {
+        return;
     }
     assert_prints_results(|stage, pipeline| {
         stage.start(PYTHON, [top().join("pipelines/listen.py").as_os_str(), pipeline.as_ref()])

@@ -8,5 +8,6 @@ mod faults;
 mod listeners;
 mod network;
 mod pipelines;
+mod python;
 mod sound_server;
 mod stage;

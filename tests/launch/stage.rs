@@ -277,3 +277,13 @@ fn parse(line: &str) -> Option<Heard> {
 pub(crate) fn skip(reason: &str) {
     println!("skipped: {reason}");
 }
+
+/// Tells that a test does not run here if GStreamer for Python is not installed.
+pub(crate) fn python_is_missing() -> bool {
+    let import = "import gi; gi.require_version('Gst', '1.0')";
+    let missing = !Command::new(PYTHON).args(["-c", import]).output().is_ok_and(|it| it.status.success());
+    if missing {
+        skip("GStreamer for Python is not installed");
+    }
+    missing
+}
