@@ -67,19 +67,32 @@ field() {
   fi
 }
 
-# Makes "time label index probability" of each result that `gst-launch-1.0 -m` prints, as soon as it is there.
+# Makes "time label index probability" of each result that `gst-launch-1.0 -m` prints, and of each event
+# "time kind label index probability peak probability lasting seconds", as soon as it is there.
 # Ctrl-C is for the pipeline alone: what it still says while it stops has a reader then.
 print_results() {
-  local LC_ALL=C line value time label index
+  local LC_ALL=C line value time label index probability
   trap '' INT
   while IFS= read -r line; do
-    [[ $line == *'): soundclassify, '* ]] || continue
+    [[ $line == *'): soundclassify'@(|-event)', '* ]] || continue
     field timestamp && seconds && time=$value
     field label && label=$value
     field index && index=$value
-    field probability
-    printf '%s %s %d %.8f\n' "$time" "$label" "$index" "$value"
+    field probability && probability=$value
+    if [[ $line == *'): soundclassify-event, '* ]]; then
+      print_event
+    else
+      printf '%s %s %d %.8f\n' "$time" "$label" "$index" "$probability"
+    fi
   done
+}
+
+print_event() {
+  local kind peak
+  field kind && kind=$value
+  field peak && peak=$value
+  field duration && seconds
+  printf '%s %s %s %d %.6f peak %.6f lasting %s\n' "$time" "$kind" "$label" "$index" "$probability" "$peak" "$value"
 }
 
 # Runs a pipeline with its messages; gst-launch-1.0 ends with 255 where other programs end with 1.
@@ -88,30 +101,11 @@ launch() {
   gst-launch-1.0 -m "$@" || return $(($? == 255 ? 1 : $?))
 }
 
-# Runs a pipeline and prints its results.
+# Runs a pipeline and prints its results and events.
 classify() { launch "$@" | print_results; }
-
-# Makes "kind id time duration probability peak label" of each event, likewise; times in seconds.
-print_events() {
-  local LC_ALL=C line value words name
-  trap '' INT
-  while IFS= read -r line; do
-    [[ $line == *'): soundclassify-event, '* ]] || continue
-    words=()
-    for name in kind event-id timestamp duration probability peak label; do
-      field "$name"
-      [[ $name != timestamp && $name != duration ]] || seconds
-      words+=("$value")
-    done
-    printf '%s\n' "${words[*]}"
-  done
-}
 
 # Nanoseconds in `value` → seconds with three digits.
 seconds() {
   local milliseconds=$(((value + 500000) / 1000000))
   printf -v value '%d.%03d' $((milliseconds / 1000)) $((milliseconds % 1000))
 }
-
-# Runs a pipeline with report=events and prints its events.
-tell_events() { launch "$@" | print_events; }

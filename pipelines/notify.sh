@@ -10,12 +10,13 @@
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
-# Lines "kind id time duration probability peak label" → a notice for each start.
+# Lines "time kind label index probability ..." → a notice for each start.
 notify() {
   trap '' INT
-  local kind _id time _duration _probability _peak label
-  while read -r kind _id time _duration _probability _peak label; do
+  local time kind label
+  while read -r time kind label; do
     [[ $kind == start ]] || continue
+    label=${label% * * peak *}
     printf '%s %s\n' "$time" "$label"
     [[ -z $1 ]] || bash -c "$1" notify "$time" "$label" </dev/null || say "the command failed: $1"
   done
@@ -28,5 +29,5 @@ prepare
 
 sound=(autoaudiosrc ! queue)
 [[ ${#arguments[@]} == 0 ]] || sound=(filesrc location="${arguments[0]}" ! decodebin)
-tell_events "${sound[@]}" ! \
+classify "${sound[@]}" ! \
   soundclassify report=events allow-labels='<Knock, Glockenspiel, Church_bells>' "${settings[@]}" ! fakesink | notify "${options[run]:-}"

@@ -65,6 +65,18 @@ fn notify_tells_once_for_each_time() {
 }
 
 #[test]
+fn events_are_printed_as_the_program_prints_them() {
+    let mut stage = Stage::new();
+    let (model, file) = (model(&stage, "Door bell, big"), recording(&stage, &[1000, 2000, 1000]));
+    let printed = stage.script("file.sh", &[&file, "report=events", "ensembles=1", &model]).finish().succeeded().stdout;
+    assert!(printed.contains(" start Door bell, big 0 ") && printed.contains(" end Door bell, big 0 "), "{printed}");
+    stage.variables.push(("ORT_DYLIB_PATH", stage.path("plugins/libonnxruntime.so").display().to_string()));
+    let words = ["file", "--events", "--ensembles=1", &format!("--{model}"), &file];
+    let by_program = stage.start(env!("CARGO_BIN_EXE_soundclassify"), words).finish().succeeded().stdout;
+    assert_eq!(printed, by_program);
+}
+
+#[test]
 fn desk_work_is_shown_as_rows_of_signs() {
     let stage = Stage::new();
     let (model, file) = (model(&stage, "Writing"), recording(&stage, &[500, 1500]));
