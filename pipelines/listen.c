@@ -55,8 +55,13 @@ main (int argc, char **argv)
   gst_init (&argc, &argv);
   pipeline = gst_parse_launch (argc > 1 ? argv[1] :
       "autoaudiosrc ! soundclassify ! fakesink", &error);
-  if (!pipeline)
-    g_error ("%s", error->message);
+  if (error) {
+    g_printerr ("%s\n", error->message);
+    g_clear_error (&error);
+    /* There may be one without what failed. */
+    gst_clear_object (&pipeline);
+    return 1;
+  }
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
   bus = gst_element_get_bus (pipeline);
   while (more) {

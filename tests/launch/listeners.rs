@@ -16,7 +16,9 @@ fn assert_prints_results(listener: impl Fn(&Stage, &str) -> Running) {
     let printed = listener(&stage, &pipeline(&recording)).finish().succeeded().stdout;
     let by_script = stage.script("file.sh", &[&recording]).finish().succeeded().stdout;
     assert_eq!(heard(&printed), heard(&by_script));
-    listener(&stage, "audiotestsrc ! soundclassify model=nosuch ! fakesink").finish().failed().complains("nosuch");
+    for wrong in ["audiotestsrc ! soundclassify model=nosuch ! fakesink", "audiotestsrc ! nosuch ! fakesink"] {
+        listener(&stage, wrong).finish().failed().complains("nosuch");
+    }
 }
 
 #[test]
