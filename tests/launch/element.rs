@@ -55,6 +55,17 @@ fn inspection_of_the_plugin_tells_licence_and_origin() {
 }
 
 #[test]
+fn a_program_with_the_plugin_in_it_bears_another_copy_that_is_installed() {
+    let mut stage = Stage::new();
+    let recording = stage.noise(1);
+    std::fs::remove_file(stage.path("registry")).unwrap();
+    // As where there is no helper process: what is installed is looked at in the program itself.
+    stage.variables.push(("GST_REGISTRY_FORK", "no".to_owned()));
+    let heard = stage.start(env!("CARGO_BIN_EXE_soundclassify"), ["file", &recording]).finish().succeeded();
+    assert!(heard.stdout.starts_with("0.000 "), "{}\n{}", heard.stdout, heard.stderr);
+}
+
+#[test]
 fn a_recording_leaves_as_it_came() {
     let stage = Stage::new();
     let (recording, plain, passed) = (stage.noise(2), stage.path("plain"), stage.path("passed"));
