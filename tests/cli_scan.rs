@@ -177,6 +177,37 @@ fn lists_come_from_files_and_from_standard_input() {
 }
 
 #[test]
+fn a_line_that_is_no_name_is_told_by_its_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = tones(&folder.path().join("low.wav"), &[(LOW, 0.3)]);
+    let output = folder.path().join("out.jsonl");
+    let list = format!("\u{feff}{}\r\nb\0.wav\nno-such.wav\n", sound.display());
+    let (names, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(list.as_bytes()).unwrap();
+    drop(writer);
+
+    let scan =
+        program().args(["scan", "--model", TONES, "-", "-o", output.to_str().unwrap()]).stdin(names).output().unwrap();
+
+    assert_eq!(scan.status.code(), Some(1));
+    assert!(text(&scan.stderr).contains("line 2"), "{}", text(&scan.stderr));
+    let rows = rows(&output);
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    assert_eq!(rows[sound.to_str().unwrap()]["status"], "ok");
+}
+
+#[test]
+fn a_recording_of_an_unknown_extension_is_no_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = tones(&folder.path().join("low.snippet"), &[(LOW, 0.3)]);
+    let output = folder.path().join("out.jsonl");
+
+    stdout(["scan", "--model", TONES, sound.to_str().unwrap(), "-o", output.to_str().unwrap()]);
+
+    assert_eq!(rows(&output)[sound.to_str().unwrap()]["status"], "ok");
+}
+
+#[test]
 fn other_options_do_not_mix_into_a_table() {
     let folder = folder_of(3);
     let results = tempfile::tempdir().unwrap();

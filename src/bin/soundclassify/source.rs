@@ -44,12 +44,34 @@ pub(crate) fn name(path: &Path) -> String {
 }
 
 /// The names in a list, one a line; they need be no Unicode.
+///
+/// # Errors
+/// A line that no file can be called, by its number.
 pub(crate) fn names(list: impl BufRead) -> impl Iterator<Item = io::Result<String>> {
-    let lines = list.split(b'\n').map(|line| {
+    let lines = list.split(b'\n').zip(1_u64..).map(|(line, number)| {
         let line = line?;
-        Ok(name(&listed(line.strip_suffix(b"\r").unwrap_or(&line))))
+        let line = if number == 1 { unmarked(&line)? } else { &line };
+        if line.contains(&0) {
+            return Err(io::Error::other(format!(
+                "line {number}: expected the name of a file, found a zero byte; is this a list, one name a line?"
+            )));
+        }
+        Ok(name(&listed(line.strip_suffix(b"\r").unwrap_or(line))))
     });
     lines.filter(|name| !matches!(name, Ok(name) if name.trim().is_empty()))
+}
+
+/// The first line of a list without the mark that some editors put before it.
+fn unmarked(line: &[u8]) -> io::Result<&[u8]> {
+    if is_utf16(line) {
+        return Err(io::Error::other("line 1: expected UTF-8, found UTF-16; save the list as UTF-8"));
+    }
+    Ok(line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line))
+}
+
+/// Whether a text begins as one in UTF-16.
+pub(crate) fn is_utf16(text: &[u8]) -> bool {
+    text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff")
 }
 
 #[cfg(unix)]
@@ -161,6 +183,18 @@ mod tests {
     fn addresses_are_told_from_paths() {
         assert!(is_uri("rtsp://camera/stream") && is_uri("file:///a.wav"));
         assert!(!is_uri("a.wav") && !is_uri("C://a.wav") && !is_uri("a b://c"));
+    }
+
+    #[test]
+    fn a_list_may_have_a_mark_and_no_zero_bytes() {
+        let read = |list: &'static [u8]| names(list).map(|name| name.map_err(|e| e.to_string())).collect::<Vec<_>>();
+
+        assert_eq!(read(b"\xef\xbb\xbfa.wav\r\nb.wav"), [Ok("a.wav".to_owned()), Ok("b.wav".to_owned())]);
+        let zero = read(b"a.wav\n\nb\xff\0.wav\n");
+        assert!(zero[0].is_ok() && zero[1].as_ref().is_err_and(|why| why.contains("line 3")), "{zero:?}");
+        for list in [&b"\xff\xfea\0\n\0"[..], b"\xfe\xff\0a\0\n"] {
+            assert!(read(list)[0].as_ref().is_err_and(|why| why.contains("save the list as UTF-8")), "{list:?}");
+        }
     }
 
     #[test]

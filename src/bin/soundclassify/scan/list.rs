@@ -3,7 +3,7 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader, Read, Seek},
     path::{Path, PathBuf},
 };
 
@@ -18,6 +18,9 @@ const EXTENSIONS: [&str; 41] = [
     "m4b", "mka", "mkv", "mov", "mp2", "mp3", "mp4", "mpeg", "mpg", "mts", "oga", "ogg", "ogv", "opus", "rf64", "snd",
     "spx", "ts", "tta", "w64", "wav", "webm", "wma", "wmv", "wv",
 ];
+
+/// Bytes at the beginning of a file that tell a recording from a list.
+const BEGINNING: u64 = 4096;
 
 /// A file to classify, or why there is none.
 pub(super) enum Entry {
@@ -65,8 +68,21 @@ fn kind(input: &Path) -> Result<Kind> {
     if has_sound(input) {
         return Ok(Kind::One(input.to_owned()));
     }
-    let file = File::open(input).map_err(|error| Failure::io("list", input, &error))?;
+    let io = |error: io::Error| Failure::io("list", input, &error);
+    let mut file = File::open(input).map_err(io)?;
+    // What a pipe gives can't be given back to it.
+    if data.is_file() && is_binary(&mut file).map_err(io)? {
+        return Ok(Kind::One(input.to_owned()));
+    }
     Ok(Kind::List(input.to_owned(), file))
+}
+
+/// Whether the file is no text, so no list, by its beginning.
+fn is_binary(file: &mut File) -> io::Result<bool> {
+    let mut beginning = Vec::new();
+    file.take(BEGINNING).read_to_end(&mut beginning)?;
+    file.rewind()?;
+    Ok(beginning.contains(&0) && !source::is_utf16(&beginning))
 }
 
 impl Kind {
@@ -157,6 +173,17 @@ mod tests {
         std::fs::write(&list, b"a.wav\nb \xff.wav\r\n \n\xe4.wav\nc.wav").unwrap();
 
         assert_eq!(names(&[&list], false), ["a.wav", "b%20%FF.wav", "%E4.wav", "c.wav"]);
+    }
+
+    #[test]
+    fn a_file_with_a_zero_byte_is_a_recording_whatever_its_extension() {
+        let folder = tempfile::tempdir().unwrap();
+        let [sound, list] = ["sound.bin", "list.bin"].map(|name| folder.path().join(name));
+        std::fs::write(&sound, b"RIFF\x10\0\0\0WAVE\n").unwrap();
+        std::fs::write(&list, b"\xff\xfea\0.\0w\0\n\0").unwrap();
+
+        assert_eq!(names(&[&sound], false), ["sound.bin"]);
+        assert!(names(&[&list], false)[0].contains("UTF-16"));
     }
 
     #[cfg(unix)]

@@ -10,6 +10,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -53,8 +54,9 @@ impl Pool {
         on_progress: &mut dyn FnMut(Progress) -> Result<()>,
     ) -> Result<()> {
         let stop = AtomicBool::new(false);
-        let files = Mutex::new(ahead(files, self.jobs));
-        std::thread::scope(|scope| {
+        let (files, lister) = ahead(files, self.jobs);
+        let files = Mutex::new(files);
+        let outcome = std::thread::scope(|scope| {
             let (sender, replies) = mpsc::sync_channel(4 * self.jobs);
             for _ in 0..self.jobs {
                 let (sender, files, stop) = (sender.clone(), &files, &stop);
@@ -66,6 +68,10 @@ impl Pool {
             // Slots that wait to be heard go on and see the flag.
             drop(replies);
             outcome
+        });
+        // Only a lister that is through is waited for: one that is not may wait for a terminal.
+        outcome.and_then(|()| {
+            lister.join().map_err(|_| Failure::Failed("the list of files broke off: the rest is not done".to_owned()))
         })
     }
 
@@ -94,16 +100,16 @@ impl Pool {
 }
 
 /// The files, fetched by a thread of its own: nothing can wake it from a terminal or a pipe where no names come.
-fn ahead(files: impl Iterator<Item = String> + Send + 'static, count: usize) -> Receiver<String> {
+fn ahead(files: impl Iterator<Item = String> + Send + 'static, count: usize) -> (Receiver<String>, JoinHandle<()>) {
     let (sender, names) = mpsc::sync_channel(count);
-    std::thread::spawn(move || {
+    let lister = std::thread::spawn(move || {
         for file in files {
             if sender.send(file).is_err() {
                 return;
             }
         }
     });
-    names
+    (names, lister)
 }
 
 /// The next file; none after the last or when all is to stop.
@@ -221,5 +227,21 @@ fn read(output: impl BufRead, sender: &Sender<Reply>) {
         {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_breaks_off_is_a_failure() {
+        let pool = Pool { jobs: 2, arguments: Vec::new(), timeout: Duration::from_secs(1) };
+
+        let whole = pool.run(std::iter::empty(), &mut |_| Ok(()));
+        let broken = pool.run(std::iter::from_fn(|| panic!("no list")), &mut |_| Ok(()));
+
+        assert!(whole.is_ok());
+        assert!(broken.unwrap_err().to_string().contains("broke off"));
     }
 }
