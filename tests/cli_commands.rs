@@ -417,9 +417,10 @@ fn features_that_are_interrupted_leave_what_was_there() {
     let folder = tempfile::tempdir().unwrap();
     let path = tones(&folder.path().join("long.wav"), &[(LOW, 600.0)]);
     let array = folder.path().join("all.npy");
-    let before = [&array, &array.with_extension("csv")];
-    for path in before {
-        std::fs::write(path, "of yesterday").unwrap();
+    let index = array.with_extension("csv");
+    let before = [(&array, "of yesterday"), (&index, "file,first,count\nyesterday.wav,0,1\n")];
+    for (path, content) in before {
+        std::fs::write(path, content).unwrap();
     }
     let path = path.to_str().unwrap();
     let mut child = program()
@@ -427,7 +428,7 @@ fn features_that_are_interrupted_leave_what_was_there() {
         .spawn()
         .unwrap();
     while folder.path().read_dir().unwrap().count() < 5
-        && before.iter().all(|path| std::fs::metadata(path).unwrap().len() == 12)
+        && before.iter().all(|(path, content)| std::fs::read(path).unwrap() == content.as_bytes())
     {
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -435,10 +436,67 @@ fn features_that_are_interrupted_leave_what_was_there() {
     std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
 
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    for path in before {
-        assert_eq!(std::fs::read_to_string(path).unwrap(), "of yesterday");
+    for (path, content) in before {
+        assert_eq!(std::fs::read_to_string(path).unwrap(), content);
     }
     assert_eq!(folder.path().read_dir().unwrap().count(), 3, "nothing beside");
+}
+
+#[test]
+fn features_in_a_folder_have_a_name_each_and_an_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let sounds = ["c1/a.wav", "c2/a.wav", "a-1.wav"].map(|name| folder.path().join(name));
+    for (number, sound) in (1..).zip(&sounds) {
+        std::fs::create_dir_all(sound.parent().unwrap()).unwrap();
+        tones(sound, &[(LOW, 0.5 * f64::from(number))]);
+    }
+    let parts = folder.path().join("parts");
+    let paths = sounds.each_ref().map(|sound| sound.to_str().unwrap());
+
+    stdout(["features", "--logmel", "--model", TONES, "-o", parts.to_str().unwrap()].iter().chain(&paths));
+
+    let index = std::fs::read_to_string(parts.join("index.csv")).unwrap();
+    let [one, two, three] = paths;
+    assert_eq!(index, format!("file,array\n{one},a.npy\n{two},a-1.npy\n{three},a-1-1.npy\n"));
+    let lengths = ["a", "a-1", "a-1-1"].map(|name| {
+        npyz::NpyFile::new(File::open(parts.join(name).with_extension("npy")).unwrap()).unwrap().shape()[0] / 40
+    });
+    assert_eq!(lengths, [1, 2, 3]);
+}
+
+#[test]
+fn an_index_is_not_written_over_anything_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = tones(&folder.path().join("low.wav"), &[(LOW, 0.5)]);
+    let [list, notes, array, other] =
+        ["list.csv", "notes.csv", "list.npy", "notes.npy"].map(|name| folder.path().join(name));
+    let names = format!("{0}\n{0}\n", sound.display());
+    std::fs::write(&list, &names).unwrap();
+    std::fs::write(&notes, "file,first,count,mine\n").unwrap();
+    let listed = format!("@{}", list.display());
+
+    for (output, wanted) in [(&array, "is to be read"), (&other, "file,first,count;")] {
+        let refused = run(["features", "--model", TONES, &listed, "-o", output.to_str().unwrap()]);
+
+        assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stderr));
+        assert!(text(&refused.stderr).contains(wanted), "{}", text(&refused.stderr));
+        assert!(!output.exists());
+    }
+    assert_eq!(std::fs::read_to_string(list).unwrap(), names);
+    assert_eq!(std::fs::read_to_string(notes).unwrap(), "file,first,count,mine\n");
+}
+
+#[test]
+fn features_of_nothing_leave_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let array = folder.path().join("all.npy");
+    std::fs::write(&array, "of yesterday").unwrap();
+
+    let failed = run(["features", "--model", TONES, "no/such.wav", "no/other.wav", "-o", array.to_str().unwrap()]);
+
+    assert_eq!(failed.status.code(), Some(1));
+    assert_eq!(std::fs::read_to_string(&array).unwrap(), "of yesterday");
+    assert_eq!(folder.path().read_dir().unwrap().count(), 1, "no index and no rest");
 }
 
 #[test]

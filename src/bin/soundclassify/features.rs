@@ -4,12 +4,11 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::BufReader,
+    io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-        mpsc,
+        mpsc::{self, Receiver},
     },
 };
 
@@ -32,9 +31,15 @@ use crate::{
     source,
 };
 
+/// Files that may be begun, for each thread, from the one whose values are due.
+const AHEAD: usize = 3;
+
 /// Writes the features of all inputs, in the order given; one that fails is named and left out.
 pub(crate) fn run(args: &FeaturesArgs) -> Result<Exit> {
     interrupt::install()?;
+    let inputs = inputs(&args.inputs)?;
+    let index = (inputs.len() > 1).then(|| Index::path(&args.output));
+    index.as_deref().map_or(Ok(()), |index| Index::check(index, args, &inputs))?;
     let model = Model::load(&args.model)?;
     let manifest = model.manifest();
     let kind = Kind {
@@ -43,11 +48,13 @@ pub(crate) fn run(args: &FeaturesArgs) -> Result<Exit> {
         channel: args.channel,
         logmel: args.logmel,
     };
-    let inputs = inputs(&args.inputs)?;
-    let mut output = Output::create(args, &kind, inputs.len() > 1)?;
-    let mut exit = Exit::Success;
-    each(&inputs, Pool::jobs(args.jobs), &kind, &mut |file, values| match values {
-        Ok(values) => output.add(file, &values),
+    let mut output = Output::create(&args.output, &kind, index.as_deref())?;
+    let (mut exit, mut added) = (Exit::Success, 0);
+    each(&inputs, Pool::jobs(args.jobs), &|file| kind.read(file), &mut |file, values| match values {
+        Ok(values) => {
+            added += 1;
+            output.add(file, &values)
+        }
         Err(Failure::Failed(why)) => {
             output::tell(format_args!("soundclassify: {why}"));
             exit = Exit::Failed;
@@ -55,7 +62,10 @@ pub(crate) fn run(args: &FeaturesArgs) -> Result<Exit> {
         }
         Err(failure) => Err(failure),
     })?;
-    output.finish()?;
+    // Nothing is no successor of what an earlier run made.
+    if added > 0 || exit == Exit::Success {
+        output.finish()?;
+    }
     Ok(exit)
 }
 
@@ -162,37 +172,53 @@ fn append(window: &ReadyWindow<'_>, length: usize, values: &mut Vec<f32>) {
     window.write_to(&mut values[start..]);
 }
 
-type OnFile<'a> = &'a mut dyn FnMut(&str, Result<Vec<f32>>) -> Result<()>;
+type Values = Result<Vec<f32>>;
+type OnFile<'a> = &'a mut dyn FnMut(&str, Values) -> Result<()>;
 
-/// Works off the files on `jobs` threads, tells the results in the order of the files. As many results as threads wait
-/// at most, so memory does not grow with the number of files.
-fn each(files: &[String], jobs: usize, kind: &Kind, on_file: OnFile<'_>) -> Result<()> {
-    let next = AtomicUsize::new(0);
+/// Works off the files on `jobs` threads, tells the results in the order of the files. At most [`AHEAD`] files a thread
+/// are begun before the one that is due is done, so memory does not grow with the number of files.
+fn each(files: &[String], jobs: usize, read: &(dyn Fn(&str) -> Values + Sync), on_file: OnFile<'_>) -> Result<()> {
+    let (numbers, given) = mpsc::channel();
+    let given = Mutex::new(given);
     std::thread::scope(|scope| {
-        let (sender, results) = mpsc::sync_channel(jobs);
+        let (sender, results) = mpsc::channel();
         for _ in 0..jobs.min(files.len()) {
-            let (sender, next) = (sender.clone(), &next);
+            let (sender, given) = (sender.clone(), &given);
             scope.spawn(move || {
-                while let Some(number) =
-                    Some(next.fetch_add(1, Ordering::SeqCst)).filter(|&number| number < files.len())
-                {
-                    if sender.send((number, kind.read(&files[number]))).is_err() {
+                while let Some(number) = next(given) {
+                    if sender.send((number, read(&files[number]))).is_err() {
                         return;
                     }
                 }
             });
         }
         drop(sender);
-        let (mut early, mut due) = (BTreeMap::new(), 0);
-        for (number, values) in &results {
-            early.insert(number, values);
-            while let Some(values) = early.remove(&due) {
-                on_file(&files[due], values)?;
-                due += 1;
+        // It goes at the end, whatever that is, and then the threads do.
+        let numbers = numbers;
+        let hand_out = |number| {
+            // The other end outlives it.
+            let _ = numbers.send(number);
+        };
+        let mut rest = 0..files.len();
+        rest.by_ref().take(AHEAD * jobs).for_each(hand_out);
+        let mut early = BTreeMap::new();
+        for (due, file) in files.iter().enumerate() {
+            while !early.contains_key(&due)
+                && let Ok((number, values)) = results.recv()
+            {
+                early.insert(number, values);
             }
+            let Some(values) = early.remove(&due) else { break };
+            on_file(file, values)?;
+            rest.by_ref().take(1).for_each(hand_out);
         }
         interrupt::check()
     })
+}
+
+/// The next number; none after the last.
+fn next(given: &Mutex<Receiver<usize>>) -> Option<usize> {
+    given.lock().ok()?.recv().ok()
 }
 
 /// Names, those of `@LIST` taken from its lines.
@@ -217,22 +243,23 @@ fn inputs(given: &[String]) -> Result<Vec<String>> {
 enum Output {
     /// One array for all files, and a table that tells which items are whose.
     One { writer: Box<NpyWriter>, path: PathBuf, index: Option<Index>, item: usize, items: u64 },
-    /// An array a file in a folder.
-    Folder { folder: PathBuf, shape: Vec<usize>, names: BTreeMap<String, u32> },
+    /// An array a file in a folder, and a table that tells which is whose.
+    Folder { folder: PathBuf, shape: Vec<usize>, names: Names, index: Option<Index> },
 }
 
 impl Output {
-    fn create(args: &FeaturesArgs, kind: &Kind, several: bool) -> Result<Self> {
-        let path = &args.output;
+    /// `index`: the path of the table, where there is one.
+    fn create(path: &Path, kind: &Kind, index: Option<&Path>) -> Result<Self> {
         let shape = kind.shape();
-        if path.extension().is_some_and(|extension| extension == "npy") {
+        if is_array(path) {
             let writer = NpyWriter::create(path, &shape).map_err(|error| Failure::io("array", path, &error))?;
-            let index = several.then(|| Index::create(&path.with_extension("csv"))).transpose()?;
-            let writer = Box::new(writer);
-            return Ok(Self::One { writer, path: path.clone(), index, item: shape.iter().product(), items: 0 });
+            let index = index.map(|index| Index::create(index, path)).transpose()?;
+            let (writer, path) = (Box::new(writer), path.to_owned());
+            return Ok(Self::One { writer, path, index, item: shape.iter().product(), items: 0 });
         }
         std::fs::create_dir_all(path).map_err(|error| Failure::io("folder", path, &error))?;
-        Ok(Self::Folder { folder: path.clone(), shape, names: BTreeMap::new() })
+        let index = index.map(|index| Index::create(index, path)).transpose()?;
+        Ok(Self::Folder { folder: path.to_owned(), shape, names: Names::default(), index })
     }
 
     fn add(&mut self, file: &str, values: &[f32]) -> Result<()> {
@@ -241,34 +268,58 @@ impl Output {
                 let count = (values.len() / *item) as u64;
                 writer.write(values).map_err(|error| Failure::io("array", path, &error))?;
                 if let Some(index) = index {
-                    index.write([file, &items.to_string(), &count.to_string()])?;
+                    index.write(&[file, &items.to_string(), &count.to_string()])?;
                 }
                 *items += count;
                 Ok(())
             }
-            Self::Folder { folder, shape, names } => {
-                let stem = Path::new(file).file_stem().map_or_else(|| "sound".into(), |stem| stem.to_string_lossy());
-                let used = names.entry(stem.to_string()).and_modify(|used| *used += 1).or_insert(0);
-                let name = if *used == 0 { format!("{stem}.npy") } else { format!("{stem}-{used}.npy") };
-                let path = folder.join(name);
+            Self::Folder { folder, shape, names, index } => {
+                let name = format!("{}.npy", names.fresh(file));
+                let path = folder.join(&name);
                 let io = |error: std::io::Error| Failure::io("array", &path, &error);
                 let mut writer = NpyWriter::create(&path, shape).map_err(io)?;
-                writer.write(values).map_err(io)?;
-                writer.finish().map_err(io).map(|_| ())
+                writer.write(values).and_then(|()| writer.finish()).map_err(io)?;
+                index.as_mut().map_or(Ok(()), |index| index.write(&[file, &name]))
             }
         }
     }
 
     fn finish(self) -> Result<()> {
-        if let Self::One { writer, path, index, .. } = self {
-            writer.finish().map_err(|error| Failure::io("array", &path, &error))?;
-            index.map_or(Ok(()), Index::finish)?;
-        }
-        Ok(())
+        let index = match self {
+            Self::One { writer, path, index, .. } => {
+                writer.finish().map_err(|error| Failure::io("array", &path, &error))?;
+                index
+            }
+            Self::Folder { index, .. } => index,
+        };
+        index.map_or(Ok(()), Index::finish)
     }
 }
 
-/// Tells which items are whose.
+/// Whether the values go into one array, by the name of the output.
+fn is_array(output: &Path) -> bool {
+    output.extension().is_some_and(|extension| extension == "npy")
+}
+
+/// The names that a run has given to its arrays, with the last number that each was given with.
+#[derive(Default)]
+struct Names(BTreeMap<String, u32>);
+
+impl Names {
+    /// A name that no array of this run has, on no file system.
+    fn fresh(&mut self, file: &str) -> String {
+        let stem = Path::new(file).file_stem().map_or_else(|| "sound".into(), |stem| stem.to_string_lossy());
+        let first = self.0.get(&stem.to_lowercase()).copied().unwrap_or(0);
+        let name = |number: u32| if number == 0 { stem.to_string() } else { format!("{stem}-{number}") };
+        let free = |number: &u32| !self.0.contains_key(&name(*number).to_lowercase());
+        let number = (first..).find(free).unwrap_or(u32::MAX);
+        self.0.insert(name(number).to_lowercase(), 0);
+        self.0.insert(stem.to_lowercase(), number);
+        name(number)
+    }
+}
+
+/// Tells which items, or which array, are whose.
 struct Index {
     writer: Box<csv::Writer<File>>,
     part: Part,
@@ -276,19 +327,97 @@ struct Index {
 }
 
 impl Index {
-    fn create(path: &Path) -> Result<Self> {
+    /// Where the index of an output stands.
+    fn path(output: &Path) -> PathBuf {
+        if is_array(output) { output.with_extension("csv") } else { output.join("index.csv") }
+    }
+
+    fn header(output: &Path) -> &'static [&'static str] {
+        if is_array(output) { &["file", "first", "count"] } else { &["file", "array"] }
+    }
+
+    /// Refuses to write over what is to be read or what no run made.
+    fn check(path: &Path, args: &FeaturesArgs, inputs: &[String]) -> Result<()> {
+        let Ok(there) = path.canonicalize() else { return Ok(()) };
+        let lists = args.inputs.iter().filter_map(|input| input.strip_prefix('@'));
+        for input in lists.chain(inputs.iter().map(String::as_str)) {
+            if source::path(input).canonicalize().is_ok_and(|input| input == there) {
+                let path = path.display();
+                return Err(Failure::Usage(format!("{path}: is to be read, and the index would be written to it")));
+            }
+        }
+        let header = Self::header(&args.output).join(",");
+        if !there.is_file() || beginning(&there, header.len()).is_none_or(|line| line.trim_end() != header) {
+            return Err(Failure::Usage(format!(
+                "{}: the index would be written to it; expected one of an earlier run, whose first line is {header}; \
+                 move it or give another -o",
+                path.display()
+            )));
+        }
+        Ok(())
+    }
+
+    fn create(path: &Path, output: &Path) -> Result<Self> {
         let (part, file) = Part::create(path).map_err(|error| Failure::io("index", path, &error))?;
         let mut index = Self { writer: Box::new(csv::Writer::from_writer(file)), part, path: path.to_owned() };
-        index.write(["file", "first", "count"])?;
+        index.write(Self::header(output))?;
         Ok(index)
     }
 
-    fn write(&mut self, row: [&str; 3]) -> Result<()> {
+    fn write(&mut self, row: &[&str]) -> Result<()> {
         self.writer.write_record(row).map_err(|error| Failure::Failed(format!("{}: {error}", self.path.display())))
     }
 
     fn finish(mut self) -> Result<()> {
         let flushed = self.writer.flush();
         flushed.and_then(|()| self.part.keep()).map_err(|error| Failure::io("index", &self.path, &error))
+    }
+}
+
+/// The first line of a text, cut one byte after `length`; none of what can't be read.
+fn beginning(path: &Path, length: usize) -> Option<String> {
+    let mut line = String::new();
+    BufReader::new(File::open(path).ok()?.take(length as u64 + 1)).read_line(&mut line).ok().map(|_| line)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
+
+    use super::*;
+
+    #[test]
+    fn no_name_is_given_twice() {
+        let mut names = Names::default();
+        let files = ["c1/a.wav", "c2/a.wav", "a-1.wav", "A.wav", "c3/a.wav", "a-1.ogg"];
+
+        assert_eq!(files.map(|file| names.fresh(file)), ["a", "a-1", "a-1-1", "A-2", "a-3", "a-1-2"]);
+    }
+
+    #[test]
+    fn a_slow_file_is_not_left_far_behind() {
+        let files: Vec<_> = (0..100).map(|number| number.to_string()).collect();
+        let (begun, before) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let read = |file: &str| {
+            begun.fetch_add(1, Ordering::SeqCst);
+            if file == "0" {
+                std::thread::sleep(Duration::from_millis(200));
+                before.store(begun.load(Ordering::SeqCst), Ordering::SeqCst);
+            }
+            Ok(vec![file.parse().unwrap()])
+        };
+        let mut told = Vec::new();
+
+        each(&files, 2, &read, &mut |_, values| {
+            told.extend(values?);
+            Ok(())
+        })
+        .unwrap();
+
+        assert!(before.load(Ordering::SeqCst) <= AHEAD * 2, "{before:?} files begun");
+        assert_eq!(told, (0..100).map(|number| number as f32).collect::<Vec<_>>());
     }
 }
