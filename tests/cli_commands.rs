@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cli_support::{HIGH, LOW, MIDDLE, TONES, melody, objects, program, run, stdout, text, tones};
+use cli_support::{HIGH, LOW, MIDDLE, TONES, melody, objects, outside, program, run, stdout, text, tones};
 use gst::prelude::*;
 use gstsoundclassify::{Classification, ClassificationEvent};
 
@@ -614,6 +614,29 @@ fn a_tuned_copy_does_not_name_the_network_of_another_model() {
     assert!(text(&refused.stderr).contains("tones.onnx"), "{}", text(&refused.stderr));
     assert!(!copy.exists());
     assert_eq!(std::fs::read_to_string(other).unwrap(), "another network");
+}
+
+#[test]
+fn a_tuned_copy_has_the_weights_of_its_network() {
+    let folder = tempfile::tempdir().unwrap();
+    tones(&folder.path().join("low.wav"), &[(LOW, 1.0)]);
+    let model = outside(folder.path(), 0.01);
+    let table = folder.path().join("labelled.csv");
+    std::fs::write(&table, "file,label\nlow.wav,a\n").unwrap();
+    let copy = folder.path().join("tuned/outside.toml");
+    std::fs::create_dir(folder.path().join("tuned")).unwrap();
+    let [table, model, copy] = [&table, &model, &copy].map(|path| path.to_str().unwrap());
+
+    stdout(["tune", table, "--model", model, "-o", copy]);
+
+    let weights = folder.path().join("tuned/weights.bin");
+    assert_eq!(std::fs::read(&weights).unwrap(), std::fs::read(folder.path().join("weights.bin")).unwrap());
+    assert!(
+        !stdout(["file", "--model", copy, "--threshold", "0", folder.path().join("low.wav").to_str().unwrap()])
+            .is_empty()
+    );
+    std::fs::write(weights, "of another network").unwrap();
+    assert_eq!(run(["tune", table, "--model", model, "-o", copy]).status.code(), Some(2));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cli_support::{HIGH, LOW, MIDDLE, TONES, objects, program, run, stdout, text, tones};
+use cli_support::{HIGH, LOW, MIDDLE, TONES, objects, outside, program, run, stdout, text, tones};
 
 /// `files` recordings, every 25th of them broken in one of several ways.
 fn folder_of(files: usize) -> tempfile::TempDir {
@@ -248,6 +248,27 @@ fn another_model_of_the_same_name_does_not_mix_into_a_table_and_a_default_is_no_
     let other = scan(&[]);
 
     assert!(same.status.success(), "{}", text(&same.stderr));
+    assert_eq!(other.status.code(), Some(2), "{}", text(&other.stderr));
+    assert!(text(&other.stderr).contains("another model"), "{}", text(&other.stderr));
+}
+
+#[test]
+fn other_weights_beside_the_network_do_not_mix_into_a_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = tones(&folder.path().join("low.wav"), &[(LOW, 1.0)]);
+    let model = outside(folder.path(), 1.0);
+    let output = folder.path().join("out.jsonl");
+    let scan = || {
+        let paths = [&model, &sound, &output].map(|path| path.to_str().unwrap());
+        run(["scan", "--model", paths[0], paths[1], "-o", paths[2]])
+    };
+    let first = scan();
+    assert!(first.status.success(), "{}", text(&first.stderr));
+    assert!(scan().status.success());
+
+    outside(folder.path(), 2.0);
+    let other = scan();
+
     assert_eq!(other.status.code(), Some(2), "{}", text(&other.stderr));
     assert!(text(&other.stderr).contains("another model"), "{}", text(&other.stderr));
 }

@@ -15,7 +15,7 @@ mod operators;
 mod provider;
 pub mod runtime;
 mod source;
-mod weights;
+pub mod weights;
 
 pub use self::{
     activation::Activation,

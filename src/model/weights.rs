@@ -16,8 +16,9 @@ use crate::error::{Error, Result};
 /// A `StringStringEntryProto` of the key `location`, up to the length of its value.
 const ENTRY: &[u8] = b"\x0a\x08location\x12";
 
-/// The places that a network's tensors name, relative to its folder.
-pub(super) fn locations(onnx: &[u8]) -> BTreeSet<&str> {
+/// The places that a network's tensors name, relative to its folder. `onnx`: the file's bytes.
+#[must_use]
+pub fn locations(onnx: &[u8]) -> BTreeSet<&str> {
     onnx.windows(ENTRY.len())
         .enumerate()
         .filter(|(_, bytes)| *bytes == ENTRY)

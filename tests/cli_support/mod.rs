@@ -65,3 +65,42 @@ pub(crate) fn melody(folder: &Path) -> PathBuf {
     let parts = [(LOW, 1.0), (0.0, 1.0), (MIDDLE, 1.0), (0.0, 1.0), (HIGH, 1.0), (0.0, 1.0)];
     tones(&folder.join("melody.wav"), &parts)
 }
+
+/// A model of the labels a, b and c whose network has its weights, all of this value, in the file `weights.bin`, and
+/// tells sums of them as they are. Its manifest.
+pub(crate) fn outside(folder: &Path, weight: f32) -> PathBuf {
+    let network = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/models/outside.onnx");
+    std::fs::copy(network, folder.join("outside.onnx")).unwrap();
+    let weights: Vec<u8> = [weight; 24 * 3].into_iter().flat_map(f32::to_le_bytes).collect();
+    std::fs::write(folder.join("weights.bin"), weights).unwrap();
+    let manifest = folder.join("outside.toml");
+    std::fs::write(&manifest, OUTSIDE).unwrap();
+    manifest
+}
+
+const OUTSIDE: &str = r#"
+name = "outside"
+description = "Sums of the window"
+licence = "MIT OR Apache-2.0"
+version = "1"
+onnx = "outside.onnx"
+
+[input]
+layout = "mels-frames"
+channel-axis = "first"
+normalize = "minmax"
+
+[features]
+sample-rate = 16000
+window = 0.1
+n-fft = 512
+hop-length = 160
+n-mels = 4
+frames = 6
+
+[output]
+activation = "none"
+
+[labels]
+names = ["a", "b", "c"]
+"#;

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The files that a model consists of, wherever they are.
 
-use std::path::PathBuf;
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Component, Path, PathBuf},
+};
 
-use gstsoundclassify::model::{Manifest, builtin};
+use gstsoundclassify::model::{Manifest, builtin, weights};
 use toml_edit::{DocumentMut, Item};
 
 use crate::exit::{Failure, Result};
@@ -47,22 +51,48 @@ impl ModelFiles {
         self.text()?.parse().map_err(|error| Failure::Failed(format!("{name}: {error}")))
     }
 
-    /// The files that the manifest names.
+    /// The files that the manifest names, and those in which its network keeps weights.
     pub(crate) fn names(&self) -> Result<Vec<String>> {
-        Ok(named(&self.document()?))
+        let document = self.document()?;
+        let mut names = named(&document);
+        if let (Self::Disk { manifest }, Some(onnx)) = (self, document.get("onnx").and_then(Item::as_str)) {
+            names.extend(weights_of(manifest, onnx)?);
+        }
+        Ok(names)
     }
 
-    /// A file that the manifest names.
-    pub(crate) fn read(&self, name: &str) -> Result<Vec<u8>> {
+    /// The content of a file that the model consists of, and its length.
+    pub(crate) fn open(&self, name: &str) -> Result<(u64, Box<dyn Read>)> {
         match self {
-            Self::Program(files) if name.ends_with(".onnx") => Ok(files.onnx.to_vec()),
-            Self::Program(files) => Ok(files.labels.as_bytes().to_vec()),
+            Self::Program(files) => {
+                let content = if name.ends_with(".onnx") { files.onnx } else { files.labels.as_bytes() };
+                Ok((content.len() as u64, Box::new(content)))
+            }
             Self::Disk { manifest } => {
                 let path = manifest.with_file_name(name);
-                std::fs::read(&path).map_err(|error| Failure::io("can't be read", &path, &error))
+                let opened = File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
+                let (length, file) = opened.map_err(|error| unreadable(&path, &error))?;
+                Ok((length, Box::new(file)))
             }
         }
     }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::io("can't be read", path, error)
+}
+
+/// The files of weights that are there, relative to the manifest as the network is. ONNX Runtime takes none of a place
+/// outside the network's folder.
+fn weights_of(manifest: &Path, onnx: &str) -> Result<Vec<String>> {
+    let network = manifest.with_file_name(onnx);
+    let bytes = std::fs::read(&network).map_err(|error| unreadable(&network, &error))?;
+    let inside = |place: &&str| Path::new(place).components().all(|part| matches!(part, Component::Normal(_)));
+    let names = weights::locations(&bytes)
+        .into_iter()
+        .filter(|place| inside(place) && network.with_file_name(place).is_file())
+        .filter_map(|place| Path::new(onnx).with_file_name(place).to_str().map(str::to_owned));
+    Ok(names.collect())
 }
 
 fn named(document: &DocumentMut) -> Vec<String> {

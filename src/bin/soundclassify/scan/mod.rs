@@ -9,6 +9,7 @@ mod table;
 pub(crate) mod work;
 
 use std::{
+    io::{self, BufRead, BufReader, Read},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -121,20 +122,41 @@ fn fresh(
 fn fingerprint(keeper: &Keeper, events: bool) -> Result<String> {
     let model = Model::load(&keeper.settings().property::<String>("model"))?;
     let files = ModelFiles::of(model.manifest());
-    let mut hash = Sha256::new();
-    // Lengths keep the parts apart.
-    let mut part = |bytes: &[u8]| {
-        hash.update(bytes.len().to_le_bytes());
-        hash.update(bytes);
-    };
-    part(files.text()?.as_bytes());
+    let mut print = Fingerprint(Sha256::new());
+    print.part(files.text()?.as_bytes());
     for name in files.names()? {
-        part(&files.read(&name)?);
+        let (length, content) = files.open(&name)?;
+        print.stream(length, content).map_err(|error| Failure::Failed(format!("{name}: can't be read: {error}")))?;
     }
     for (name, value) in in_force(keeper.settings()) {
-        part(name.as_bytes());
-        part(value.as_bytes());
+        print.part(name.as_bytes());
+        print.part(value.as_bytes());
     }
-    part(&[events.into()]);
-    Ok(hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect())
+    print.part(&[events.into()]);
+    Ok(print.0.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect())
+}
+
+struct Fingerprint(Sha256);
+
+impl Fingerprint {
+    /// Lengths keep the parts apart.
+    fn part(&mut self, bytes: &[u8]) {
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+    }
+
+    /// A part that need not fit into memory.
+    fn stream(&mut self, length: u64, content: impl Read) -> io::Result<()> {
+        self.0.update(length.to_le_bytes());
+        let mut content = BufReader::with_capacity(1 << 20, content);
+        loop {
+            let bytes = content.fill_buf()?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            self.0.update(bytes);
+            let length = bytes.len();
+            content.consume(length);
+        }
+    }
 }

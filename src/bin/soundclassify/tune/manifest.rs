@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A copy of a manifest with thresholds in it; comments and order stay.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+};
 
 use gstsoundclassify::model::Manifest;
 use toml_edit::{DocumentMut, InlineTable, Item, Table, value};
@@ -14,10 +18,12 @@ use crate::{
 
 /// Refuses a place where files of the same names and another content are: the copy would name those.
 pub(super) fn check(path: &Path, manifest: &Manifest) -> Result<()> {
-    for (target, bytes) in copies(path, manifest)? {
+    let files = ModelFiles::of(manifest);
+    for (name, target) in copies(path, &files)? {
         if target.exists() {
-            let there = std::fs::read(&target).map_err(|error| Failure::io("copy", &target, &error))?;
-            if there != bytes {
+            let io = |error: io::Error| Failure::io("copy", &target, &error);
+            let (_, content) = files.open(&name)?;
+            if !same(content, File::open(&target).map_err(io)?).map_err(io)? {
                 let (path, target) = (path.display(), target.display());
                 return Err(Failure::Usage(format!("-o {path}: beside it, {target} is of another model")));
             }
@@ -26,22 +32,40 @@ pub(super) fn check(path: &Path, manifest: &Manifest) -> Result<()> {
     Ok(())
 }
 
+fn same(one: impl Read, other: impl Read) -> io::Result<bool> {
+    let (mut one, mut other) = (BufReader::new(one), BufReader::new(other));
+    loop {
+        let (left, right) = (one.fill_buf()?, other.fill_buf()?);
+        let length = left.len().min(right.len());
+        if length == 0 || left[..length] != right[..length] {
+            return Ok(left.is_empty() && right.is_empty());
+        }
+        one.consume(length);
+        other.consume(length);
+    }
+}
+
 /// Writes the copy, and beside it what it names unless that is there.
 pub(super) fn write(path: &Path, manifest: &Manifest, tuned: &[Tuned]) -> Result<()> {
     check(path, manifest)?;
-    let mut document = ModelFiles::of(manifest).document()?;
+    let files = ModelFiles::of(manifest);
+    let mut document = files.document()?;
     put(&mut document, tuned);
-    for (target, bytes) in copies(path, manifest)?.into_iter().filter(|(target, _)| !target.exists()) {
-        std::fs::write(&target, bytes).map_err(|error| Failure::io("copy", &target, &error))?;
+    for (name, target) in copies(path, &files)?.into_iter().filter(|(_, target)| !target.exists()) {
+        if let Some(folder) = target.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| Failure::io("folder", folder, &error))?;
+        }
+        let (_, mut content) = files.open(&name)?;
+        let copied = File::create(&target).and_then(|mut copy| io::copy(&mut content, &mut copy));
+        copied.map_err(|error| Failure::io("copy", &target, &error))?;
     }
     std::fs::write(path, document.to_string()).map_err(|error| Failure::io("manifest", path, &error))
 }
 
-/// What the manifest names, and where it stands beside the copy.
-fn copies(path: &Path, manifest: &Manifest) -> Result<Vec<(PathBuf, Vec<u8>)>> {
-    let files = ModelFiles::of(manifest);
+/// What the model consists of, and where it stands beside the copy.
+fn copies(path: &Path, files: &ModelFiles) -> Result<Vec<(String, PathBuf)>> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    files.names()?.iter().map(|name| Ok((folder.join(name), files.read(name)?))).collect()
+    Ok(files.names()?.into_iter().map(|name| (name.clone(), folder.join(name))).collect())
 }
 
 /// Labels that were not tuned keep their thresholds.
