@@ -640,6 +640,21 @@ fn a_tuned_copy_has_the_weights_of_its_network() {
 }
 
 #[test]
+fn tune_of_nothing_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("labelled.csv");
+    std::fs::write(&table, "file,label\nno-such.wav,Low\n").unwrap();
+    let [copy, picture] = ["tuned.toml", "tuned.svg"].map(|name| folder.path().join(name));
+    let arguments = [&table, &copy, &picture].map(|path| path.to_str().unwrap());
+
+    let failed = run(["tune", arguments[0], "--model", TONES, "-o", arguments[1], "--picture", arguments[2]]);
+
+    assert_eq!((failed.status.code(), text(&failed.stdout).as_str()), (Some(1), ""));
+    assert!(text(&failed.stderr).contains("nothing is written"), "{}", text(&failed.stderr));
+    assert_eq!(folder.path().read_dir().unwrap().count(), 1);
+}
+
+#[test]
 fn a_table_without_any_of_the_models_labels_is_no_success() {
     let folder = tempfile::tempdir().unwrap();
     let table = folder.path().join("labelled.csv");

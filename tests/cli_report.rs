@@ -178,6 +178,43 @@ fn sound_is_embedded_linked_or_left_out() {
     assert!(html("none").contains("\"audio\":null"));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_page_or_picture_that_can_not_be_written_is_a_failure_and_leaves_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = melody(folder.path());
+    let [svg, png, page] = ["a.svg", "a.png", "a.html"].map(|name| folder.path().join(name));
+    for place in [&svg, &png, &page] {
+        std::fs::write(place, "of yesterday").unwrap();
+        // The file under way would be written there.
+        let mut part = place.clone().into_os_string();
+        part.push(".part");
+        std::os::unix::fs::symlink("/dev/full", part).unwrap();
+
+        let option = if *place == page { "--output" } else { "--picture" };
+        let place = place.to_str().unwrap();
+        let failed = run(["report", "--model", TONES, path.to_str().unwrap(), option, place]);
+
+        assert_eq!(failed.status.code(), Some(1), "{place}");
+        assert!(text(&failed.stderr).contains("No space left"), "{}", text(&failed.stderr));
+        assert_eq!(std::fs::read_to_string(place).unwrap(), "of yesterday");
+    }
+}
+
+#[test]
+fn a_place_that_can_not_be_written_is_found_before_anything_is_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("a.html");
+    // Nobody can write a file where a folder is.
+    std::fs::create_dir(folder.path().join("a.html.part")).unwrap();
+
+    let failed = run(["report", "--model", TONES, "no/such.wav", "-o", page.to_str().unwrap()]);
+
+    let errors = text(&failed.stderr);
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(errors.contains("a.html") && !errors.contains("such.wav"), "{errors}");
+}
+
 #[test]
 fn a_recording_is_not_written_over() {
     let folder = tempfile::tempdir().unwrap();

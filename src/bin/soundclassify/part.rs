@@ -3,9 +3,11 @@
 
 use std::{
     fs::File,
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
+
+use crate::exit::{Failure, Result};
 
 /// A file under way: `NAME.part` until it is kept, removed when it is not. What has its name meanwhile stays as it was.
 pub(crate) struct Part {
@@ -14,9 +16,14 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Begins the file that will be `path`.
+    /// Begins the file that will be `path`; what a link leads to, not the link.
     pub(crate) fn create(path: &Path) -> io::Result<(Self, File)> {
-        let part = Self { path: path.to_owned(), kept: false };
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        // A device or a pipe would be gone after it.
+        if path.metadata().is_ok_and(|there| !there.is_file()) {
+            return Err(io::Error::other("expected a file or nothing there, found what is no regular file"));
+        }
+        let part = Self { path, kept: false };
         let file = File::create(part.temporary())?;
         Ok((part, file))
     }
@@ -44,10 +51,37 @@ impl Drop for Part {
     }
 }
 
+/// A file that will be written at once. It is begun early, so that a place where nothing can be written is found before
+/// the work for it.
+pub(crate) struct Place {
+    what: &'static str,
+    path: PathBuf,
+    part: Part,
+    file: File,
+}
+
+impl Place {
+    /// Begins the file that will be `path`. `what`: its name in errors.
+    pub(crate) fn reserve(what: &'static str, path: &Path) -> Result<Self> {
+        let (part, file) = Part::create(path).map_err(|error| Failure::io(what, path, &error))?;
+        Ok(Self { what, path: path.to_owned(), part, file })
+    }
+
+    /// The path that the file will have.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes all of it, and gives it its name.
+    pub(crate) fn fill(mut self, mut content: impl io::Read) -> Result<()> {
+        let written = io::copy(&mut content, &mut self.file).and_then(|_| self.file.flush());
+        let kept = written.and_then(|()| self.part.keep());
+        kept.map_err(|error| Failure::io(self.what, &self.path, &error))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     #[test]
@@ -69,5 +103,31 @@ mod tests {
             assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
             assert_eq!(folder.path().read_dir().unwrap().count(), 1);
         }
+    }
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, link] = ["a.svg", "link.svg"].map(|name| folder.path().join(name));
+        std::fs::write(&path, "old").unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+
+        Place::reserve("picture", &link).unwrap().fill(&b"new"[..]).unwrap();
+
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let [socket, link] = ["socket", "link.svg"].map(|name| folder.path().join(name));
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        std::os::unix::fs::symlink(&socket, &link).unwrap();
+
+        assert!(Place::reserve("picture", &link).is_err());
+
+        assert_eq!(folder.path().read_dir().unwrap().count(), 2);
     }
 }

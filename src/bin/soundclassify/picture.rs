@@ -12,6 +12,7 @@ use plotters::{
 use crate::{
     exit::{Failure, Result},
     palette,
+    part::Place,
 };
 
 /// Family under which the font is known to the drawing crate.
@@ -51,16 +52,42 @@ pub(crate) trait Drawing {
 pub(crate) type Drawn<B> = std::result::Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
 /// Writes a drawing of this size, pixels.
-pub(crate) fn save(path: &Path, format: Format, size: (u32, u32), drawing: &impl Drawing) -> Result<()> {
+pub(crate) fn save(place: Place, format: Format, size: (u32, u32), drawing: &impl Drawing) -> Result<()> {
     LazyLock::force(&REGISTERED);
-    let outcome = match format {
-        Format::Svg => paint(SVGBackend::new(path, size), drawing),
-        Format::Png => paint(BitMapBackend::new(path, size), drawing),
+    let drawn = match format {
+        Format::Svg => svg(size, drawing),
+        Format::Png => png(size, drawing),
     };
-    outcome.map_err(|why| Failure::Failed(format!("{}: picture: {why}", path.display())))
+    let picture = drawn.map_err(|why| Failure::Failed(format!("{}: picture: {why}", place.path().display())))?;
+    place.fill(&picture[..])
 }
 
-fn paint<B: DrawingBackend>(backend: B, drawing: &impl Drawing) -> std::result::Result<(), String>
+type Made<T> = std::result::Result<T, String>;
+
+fn svg(size: (u32, u32), drawing: &impl Drawing) -> Made<Vec<u8>> {
+    let mut text = String::new();
+    paint(SVGBackend::with_string(&mut text, size), drawing)?;
+    Ok(text.into_bytes())
+}
+
+fn png(size: (u32, u32), drawing: &impl Drawing) -> Made<Vec<u8>> {
+    let mut pixels = vec![0; 3 * size.0 as usize * size.1 as usize];
+    paint(BitMapBackend::with_buffer(&mut pixels, size), drawing)?;
+    encode(size, &pixels).map_err(|error| error.to_string())
+}
+
+fn encode(size: (u32, u32), pixels: &[u8]) -> std::result::Result<Vec<u8>, png::EncodingError> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, size.0, size.1);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(pixels)?;
+    writer.finish()?;
+    Ok(bytes)
+}
+
+fn paint<B: DrawingBackend>(backend: B, drawing: &impl Drawing) -> Made<()>
 where
     B::ErrorType: 'static,
 {

@@ -23,6 +23,7 @@ use crate::{
     keeper::Keeper,
     options::{ElementOptions, in_force},
     output,
+    part::Place,
     picture::Format,
     source,
 };
@@ -31,23 +32,26 @@ use crate::{
 pub(crate) fn run(args: &ReportArgs, options: ElementOptions) -> Result<Exit> {
     interrupt::install()?;
     // A picture that can't be written is no reason to listen to hours of sound first; nor is a page.
-    let picture = args.picture.as_deref().map(Format::of).transpose()?;
+    let format = args.picture.as_deref().map(Format::of).transpose()?;
     args.output.as_deref().map_or(Ok(()), check_name)?;
     for path in args.output.iter().chain(&args.picture) {
         output::check_folder(path)?;
         check_no_input(path, &args.inputs)?;
     }
+    let page = args.output.as_deref().map(|path| Place::reserve("report", path)).transpose()?;
+    let picture = args.picture.as_deref().map(|path| Place::reserve("picture", path)).transpose()?;
     let keeper = Keeper::new(options.or("top-k", ["1000"]).with("report", "all"))?;
     let model = Model::load(&keeper.settings().property::<String>("model"))?;
     let (recordings, exit) = recordings(args, &keeper, model.manifest())?;
     if recordings.is_empty() {
         return Ok(Exit::Failed);
     }
-    if let (Some(path), Some(format)) = (&args.picture, picture) {
-        timeline::draw(path, format, &recordings)?;
+    if let (Some(place), Some(format)) = (picture, format) {
+        timeline::draw(place, format, &recordings)?;
     }
-    if let Some(path) = &args.output {
-        write(path, args, &recordings, &keeper, model.manifest())?;
+    if let Some(place) = page {
+        let html = html(place.path(), args, &recordings, &keeper, model.manifest())?;
+        place.fill(html.as_bytes())?;
     }
     Ok(exit)
 }
@@ -83,7 +87,13 @@ fn recordings(args: &ReportArgs, keeper: &Keeper, manifest: &Manifest) -> Result
     Ok((recordings, exit))
 }
 
-fn write(path: &Path, args: &ReportArgs, recordings: &[Recording], keeper: &Keeper, manifest: &Manifest) -> Result<()> {
+fn html(
+    path: &Path,
+    args: &ReportArgs,
+    recordings: &[Recording],
+    keeper: &Keeper,
+    manifest: &Manifest,
+) -> Result<String> {
     let tracks =
         recordings.iter().map(|recording| Ok(Track::new(recording, audio::player(&recording.uri, path, args.audio)?)));
     let page = Page {
@@ -99,5 +109,5 @@ fn write(path: &Path, args: &ReportArgs, recordings: &[Recording], keeper: &Keep
         settings: &in_force(keeper.settings()),
         recordings: tracks.collect::<Result<_>>()?,
     };
-    std::fs::write(path, page.html()).map_err(|error| Failure::io("report", path, &error))
+    Ok(page.html())
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The timeline alone: probabilities over time, events as bands.
 
-use std::path::Path;
-
 use plotters::{coord::Shift, prelude::*};
 
 use super::gather::Recording;
 use crate::{
     exit::Result,
+    part::Place,
     picture::{self, Drawing, Drawn, FONT, Format},
     record::seconds,
 };
@@ -20,8 +19,8 @@ const OTHER: RGBColor = RGBColor(138, 143, 152);
 const MOST_POINTS: usize = 2400;
 
 /// Writes one panel a recording, below each other.
-pub(super) fn draw(path: &Path, format: Format, recordings: &[Recording]) -> Result<()> {
-    picture::save(path, format, (WIDTH, HEIGHT * recordings.len() as u32), &Panels(recordings))
+pub(super) fn draw(place: Place, format: Format, recordings: &[Recording]) -> Result<()> {
+    picture::save(place, format, (WIDTH, HEIGHT * recordings.len() as u32), &Panels(recordings))
 }
 
 struct Panels<'a>(&'a [Recording]);

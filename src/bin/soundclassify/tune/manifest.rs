@@ -14,6 +14,7 @@ use super::Tuned;
 use crate::{
     exit::{Failure, Result},
     model_files::ModelFiles,
+    part::Place,
 };
 
 /// Refuses a place where files of the same names and another content are: the copy would name those.
@@ -46,20 +47,18 @@ fn same(one: impl Read, other: impl Read) -> io::Result<bool> {
 }
 
 /// Writes the copy, and beside it what it names unless that is there.
-pub(super) fn write(path: &Path, manifest: &Manifest, tuned: &[Tuned]) -> Result<()> {
-    check(path, manifest)?;
+pub(super) fn write(place: Place, manifest: &Manifest, tuned: &[Tuned]) -> Result<()> {
+    check(place.path(), manifest)?;
     let files = ModelFiles::of(manifest);
     let mut document = files.document()?;
     put(&mut document, tuned);
-    for (name, target) in copies(path, &files)?.into_iter().filter(|(_, target)| !target.exists()) {
+    for (name, target) in copies(place.path(), &files)?.into_iter().filter(|(_, target)| !target.exists()) {
         if let Some(folder) = target.parent() {
             std::fs::create_dir_all(folder).map_err(|error| Failure::io("folder", folder, &error))?;
         }
-        let (_, mut content) = files.open(&name)?;
-        let copied = File::create(&target).and_then(|mut copy| io::copy(&mut content, &mut copy));
-        copied.map_err(|error| Failure::io("copy", &target, &error))?;
+        Place::reserve("copy", &target)?.fill(files.open(&name)?.1)?;
     }
-    std::fs::write(path, document.to_string()).map_err(|error| Failure::io("manifest", path, &error))
+    place.fill(document.to_string().as_bytes())
 }
 
 /// What the model consists of, and where it stands beside the copy.

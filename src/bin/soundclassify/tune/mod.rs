@@ -24,6 +24,7 @@ use crate::{
     keeper::Keeper,
     options::ElementOptions,
     output::{self, Form, Printer, json},
+    part::Place,
     picture::Format,
     scan::{
         pool::{Pool, Progress},
@@ -70,15 +71,21 @@ pub(crate) fn run(args: &TuneArgs, options: ElementOptions) -> Result<Exit> {
     args.output.as_deref().map_or(Ok(()), |path| manifest::check(path, model.manifest()))?;
     let truth = table::read(&args.table)?;
     check_labels(&truth, &model.manifest().labels)?;
+    let copy = args.output.as_deref().map(|path| Place::reserve("manifest", path)).transpose()?;
+    let picture = args.picture.as_deref().map(|path| Place::reserve("picture", path)).transpose()?;
     let pool = Pool { jobs: Pool::jobs(args.jobs), arguments: options.arguments(), timeout: TIMEOUT };
     let (records, exit) = classify(&pool, &truth)?;
+    if records.is_empty() {
+        output::tell("soundclassify: no recording could be classified; nothing is written");
+        return Ok(Exit::Failed);
+    }
     let tuned = tune(&records, &truth, &model.manifest().labels, args.precision);
     print(&tuned, args)?;
-    if let (Some(path), Some(format)) = (&args.picture, format) {
-        picture::draw(path, format, &tuned, args.precision)?;
+    if let (Some(place), Some(format)) = (picture, format) {
+        picture::draw(place, format, &tuned, args.precision)?;
     }
-    if let Some(path) = &args.output {
-        manifest::write(path, model.manifest(), &tuned)?;
+    if let Some(place) = copy {
+        manifest::write(place, model.manifest(), &tuned)?;
     }
     Ok(exit)
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Precision and recall over the threshold, a small chart for each label.
 
-use std::path::Path;
-
 use plotters::{coord::Shift, prelude::*};
 
 use super::Tuned;
 use crate::{
     exit::Result,
+    part::Place,
     picture::{self, Drawing, Drawn, FONT, Format},
 };
 
@@ -17,11 +16,11 @@ const PRECISION: RGBColor = RGBColor(0, 114, 178);
 const RECALL: RGBColor = RGBColor(213, 94, 0);
 
 /// Writes all charts in rows of four.
-pub(super) fn draw(path: &Path, format: Format, tuned: &[Tuned], wanted: f64) -> Result<()> {
+pub(super) fn draw(place: Place, format: Format, tuned: &[Tuned], wanted: f64) -> Result<()> {
     let columns = tuned.len().clamp(1, COLUMNS);
     let rows = tuned.len().div_ceil(columns).max(1);
     let size = (SIZE.0 * columns as u32, SIZE.1 * rows as u32);
-    picture::save(path, format, size, &Charts { tuned, wanted, grid: (rows, columns) })
+    picture::save(place, format, size, &Charts { tuned, wanted, grid: (rows, columns) })
 }
 
 struct Charts<'a> {
