@@ -640,6 +640,21 @@ fn a_tuned_copy_has_the_weights_of_its_network() {
 }
 
 #[test]
+fn tune_takes_probabilities_only() {
+    let folder = tempfile::tempdir().unwrap();
+    tones(&folder.path().join("low.wav"), &[(LOW, 1.0)]);
+    let model = outside(folder.path(), 5.0);
+    let table = folder.path().join("labelled.csv");
+    std::fs::write(&table, "file,label\nlow.wav,a\n").unwrap();
+
+    let refused = run(["tune", table.to_str().unwrap(), "--model", model.to_str().unwrap()]);
+
+    let errors = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("from 0 to 1") && errors.contains("output.activation"), "{errors}");
+}
+
+#[test]
 fn tune_of_nothing_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let table = folder.path().join("labelled.csv");

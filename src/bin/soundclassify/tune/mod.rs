@@ -28,7 +28,7 @@ use crate::{
     picture::Format,
     scan::{
         pool::{Pool, Progress},
-        summary::{FileRecord, Status},
+        summary::{FileRecord, LabelSummary, Status},
     },
 };
 
@@ -79,6 +79,7 @@ pub(crate) fn run(args: &TuneArgs, options: ElementOptions) -> Result<Exit> {
         output::tell("soundclassify: no recording could be classified; nothing is written");
         return Ok(Exit::Failed);
     }
+    check_scores(&records)?;
     let tuned = tune(&records, &truth, &model.manifest().labels, args.precision);
     print(&tuned, args)?;
     if let (Some(place), Some(format)) = (picture, format) {
@@ -130,6 +131,17 @@ fn classify(pool: &Pool, truth: &Truth) -> Result<(Vec<FileRecord>, Exit)> {
     })?;
     bar.finish_and_clear();
     Ok((records, exit))
+}
+
+/// Refuses what is no probability: thresholds are, and so is what a label that is not told counts as.
+fn check_scores(records: &[FileRecord]) -> Result<()> {
+    let mut labels = records.iter().flat_map(|record| &record.labels);
+    match labels.find(|label| !(0.0..=1.0).contains(&label.peak)) {
+        Some(LabelSummary { label, peak, .. }) => Err(Failure::Failed(format!(
+            "expected probabilities from 0 to 1, found {peak} for {label}: is output.activation in the manifest right?"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// A label's score of a recording is its highest probability in any window: it is told at least once exactly when the
