@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The sound of a report: in the page or beside it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gst::{glib, prelude::*};
@@ -14,21 +14,26 @@ const EMBED_LIMIT: u64 = 32 * 1024 * 1024;
 /// The address that the page's player gets; none where there is no sound to be had.
 pub(super) fn player(uri: &str, page: &Path, wanted: Option<Sound>) -> Result<Option<String>> {
     let file = glib::filename_from_uri(uri).ok().map(|(path, _)| path);
-    let link = || file.as_deref().map_or_else(|| Some(uri.to_owned()), |file| Some(relative(file, page)));
-    match wanted {
-        Some(Sound::None) => Ok(None),
-        Some(Sound::Link) => Ok(link()),
-        Some(Sound::Embed) | None => {
-            let size = file.as_deref().and_then(|file| std::fs::metadata(file).ok()).map_or(0, |data| data.len());
-            if wanted.is_none() && size > EMBED_LIMIT {
-                return Ok(link());
-            }
-            match file.as_deref().and_then(|file| Some((media_type(file)?, std::fs::read(file).ok()?))) {
-                Some((media, bytes)) => Ok(Some(data(media, &bytes))),
-                None => Ok(transcoded(uri)?.map(|bytes| data("audio/wav", &bytes))),
-            }
-        }
+    let link = || file.as_deref().map_or_else(|| uri.to_owned(), |file| relative(file, page));
+    let limit = match wanted {
+        Some(Sound::None) => return Ok(None),
+        Some(Sound::Link) => return Ok(Some(link())),
+        Some(Sound::Embed) => u64::MAX,
+        None => EMBED_LIMIT,
+    };
+    let size = file.as_deref().and_then(|file| std::fs::metadata(file).ok()).map_or(0, |data| data.len());
+    if size > limit {
+        return Ok(Some(link()));
     }
+    if let Some((media, bytes)) = file.as_deref().and_then(|file| Some((media_type(file)?, std::fs::read(file).ok()?)))
+    {
+        return Ok(Some(data(media, &bytes)));
+    }
+    Ok(match transcoded(uri, limit)? {
+        Wav::Whole(bytes) => Some(data("audio/wav", &bytes)),
+        Wav::TooLarge => Some(link()),
+        Wav::None => None,
+    })
 }
 
 fn data(media: &str, bytes: &[u8]) -> String {
@@ -51,9 +56,19 @@ fn media_type(file: &Path) -> Option<&'static str> {
     types.into_iter().find(|(known, _)| *known == extension).map(|(_, media)| media)
 }
 
-/// Anything else as WAV, 16 bit, as it sounds.
-fn transcoded(uri: &str) -> Result<Option<Vec<u8>>> {
-    let target = tempfile_name();
+/// What became of a sound that browsers do not play.
+enum Wav {
+    Whole(Vec<u8>),
+    TooLarge,
+    None,
+}
+
+/// Anything else as WAV, 16 bit, as it sounds; given up at `limit` bytes.
+fn transcoded(uri: &str, limit: u64) -> Result<Wav> {
+    // A name that nobody foresaw: in a folder for all, a link may wait under any other.
+    let Ok(target) = tempfile::Builder::new().prefix("soundclassify-").suffix(".wav").tempfile() else {
+        return Ok(Wav::None);
+    };
     let pipeline = gst::Pipeline::new();
     let decoder = make("uridecodebin")?;
     decoder.set_property("uri", uri);
@@ -62,10 +77,10 @@ fn transcoded(uri: &str) -> Result<Option<Vec<u8>>> {
     let convert = make("audioconvert")?;
     let encode = make("wavenc")?;
     let sink = make("filesink")?;
-    sink.set_property("location", target.to_string_lossy().as_ref());
+    sink.set_property("location", target.path().to_string_lossy().as_ref());
     let chain = [&convert, &encode, &sink];
     if pipeline.add(&decoder).is_err() || pipeline.add_many(chain).is_err() || gst::Element::link_many(chain).is_err() {
-        return Ok(None);
+        return Ok(Wav::None);
     }
     let head = convert.downgrade();
     decoder.connect_pad_added(move |_, pad| {
@@ -74,28 +89,27 @@ fn transcoded(uri: &str) -> Result<Option<Vec<u8>>> {
             let _ = pad.link(&sink);
         }
     });
-    let whole = pipeline.set_state(gst::State::Playing).is_ok() && ended(&pipeline)?;
+    let too_large = || target.as_file().metadata().is_ok_and(|data| data.len() > limit);
+    let whole = pipeline.set_state(gst::State::Playing).is_ok() && ended(&pipeline, &too_large)?;
     // Going to NULL can't fail in a way that anything could be done about.
     let _ = pipeline.set_state(gst::State::Null);
-    let bytes = std::fs::read(&target).ok().filter(|_| whole);
-    // A file that was never made need not be removed.
-    let _ = std::fs::remove_file(&target);
-    Ok(bytes)
+    if too_large() {
+        return Ok(Wav::TooLarge);
+    }
+    Ok(std::fs::read(target.path()).ok().filter(|_| whole).map_or(Wav::None, Wav::Whole))
 }
 
-fn ended(pipeline: &gst::Pipeline) -> Result<bool> {
+/// Waits for the end of the stream, or until there is `enough`; whether it came.
+fn ended(pipeline: &gst::Pipeline, enough: &dyn Fn() -> bool) -> Result<bool> {
     let Some(bus) = pipeline.bus() else { return Ok(false) };
-    loop {
+    while !enough() {
         interrupt::check()?;
         let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
         if let Some(message) = bus.timed_pop_filtered(gst::ClockTime::from_mseconds(100), &kinds) {
             return Ok(message.type_() == gst::MessageType::Eos);
         }
     }
-}
-
-fn tempfile_name() -> PathBuf {
-    std::env::temp_dir().join(format!("soundclassify-{}.wav", std::process::id()))
+    Ok(false)
 }
 
 /// The way from the page to the file, as a part of an address.
@@ -104,7 +118,13 @@ fn relative(file: &Path, page: &Path) -> String {
     let path = folder.and_then(|folder| file.strip_prefix(folder).ok().map(Path::to_owned));
     match path {
         // Escaped as if it lay at the root, then without the root.
-        Some(path) => address(&Path::new("/").join(path)).trim_start_matches("file:///").to_owned(),
+        Some(path) => {
+            let address = address(&Path::new("/").join(path));
+            let way = address.trim_start_matches("file:///");
+            // What is before a colon would be a scheme.
+            let colon = way.split('/').next().is_some_and(|first| first.contains(':'));
+            if colon { format!("./{way}") } else { way.to_owned() }
+        }
         None => address(file),
     }
 }
@@ -123,5 +143,27 @@ mod tests {
 
         assert_eq!(relative(Path::new("/tmp/reports/a b/c.wav"), page), "a%20b/c.wav");
         assert_eq!(relative(Path::new("/tmp/c.wav"), page), "file:///tmp/c.wav");
+        assert_eq!(relative(Path::new("/tmp/reports/10:30.wav"), page), "./10:30.wav");
+        assert_eq!(relative(Path::new("/tmp/reports/a/10:30.wav"), page), "a/10:30.wav");
+    }
+
+    #[test]
+    fn what_is_transcoded_has_a_limit() {
+        gst::init().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.raw");
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: 16_000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+        (0..16_000_i16).for_each(|sample| writer.write_sample(sample).unwrap());
+        writer.finalize().unwrap();
+        let uri = address(&path);
+
+        assert!(matches!(transcoded(&uri, u64::MAX).unwrap(), Wav::Whole(bytes) if bytes.len() > 32_000));
+        assert!(matches!(transcoded(&uri, 10_000).unwrap(), Wav::TooLarge));
     }
 }
