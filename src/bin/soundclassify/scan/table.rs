@@ -5,9 +5,9 @@
 
 use std::{
     collections::HashSet,
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, TryLockError},
     hash::{BuildHasher, RandomState},
-    io::{BufRead, BufReader, Read, Seek, SeekFrom, Write},
+    io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -17,7 +17,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use super::summary::{FileRecord, Status};
 use crate::{
     exit::{Failure, Result},
-    output::json,
+    output::{self, json},
 };
 
 const HEADER: [&str; 12] = [
@@ -81,13 +81,13 @@ impl Table {
         let kind = Kind::of(path)?;
         let io = |error: std::io::Error| Failure::io("table", path, &error);
         let file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(io)?;
-        file.try_lock()
-            .map_err(|_| Failure::Failed(format!("{}: another scan is writing this table", path.display())))?;
+        locked(file.try_lock(), path)?;
         if restart {
             file.set_len(0).map_err(io)?;
         }
-        let mut table =
-            Self { file, kind, path: path.to_owned(), settings: settings.to_owned(), synced: Instant::now() };
+        // What may take its place takes that of the table, not that of a link to it.
+        let place = path.canonicalize().map_err(io)?;
+        let mut table = Self { file, kind, path: place, settings: settings.to_owned(), synced: Instant::now() };
         let mut done = Done::default();
         table.repair(&mut |row| {
             if row.settings != settings {
@@ -154,19 +154,49 @@ impl Table {
     /// Rewrites the table without the rows of files that failed.
     fn drop_failed(&mut self) -> Result<()> {
         let io = |error: std::io::Error| Failure::io("table", &self.path, &error);
-        let fresh = self.path.with_extension("retry");
         self.file.seek(SeekFrom::Start(0)).map_err(io)?;
-        let mut out = OpenOptions::new().read(true).append(true).create(true).open(&fresh).map_err(io)?;
-        out.try_lock().map_err(|_| Failure::Failed(format!("{}: another scan is at work", fresh.display())))?;
-        out.set_len(0).map_err(io)?;
+        let (folder, name) = (self.path.parent(), self.path.file_name());
+        let (Some(folder), Some(name)) = (folder, name) else { return Ok(()) };
+        // A name of its own: any that could be foreseen may be of a file that is somebody's.
+        let mut prefix = name.to_owned();
+        prefix.push(".");
+        let fresh = tempfile::Builder::new().prefix(&prefix).suffix(".retry").append(true).tempfile_in(folder);
+        let mut fresh = fresh.map_err(io)?;
+        locked(fresh.as_file().try_lock(), &self.path)?;
         for line in kept(&self.file, self.kind)? {
-            out.write_all(line.as_bytes()).map_err(io)?;
+            fresh.write_all(line.as_bytes()).map_err(io)?;
         }
-        out.sync_all().map_err(io)?;
-        std::fs::rename(&fresh, &self.path).map_err(io)?;
-        self.file = out;
+        let rights = self.file.metadata().map_err(io)?.permissions();
+        fresh.as_file().set_permissions(rights).and_then(|()| fresh.as_file().sync_all()).map_err(io)?;
+        self.file = fresh.persist(&self.path).map_err(|error| io(error.error))?;
         Ok(())
     }
+}
+
+/// What an attempt to lock the table means. Where there are no locks, nobody is kept from writing at the same time.
+fn locked(attempt: std::result::Result<(), TryLockError>, path: &Path) -> Result<()> {
+    match attempt {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => {
+            Err(Failure::Failed(format!("{}: another scan is writing this table", path.display())))
+        }
+        Err(TryLockError::Error(error)) if has_no_locks(&error) => {
+            output::tell(format_args!(
+                "soundclassify: warning: {}: no locks in this file system ({error}); see to it that no other scan \
+                 writes this table",
+                path.display()
+            ));
+            Ok(())
+        }
+        Err(TryLockError::Error(error)) => Err(Failure::io("table can't be locked", path, &error)),
+    }
+}
+
+/// Whether the file system, and not this file, is the reason.
+fn has_no_locks(error: &std::io::Error) -> bool {
+    // ENOLCK, which has no kind: NFS without its lock service.
+    const NO_LOCKS: i32 = if cfg!(target_os = "linux") { 37 } else { 77 };
+    error.kind() == ErrorKind::Unsupported || cfg!(unix) && error.raw_os_error() == Some(NO_LOCKS)
 }
 
 impl Kind {
@@ -430,5 +460,41 @@ mod tests {
         let error = Table::open(&path, "s", false, false).err().unwrap().to_string();
 
         assert!(error.contains("another scan"), "{error}");
+    }
+
+    #[test]
+    fn a_lock_that_is_held_is_told_from_one_that_there_can_not_be() {
+        let path = Path::new("a.jsonl");
+        let attempt = |kind: ErrorKind| locked(Err(TryLockError::Error(kind.into())), path);
+
+        assert!(attempt(ErrorKind::Unsupported).is_ok());
+        let error = attempt(ErrorKind::PermissionDenied).unwrap_err().to_string();
+        assert!(error.contains("permission denied") && !error.contains("another scan"), "{error}");
+        assert!(locked(Err(TryLockError::WouldBlock), path).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn failed_files_are_tried_again_beside_files_of_any_name_and_through_a_link() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let [path, link, mine] = ["a.jsonl", "link.jsonl", "a.retry"].map(|name| folder.path().join(name));
+        let (mut table, _) = Table::open(&path, "s", false, false).unwrap();
+        table.append(record("bad")).unwrap();
+        drop(table);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        std::fs::write(&mine, "mine").unwrap();
+        symlink("a.jsonl", &link).unwrap();
+
+        let (mut table, _) = Table::open(&link, "s", false, true).unwrap();
+        assert!(Table::open(&path, "s", false, false).is_err(), "the new one is locked");
+        table.append(record("new")).unwrap();
+        drop(table);
+
+        assert!(link.is_symlink());
+        assert_eq!(rows(&path), ["new"]);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(std::fs::read_to_string(&mine).unwrap(), "mine");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 3);
     }
 }
