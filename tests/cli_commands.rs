@@ -333,6 +333,68 @@ fn ctrl_c_ends_with_130() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
+/// Waits for the end of a program; one that goes on is killed.
+fn status(child: &mut std::process::Child) -> Option<i32> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        match child.try_wait().unwrap() {
+            Some(status) => return status.code(),
+            None if Instant::now() > deadline => {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                panic!("it goes on");
+            }
+            None => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
+}
+
+fn send(signal: &str, child: &std::process::Child) {
+    assert!(std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_that_nobody_notices_ends_with_130() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("sound.wav");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let mut child = program().args(["file", "--model", TONES, fifo.to_str().unwrap()]).spawn().unwrap();
+    // It opens the FIFO, which waits for a writer.
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(child.try_wait().unwrap().is_none());
+
+    send("-TERM", &child);
+
+    assert_eq!(status(&mut child), Some(130));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn signals_that_were_ignored_stay_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = tones(&folder.path().join("long.wav"), &[(LOW, 600.0)]);
+    // As `nohup` and shells without job control do for programs in the background.
+    let mut child = std::process::Command::new("sh")
+        .args(["-c", "trap '' HUP INT; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_soundclassify")])
+        .args(["file", "--model", TONES, path.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut String::new()).unwrap();
+
+    send("-HUP", &child);
+    send("-INT", &child);
+    std::thread::sleep(Duration::from_millis(500));
+    let lived = child.try_wait().unwrap().is_none();
+    send("-TERM", &child);
+
+    assert!(lived);
+    std::io::copy(&mut out, &mut std::io::sink()).unwrap();
+    assert_eq!(status(&mut child), Some(130));
+}
+
 #[test]
 fn features_are_the_windows_that_the_front_end_makes() {
     let folder = tempfile::tempdir().unwrap();
