@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Manifests: what every key gives, and what every mistake says.
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use gstsoundclassify::{
     Error,
@@ -218,6 +221,21 @@ fn numbers_outside_their_limits_are_named() {
     refuses(&with("log = \"ln\""), &["features.offset", "nothing"]);
     refuses(&with("center = 1"), &["features.center", "true or false", "found 1"]);
     refuses(&edited("\"mels-frames\"", "\"samples\""), &["input.layout", "logmel", "samples"]);
+}
+
+#[test]
+fn thresholds_of_many_labels_are_read_at_once() {
+    let thresholds: String = (0..70_000).rev().map(|label| format!("{label} = 0\n")).collect();
+    let manifest = edited("names = [\"Bark\", \"Rain\", \"Background\"]\n", "file = \"tiny.txt\"\n");
+    let folder = folder(&format!("{manifest}[defaults.thresholds]\n{thresholds}"));
+    let labels: String = (0..100_000).map(|label| format!("{label}\n")).collect();
+    fs::write(folder.path().join("tiny.txt"), labels).unwrap();
+    let start = Instant::now();
+
+    let manifest = Manifest::load(&folder.path().join("tiny.toml")).unwrap();
+
+    assert_eq!(manifest.defaults.thresholds.len(), 70_000);
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
 #[test]

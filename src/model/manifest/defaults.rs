@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The table `[defaults]`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::section::{Found, Section, did_you_mean};
 use crate::error::Result;
@@ -80,7 +80,8 @@ fn known_labels(
     found: Vec<Found<String>>,
     labels: &[String],
 ) -> Result<impl Iterator<Item = String>> {
-    if let Some(unknown) = found.iter().find(|found| !labels.contains(&found.value)) {
+    let known: HashSet<_> = if found.is_empty() { HashSet::new() } else { labels.iter().collect() };
+    if let Some(unknown) = found.iter().find(|found| !known.contains(&found.value)) {
         let hint = did_you_mean(&unknown.value, labels.iter().map(String::as_str));
         let expected = format!("labels of this model{hint}");
         let span = Some(unknown.span.clone());
