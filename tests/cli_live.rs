@@ -121,6 +121,14 @@ fn the_microphone_is_heard_in_every_form() {
 }
 
 #[test]
+fn an_address_alone_is_listened_to() {
+    let output = program().args(["file:///no/such.wav", "--plain"]).output().unwrap();
+
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("no/such.wav"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn microphones_are_listed_and_chosen_by_name_and_by_id() {
     let Some(pulse) = Pulse::start() else { return };
     let pulse = pulse.play(MIDDLE);

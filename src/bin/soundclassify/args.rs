@@ -21,7 +21,7 @@ use crate::{
 const CLASSIFYING: [&str; 6] = ["live", "file", "scan", "report", "tune", "work"];
 
 const AFTER_HELP: &str = "\
-Without a command the microphone is listened to: `soundclassify` is `soundclassify live`.
+Without a command `live` is meant: the microphone, or the address given, is listened to.
 
 Exit status: 0 all done, 1 some inputs failed, 2 wrong usage, 130 interrupted (Ctrl-C).
 Environment: ORT_DYLIB_PATH names ONNX Runtime's library, NO_COLOR turns colour off.";
@@ -308,13 +308,13 @@ pub(crate) fn command() -> Command {
     CLASSIFYING.iter().fold(Cli::command(), |command, name| command.mut_subcommand(name, ElementOptions::add_to))
 }
 
-/// Arguments as clap gets them: without a command, `live` is meant.
+/// Arguments as clap gets them: without a command, or with an address in its place, `live` is meant.
 pub(crate) fn with_command(mut arguments: Vec<std::ffi::OsString>) -> Vec<std::ffi::OsString> {
     let first = arguments.get(1).and_then(|argument| argument.to_str());
     let alone = match first {
         None => arguments.len() < 2,
         Some("-h" | "--help" | "-V" | "--version") => false,
-        Some(first) => first.starts_with('-'),
+        Some(first) => first.starts_with('-') || source::is_uri(first),
     };
     if alone {
         arguments.insert(1.min(arguments.len()), "live".into());
@@ -338,6 +338,7 @@ mod tests {
 
         assert_eq!(with(&["soundclassify"])[1], "live");
         assert_eq!(with(&["soundclassify", "--plain"])[1], "live");
+        assert_eq!(with(&["soundclassify", "rtsp://camera/stream"])[1..], ["live", "rtsp://camera/stream"]);
         assert_eq!(with(&["soundclassify", "--version"])[1], "--version");
         assert_eq!(with(&["soundclassify", "file"])[1], "file");
     }
