@@ -589,6 +589,49 @@ fn a_full_disk_is_a_failure() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told_once_and_no_input_is_to_blame() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = melody(folder.path());
+    let path = path.to_str().unwrap();
+    let full = File::options().write(true).open("/dev/full").unwrap();
+
+    let output = program().args(["file", "--json", "--model", TONES, path, path, path]).stdout(full).output().unwrap();
+
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors.contains("standard output: No space left") && errors.lines().count() == 1, "{errors}");
+}
+
+#[test]
+fn a_video_without_sound_has_no_audio_in_it() {
+    gst::init().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("silent.ogv");
+    let line = format!("videotestsrc num-buffers=30 ! theoraenc ! oggmux ! filesink location=\"{}\"", path.display());
+    let Ok(pipeline) = gst::parse::launch(&line) else {
+        return println!("skipped: GStreamer's theoraenc is not installed");
+    };
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let ended = pipeline
+        .bus()
+        .unwrap()
+        .timed_pop_filtered(gst::ClockTime::from_seconds(20), &[gst::MessageType::Eos, gst::MessageType::Error]);
+    assert_eq!(ended.unwrap().type_(), gst::MessageType::Eos);
+    pipeline.set_state(gst::State::Null).unwrap();
+
+    for rank in ["", "theoradec:NONE,avdec_theora:NONE"] {
+        let arguments = ["file", "--model", TONES, path.to_str().unwrap()];
+        let output = program().args(arguments).env("GST_PLUGIN_FEATURE_RANK", rank).output().unwrap();
+
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(errors.contains("no audio in it") && !errors.contains("plug-in"), "{errors}");
+        assert!(errors.lines().all(|line| line.chars().count() < 500), "{errors}");
+    }
+}
+
 #[test]
 fn built_in_symbols_that_the_model_does_not_know_are_no_warning() {
     let folder = tempfile::tempdir().unwrap();

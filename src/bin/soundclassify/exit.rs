@@ -39,6 +39,9 @@ pub(crate) enum Failure {
     /// Ctrl-C or a request to terminate.
     #[error("interrupted")]
     Interrupted,
+    /// Standard output can't be written; no input is to blame.
+    #[error("standard output: {0}")]
+    Output(String),
     /// The reader of standard output went away, as `head` does; no error to anybody.
     #[error("nobody reads the output any more")]
     OutputClosed,
@@ -54,7 +57,7 @@ impl Failure {
     pub(crate) fn output(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::OutputClosed,
-            _ => Self::Failed(format!("standard output: {error}")),
+            _ => Self::Output(error.to_string()),
         }
     }
 
@@ -62,7 +65,7 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) => Exit::Usage,
-            Self::Failed(_) => Exit::Failed,
+            Self::Failed(_) | Self::Output(_) => Exit::Failed,
             Self::Interrupted => Exit::Interrupted,
             Self::OutputClosed => Exit::Success,
         }

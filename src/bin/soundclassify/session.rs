@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One pipeline around the element, and its bus as a series of steps.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use gst::{glib, prelude::*};
@@ -30,6 +33,10 @@ pub(crate) enum Step {
 
 /// How long after an error its reason may come.
 const PATIENCE_FOR_REASON: gst::ClockTime = gst::ClockTime::from_mseconds(200);
+/// Characters of an element's text at most: some print the headers of a stream.
+const LONGEST: usize = 300;
+/// Kinds of streams without sound, once a demuxer has told them apart.
+const SILENT: [&str; 5] = ["video/", "image/", "text/", "subpicture/", "closedcaption/"];
 
 /// Called with every buffer that left the element, and with the caps before it.
 pub(crate) type Listener = Box<dyn FnMut(Heard<'_>) + Send>;
@@ -51,12 +58,19 @@ pub(crate) struct Session {
     element: gst::Element,
     bus: gst::Bus,
     end: Arc<AtomicU64>,
-    missing: Mutex<Vec<String>>,
+    missing: Mutex<Vec<Missing>>,
     name: String,
     /// Whether all of the sound is to be classified, or else the input failed.
     whole: bool,
     /// Warnings of the element that the user has heard already.
     known: Vec<String>,
+}
+
+/// A plugin that GStreamer lacks.
+struct Missing {
+    name: String,
+    /// Whether it might have given sound.
+    audible: bool,
 }
 
 /// How much an error says.
@@ -220,18 +234,33 @@ impl Session {
     }
 
     fn note_missing(&self, message: &gst::Message) {
-        let missing = message.structure().filter(|structure| structure.name() == "missing-plugin");
-        if let (Some(name), Ok(mut list)) = (missing.and_then(|s| s.get::<String>("name").ok()), self.missing.lock()) {
-            list.push(name);
+        let Some(missing) = message.structure().filter(|structure| structure.name() == "missing-plugin") else {
+            return;
+        };
+        let silent = missing.get::<gst::Caps>("detail").is_ok_and(|caps| self.is_silent(&caps));
+        if let (Ok(name), Ok(mut list)) = (missing.get("name"), self.missing.lock()) {
+            list.push(Missing { name, audible: !silent });
         }
     }
 
+    /// Whether what has these caps is a stream without sound. What no demuxer gave may itself hold streams.
+    fn is_silent(&self, caps: &gst::Caps) -> bool {
+        let kind = caps.structure(0).map(|structure| structure.name().as_str()).unwrap_or_default();
+        SILENT.iter().any(|silent| kind.starts_with(silent))
+            && self.pipeline.iterate_recurse().into_iter().flatten().any(|element| is_demuxer(&element))
+    }
+
     fn failure(&self, error: &gst::message::Error) -> Failure {
+        let missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        let unheard = self.element.static_pad("sink").is_none_or(|pad| !pad.is_linked());
+        if error.error().matches(gst::CoreError::MissingPlugin) && unheard && !missing.iter().any(|it| it.audible) {
+            return Failure::Failed(format!("{}: no audio in it", self.name));
+        }
         let mut text = text(&self.name, &error.error(), error.debug().as_deref());
-        let missing = self.missing.lock().map(|list| list.join(", ")).unwrap_or_default();
         if !missing.is_empty() {
+            let names = missing.iter().map(|missing| &*missing.name).collect::<Vec<_>>().join(", ");
             text.push_str(&format!(
-                "; GStreamer lacks: {missing}; on Debian: apt install gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav"
+                "; GStreamer lacks: {names}; on Debian: apt install gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav"
             ));
         }
         Failure::Failed(text)
@@ -264,6 +293,10 @@ fn tells(error: &gst::message::Error) -> Tells {
         return Tells::Consequence;
     }
     if error.src().is_some_and(ObjectExt::is::<gst::Bin>) { Tells::Summary } else { Tells::Reason }
+}
+
+fn is_demuxer(element: &gst::Element) -> bool {
+    element.factory().is_some_and(|factory| factory.metadata("klass").is_some_and(|klass| klass.contains("Demux")))
 }
 
 /// A branch behind a queue of its own, so that nothing that looks at the audio delays the element.
@@ -359,13 +392,20 @@ pub(crate) fn make(factory: &str) -> Result<gst::Element> {
 
 /// An error for people; the debug text only where it says something that the message does not.
 fn text(name: &str, error: &glib::Error, debug: Option<&str>) -> String {
-    let message = error.message().trim_end_matches('.');
+    let message = brief(error.message().trim_end_matches('.'));
     // Between what the element added stand lines that say where in its source.
     let told = |line: &&str| !line.is_empty() && !line.contains(".c(") && !line.contains("streaming stopped");
     let lines = debug.unwrap_or_default().lines().skip(1).map(str::trim).filter(told);
     let detail = lines.collect::<Vec<_>>().join(" ");
-    if detail.is_empty() || message.contains(&detail) {
+    if detail.is_empty() || error.message().contains(&detail) {
         return format!("{name}: {message}");
     }
-    format!("{name}: {message} ({detail})")
+    format!("{name}: {message} ({})", brief(&detail))
+}
+
+fn brief(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
+    }
 }

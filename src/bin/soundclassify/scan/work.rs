@@ -48,7 +48,7 @@ pub(crate) fn run(args: &WorkArgs, options: ElementOptions) -> Result<Exit> {
     for file in names() {
         let record = match classify(&file, &keeper, args.events, &mut printer) {
             Ok(record) => record,
-            Err(Failure::OutputClosed) => return Err(Failure::OutputClosed),
+            Err(lost @ (Failure::OutputClosed | Failure::Output(_))) => return Err(lost),
             Err(why) => FileRecord::failed(&file, why.to_string()),
         };
         printer.line(&json(&Reply::Done(record)))?;
