@@ -121,6 +121,31 @@ fn the_microphone_is_heard_in_every_form() {
 }
 
 #[test]
+fn no_microphone_is_a_failure_and_no_silence() {
+    let mut child = program()
+        .args(["live", "--plain", "--model", TONES])
+        .env(
+            "GST_PLUGIN_FEATURE_RANK",
+            "alsasrc:NONE,jackaudiosrc:NONE,openalsrc:NONE,oss4src:NONE,osssrc:NONE,pipewiresrc:NONE,pulsesrc:NONE",
+        )
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while child.try_wait().unwrap().is_none() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // One that has ended already is no error.
+    let _ = child.kill();
+    let output = child.wait_with_output().unwrap();
+
+    assert_eq!(output.status.code(), Some(1), "it goes on");
+    assert!(text(&output.stderr).contains("--list-devices"), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "");
+}
+
+#[test]
 fn an_address_alone_is_listened_to() {
     let output = program().args(["file:///no/such.wav", "--plain"]).output().unwrap();
 

@@ -206,6 +206,10 @@ impl Session {
     /// A recording of which the element leaves something out was not classified as a whole; a live stream goes on.
     fn warned(&self, warning: &gst::message::Warning) -> Result<Step> {
         let error = warning.error();
+        // Without any microphone it goes on, with silence.
+        if warning.src().is_some_and(|source| source.type_().name() == "GstAutoAudioSrc") {
+            return Err(Failure::Failed(text(&self.name, &error, warning.debug().as_deref())));
+        }
         if warning.src() != Some(self.element.upcast_ref()) {
             return Ok(Step::Warning(text(&self.name, &error, warning.debug().as_deref())));
         }
