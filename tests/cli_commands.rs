@@ -13,7 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cli_support::{HIGH, LOW, MIDDLE, TONES, melody, objects, outside, program, run, stdout, text, tones};
+use cli_support::{
+    HIGH, LOW, MIDDLE, TONES, interrupt, melody, objects, outside, program, run, signal, stdout, text, tones,
+};
 use gst::prelude::*;
 use gstsoundclassify::{Classification, ClassificationEvent};
 
@@ -326,7 +328,7 @@ fn ctrl_c_ends_with_130() {
     let mut out = BufReader::new(child.stdout.take().unwrap());
     out.read_line(&mut String::new()).unwrap();
 
-    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    interrupt(&child);
 
     // The pipe is emptied, so that the program is not stuck in a write.
     std::io::copy(&mut out, &mut std::io::sink()).unwrap();
@@ -349,10 +351,6 @@ fn status(child: &mut std::process::Child) -> Option<i32> {
     }
 }
 
-fn send(signal: &str, child: &std::process::Child) {
-    assert!(std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
-}
-
 #[cfg(target_os = "linux")]
 #[test]
 fn a_signal_that_nobody_notices_ends_with_130() {
@@ -364,7 +362,7 @@ fn a_signal_that_nobody_notices_ends_with_130() {
     std::thread::sleep(Duration::from_secs(2));
     assert!(child.try_wait().unwrap().is_none());
 
-    send("-TERM", &child);
+    signal("-TERM", &child);
 
     assert_eq!(status(&mut child), Some(130));
 }
@@ -384,11 +382,11 @@ fn signals_that_were_ignored_stay_ignored() {
     let mut out = BufReader::new(child.stdout.take().unwrap());
     out.read_line(&mut String::new()).unwrap();
 
-    send("-HUP", &child);
-    send("-INT", &child);
+    signal("-HUP", &child);
+    signal("-INT", &child);
     std::thread::sleep(Duration::from_millis(500));
     let lived = child.try_wait().unwrap().is_none();
-    send("-TERM", &child);
+    signal("-TERM", &child);
 
     assert!(lived);
     std::io::copy(&mut out, &mut std::io::sink()).unwrap();
@@ -495,7 +493,7 @@ fn features_that_are_interrupted_leave_what_was_there() {
         std::thread::sleep(Duration::from_millis(5));
     }
 
-    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    interrupt(&child);
 
     assert_eq!(child.wait().unwrap().code(), Some(130));
     for (path, content) in before {

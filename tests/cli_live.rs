@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cli_support::{LOW, MIDDLE, TONES, program, text, tones};
+use cli_support::{LOW, MIDDLE, TONES, interrupt, program, text, tones};
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 /// A sound server of its own with one sink, whose monitor is the only microphone, and a tone that plays into it.
@@ -74,10 +74,6 @@ impl Drop for Pulse {
             let _ = child.wait();
         }
     }
-}
-
-fn interrupt(child: &Child) {
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
 }
 
 /// Reads lines until one contains `wanted`, then interrupts the program; gives that line.

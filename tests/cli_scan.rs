@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cli_support::{HIGH, LOW, MIDDLE, TONES, objects, outside, program, run, stdout, text, tones};
+use cli_support::{HIGH, LOW, MIDDLE, TONES, interrupt, objects, outside, program, run, stdout, text, tones};
 
 /// `files` recordings, every 25th of them broken in one of several ways.
 fn folder_of(files: usize) -> tempfile::TempDir {
@@ -291,7 +291,7 @@ fn ctrl_c_stops_a_scan_with_130_and_it_goes_on_later() {
         std::thread::sleep(Duration::from_millis(20));
     }
 
-    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    interrupt(&child);
 
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(rows(&output).len() < 120, "stopped at once");
@@ -314,7 +314,7 @@ fn ctrl_c_stops_a_scan_that_waits_for_names() {
         std::thread::sleep(Duration::from_millis(20));
     }
 
-    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    interrupt(&child);
 
     let deadline = Instant::now() + Duration::from_secs(10);
     let status = loop {

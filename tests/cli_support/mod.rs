@@ -5,7 +5,7 @@
 use std::{
     f64::consts::TAU,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Child, Command, Output},
 };
 
 /// Manifest of the model that tells low, middle and high tones and silence.
@@ -33,6 +33,22 @@ pub(crate) fn stdout<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Ite
     let output = run(arguments);
     assert!(output.status.success(), "{:?}: {}", output.status, text(&output.stderr));
     text(&output.stdout)
+}
+
+/// Sends a signal to a program.
+#[track_caller]
+pub(crate) fn signal(name: &str, child: &Child) {
+    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+}
+
+/// Ctrl-C; a request to terminate where the tests run in the background of a shell, which has Ctrl-C ignored by all that
+/// they start.
+#[track_caller]
+pub(crate) fn interrupt(child: &Child) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or("0");
+    let ignored = u64::from_str_radix(mask.trim(), 16).unwrap() & 0b10 != 0;
+    signal(if ignored { "-TERM" } else { "-INT" }, child);
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {
