@@ -311,7 +311,9 @@ impl SoundClassify {
             (analysis.frames(buffer), analysis.step())
         };
         let frames = frames.unwrap_or_else(|error| self.warn_of_buffer(&error));
-        if !self.join(buffer.pts(), buffer.flags().contains(gst::BufferFlags::DISCONT)) {
+        let discont = buffer.flags().contains(gst::BufferFlags::DISCONT);
+        // What lies outside the segment joins nothing.
+        if frames.is_empty() || !self.join(buffer.pts(), discont) {
             return;
         }
         for start in frames.clone().step_by(step) {

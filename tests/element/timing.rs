@@ -166,6 +166,7 @@ fn what_is_outside_the_segment_is_not_heard() {
     }
     rig.eos();
     let heard = rig.heard();
+    assert_eq!(rig.count("breaks"), 0);
     assert_eq!(heard.len() as u64, windows_in(RATE as u64 * 3 / 2, 10));
     assert_eq!((heard[0].timestamp, heard[0].running_time), (ms(2500), Some(ms(0))));
     let mut alone = Rig::plain(&model);

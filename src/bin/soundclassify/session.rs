@@ -46,9 +46,13 @@ pub(crate) type Listener = Box<dyn FnMut(Heard<'_>) + Send>;
 pub(crate) enum Heard<'a> {
     /// The format of the buffers that follow.
     Format(&'a gst_audio::AudioInfo),
+    /// The segment of the buffers that follow, if it is in time.
+    Segment(Option<&'a gst::FormattedSegment<gst::ClockTime>>),
     /// Audio.
     Buffer(&'a gst::BufferRef),
-    /// The stream was interrupted; what follows has nothing to do with what was.
+    /// Silence from here on, so long.
+    Gap(gst::ClockTime, gst::ClockTime),
+    /// A flush: what follows has nothing to do with what was.
     Break,
 }
 
@@ -362,15 +366,18 @@ fn listen(sink: &gst::Element, end: Arc<AtomicU64>, listener: Option<Listener>) 
 
 fn hear(info: &gst::PadProbeInfo<'_>, listener: &mut Listener) {
     if let Some(buffer) = info.buffer() {
-        if buffer.flags().contains(gst::BufferFlags::DISCONT) {
-            listener(Heard::Break);
-        }
         return listener(Heard::Buffer(buffer));
     }
     match info.event().map(|event| event.view()) {
         Some(gst::EventView::Caps(caps)) => {
             if let Ok(info) = gst_audio::AudioInfo::from_caps(caps.caps()) {
                 listener(Heard::Format(&info));
+            }
+        }
+        Some(gst::EventView::Segment(segment)) => listener(Heard::Segment(segment.segment().downcast_ref())),
+        Some(gst::EventView::Gap(gap)) => {
+            if let (start, Some(duration)) = gap.get() {
+                listener(Heard::Gap(start, duration));
             }
         }
         Some(gst::EventView::FlushStop(_)) => listener(Heard::Break),
