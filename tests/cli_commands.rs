@@ -522,6 +522,18 @@ fn features_in_a_folder_have_a_name_each_and_an_index() {
         npyz::NpyFile::new(File::open(parts.join(name).with_extension("npy")).unwrap()).unwrap().shape()[0] / 40
     });
     assert_eq!(lengths, [1, 2, 3]);
+
+    // The array of a file keeps its name, and another file gets another.
+    stdout(["features", "--logmel", "--model", TONES, "-o", parts.to_str().unwrap(), two]);
+    let later = folder.path().join("later");
+    std::fs::create_dir(&later).unwrap();
+    let four = tones(&later.join("A.wav"), &[(LOW, 0.1)]);
+    let four = four.to_str().unwrap();
+    stdout(["features", "--logmel", "--model", TONES, "-o", parts.to_str().unwrap(), four]);
+    let index = std::fs::read_to_string(parts.join("index.csv")).unwrap();
+    let rows: BTreeSet<_> = index.lines().skip(1).map(str::to_owned).collect();
+    let expected = [(one, "a.npy"), (two, "a-1.npy"), (three, "a-1-1.npy"), (four, "A-2.npy")];
+    assert_eq!(rows, expected.map(|(file, name)| format!("{file},{name}")).into());
 }
 
 #[test]

@@ -50,6 +50,8 @@ struct Dispatch {
 #[derive(Debug, Default)]
 struct Heard {
     audio: gst::ClockTime,
+    /// Whether there was any since it broke off.
+    goes_on: bool,
     /// Whether it broke off in between.
     broken: bool,
     /// Whether it had a window, in this stretch of audio or in one before a break.
@@ -62,6 +64,9 @@ impl Heard {
         !self.windows && (!self.broken || self.audio < window)
     }
 }
+
+/// Frames of a buffer, and the timestamp of the first of them.
+pub(super) type Inside = (std::ops::Range<usize>, Option<gst::ClockTime>);
 
 /// Results of everything before this ticket are to be waited for, once the lock is released.
 pub(super) type After = Option<u64>;
@@ -185,11 +190,22 @@ impl Analysis {
         if lost { clock.continuity_after_loss(pts) } else { clock.continuity(pts) }
     }
 
-    /// Frames of a buffer that lie in the segment, none while there is no format.
-    pub(super) fn frames(&self, buffer: &gst::BufferRef) -> Result<std::ops::Range<usize>, InputError> {
+    /// Frames of a buffer that lie in the segment, none while there is no format, and when the first of them is.
+    pub(super) fn frames(&self, buffer: &gst::BufferRef) -> Result<Inside, InputError> {
         let frames = self.input.as_ref().map_or(Ok(0), |input| input.frames(buffer))?;
-        let inside = self.dispatch.clock.inside(buffer.pts(), frames as u64);
-        Ok(inside.start as usize..inside.end as usize)
+        let clock = &self.dispatch.clock;
+        let inside = clock.inside(buffer.pts(), frames as u64);
+        let pts = buffer.pts().map(|pts| pts.saturating_add(clock.duration(inside.start)));
+        Ok((inside.start as usize..inside.end as usize, pts))
+    }
+
+    /// The part of a gap that is to be silence.
+    pub(super) fn missing(
+        &self,
+        start: gst::ClockTime,
+        duration: gst::ClockTime,
+    ) -> Option<(gst::ClockTime, gst::ClockTime)> {
+        self.dispatch.clock.missing(start, duration)
     }
 
     /// Frames that take `duration`.
@@ -248,6 +264,12 @@ impl Analysis {
         if self.dispatch.break_off() {
             self.dispatch.results.count(|stats| stats.breaks += 1);
         }
+        self.dispatch.after()
+    }
+
+    /// Another stream's tags follow.
+    pub(super) fn forget_tags(&mut self) -> After {
+        self.dispatch.expect(Pending::other_tags);
         self.dispatch.after()
     }
 
@@ -341,11 +363,13 @@ impl Dispatch {
 
     // Whether there was audio to break off: as a rule a stream begins with a break before any.
     fn break_off(&mut self) -> bool {
-        self.heard.broken |= self.heard.audio > gst::ClockTime::ZERO;
-        self.heard.broken
+        let goes_on = std::mem::take(&mut self.heard.goes_on);
+        self.heard.broken |= goes_on;
+        goes_on
     }
 
     fn count(&mut self, frames: usize, invalid: u64, begun: Instant) {
+        self.heard.goes_on |= frames > 0;
         self.heard.audio = self.heard.audio.saturating_add(self.clock.duration(frames as u64));
         let seconds = frames as f64 / self.clock.rate() as f64;
         self.results.count(|stats| {

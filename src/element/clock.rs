@@ -47,8 +47,9 @@ pub struct Clock {
     frames: u64,
     anchors: VecDeque<Anchor>,
     end: Option<ClockTime>,
-    /// What came last was silence in place of audio that is missing.
-    gap: bool,
+    /// Where the silence began that came last, in place of audio that is missing. What an element before still held may
+    /// come behind it.
+    gap: Option<ClockTime>,
     line: Option<Line>,
     segment: Option<gst::FormattedSegment<ClockTime>>,
     segment_is_new: bool,
@@ -81,7 +82,7 @@ impl Clock {
             frames: 0,
             anchors: VecDeque::new(),
             end: None,
-            gap: false,
+            gap: None,
             line: None,
             segment,
             segment_is_new: false,
@@ -93,7 +94,7 @@ impl Clock {
         self.frames = 0;
         self.anchors.clear();
         self.end = None;
-        self.gap = false;
+        self.gap = None;
         self.line = None;
     }
 
@@ -119,6 +120,7 @@ impl Clock {
     #[must_use]
     pub fn continuity(&self, pts: Option<ClockTime>) -> Continuity {
         match (self.end, pts) {
+            (_, Some(pts)) if self.is_overtaken(pts) => Continuity::Continuous,
             (Some(end), Some(pts)) if end.absdiff(pts) > JUMP && self.is_beside_line(pts) => Continuity::Jump,
             _ => Continuity::Continuous,
         }
@@ -130,7 +132,8 @@ impl Clock {
     pub fn continuity_after_loss(&self, pts: Option<ClockTime>) -> Continuity {
         let (Some(end), Some(pts)) = (self.end, pts) else { return Continuity::Jump };
         match pts.checked_sub(end) {
-            _ if self.gap && end.absdiff(pts) <= JUMP => Continuity::Continuous,
+            _ if self.is_overtaken(pts) => Continuity::Continuous,
+            _ if self.gap.is_some() && end.absdiff(pts) <= JUMP => Continuity::Continuous,
             Some(lost) if (LEAST_LOST..=MOST_LOST).contains(&lost) => Continuity::Lost(end, lost),
             _ => Continuity::Jump,
         }
@@ -142,13 +145,35 @@ impl Clock {
         let (Some(segment), Some(pts)) = (&self.segment, pts) else { return 0..frames };
         let end = pts.saturating_add(self.duration(frames));
         let Some((Some(first), Some(last))) = segment.clip(pts, end) else { return 0..0 };
-        let skipped = self.frames_in(first.saturating_sub(pts)).min(frames);
+        // Rounded up: what begins before the segment has no running time.
+        let skipped = first.saturating_sub(pts).nseconds().mul_div_ceil(self.rate, ClockTime::SECOND.nseconds());
+        let skipped = skipped.unwrap_or(frames).min(frames);
         let left = if last < end { self.frames_in(last.saturating_sub(pts)) } else { frames };
         skipped..left.clamp(skipped, frames)
     }
 
+    /// The part of a gap from `start` on that lies in the segment and in which nothing came; none if that is nothing.
+    #[must_use]
+    pub fn missing(&self, start: ClockTime, duration: ClockTime) -> Option<(ClockTime, ClockTime)> {
+        let mut end = start.saturating_add(duration);
+        let mut first = self.end.filter(|_| self.gap.is_some()).map_or(start, |known| known.max(start));
+        if let Some(segment) = &self.segment {
+            let (Some(from), Some(to)) = segment.clip(first, end.max(first))? else { return None };
+            (first, end) = (from, to);
+        }
+        end.checked_sub(first).filter(|left| !left.is_zero()).map(|left| (first, left))
+    }
+
+    // Audio of just before a gap that comes after it.
+    fn is_overtaken(&self, pts: ClockTime) -> bool {
+        self.gap.is_some_and(|gap| (gap.saturating_sub(JUMP)..gap).contains(&pts))
+    }
+
     /// Counts `frames` that start at `pts`.
     pub fn advance(&mut self, pts: Option<ClockTime>, frames: u64) {
+        // What was overtaken takes its place behind the silence, and moves no time.
+        let pts = pts.filter(|&pts| !self.is_overtaken(pts));
+        let gap = self.gap.filter(|_| pts.is_none());
         if let Some(pts) = pts {
             let drifted = self.pts_of(self.frames).is_none_or(|expected| expected.absdiff(pts) > DRIFT);
             if drifted || self.segment_is_new {
@@ -160,13 +185,14 @@ impl Clock {
         let start = pts.or(self.end);
         self.frames += frames;
         self.end = start.map(|start| start.saturating_add(self.duration(frames)));
-        self.gap = false;
+        self.gap = gap;
     }
 
     /// Counts `frames` of silence in place of audio that is missing.
     pub fn advance_gap(&mut self, pts: ClockTime, frames: u64) {
+        let gap = self.gap.unwrap_or(pts);
         self.advance(Some(pts), frames);
-        self.gap = true;
+        self.gap = Some(gap);
     }
 
     // The line moves to timestamps that stay beside it.
@@ -300,11 +326,43 @@ mod tests {
             assert_eq!(clock.continuity_after_loss(pts), expected, "{pts:?}");
         }
         clock.advance_gap(ms(100), 4410);
-        for (pts, expected) in [(200, Continuity::Continuous), (240, Continuity::Continuous), (100, Continuity::Jump)] {
+        for (pts, expected) in
+            [(200, Continuity::Continuous), (240, Continuity::Continuous), (241, Continuity::Lost(ms(200), ms(41)))]
+        {
             assert_eq!(clock.continuity_after_loss(Some(ms(pts))), expected, "{pts}");
         }
         clock.advance(Some(ms(200)), 4410);
         assert_eq!(clock.continuity_after_loss(Some(ms(300))), Continuity::Jump);
+    }
+
+    #[test]
+    fn what_a_gap_overtook_joins_and_moves_no_time() {
+        let mut clock = clock();
+        clock.advance(Some(ms(0)), 44100);
+        clock.advance_gap(ms(1005), 44100 * 60 / 1000);
+        for pts in [965, 1000, 1064] {
+            assert_eq!(clock.continuity(Some(ms(pts))), Continuity::Continuous, "{pts}");
+        }
+        assert_eq!(clock.continuity(Some(ms(900))), Continuity::Jump);
+        clock.advance(Some(ms(1000)), 44100 * 5 / 1000);
+        assert_eq!(clock.continuity_after_loss(Some(ms(1065))), Continuity::Continuous);
+        assert_eq!(clock.times(44100, 44100).timestamp, ms(1000));
+        // The same gap told twice, and one that goes on.
+        assert_eq!(clock.missing(ms(1005), ms(60)), None);
+        assert_eq!(clock.missing(ms(1005), ms(160)).map(|(_, left)| left.mseconds()), Some(95));
+    }
+
+    #[test]
+    fn gaps_end_with_the_segment() {
+        let mut clock = clock();
+        let mut segment = gst::FormattedSegment::<ClockTime>::new();
+        segment.set_start(ms(1000));
+        segment.set_stop(ms(3000));
+        clock.set_segment(Some(segment));
+        assert_eq!(clock.missing(ms(0), ms(900)), None);
+        assert_eq!(clock.missing(ms(0), ms(1500)), Some((ms(1000), ms(500))));
+        assert_eq!(clock.missing(ms(2500), ms(60_000)), Some((ms(2500), ms(500))));
+        assert_eq!(clock.missing(ms(3500), ms(10)), None);
     }
 
     #[test]

@@ -37,6 +37,9 @@ const PATIENCE: Patience = Patience::PerReply(Duration::from_secs(10));
 /// The whole wait at the end of a stream that is not waited for, such as a live one.
 const PATIENCE_AT_END: Patience = Patience::InAll(Duration::from_millis(900));
 
+/// A gap that is longer breaks the stream off: silence for hours would take minutes of the streaming thread.
+const LONGEST_GAP: gst::ClockTime = gst::ClockTime::from_seconds(60);
+
 pub(super) static CAT: LazyLock<gst::DebugCategory> =
     LazyLock::new(|| gst::DebugCategory::new("soundclassify", gst::DebugColorFlags::empty(), Some("Sound classifier")));
 
@@ -310,10 +313,10 @@ impl SoundClassify {
             let Some(Streaming { analysis, .. }) = state.as_ref() else { return };
             (analysis.frames(buffer), analysis.step())
         };
-        let frames = frames.unwrap_or_else(|error| self.warn_of_buffer(&error));
+        let (frames, pts) = frames.unwrap_or_else(|error| (self.warn_of_buffer(&error), None));
         let discont = buffer.flags().contains(gst::BufferFlags::DISCONT);
         // What lies outside the segment joins nothing.
-        if frames.is_empty() || !self.join(buffer.pts(), discont) {
+        if frames.is_empty() || !self.join(pts, discont) {
             return;
         }
         for start in frames.clone().step_by(step) {
@@ -334,7 +337,14 @@ impl SoundClassify {
         let (start, Some(duration)) = gap.get() else { return };
         self.decide_on_waiting();
         self.switch();
-        if self.join(Some(start), false) {
+        let missing = lock(&self.state).as_ref().and_then(|state| state.analysis.missing(start, duration));
+        let Some((start, duration)) = missing else { return };
+        if !self.join(Some(start), false) {
+            return;
+        }
+        if duration > LONGEST_GAP {
+            self.analyse(PATIENCE, Analysis::interrupt);
+        } else {
             self.silence(start, duration);
         }
     }
@@ -390,6 +400,7 @@ impl SoundClassify {
         if before.is_some_and(|before| before != id) {
             self.analyse(PATIENCE, Analysis::finish);
             self.send_tags();
+            self.analyse(PATIENCE, Analysis::forget_tags);
             if let Some(state) = lock(&self.state).as_mut() {
                 state.sync_known = false;
             }

@@ -42,7 +42,8 @@ glib::wrapper! {
 /// Makes the element known to GStreamer. A program may link the plugin in and find another copy of it loaded already,
 /// whose types have these names: that copy's element is taken then.
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    if glib::Type::from_name("GstSoundClassify").is_some() {
+    let known = glib::Type::from_name("GstSoundClassify").is_some();
+    if known && gst::ElementFactory::find("soundclassify").is_some() {
         return Ok(());
     }
     runtime::set_logger(|level, line| match level {

@@ -45,6 +45,7 @@ pub(super) struct Pending {
 enum Entry {
     Window { time: WindowTime, answer: Option<Answer> },
     Break,
+    OtherTags,
     Switch(Option<Box<Switch>>),
 }
 
@@ -52,6 +53,7 @@ enum Entry {
 pub(super) enum Step {
     Window(WindowTime, Answer),
     Break,
+    OtherTags,
     Switch(Box<Switch>),
 }
 
@@ -69,6 +71,16 @@ impl Pending {
     /// The audio breaks off.
     pub(super) fn interruption(ticket: u64) -> Self {
         Self::new(ticket, Entry::Break)
+    }
+
+    /// Another stream's tags follow.
+    pub(super) fn other_tags(ticket: u64) -> Self {
+        Self::new(ticket, Entry::OtherTags)
+    }
+
+    /// Whether they do.
+    pub(super) fn is_other_tags(&self) -> bool {
+        matches!(self.entry, Entry::OtherTags)
     }
 
     /// Another model's windows follow.
@@ -167,6 +179,7 @@ impl Queue {
         let step = match &mut pending.entry {
             Entry::Window { time, answer, .. } => Step::Window(*time, answer.take()?),
             Entry::Break => Step::Break,
+            Entry::OtherTags => Step::OtherTags,
             Entry::Switch(switch) => Step::Switch(switch.take()?),
         };
         pending.decided = true;

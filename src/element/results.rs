@@ -72,6 +72,8 @@ struct Inner {
     /// The thread that empties the outbox.
     poster: Option<ThreadId>,
     retired: Vec<Retired>,
+    /// Other streams whose tags are still to come: what waits is of one before.
+    other_tags: usize,
     interrupted: bool,
     health: Health,
     qos: Option<Instant>,
@@ -114,6 +116,7 @@ impl Results {
             outbox: VecDeque::new(),
             poster: None,
             retired: Vec::new(),
+            other_tags: 0,
             interrupted: false,
             health: Health::default(),
             qos: None,
@@ -168,6 +171,7 @@ impl Results {
         if pending.is_switch() {
             inner.health = Health::default();
         }
+        inner.other_tags += usize::from(pending.is_other_tags());
         inner.queue.push(pending);
         inner.settle();
     }
@@ -334,14 +338,15 @@ impl Results {
         }
     }
 
-    /// Another stream begins, whose tags nobody knows yet.
+    /// The same stream is told again, after which nobody knows its tags any more.
     pub(super) fn forget_tags(&self) {
         self.lock().decider.forget_tags();
     }
 
     /// Tags that wait for the streaming thread.
     pub(super) fn take_tags(&self) -> Option<gst::TagList> {
-        self.lock().decider.take_tags()
+        let mut inner = self.lock();
+        if inner.other_tags == 0 { inner.decider.take_tags() } else { None }
     }
 
     /// Results that wait for a buffer, in order.
@@ -471,6 +476,10 @@ impl Inner {
                 Step::Window(window, Answer::Silence) => decider.silence(&window, &mut tell),
                 Step::Window(window, Answer::Missed) => decider.miss(&window, &mut tell),
                 Step::Break => decider.interrupt(&mut tell),
+                Step::OtherTags => {
+                    decider.forget_tags();
+                    self.other_tags -= 1;
+                }
                 Step::Switch(switch) => {
                     if switch.settings.version > settings.version {
                         *settings = switch.settings;

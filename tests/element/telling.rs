@@ -209,6 +209,31 @@ fn every_stream_gets_its_tags() {
     assert_eq!(events.filter(|event| event.type_() == gst::EventType::Tag).count(), 2);
 }
 
+#[test]
+fn tags_of_late_results_do_not_leave_in_the_next_stream() {
+    let model = TestModel::new("loudness");
+    let mut rig = Rig::not_waiting(&model, 1000);
+    rig.element.set_property("emit-tags", true);
+    rig.harness.push_event(gst::event::StreamStart::new("one"));
+    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    rig.harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+    for second in 0..5 {
+        rig.push(&noise(RATE, 1), Some(gst::ClockTime::from_seconds(second)));
+    }
+    while rig.harness.try_pull_event().is_some() {}
+    rig.harness.push_event(gst::event::StreamStart::new("two"));
+    let mut waiting = 0;
+    while rig.stats().get::<u32>("pending").unwrap() > 0 && waiting < 500 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        waiting += 1;
+    }
+    while rig.harness.try_pull_event().is_some_and(|event| event.type_() != gst::EventType::StreamStart) {}
+    rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+    rig.harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+    rig.push(&noise(100, 1), Some(gst::ClockTime::ZERO));
+    assert_eq!(tags_of(&mut rig), []);
+}
+
 fn tags_of(rig: &mut Rig) -> Vec<(Option<String>, Option<String>)> {
     let events = std::iter::from_fn(|| rig.harness.try_pull_event());
     let text = |tags: &gst::TagListRef, name: &str| tags.generic(name).and_then(|value| value.get::<String>().ok());

@@ -141,6 +141,39 @@ fn a_discont_after_a_gap_event_goes_on() {
 }
 
 #[test]
+fn a_gap_may_overtake_what_is_before_it_and_be_told_twice() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    let signal = noise(2 * RATE, 1);
+    let gap = || gst::event::Gap::builder(ms(1000)).duration(ms(60)).build();
+    rig.push(&signal[..RATE - RATE / 250], Some(ms(0)));
+    rig.harness.push_event(gap());
+    rig.push(&signal[RATE - RATE / 250..RATE], Some(ms(996)));
+    rig.harness.push_event(gap());
+    let mut rest = buffer(&signal[RATE * 106 / 100..], Some(ms(1060)));
+    rest.get_mut().unwrap().set_flags(gst::BufferFlags::DISCONT);
+    rig.harness.push(rest).unwrap();
+    let (heard, whole) = (rig.heard(), with_silence(&model, 1000..1060));
+    let times =
+        |heard: &[gstsoundclassify::Classification]| heard.iter().map(|told| told.timestamp).collect::<Vec<_>>();
+    assert_eq!(times(&heard), times(&whole));
+    assert_eq!(rig.count("breaks"), 0);
+}
+
+#[test]
+fn gaps_are_heard_inside_the_segment_and_up_to_a_minute() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    rig.harness.push_event(segment(|segment| segment.set_start(ms(10_000))));
+    rig.harness.push_event(gst::event::Gap::builder(ms(0)).duration(ms(10_000)).build());
+    rig.push(&noise(RATE, 1), Some(ms(10_000)));
+    assert_eq!(rig.heard().len() as u64, windows_in(RATE as u64, 10));
+    rig.harness.push_event(gst::event::Gap::builder(ms(11_000)).duration(ms(3_600_000)).build());
+    assert_eq!(rig.heard(), []);
+    assert_eq!(rig.count("breaks"), 1);
+}
+
+#[test]
 fn bursts_that_are_stamped_on_arrival_do_not_start_anew() {
     let model = TestModel::new("linear");
     let mut rig = Rig::plain(&model);

@@ -223,7 +223,7 @@ pub(crate) struct FeaturesArgs {
     #[arg(required = true, value_name = "FILE", value_parser = input())]
     pub(crate) inputs: Vec<String>,
     /// One .npy with the windows of all files (and, for several, a .csv of the same stem that tells which are whose),
-    /// or a folder that gets one .npy a file (and, for several, index.csv)
+    /// or a folder that gets one .npy a file and index.csv
     #[arg(short, long, value_name = "FILE.npy|FOLDER")]
     pub(crate) output: PathBuf,
     /// The log-mel frames, [frames, mels], before normalisation, in place of the model's input

@@ -41,8 +41,10 @@ impl Ear {
             Heard::Segment(segment) => self.clock.set_segment(segment.cloned()),
             Heard::Break => self.interrupt(on_sound),
             Heard::Gap(start, duration) => {
-                self.join(Some(start), false, on_sound);
-                self.silence(start, duration, on_sound);
+                if let Some((start, duration)) = self.clock.missing(start, duration) {
+                    self.join(Some(start), false, on_sound);
+                    self.silence(start, duration, on_sound);
+                }
             }
             Heard::Buffer(buffer) => {
                 let Some(input) = &self.input else { return Ok(()) };
@@ -50,10 +52,10 @@ impl Ear {
                 if inside.is_empty() {
                     return Ok(());
                 }
-                self.join(buffer.pts(), buffer.flags().contains(gst::BufferFlags::DISCONT), on_sound);
+                let pts = buffer.pts().map(|pts| pts.saturating_add(self.clock.duration(inside.start)));
+                self.join(pts, buffer.flags().contains(gst::BufferFlags::DISCONT), on_sound);
                 let Some(input) = &mut self.input else { return Ok(()) };
-                let skipped = self.clock.duration(inside.start);
-                self.clock.advance(buffer.pts().map(|pts| pts + skipped), inside.end - inside.start);
+                self.clock.advance(pts, inside.end - inside.start);
                 let frames = inside.start as usize..inside.end as usize;
                 input.push(buffer, frames, &mut |samples| on_sound(Sound::Samples(samples)))?;
             }

@@ -38,8 +38,11 @@ const AHEAD: usize = 3;
 pub(crate) fn run(args: &FeaturesArgs) -> Result<Exit> {
     interrupt::install()?;
     let inputs = inputs(&args.inputs)?;
-    let index = (inputs.len() > 1).then(|| Index::path(&args.output));
-    index.as_deref().map_or(Ok(()), |index| Index::check(index, args, &inputs))?;
+    let index = Index::path(&args.output);
+    let several = inputs.len() > 1;
+    if several || !is_array(&args.output) {
+        Index::check(&index, args, &inputs)?;
+    }
     let model = Model::load(&args.model)?;
     let manifest = model.manifest();
     let kind = Kind {
@@ -48,7 +51,7 @@ pub(crate) fn run(args: &FeaturesArgs) -> Result<Exit> {
         channel: args.channel,
         logmel: args.logmel,
     };
-    let mut output = Output::create(&args.output, &kind, index.as_deref())?;
+    let mut output = Output::create(&args.output, &kind, index, several)?;
     let (mut exit, mut added) = (Exit::Success, 0);
     each(&inputs, Pool::jobs(args.jobs), &|file| kind.read(file), &mut |file, values| match values {
         Ok(values) => {
@@ -244,22 +247,22 @@ enum Output {
     /// One array for all files, and a table that tells which items are whose.
     One { writer: Box<NpyWriter>, path: PathBuf, index: Option<Index>, item: usize, items: u64 },
     /// An array a file in a folder, and a table that tells which is whose.
-    Folder { folder: PathBuf, shape: Vec<usize>, names: Names, index: Option<Index> },
+    Folder { folder: PathBuf, shape: Vec<usize>, names: Names, index: Index },
 }
 
 impl Output {
-    /// `index`: the path of the table, where there is one.
-    fn create(path: &Path, kind: &Kind, index: Option<&Path>) -> Result<Self> {
+    /// `index`: the path of the table; of one array there is one for `several` files only.
+    fn create(path: &Path, kind: &Kind, index: PathBuf, several: bool) -> Result<Self> {
         let shape = kind.shape();
         if is_array(path) {
             let writer = NpyWriter::create(path, &shape).map_err(|error| Failure::io("array", path, &error))?;
-            let index = index.map(|index| Index::create(index, path)).transpose()?;
+            let index = if several { Some(Index::create(index, path)?) } else { None };
             let (writer, path) = (Box::new(writer), path.to_owned());
             return Ok(Self::One { writer, path, index, item: shape.iter().product(), items: 0 });
         }
         std::fs::create_dir_all(path).map_err(|error| Failure::io("folder", path, &error))?;
-        let index = index.map(|index| Index::create(index, path)).transpose()?;
-        Ok(Self::Folder { folder: path.to_owned(), shape, names: Names::default(), index })
+        let names = Names::after(&index)?;
+        Ok(Self::Folder { folder: path.to_owned(), shape, names, index: Index::create(index, path)? })
     }
 
     fn add(&mut self, file: &str, values: &[f32]) -> Result<()> {
@@ -274,25 +277,30 @@ impl Output {
                 Ok(())
             }
             Self::Folder { folder, shape, names, index } => {
-                let name = format!("{}.npy", names.fresh(file));
+                let name = names.of(file);
                 let path = folder.join(&name);
                 let io = |error: std::io::Error| Failure::io("array", &path, &error);
                 let mut writer = NpyWriter::create(&path, shape).map_err(io)?;
                 writer.write(values).and_then(|()| writer.finish()).map_err(io)?;
-                index.as_mut().map_or(Ok(()), |index| index.write(&[file, &name]))
+                index.write(&[file, &name])
             }
         }
     }
 
     fn finish(self) -> Result<()> {
-        let index = match self {
+        match self {
             Self::One { writer, path, index, .. } => {
                 writer.finish().map_err(|error| Failure::io("array", &path, &error))?;
-                index
+                match index {
+                    Some(index) => index.finish(),
+                    None => Index::remove(&path),
+                }
             }
-            Self::Folder { index, .. } => index,
-        };
-        index.map_or(Ok(()), Index::finish)
+            Self::Folder { mut index, names, .. } => {
+                names.earlier.iter().try_for_each(|(file, name)| index.write(&[file, name]))?;
+                index.finish()
+            }
+        }
     }
 }
 
@@ -301,20 +309,44 @@ fn is_array(output: &Path) -> bool {
     output.extension().is_some_and(|extension| extension == "npy")
 }
 
-/// The names that a run has given to its arrays, with the last number that each was given with.
+/// The names of the arrays in a folder.
 #[derive(Default)]
-struct Names(BTreeMap<String, u32>);
+struct Names {
+    /// Those given, with the last number that each was given with.
+    given: BTreeMap<String, u32>,
+    /// The files of earlier runs and their arrays, but for those that this run has made anew.
+    earlier: BTreeMap<String, String>,
+}
 
 impl Names {
-    /// A name that no array of this run has, on no file system.
+    /// The names beside those in an earlier run's index.
+    fn after(index: &Path) -> Result<Self> {
+        let mut names = Self::default();
+        if index.exists() {
+            let broken = |error: csv::Error| Failure::Failed(format!("{}: index: {error}", index.display()));
+            for row in csv::Reader::from_path(index).map_err(broken)?.into_deserialize::<(String, String)>() {
+                let (file, name) = row.map_err(broken)?;
+                names.given.insert(name.trim_end_matches(".npy").to_lowercase(), 0);
+                names.earlier.insert(file, name);
+            }
+        }
+        Ok(names)
+    }
+
+    /// The name of a file's array: the one that it had, or one of its own.
+    fn of(&mut self, file: &str) -> String {
+        self.earlier.remove(file).unwrap_or_else(|| format!("{}.npy", self.fresh(file)))
+    }
+
+    /// A name that no other array has, on no file system.
     fn fresh(&mut self, file: &str) -> String {
         let stem = Path::new(file).file_stem().map_or_else(|| "sound".into(), |stem| stem.to_string_lossy());
-        let first = self.0.get(&stem.to_lowercase()).copied().unwrap_or(0);
+        let first = self.given.get(&stem.to_lowercase()).copied().unwrap_or(0);
         let name = |number: u32| if number == 0 { stem.to_string() } else { format!("{stem}-{number}") };
-        let free = |number: &u32| !self.0.contains_key(&name(*number).to_lowercase());
+        let free = |number: &u32| !self.given.contains_key(&name(*number).to_lowercase());
         let number = (first..).find(free).unwrap_or(u32::MAX);
-        self.0.insert(name(number).to_lowercase(), 0);
-        self.0.insert(stem.to_lowercase(), number);
+        self.given.insert(name(number).to_lowercase(), 0);
+        self.given.insert(stem.to_lowercase(), number);
         name(number)
     }
 }
@@ -346,22 +378,37 @@ impl Index {
                 return Err(Failure::Usage(format!("{path}: is to be read, and the index would be written to it")));
             }
         }
-        let header = Self::header(&args.output).join(",");
-        if !there.is_file() || beginning(&there, header.len()).is_none_or(|line| line.trim_end() != header) {
+        if !Self::is_one(&there, &args.output) {
             return Err(Failure::Usage(format!(
-                "{}: the index would be written to it; expected one of an earlier run, whose first line is {header}; \
+                "{}: the index would be written to it; expected one of an earlier run, whose first line is {}; \
                  move it or give another -o",
-                path.display()
+                path.display(),
+                Self::header(&args.output).join(",")
             )));
         }
         Ok(())
     }
 
-    fn create(path: &Path, output: &Path) -> Result<Self> {
-        let (part, file) = Part::create(path).map_err(|error| Failure::io("index", path, &error))?;
-        let mut index = Self { writer: Box::new(csv::Writer::from_writer(file)), part, path: path.to_owned() };
+    /// Whether the file is the index of an earlier run.
+    fn is_one(path: &Path, output: &Path) -> bool {
+        let header = Self::header(output).join(",");
+        path.is_file() && beginning(path, header.len()).is_some_and(|line| line.trim_end() == header)
+    }
+
+    fn create(path: PathBuf, output: &Path) -> Result<Self> {
+        let (part, file) = Part::create(&path).map_err(|error| Failure::io("index", &path, &error))?;
+        let mut index = Self { writer: Box::new(csv::Writer::from_writer(file)), part, path };
         index.write(Self::header(output))?;
         Ok(index)
+    }
+
+    /// One of an earlier run tells of another array.
+    fn remove(output: &Path) -> Result<()> {
+        let path = Self::path(output);
+        if Self::is_one(&path, output) {
+            std::fs::remove_file(&path).map_err(|error| Failure::io("index", &path, &error))?;
+        }
+        Ok(())
     }
 
     fn write(&mut self, row: &[&str]) -> Result<()> {

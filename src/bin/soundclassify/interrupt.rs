@@ -4,10 +4,13 @@
 use std::{
     io::{IsTerminal, stdin},
     sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use crate::exit::{Failure, Result};
+use crate::{
+    exit::{Failure, Result},
+    part,
+};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// Whether a loop has looked at the flag since.
@@ -15,23 +18,37 @@ static NOTICED: AtomicBool = AtomicBool::new(false);
 
 /// How long a loop may take to look at the flag.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the program may take to end, once one has.
+const LONGEST_WAY_OUT: Duration = Duration::from_secs(10);
+/// Signals so soon after the first are the same one: `timeout` sends it to the process and to its group.
+const SAME: Duration = Duration::from_millis(500);
 
 /// Installs the handler; a second Ctrl-C ends the program at once. So does the first when nobody notices it, as where
 /// the opening of a file waits for ever, and when the terminal is gone: who reads keys from it would go on for ever.
 pub(crate) fn install() -> Result<()> {
     let in_terminal = stdin().is_terminal();
+    let mut first = None;
     handle(move || {
         let hung_up = in_terminal && !stdin().is_terminal();
-        if INTERRUPTED.swap(true, Ordering::SeqCst) || hung_up {
+        if hung_up || first.is_some_and(|first: Instant| first.elapsed() > SAME) {
             at_once(130);
         }
-        std::thread::spawn(|| {
-            std::thread::sleep(PATIENCE);
-            if !NOTICED.load(Ordering::SeqCst) {
-                at_once(130);
-            }
-        });
+        if first.is_none() {
+            first = Some(Instant::now());
+            INTERRUPTED.store(true, Ordering::SeqCst);
+            std::thread::spawn(watch);
+        }
     })
+}
+
+/// Ends the program when it does not end by itself.
+fn watch() {
+    std::thread::sleep(PATIENCE);
+    if NOTICED.load(Ordering::SeqCst) {
+        // One of several threads may still wait for ever.
+        std::thread::sleep(LONGEST_WAY_OUT);
+    }
+    at_once(130);
 }
 
 /// Ignores Ctrl-C: the parent of a worker decides when it ends.
@@ -41,6 +58,7 @@ pub(crate) fn ignore() -> Result<()> {
 
 /// Ends the process without its exit handlers: threads at work would use what those tear down.
 pub(crate) fn at_once(status: i32) -> ! {
+    part::abandon();
     signal_hook::low_level::exit(status)
 }
 
@@ -61,7 +79,7 @@ pub(crate) fn check() -> Result<()> {
 /// Calls `on_signal` on a thread of its own. Signals that were ignored before, as `nohup` and shells do for programs in
 /// the background, stay ignored.
 #[cfg(unix)]
-fn handle(on_signal: impl Fn() + Send + 'static) -> Result<()> {
+fn handle(mut on_signal: impl FnMut() + Send + 'static) -> Result<()> {
     use signal_hook::{
         consts::{SIGHUP, SIGINT, SIGTERM},
         iterator::Signals,

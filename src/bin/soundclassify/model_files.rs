@@ -87,7 +87,9 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
 fn weights_of(manifest: &Path, onnx: &str) -> Result<Vec<String>> {
     let network = manifest.with_file_name(onnx);
     let bytes = std::fs::read(&network).map_err(|error| unreadable(&network, &error))?;
-    let inside = |place: &&str| Path::new(place).components().all(|part| matches!(part, Component::Normal(_)));
+    let inside = |place: &&str| {
+        Path::new(place).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+    };
     let names = weights::locations(&bytes)
         .into_iter()
         .filter(|place| inside(place) && network.with_file_name(place).is_file())

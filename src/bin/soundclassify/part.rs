@@ -2,53 +2,118 @@
 //! A file that is there when it is whole.
 
 use std::{
-    fs::File,
+    fs::{File, Metadata, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
+
+use tempfile::{Builder, TempPath};
 
 use crate::exit::{Failure, Result};
 
-/// A file under way: `NAME.part` until it is kept, removed when it is not. What has its name meanwhile stays as it was.
+/// Temporary files, which the end of the program at once would leave behind.
+static UNDER_WAY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Removes what is under way, before the program ends at once.
+pub(crate) fn abandon() {
+    // Whoever holds it may be the thread that ends the program.
+    if let Ok(paths) = UNDER_WAY.try_lock() {
+        for path in &*paths {
+            // A rest that stays does no harm.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// A file with a name that nobody foresaw, removed when this goes or the program ends, however it does.
+pub(crate) struct Temporary(TempPath);
+
+impl Temporary {
+    /// An empty file where the system keeps such files.
+    pub(crate) fn new(suffix: &str) -> io::Result<(Self, File)> {
+        Self::named(Builder::new().prefix("soundclassify-").suffix(suffix).tempfile()?)
+    }
+
+    /// An empty file in this folder, with the rights of a new one.
+    fn inside(folder: &Path) -> io::Result<(Self, File)> {
+        let mut builder = Builder::new();
+        builder.prefix(".soundclassify-").suffix(".part");
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        Self::named(builder.tempfile_in(folder)?)
+    }
+
+    fn named(file: tempfile::NamedTempFile) -> io::Result<(Self, File)> {
+        let (file, path) = file.into_parts();
+        UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner).push(path.to_path_buf());
+        Ok((Self(path), file))
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner).retain(|path| **path != *self.0);
+    }
+}
+
+/// A file under way beside the one that it will be; that stays as it was until this is kept.
 pub(crate) struct Part {
     path: PathBuf,
-    kept: bool,
+    temporary: Temporary,
 }
 
 impl Part {
-    /// Begins the file that will be `path`; what a link leads to, not the link.
+    /// Begins the file that will be `path`; what a link leads to, not the link. One that is there hands its rights on.
     pub(crate) fn create(path: &Path) -> io::Result<(Self, File)> {
-        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        // A device or a pipe would be gone after it.
-        if path.metadata().is_ok_and(|there| !there.is_file()) {
-            return Err(io::Error::other("expected a file or nothing there, found what is no regular file"));
+        let path = target(path);
+        let there = replaceable(&path)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let (temporary, file) = Temporary::inside(folder)
+            .map_err(|error| io::Error::new(error.kind(), format!("no file can be made in its folder: {error}")))?;
+        if let Some(there) = there {
+            hand_on(&there, &file)?;
         }
-        let part = Self { path, kept: false };
-        let file = File::create(part.temporary())?;
-        Ok((part, file))
+        Ok((Self { path, temporary }, file))
     }
 
     /// Gives the file its name. All of it must have been written.
-    pub(crate) fn keep(mut self) -> io::Result<()> {
-        std::fs::rename(self.temporary(), &self.path)?;
-        self.kept = true;
-        Ok(())
-    }
-
-    fn temporary(&self) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(".part");
-        name.into()
+    pub(crate) fn keep(self) -> io::Result<()> {
+        std::fs::rename(self.temporary.path(), &self.path)
     }
 }
 
-impl Drop for Part {
-    fn drop(&mut self) {
-        if !self.kept {
-            // A rest that stays does no harm.
-            let _ = std::fs::remove_file(self.temporary());
+/// What a link leads to, though it be nothing yet.
+fn target(path: &Path) -> PathBuf {
+    let next = || path.parent().unwrap_or(Path::new("")).join(path.read_link().unwrap_or_else(|_| path.to_owned()));
+    path.canonicalize().unwrap_or_else(|_| if path.is_symlink() { next() } else { path.to_owned() })
+}
+
+/// The file that is there, if one is and may be written to.
+fn replaceable(path: &Path) -> io::Result<Option<Metadata>> {
+    match path.metadata() {
+        // A device or a pipe would be gone after it.
+        Ok(there) if !there.is_file() => {
+            Err(io::Error::other("expected a file or nothing there, found what is no regular file"))
         }
+        Ok(there) => OpenOptions::new().write(true).open(path).map(|_| Some(there)),
+        Err(_) => Ok(None),
     }
+}
+
+fn hand_on(there: &Metadata, file: &File) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, fchown};
+        // Only root may give files away.
+        let _ = fchown(file, Some(there.uid()), Some(there.gid()));
+    }
+    file.set_permissions(there.permissions())
 }
 
 /// A file that will be written at once. It is begun early, so that a place where nothing can be written is found before
@@ -104,6 +169,7 @@ mod tests {
             assert_eq!(folder.path().read_dir().unwrap().count(), 1);
         }
     }
+
     #[cfg(unix)]
     #[test]
     fn a_link_stays_one() {
@@ -116,6 +182,51 @@ mod tests {
 
         assert!(link.is_symlink());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_nothing_yet_leads_to_something_then() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("sub")).unwrap();
+        let link = folder.path().join("link.svg");
+        std::os::unix::fs::symlink("sub/a.svg", &link).unwrap();
+
+        Place::reserve("picture", &link).unwrap().fill(&b"new"[..]).unwrap();
+
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read_to_string(folder.path().join("sub/a.svg")).unwrap(), "new");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn rights_are_handed_on_and_those_of_a_new_file_are_usual() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let [old, new, usual] = ["old", "new", "usual"].map(|name| folder.path().join(name));
+        std::fs::write(&old, "old").unwrap();
+        std::fs::set_permissions(&old, std::fs::Permissions::from_mode(0o640)).unwrap();
+        std::fs::write(&usual, "").unwrap();
+
+        for path in [&old, &new] {
+            Place::reserve("page", path).unwrap().fill(&b"new"[..]).unwrap();
+        }
+
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&old), mode(&new)), (0o640, mode(&usual)));
+    }
+
+    #[test]
+    fn two_that_write_one_file_do_not_mix() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("page.html");
+        let [one, two] = ["1", "2"].map(|_| Place::reserve("page", &path).unwrap());
+
+        one.fill(&b"a longer page"[..]).unwrap();
+        two.fill(&b"a page"[..]).unwrap();
+
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a page");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1);
     }
 
     #[cfg(unix)]

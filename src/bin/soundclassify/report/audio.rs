@@ -6,7 +6,7 @@ use std::path::Path;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gst::{glib, prelude::*};
 
-use crate::{args::Sound, exit::Result, interrupt, session::make};
+use crate::{args::Sound, exit::Result, interrupt, part::Temporary, session::make};
 
 /// The most that is embedded when the user does not say.
 const EMBED_LIMIT: u64 = 32 * 1024 * 1024;
@@ -66,9 +66,7 @@ enum Wav {
 /// Anything else as WAV, 16 bit, as it sounds; given up at `limit` bytes.
 fn transcoded(uri: &str, limit: u64) -> Result<Wav> {
     // A name that nobody foresaw: in a folder for all, a link may wait under any other.
-    let Ok(target) = tempfile::Builder::new().prefix("soundclassify-").suffix(".wav").tempfile() else {
-        return Ok(Wav::None);
-    };
+    let Ok((target, file)) = Temporary::new(".wav") else { return Ok(Wav::None) };
     let pipeline = gst::Pipeline::new();
     let decoder = make("uridecodebin")?;
     decoder.set_property("uri", uri);
@@ -89,7 +87,7 @@ fn transcoded(uri: &str, limit: u64) -> Result<Wav> {
             let _ = pad.link(&sink);
         }
     });
-    let too_large = || target.as_file().metadata().is_ok_and(|data| data.len() > limit);
+    let too_large = || file.metadata().is_ok_and(|data| data.len() > limit);
     let whole = pipeline.set_state(gst::State::Playing).is_ok() && ended(&pipeline, &too_large)?;
     // Going to NULL can't fail in a way that anything could be done about.
     let _ = pipeline.set_state(gst::State::Null);

@@ -81,13 +81,14 @@ pub(crate) fn run(args: &TuneArgs, options: ElementOptions) -> Result<Exit> {
     }
     check_scores(&records)?;
     let tuned = tune(&records, &truth, &model.manifest().labels, args.precision);
-    print(&tuned, args)?;
     if let (Some(place), Some(format)) = (picture, format) {
         picture::draw(place, format, &tuned, args.precision)?;
     }
     if let Some(place) = copy {
         manifest::write(place, model.manifest(), &tuned)?;
     }
+    // At last: a reader that goes away ends the program.
+    print(&tuned, args)?;
     Ok(exit)
 }
 
