@@ -47,8 +47,8 @@ pub struct Clock {
     frames: u64,
     anchors: VecDeque<Anchor>,
     end: Option<ClockTime>,
-    /// Where the silence began that came last, in place of audio that is missing. What an element before still held may
-    /// come behind it.
+    /// Where audio ended before the silence that came last in place of what is missing. What an element before still held
+    /// may come behind it.
     gap: Option<ClockTime>,
     line: Option<Line>,
     segment: Option<gst::FormattedSegment<ClockTime>>,
@@ -156,7 +156,8 @@ impl Clock {
     #[must_use]
     pub fn missing(&self, start: ClockTime, duration: ClockTime) -> Option<(ClockTime, ClockTime)> {
         let mut end = start.saturating_add(duration);
-        let mut first = self.end.filter(|_| self.gap.is_some()).map_or(start, |known| known.max(start));
+        let joins = |known: &ClockTime| self.gap.is_some() || known.absdiff(start) <= JUMP;
+        let mut first = self.end.filter(joins).map_or(start, |known| known.max(start));
         if let Some(segment) = &self.segment {
             let (Some(from), Some(to)) = segment.clip(first, end.max(first))? else { return None };
             (first, end) = (from, to);
@@ -164,9 +165,9 @@ impl Clock {
         end.checked_sub(first).filter(|left| !left.is_zero()).map(|left| (first, left))
     }
 
-    // Audio of just before a gap that comes after it.
+    // Audio that goes on where it ended before a gap, and comes after that.
     fn is_overtaken(&self, pts: ClockTime) -> bool {
-        self.gap.is_some_and(|gap| (gap.saturating_sub(JUMP)..gap).contains(&pts))
+        self.gap.is_some_and(|gap| gap.absdiff(pts) <= DRIFT)
     }
 
     /// Counts `frames` that start at `pts`.
@@ -190,7 +191,7 @@ impl Clock {
 
     /// Counts `frames` of silence in place of audio that is missing.
     pub fn advance_gap(&mut self, pts: ClockTime, frames: u64) {
-        let gap = self.gap.unwrap_or(pts);
+        let gap = self.gap.or(self.end).unwrap_or(pts);
         self.advance(Some(pts), frames);
         self.gap = Some(gap);
     }
@@ -340,7 +341,7 @@ mod tests {
         let mut clock = clock();
         clock.advance(Some(ms(0)), 44100);
         clock.advance_gap(ms(1005), 44100 * 60 / 1000);
-        for pts in [965, 1000, 1064] {
+        for pts in [990, 1000, 1010, 1064] {
             assert_eq!(clock.continuity(Some(ms(pts))), Continuity::Continuous, "{pts}");
         }
         assert_eq!(clock.continuity(Some(ms(900))), Continuity::Jump);
