@@ -6,8 +6,9 @@ A window is only ever made of clips of one fold, so the same store serves every 
 
 The waveforms are changed here; their features are computed by the crate.
 """
+import json
 import multiprocessing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -207,9 +208,16 @@ def middle(audio, length):
 
 
 def build(path, count, root, scratch, run, teacher_path, spec, settings, workers=2, seed=1):
-    """A whole store, made by several processes. Windows of all specs are at the teacher's rate."""
+    """A whole store, made by several processes; one of the same settings that is there already is kept. Windows of all specs are at the
+    teacher's rate."""
     if spec.rate != YAMNET.rate:
         raise ValueError(f"features at {YAMNET.rate} Hz are needed, these are at {spec.rate} Hz: the teacher hears the same window")
+    made_with = json.dumps({"count": count, "seed": seed, "features": asdict(spec), "settings": settings}, indent=1)
+    whole = Path(path) / "made-with.json"
+    if whole.exists() and whole.read_text() == made_with:
+        print(f"{path}: made before, with the same settings", flush=True)
+        return
+    whole.unlink(missing_ok=True)
     create_store(path, count, spec)
     origin = sources(root, scratch, run, Yamnet(teacher_path), settings)
     edges = np.linspace(0, count, workers + 1).astype(int)
@@ -221,3 +229,4 @@ def build(path, count, root, scratch, run, teacher_path, spec, settings, workers
         job.join()
         if job.exitcode:
             raise RuntimeError("a worker of the store failed")
+    whole.write_text(made_with)

@@ -52,8 +52,9 @@ class Recipe:
         self.options, self.settings = options, Settings(options.settings)
         torch.set_num_threads(options.threads)
         self.scratch, self.out = Path(options.scratch), Path(options.out)
-        self.scratch.mkdir(parents=True, exist_ok=True)
         self.name = self.settings["ship"]["name"]
+        self.learned = self.scratch / self.name  # the stores beside it may serve several models
+        self.learned.mkdir(parents=True, exist_ok=True)
         self.onnx, self.results_file = f"{self.name}.onnx", self.out / self.settings["ship"]["results"]
         self.run = crate.program(options.program)
         self.clips = dataset.read_clips(options.data)
@@ -91,7 +92,7 @@ class Recipe:
         clips = [clip for clip in self.clips if clip.fold == fold]
         windows = self.windows(clips)
         logits = training.predict(network, np.concatenate(windows))
-        np.savez(self.scratch / f"fold-{fold}.npz", logits=logits, counts=[len(w) for w in windows],
+        np.savez(self.learned / f"fold-{fold}.npz", logits=logits, counts=[len(w) for w in windows],
                  paths=[clip.path for clip in clips], minutes=(time.time() - begun) / 60)
         truth = truth_of(clips, self.tried)
         log_p = evaluation.clip_means(evaluation.log_softmax(logits), [len(w) for w in windows])
@@ -105,7 +106,7 @@ class Recipe:
         by_path = {clip.path: clip for clip in self.clips}
         clips, logits, counts = [], [], []
         for fold in FOLDS:
-            saved = np.load(self.scratch / f"fold-{fold}.npz")
+            saved = np.load(self.learned / f"fold-{fold}.npz")
             clips += [by_path[path] for path in saved["paths"]]
             logits.append(saved["logits"])
             counts += saved["counts"].tolist()
@@ -188,9 +189,9 @@ class Recipe:
         """Cross-validation with each fold's network as f32 and as int8: clips right of both, macro recall and ESC-10 of int8."""
         means, truths, esc = {"f32": [], "int8": []}, [], []
         for fold in FOLDS:
-            network = self.load(self.scratch / f"fold-{fold}.pt", classes)
+            network = self.load(self.learned / f"fold-{fold}.pt", classes)
             real = self.calibration_windows(fold)
-            paths = {"f32": self.scratch / f"fold-{fold}.onnx", "int8": self.scratch / f"fold-{fold}-int8.onnx"}
+            paths = {"f32": self.learned / f"fold-{fold}.onnx", "int8": self.learned / f"fold-{fold}-int8.onnx"}
             export.to_onnx(network, temperature, real.shape[1:], paths["f32"], real[:64])
             quantise.quantise(paths["f32"], paths["int8"], real)
             clips = [clip for clip in self.clips if clip.fold == fold and clip.label in classes]
@@ -258,7 +259,7 @@ class Recipe:
     def learn(self, name, held_out=None, settings=None):
         """Trains, or takes the checkpoint that is there."""
         settings = settings or self.settings
-        path, network = self.scratch / f"{name}.pt", settings.network(len(self.tried))
+        path, network = self.learned / f"{name}.pt", settings.network(len(self.tried))
         if path.exists():
             network.load_state_dict(torch.load(path)["state"])
             return network
@@ -274,8 +275,8 @@ class Recipe:
     def export(self):
         judged = self.results()["cross_validation"]
         classes, real = judged["classes"], self.calibration_windows()
-        network = self.load(self.scratch / "final.pt", classes)
-        full, small = self.scratch / f"{self.name}-f32.onnx", self.scratch / f"{self.name}-int8.onnx"
+        network = self.load(self.learned / "final.pt", classes)
+        full, small = self.learned / f"{self.name}-f32.onnx", self.learned / f"{self.name}-int8.onnx"
         difference = export.to_onnx(network, judged["temperature"], real.shape[1:], full, real)
         quantise.quantise(full, small, real)
         int8 = self.settings["ship"]["int8"]
@@ -285,7 +286,7 @@ class Recipe:
         if sure := self.settings["ship"].get("sure"):
             self.write_manifest(sure, classes, {"thresholds": judged["thresholds"]})
         self.credits()
-        original = self.scratch / "original.onnx"
+        original = self.learned / "original.onnx"
         export.to_onnx(MobileNetV2(41), 1.0, (1, 128, 128), original)
         shape = real.shape[1:]
         times = quantise.speeds({"f32": (full, shape), "int8": (small, shape), "original": (original, (1, 128, 128))})
@@ -319,7 +320,7 @@ class Recipe:
             inside = [(clip, tone) for clip, tone in tones if clip.fold == fold]
             recordings |= {clip.group for clip, _ in inside}
             windows = np.concatenate([rooms.windows(tone, spec) for _, tone in inside])
-            logits = training.predict(self.load(self.scratch / f"fold-{fold}.pt", classes),
+            logits = training.predict(self.load(self.learned / f"fold-{fold}.pt", classes),
                                       crate.single_windows(self.run, windows, spec, self.scratch))
             called += (logits.argmax(1) == classes.index(dataset.BACKGROUND)).tolist()
         return {"windows": len(called), "recordings": len(recordings), "share": float(np.mean(called))}

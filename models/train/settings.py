@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Settings files."""
+"""Settings files. `base` names another one beside it, whose tables hold where a file has none of that name."""
 import copy
 import tomllib
 from dataclasses import replace
@@ -12,13 +12,19 @@ STORES = ["store", "nature", "foley", "signals"]  # tables
 NETWORKS = {"ears": network.Ears, "mobilenetv2": network.MobileNetV2}
 
 
+def read(path):
+    with open(path, "rb") as file:
+        tables = tomllib.load(file)
+    base = tables.pop("base", None)
+    return (read(path.parent / base) if base else {}) | tables
+
+
 class Settings:
     """A settings file: tables as dictionaries, and what they stand for."""
 
     def __init__(self, path):
         self.path = Path(path)
-        with open(path, "rb") as file:
-            self.tables = tomllib.load(file)
+        self.tables = read(self.path)
         self.spec = features.spec_from(self.tables["features"])
         self.stores = [name for name in STORES if name in self.tables]
         schedule = dict(self.tables["schedule"])

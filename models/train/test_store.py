@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Tests of the generated sounds and of stores that are read as one: python -m unittest models.train.test_store"""
+import tempfile
 import unittest
+from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -78,6 +81,31 @@ class Stages(unittest.TestCase):
         self.assertEqual(schedules, [(640000, 1e-3, 0.7, 0.035, 4), (480000, 1e-3, 0.7, 0.035, 3), (320000, 1e-3, 0.5, 0.0, 2),
                                      (800000, 2e-3, 0.5, 0.0, 1), (700000, 2e-3, 0.5, 0.0, 1)])
         self.assertEqual(stores, [["store", "nature", "foley", "foley", "signals"]] * 2 + [["store", "nature"], ["store"], ["store"]])
+
+
+class Based(unittest.TestCase):
+    def test_tables_come_from_the_base_where_a_file_has_none_of_that_name(self):
+        default, small = Settings(HERE / "default.toml"), Settings(HERE / "small.toml")
+        self.assertEqual((small.spec, small.stores), (default.spec, default.stores))
+        self.assertEqual([small[name] for name in ("data", *small.stores)], [default[name] for name in ("data", *default.stores)])
+        self.assertEqual((small["ship"]["name"], small.before), ("small", None))
+
+
+class Made(unittest.TestCase):
+    def test_a_store_of_the_same_settings_is_kept_and_any_other_made_anew(self):
+        with tempfile.TemporaryDirectory() as folder, mock.patch.multiple(cache, Yamnet=mock.DEFAULT, sources=mock.DEFAULT, fill=mock.DEFAULT):
+            def build(count, **settings):
+                cache.build(Path(folder) / "store", count, None, None, None, None, features.YAMNET, settings)
+            path = Path(folder) / "store" / "patch.npy"
+            build(4, wild=0.1)
+            np.lib.format.open_memmap(path, "r+")[:] = 7
+            for same, count, settings in ((True, 4, {"wild": 0.1}), (False, 4, {"wild": 0.2}), (False, 5, {"wild": 0.2})):
+                build(count, **settings)
+                self.assertEqual(bool((np.load(path) == 7).all()), same)
+                np.lib.format.open_memmap(path, "r+")[:] = 7
+            (path.parent / "made-with.json").unlink()  # as after one that was broken off
+            build(5, wild=0.2)
+            self.assertFalse((np.load(path) == 7).any())
 
 
 class LowBands(unittest.TestCase):
