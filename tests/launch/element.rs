@@ -61,6 +61,9 @@ fn a_program_with_the_plugin_in_it_bears_another_copy_that_is_installed() {
     std::fs::remove_file(stage.path("registry")).unwrap();
     // As where there is no helper process: what is installed is looked at in the program itself.
     stage.variables.push(("GST_REGISTRY_FORK", "no".to_owned()));
+    // Neither copy is beside the other's.
+    let runtime = stage.path("plugins/libonnxruntime.so");
+    stage.variables.push(("ORT_DYLIB_PATH", runtime.display().to_string()));
     let heard = stage.start(env!("CARGO_BIN_EXE_soundclassify"), ["file", &recording]).finish().succeeded();
     assert!(heard.stdout.starts_with("0.000 "), "{}\n{}", heard.stdout, heard.stderr);
 }
