@@ -308,15 +308,16 @@ impl SoundClassify {
     }
 
     fn buffer(&self, buffer: &gst::BufferRef) {
-        let (frames, step) = {
+        let discont = buffer.flags().contains(gst::BufferFlags::DISCONT);
+        let (inside, step) = {
             let state = lock(&self.state);
             let Some(Streaming { analysis, .. }) = state.as_ref() else { return };
-            (analysis.frames(buffer), analysis.step())
+            let inside = analysis.frames(buffer);
+            (inside.map(|(frames, pts)| (frames, analysis.continuity(pts, discont))), analysis.step())
         };
-        let (frames, pts) = frames.unwrap_or_else(|error| (self.warn_of_buffer(&error), None));
-        let discont = buffer.flags().contains(gst::BufferFlags::DISCONT);
+        let (frames, continuity) = inside.unwrap_or_else(|error| (self.warn_of_buffer(&error), Continuity::Continuous));
         // What lies outside the segment joins nothing.
-        if frames.is_empty() || !self.join(pts, discont) {
+        if frames.is_empty() || !self.join(continuity) {
             return;
         }
         for start in frames.clone().step_by(step) {
@@ -337,9 +338,12 @@ impl SoundClassify {
         let (start, Some(duration)) = gap.get() else { return };
         self.decide_on_waiting();
         self.switch();
-        let missing = lock(&self.state).as_ref().and_then(|state| state.analysis.missing(start, duration));
-        let Some((start, duration)) = missing else { return };
-        if !self.join(Some(start), false) {
+        let missing = lock(&self.state).as_ref().and_then(|Streaming { analysis, .. }| {
+            let (start, duration) = analysis.missing(start, duration)?;
+            Some((start, duration, analysis.continuity(Some(start), false)))
+        });
+        let Some((start, duration, continuity)) = missing else { return };
+        if !self.join(continuity) {
             return;
         }
         if duration > LONGEST_GAP {
@@ -349,17 +353,16 @@ impl SoundClassify {
         }
     }
 
-    // What follows begins at `pts`: breaks off what was, or fills what is missing. `false` as in `analyse`.
-    fn join(&self, pts: Option<gst::ClockTime>, lost: bool) -> bool {
-        let continuity = lock(&self.state).as_ref().map(|state| state.analysis.continuity(pts, lost));
+    // Before what follows: breaks off what was, or fills what is missing. `false` as in `analyse`.
+    fn join(&self, continuity: Continuity) -> bool {
         match continuity {
-            None | Some(Continuity::Continuous) => true,
-            Some(Continuity::Lost(start, duration)) => {
+            Continuity::Continuous => true,
+            Continuity::Lost(start, duration) => {
                 gst::debug!(CAT, imp = self, "silence takes the place of {duration} that are missing from {start} on");
                 self.silence(start, duration)
             }
-            Some(Continuity::Jump) => {
-                gst::debug!(CAT, imp = self, "audio breaks off at {pts:?}");
+            Continuity::Jump => {
+                gst::debug!(CAT, imp = self, "audio breaks off");
                 self.analyse(PATIENCE, Analysis::interrupt)
             }
         }
