@@ -114,11 +114,11 @@ def main():
     if len(folders) > 1:
         parser.error("one folder at most is wanted")
     folder = pathlib.Path(*folders)
-    folder.mkdir(parents=True, exist_ok=True)
     pipeline = launch(
         f"{arguments.source} ! audioconvert ! soundclassify report=events deny-labels=<Background> {' '.join(settings)} "
         "! audioconvert ! audio/x-raw,format=S16LE,layout=interleaved ! appsink name=tape sync=false max-buffers=100"
     )
+    folder.mkdir(parents=True, exist_ok=True)
     recorder = Recorder(folder, int(arguments.before * Gst.SECOND), int(arguments.after * Gst.SECOND))
     try:
         record(pipeline, recorder)

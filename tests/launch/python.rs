@@ -43,11 +43,13 @@ fn what_can_not_be_built_is_told() {
     let mut stage = stage("echo 'error: no cargo' >&2; exit 1");
     // One that is installed is not meant.
     stage.variables.push(("GST_PLUGIN_SYSTEM_PATH", stage.path("nothing").display().to_string()));
+    let folder = stage.path("Bark");
     for script in SCRIPTS {
-        let ended = python(&stage, script, &["Bark"]).finish().failed();
+        let ended = python(&stage, script, &[folder.to_str().unwrap()]).finish().failed();
         let told = "error: no cargo\nerror: there is no element soundclassify; \
                     install the plugin or set GST_PLUGIN_PATH to its folder\n";
         assert_eq!(ended.stderr, told, "{script}");
+        assert!(!folder.exists(), "{script} leaves nothing behind");
     }
 }
 
