@@ -351,6 +351,14 @@ fn status(child: &mut std::process::Child) -> Option<i32> {
     }
 }
 
+/// Whether the program has a handler for SIGTERM by now.
+#[cfg(target_os = "linux")]
+fn heeds_term(child: &std::process::Child) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    u64::from_str_radix(caught.trim(), 16).unwrap() >> 14 & 1 == 1
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_signal_that_nobody_notices_ends_with_130() {
@@ -358,6 +366,9 @@ fn a_signal_that_nobody_notices_ends_with_130() {
     let fifo = folder.path().join("sound.wav");
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let mut child = program().args(["file", "--model", TONES, fifo.to_str().unwrap()]).spawn().unwrap();
+    while !heeds_term(&child) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
     // It opens the FIFO, which waits for a writer.
     std::thread::sleep(Duration::from_secs(2));
     assert!(child.try_wait().unwrap().is_none());
