@@ -16,7 +16,7 @@ export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$(realpath "$target"/onnxruntime/libonnx
 
 # bench NAME: builds it and prints its path.
 bench() {
-  cargo bench --no-default-features --no-run --bench "$1" --message-format json |
+  cargo bench --package gst-plugin-soundclassify --no-run --bench "$1" --message-format json |
     "$python" -c 'import json, sys; print([p["executable"] for p in map(json.loads, sys.stdin) if p.get("executable")][-1])'
 }
 

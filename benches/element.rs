@@ -15,8 +15,8 @@ use std::{
 };
 
 use gst::prelude::*;
-use gstsoundclassify::model::{EngineOptions, Model, Network, load_network};
 use rig::{Rig, median, noise, processor_time, thread_time};
+use soundclassify_core::model::{EngineOptions, Model, Network, load_network};
 
 const ROUNDS: usize = 7;
 const SECONDS: usize = 20;

@@ -12,11 +12,11 @@ use std::{
     sync::{Arc, mpsc},
 };
 
-use gstsoundclassify::model::{Engine, EngineOptions, Model, Stream, load_network};
 use ort::{
     session::{Session, builder::GraphOptimizationLevel},
     value::TensorRef,
 };
+use soundclassify_core::model::{Engine, EngineOptions, Model, Stream, load_network};
 
 const ROUNDS: usize = 7;
 const RUNS: u64 = 300;

@@ -11,10 +11,10 @@ mod specs;
 use std::hint::black_box;
 use std::time::Duration;
 
-use gstsoundclassify::frontend::{
+use realfft::RealFftPlanner;
+use soundclassify_core::frontend::{
     ChannelAxis, FeatureSpec, Features, Frontend, Layout, Log, LogMel, MelNorm, MelScale, Normalize, Power,
 };
-use realfft::RealFftPlanner;
 
 /// Buffers of a live pipeline are about this long.
 const BUFFERS_A_SECOND: usize = 100;

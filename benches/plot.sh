@@ -8,5 +8,5 @@ cd "$(dirname "$0")/.."
 python=${PYTHON:-$(benches/venv.sh)}
 target=${CARGO_TARGET_DIR:-target}
 export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$(realpath "$target"/onnxruntime/libonnxruntime.so.* | tail -n 1)}
-cargo bench --no-default-features --bench growth | tee "$target/growth.csv"
+cargo bench --package gst-plugin-soundclassify --bench growth | tee "$target/growth.csv"
 "$python" benches/plot.py "$target/growth.csv" benches

@@ -15,10 +15,10 @@ target=${CARGO_TARGET_DIR:-target}
 export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$(realpath "$target"/onnxruntime/libonnxruntime.so.* | tail -n 1)}
 export SOUNDCLASSIFY_BENCH_SECONDS=${SOUNDCLASSIFY_BENCH_SECONDS:-3600}
 for bench in frontend engine element; do
-  cargo bench --no-default-features --bench "$bench"
+  cargo bench --package gst-plugin-soundclassify --bench "$bench"
 done
 echo "The first rows again, on one core alone, where no other core has to be woken:"
-taskset -c 0 cargo bench --no-default-features --bench element -- window
-cargo bench --bench companion
+taskset -c 0 cargo bench --package gst-plugin-soundclassify --bench element -- window
+cargo bench --package soundclassify-cli --bench companion
 benches/compare.sh "$@"
 benches/plot.sh

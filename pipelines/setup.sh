@@ -147,8 +147,8 @@ provide_onnxruntime() {
 build_plugin() {
   local profile=dev
   [[ $1 == debug ]] || profile=$1
-  [[ -e $target/$1/libgstsoundclassify.so ]] || say "Building the plugin (minutes, the first time)"
-  cargo build --manifest-path "$root/Cargo.toml" --locked --profile "$profile" --lib --no-default-features >&2
+  [[ -e $target/$1/libgstsoundclassify.so ]] || say "Building the plugin and the program (minutes, the first time)"
+  cargo build --manifest-path "$root/Cargo.toml" --locked --profile "$profile" --package gst-plugin-soundclassify --package soundclassify-cli --lib --bins >&2
 }
 
 setup() {

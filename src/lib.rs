@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! GStreamer element `soundclassify`: audio passes through untouched, an ONNX network tells what is heard.
+//! GStreamer element `soundclassify`: passes audio through unchanged and classifies it with an ONNX network.
 //!
-//! The crate is a house with four rooms: [`element`] speaks GStreamer, [`frontend`] turns samples
-//! into model input, [`model`] turns model input into scores, [`decision`] turns scores into what
-//! is told.
+//! Everything that knows GStreamer is in this crate; features, inference and decisions are in `soundclassify-core`.
 
-pub mod decision;
-pub mod element;
-pub mod error;
-pub mod frontend;
-pub mod model;
 mod plugin;
+pub mod soundclassify;
+pub mod stream;
 
-pub use decision::EventKind;
-pub use element::message::{Classification, ClassificationEvent, Label};
-pub use error::Error;
 pub use plugin::plugin_register_static;
+pub use soundclassify::message::{Classification, ClassificationEvent, Label};
+pub use soundclassify_core::{Error, decision::EventKind};

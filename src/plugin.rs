@@ -5,8 +5,8 @@
 use gst::glib;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    crate::element::message::register_tags();
-    crate::element::register(plugin)
+    crate::soundclassify::message::register_tags();
+    crate::soundclassify::register(plugin)
 }
 
 gst::plugin_define!(

@@ -88,14 +88,14 @@ check() {
   export G_DEBUG=fatal-criticals
   say "GStreamer $(pkg-config --modversion gstreamer-1.0), analytics $(pkg-config --modversion gstreamer-analytics-1.0)"
   if [[ $# == 0 ]]; then
-    cargo clippy --locked --all-targets --features v1_24 -- -D warnings
+    cargo clippy --locked --workspace --all-targets --features soundclassify-cli/v1_24 -- -D warnings
     cargo build --locked --features v1_24 --example listen
     set -- --lib --test element --test launch
   fi
   if command -v cargo-nextest >/dev/null; then
-    cargo nextest run --locked --features v1_24 "$@"
+    cargo nextest run --locked --workspace --features soundclassify-cli/v1_24 "$@"
   else
-    cargo test --locked --features v1_24 "$@"
+    cargo test --locked --workspace --features soundclassify-cli/v1_24 "$@"
   fi
 }
 

@@ -27,17 +27,17 @@ fn assert_quoted(language: &str, path: &str) {
 
 #[test]
 fn python_is_quoted() {
-    assert_quoted("python", "pipelines/listen.py");
+    assert_quoted("python", "examples/listen.py");
 }
 
 #[test]
 fn c_is_quoted() {
-    assert_quoted("c", "pipelines/listen.c");
+    assert_quoted("c", "examples/listen.c");
 }
 
 #[test]
 fn rust_is_quoted() {
-    assert_quoted("rust", "pipelines/listen.rs");
+    assert_quoted("rust", "examples/listen.rs");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 
 use gst::prelude::*;
 use gst_check::Harness;
-use gstsoundclassify::model::Model;
+use soundclassify_core::model::Model;
 
 pub(crate) fn init() {
     gst::init().unwrap();

@@ -34,7 +34,7 @@ def program(given):
     if not shutil.which("cargo"):
         raise Failure("the program soundclassify is needed for the features: give it with --program, or install cargo to have it built")
     print("building the program soundclassify (once) …", flush=True)
-    if subprocess.run(["cargo", "build", "--release", "--bin", "soundclassify"], cwd=ROOT).returncode:
+    if subprocess.run(["cargo", "build", "--release", "--package", "soundclassify-cli"], cwd=ROOT).returncode:
         raise Failure("cargo could not build the program soundclassify; see above")
     return str(ROOT / "target" / "release" / "soundclassify")
 

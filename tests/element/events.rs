@@ -3,7 +3,7 @@
 
 use gst::ClockTime;
 use gst::prelude::*;
-use gstsoundclassify::element::message::EVENT;
+use gstsoundclassify::soundclassify::message::EVENT;
 use gstsoundclassify::{ClassificationEvent, EventKind};
 use proptest::prelude::*;
 

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use gst::ClockTime;
 use gst::prelude::*;
-use gstsoundclassify::model::{Engine, EngineOptions, Model};
 use gstsoundclassify::{Classification, ClassificationEvent, EventKind};
 use proptest::prelude::*;
+use soundclassify_core::model::{Engine, EngineOptions, Model};
 
 use crate::faults::loud;
 use crate::rig::{RATE, Rig, TestModel, kinds, noise, pts, scene, texts, windows_in};

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command line, but for the options that are the element's properties.
+
+use std::path::PathBuf;
+
+use clap::{
+    Args, Command, CommandFactory, Parser, Subcommand, ValueEnum,
+    builder::{OsStringValueParser, TypedValueParser},
+};
+
+use soundclassify_core::model::Model;
+
+use crate::{
+    emoji::{DESK_WORK, Symbols},
+    options::ElementOptions,
+    output::Form,
+    source,
+};
+
+/// Subcommands that take the element's properties as options.
+const CLASSIFYING: [&str; 6] = ["live", "file", "scan", "report", "tune", "work"];
+
+const AFTER_HELP: &str = "\
+Without a command `live` is meant: the microphone, or the address given, is listened to.
+
+Exit status: 0 all done, 1 some inputs failed, 2 wrong usage, 130 interrupted (Ctrl-C).
+Environment: ORT_DYLIB_PATH names ONNX Runtime's library, NO_COLOR turns colour off.";
+
+/// Tells what is heard: live, in files, in folders.
+#[derive(Debug, Parser)]
+#[command(name = "soundclassify", version, after_help = AFTER_HELP, max_term_width = 110)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Commands,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Commands {
+    /// Listens to a microphone or to any address and shows what is heard
+    Live(LiveArgs),
+    /// Classifies files or addresses as fast as the machine goes
+    File(FileArgs),
+    /// Classifies thousands of files on all cores into one table; goes on where it was stopped
+    Scan(ScanArgs),
+    /// Makes a page to look at and listen to: spectrogram, probabilities, events
+    Report(ReportArgs),
+    /// Writes exactly the tensors that the model gets, or the log-mel frames
+    Features(FeaturesArgs),
+    /// Finds a threshold per label from labelled recordings
+    Tune(TuneArgs),
+    /// Shows a model's inputs and outputs, what its manifest says, and whether both fit
+    Inspect(InspectArgs),
+    /// Checks GStreamer, the plugin, ONNX Runtime and microphones, and says how to mend them
+    Doctor(DoctorArgs),
+    /// Prints the completion script of a shell
+    Completions {
+        /// Shell to complete for
+        shell: clap_complete::Shell,
+    },
+    /// Prints the manual page
+    Man,
+    /// Classifies the files named on standard input, for `scan` and `tune`
+    #[command(hide = true)]
+    Work(WorkArgs),
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct FormArgs {
+    /// One JSON object a line, with the fields of the element's messages
+    #[arg(long, group = "form")]
+    pub(crate) json: bool,
+    /// A symbol for each of a few labels; only these are listened for
+    #[arg(long, group = "form", value_name = "LABEL=SYMBOL,…", num_args = 0..=1, require_equals = true, default_missing_value = DESK_WORK)]
+    pub(crate) emoji: Option<Symbols>,
+    /// Events with start, end and peak in place of windows
+    #[arg(long)]
+    pub(crate) events: bool,
+}
+
+impl FormArgs {
+    /// The form that the options mean.
+    pub(crate) fn form(&self) -> Form {
+        match &self.emoji {
+            _ if self.json => Form::Json,
+            Some(symbols) => Form::Emoji(symbols.clone()),
+            None => Form::Plain,
+        }
+    }
+
+    /// Options of the element that follow from the form.
+    pub(crate) fn apply(&self, options: ElementOptions) -> ElementOptions {
+        let options = if self.events { options.with("report", "events") } else { options };
+        match &self.emoji {
+            Some(symbols) => {
+                let labels = heard(symbols, &options);
+                options.or("allow-labels", labels).or("threshold", ["0.3"])
+            }
+            None => options,
+        }
+    }
+}
+
+/// The labels to listen for. Of the built-in symbols those that the model knows: nobody asked for the others.
+fn heard(symbols: &Symbols, options: &ElementOptions) -> Vec<String> {
+    let all = || symbols.labels().map(str::to_owned);
+    let model = options.get("model").and_then(<[String]>::last).map_or("default", String::as_str);
+    // What can't be loaded is told by who needs it.
+    let known = match Model::load(model) {
+        Ok(model) if symbols.built_in() => all().filter(|label| model.manifest().labels.contains(label)).collect(),
+        _ => Vec::new(),
+    };
+    if known.is_empty() { all().collect() } else { known }
+}
+
+/// Options of `live`.
+#[derive(Debug, Args)]
+pub(crate) struct LiveArgs {
+    /// Address to listen to in place of a microphone (rtsp://…, http://…, file://…)
+    #[arg(value_parser = input())]
+    pub(crate) uri: Option<String>,
+    /// Microphone by name, part of a name, or stable id
+    #[arg(long, value_name = "NAME", conflicts_with = "uri")]
+    pub(crate) device: Option<String>,
+    /// Lists the microphones and ends
+    #[arg(long)]
+    pub(crate) list_devices: bool,
+    /// Lines `Label index probability` even in a terminal; so with --events, --json, --emoji and --time
+    #[arg(long)]
+    pub(crate) plain: bool,
+    /// Starts lines with the seconds since the start
+    #[arg(long)]
+    pub(crate) time: bool,
+    #[command(flatten)]
+    pub(crate) form: FormArgs,
+}
+
+/// Options of `file`.
+#[derive(Debug, Args)]
+pub(crate) struct FileArgs {
+    /// Files or addresses, anything that GStreamer decodes
+    #[arg(required = true, value_name = "FILE|URI", value_parser = input())]
+    pub(crate) inputs: Vec<String>,
+    /// The primitive predictor: every window by itself (the same as --ensembles 1)
+    #[arg(long)]
+    pub(crate) no_ensemble: bool,
+    /// Leaves the time out: lines are the original's `Label index probability`
+    #[arg(long)]
+    pub(crate) no_time: bool,
+    #[command(flatten)]
+    pub(crate) form: FormArgs,
+}
+
+/// Options of `scan`.
+#[derive(Debug, Args)]
+pub(crate) struct ScanArgs {
+    /// Folders, lists with one path a line, single recordings, or - for a list on standard input
+    #[arg(required = true, value_name = "FOLDER|LIST|-")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Table to append to: .jsonl (one object a file) or .csv (one row a file)
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Files at a time [default: one for each core]
+    #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: Option<u16>,
+    /// Takes all files of a folder, not only those with an extension of audio or video
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Puts the events of each file into its JSON object
+    #[arg(long)]
+    pub(crate) events: bool,
+    /// Tries files again that failed in an earlier run
+    #[arg(long)]
+    pub(crate) retry_failed: bool,
+    /// Starts anew in place of going on
+    #[arg(long)]
+    pub(crate) restart: bool,
+    /// Gives a file up that brings no sound for this many seconds
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    pub(crate) timeout: u64,
+    /// No progress, no summary
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// What becomes of the sound in a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sound {
+    /// In the page itself
+    Embed,
+    /// Beside the page, by its path
+    Link,
+    /// Left out
+    None,
+}
+
+/// Options of `report`.
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Files to report on
+    #[arg(required = true, value_name = "FILE|URI", value_parser = input())]
+    pub(crate) inputs: Vec<String>,
+    /// Page to write
+    #[arg(short, long, value_name = "FILE", required_unless_present = "picture")]
+    pub(crate) output: Option<PathBuf>,
+    /// Writes the timeline alone as .svg or .png
+    #[arg(long, value_name = "FILE")]
+    pub(crate) picture: Option<PathBuf>,
+    /// What becomes of the sound [default: embed up to 32 MiB a file, else link]
+    #[arg(long, value_enum)]
+    pub(crate) audio: Option<Sound>,
+    /// Labels shown at most
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=24))]
+    pub(crate) labels: u8,
+}
+
+/// Options of `features`.
+#[derive(Debug, Args)]
+pub(crate) struct FeaturesArgs {
+    /// Files to read; @LIST stands for the lines of a file
+    #[arg(required = true, value_name = "FILE", value_parser = input())]
+    pub(crate) inputs: Vec<String>,
+    /// One .npy with the windows of all files (and, for several, a .csv of the same stem that tells which are whose),
+    /// or a folder that gets one .npy a file and index.csv
+    #[arg(short, long, value_name = "FILE.npy|FOLDER")]
+    pub(crate) output: PathBuf,
+    /// The log-mel frames, [frames, mels], before normalisation, in place of the model's input
+    #[arg(long)]
+    pub(crate) logmel: bool,
+    /// Model whose features are computed: built-in name, manifest or .onnx
+    #[arg(long, default_value = "default")]
+    pub(crate) model: String,
+    /// Windows a second [default: the manifest's, else 10]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) oversamples: Option<u32>,
+    /// Channel that is listened to, from 0; -1: the average of all
+    #[arg(long, default_value_t = -1, allow_negative_numbers = true)]
+    pub(crate) channel: i32,
+    /// Files at a time [default: one for each core]
+    #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: Option<u16>,
+}
+
+/// Options of `tune`.
+#[derive(Debug, Args)]
+pub(crate) struct TuneArgs {
+    /// Table with the columns `file` and `label` (several labels: separated by `;`, or several rows)
+    #[arg(value_name = "LABELLED.csv")]
+    pub(crate) table: PathBuf,
+    /// Precision that each label shall have
+    #[arg(long, default_value_t = 0.95)]
+    pub(crate) precision: f64,
+    /// Copy of the manifest with the thresholds in it
+    #[arg(short, long, value_name = "FILE.toml")]
+    pub(crate) output: Option<PathBuf>,
+    /// Precision and recall over the threshold, as .svg or .png
+    #[arg(long, value_name = "FILE")]
+    pub(crate) picture: Option<PathBuf>,
+    /// Thresholds as JSON on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Files at a time [default: one for each core]
+    #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: Option<u16>,
+}
+
+/// Options of `inspect`.
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// Built-in name, manifest (.toml) or network (.onnx)
+    pub(crate) model: String,
+    /// Prints a manifest to begin with, guessed from the network's shapes
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) template: bool,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Model that the self-test runs
+    #[arg(long, default_value = "default")]
+    pub(crate) model: String,
+    /// One JSON object a check
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of a worker process.
+#[derive(Debug, Args)]
+pub(crate) struct WorkArgs {
+    /// Events in each record.
+    #[arg(long)]
+    pub(crate) events: bool,
+}
+
+/// Names of files need be no Unicode.
+fn input() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().map(|name| source::name(name.as_ref()))
+}
+
+/// The whole command line, the element's properties included.
+pub(crate) fn command() -> Command {
+    CLASSIFYING.iter().fold(Cli::command(), |command, name| command.mut_subcommand(name, ElementOptions::add_to))
+}
+
+/// Arguments as clap gets them: without a command, or with an address in its place, `live` is meant.
+pub(crate) fn with_command(mut arguments: Vec<std::ffi::OsString>) -> Vec<std::ffi::OsString> {
+    let first = arguments.get(1).and_then(|argument| argument.to_str());
+    let alone = match first {
+        None => arguments.len() < 2,
+        Some("-h" | "--help" | "-V" | "--version") => false,
+        Some(first) => first.starts_with('-') || source::is_uri(first),
+    };
+    if alone {
+        arguments.insert(1.min(arguments.len()), "live".into());
+    }
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        gst::init().unwrap();
+        command().debug_assert();
+    }
+
+    #[test]
+    fn options_alone_mean_live() {
+        let with = |arguments: &[&str]| with_command(arguments.iter().map(Into::into).collect());
+
+        assert_eq!(with(&["soundclassify"])[1], "live");
+        assert_eq!(with(&["soundclassify", "--plain"])[1], "live");
+        assert_eq!(with(&["soundclassify", "rtsp://camera/stream"])[1..], ["live", "rtsp://camera/stream"]);
+        assert_eq!(with(&["soundclassify", "--version"])[1], "--version");
+        assert_eq!(with(&["soundclassify", "file"])[1], "file");
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `soundclassify file`: files and addresses, as fast as the machine goes.
+
+use gst::prelude::*;
+use soundclassify_core::model::Model;
+
+use crate::{
+    args::FileArgs,
+    exit::{Exit, Failure, Result},
+    interrupt,
+    keeper::Keeper,
+    options::ElementOptions,
+    output::{self, Printer},
+    session::Source,
+    source,
+};
+
+/// Prints the results of all inputs; one that fails is named on standard error and does not stop the rest.
+pub(crate) fn run(args: &FileArgs, options: ElementOptions) -> Result<Exit> {
+    interrupt::install()?;
+    let options = if args.no_ensemble { options.with("ensembles", "1") } else { options };
+    let options = args.form.apply(options);
+    let asked = ["threshold", "label-thresholds", "allow-labels", "deny-labels"];
+    let keeper = Keeper::new(options.clone())?;
+    // Without any of these, only thresholds of the model's own keep labels back.
+    let may_hint = !args.form.events && asked.iter().all(|name| options.get(name).is_none());
+    let mut printer = Printer::stdout(args.form.form(), !args.no_time);
+    let mut exit = Exit::Success;
+    for input in &args.inputs {
+        printer.input(input);
+        if args.inputs.len() > 1 {
+            printer.headline(input)?;
+        }
+        match one(input, &keeper, &mut printer) {
+            Err(Failure::Failed(why)) => {
+                output::tell(format_args!("soundclassify: {why}"));
+                exit = Exit::Failed;
+            }
+            Ok(0) if may_hint && has_thresholds(&keeper)? => {
+                output::tell(format_args!(
+                    "soundclassify: {input}: no label reached its threshold; --threshold=0 tells all"
+                ));
+            }
+            other => drop(other?),
+        }
+    }
+    Ok(exit)
+}
+
+fn one(input: &str, keeper: &Keeper, printer: &mut Printer<std::io::StdoutLock<'_>>) -> Result<u64> {
+    let uri = source::uri(input)?;
+    output::print(&keeper.session(input, Source::Uri(&uri), None)?, printer)
+}
+
+fn has_thresholds(keeper: &Keeper) -> Result<bool> {
+    let model = Model::load(&keeper.settings().property::<String>("model"))?;
+    Ok(!model.manifest().defaults.thresholds.is_empty())
+}

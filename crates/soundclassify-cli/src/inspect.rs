@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `soundclassify inspect`: what a network is, what its manifest says, whether both fit.
+
+use serde::Serialize;
+use soundclassify_core::{
+    frontend::{FeatureSpec, Features},
+    model::{self, Manifest, Port},
+};
+
+use crate::{
+    args::InspectArgs,
+    exit::{Exit, Result},
+    output::{Form, Printer, json},
+};
+
+#[derive(Serialize)]
+struct Line<'a> {
+    onnx: String,
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+    manifest: Option<Said<'a>>,
+    misfit: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Said<'a> {
+    path: String,
+    name: &'a str,
+    version: &'a str,
+    licence: &'a str,
+    description: &'a str,
+    input: Vec<usize>,
+    labels: &'a [String],
+}
+
+/// Prints what is known; exit status 1 when network and manifest do not fit.
+pub(crate) fn run(args: &InspectArgs) -> Result<Exit> {
+    let report = model::inspect(&args.model)?;
+    let mut printer = Printer::stdout(Form::Plain, false);
+    if args.template {
+        printer.line(report.template().trim_end())?;
+        return Ok(Exit::Success);
+    }
+    let texts = |ports: &[Port]| ports.iter().map(ToString::to_string).collect::<Vec<_>>();
+    if args.json {
+        printer.line(&json(&Line {
+            onnx: report.onnx.display().to_string(),
+            inputs: texts(&report.inputs),
+            outputs: texts(&report.outputs),
+            manifest: report.manifest.as_ref().map(said),
+            misfit: report.misfit.as_deref(),
+        }))?;
+    } else {
+        printer.line(&format!("network   {}", report.onnx.display()))?;
+        printer.line(&format!("inputs    {}", texts(&report.inputs).join(", ")))?;
+        printer.line(&format!("outputs   {}", texts(&report.outputs).join(", ")))?;
+        match &report.manifest {
+            Some(manifest) => manifest_lines(manifest).iter().try_for_each(|line| printer.line(line))?,
+            None if report.misfit.is_some() => {}
+            None => printer.line(&format!(
+                "manifest  none; `soundclassify inspect {} --template` prints one to begin with",
+                args.model
+            ))?,
+        }
+        match &report.misfit {
+            Some(misfit) => printer.line(&format!("misfit    {misfit}"))?,
+            None if report.manifest.is_some() => printer.line("fit       network and manifest fit")?,
+            None => {}
+        }
+    }
+    Ok(if report.misfit.is_some() { Exit::Failed } else { Exit::Success })
+}
+
+fn said(manifest: &Manifest) -> Said<'_> {
+    Said {
+        path: manifest.path.display().to_string(),
+        name: &manifest.name,
+        version: &manifest.version,
+        licence: &manifest.licence,
+        description: &manifest.description,
+        input: manifest.features.shape(),
+        labels: &manifest.labels,
+    }
+}
+
+fn manifest_lines(manifest: &Manifest) -> Vec<String> {
+    let Manifest { name, version, licence, description, .. } = manifest;
+    vec![
+        format!("manifest  {}", manifest.path.display()),
+        format!("          {name} {version}, {licence}: {description}"),
+        format!("features  {}", features(&manifest.features)),
+        format!("labels    {}: {}", manifest.labels.len(), manifest.labels.join(", ")),
+    ]
+}
+
+fn features(spec: &FeatureSpec) -> String {
+    let window = spec.window as f64 / f64::from(spec.sample_rate);
+    let shape = spec.shape();
+    let rate = spec.sample_rate;
+    match &spec.features {
+        Features::Waveform => format!("{window:.3} s of samples at {rate} Hz, {shape:?}"),
+        Features::LogMel(mel) => format!(
+            "{window:.3} s at {rate} Hz: {} frames of {} mel bands, {}–{} Hz, FFT {}, hop {}, {shape:?}",
+            mel.frames, mel.n_mels, mel.fmin, mel.fmax, mel.n_fft, mel.hop_length
+        ),
+    }
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `soundclassify report`: a page to look at and to listen to, and its timeline as a picture.
+
+mod audio;
+mod gather;
+mod page;
+mod spectrogram;
+mod timeline;
+
+use std::path::Path;
+
+use gst::prelude::*;
+use soundclassify_core::model::{Manifest, Model};
+
+use self::{
+    gather::Recording,
+    page::{Page, Track},
+};
+use crate::{
+    args::ReportArgs,
+    exit::{Exit, Failure, Result},
+    interrupt,
+    keeper::Keeper,
+    options::{ElementOptions, in_force},
+    output,
+    part::Place,
+    picture::Format,
+    source,
+};
+
+/// Reports on all inputs together; one that fails is named and left out.
+pub(crate) fn run(args: &ReportArgs, options: ElementOptions) -> Result<Exit> {
+    interrupt::install()?;
+    // A picture that can't be written is no reason to listen to hours of sound first; nor is a page.
+    let format = args.picture.as_deref().map(Format::of).transpose()?;
+    args.output.as_deref().map_or(Ok(()), check_name)?;
+    for path in args.output.iter().chain(&args.picture) {
+        output::check_folder(path)?;
+        check_no_input(path, &args.inputs)?;
+    }
+    let page = args.output.as_deref().map(|path| Place::reserve("report", path)).transpose()?;
+    let picture = args.picture.as_deref().map(|path| Place::reserve("picture", path)).transpose()?;
+    let keeper = Keeper::new(options.or("top-k", ["1000"]).with("report", "all"))?;
+    let model = Model::load(&keeper.settings().property::<String>("model"))?;
+    let (recordings, exit) = recordings(args, &keeper, model.manifest())?;
+    if recordings.is_empty() {
+        return Ok(Exit::Failed);
+    }
+    if let (Some(place), Some(format)) = (picture, format) {
+        timeline::draw(place, format, &recordings)?;
+    }
+    if let Some(place) = page {
+        let html = html(place.path(), args, &recordings, &keeper, model.manifest())?;
+        place.fill(html.as_bytes())?;
+    }
+    Ok(exit)
+}
+
+fn check_name(path: &Path) -> Result<()> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("html" | "htm") => Ok(()),
+        _ => Err(Failure::Usage(format!("-o {}: expected a name that ends in .html or .htm", path.display()))),
+    }
+}
+
+/// Refuses to write over a recording, by whatever name it is given.
+fn check_no_input(output: &Path, inputs: &[String]) -> Result<()> {
+    let Ok(output) = output.canonicalize() else { return Ok(()) };
+    match inputs.iter().find(|input| source::path(input).canonicalize().is_ok_and(|input| input == output)) {
+        Some(input) => Err(Failure::Usage(format!("{input}: is to be read and can't be written to"))),
+        None => Ok(()),
+    }
+}
+
+fn recordings(args: &ReportArgs, keeper: &Keeper, manifest: &Manifest) -> Result<(Vec<Recording>, Exit)> {
+    let (mut recordings, mut exit) = (Vec::new(), Exit::Success);
+    for input in &args.inputs {
+        match gather::recording(input, keeper, &manifest.features, args.labels.into()) {
+            Ok(recording) => recordings.push(recording),
+            Err(Failure::Failed(why)) => {
+                output::tell(format_args!("soundclassify: {why}"));
+                exit = Exit::Failed;
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok((recordings, exit))
+}
+
+fn html(
+    path: &Path,
+    args: &ReportArgs,
+    recordings: &[Recording],
+    keeper: &Keeper,
+    manifest: &Manifest,
+) -> Result<String> {
+    let tracks =
+        recordings.iter().map(|recording| Ok(Track::new(recording, audio::player(&recording.uri, path, args.audio)?)));
+    let page = Page {
+        title: path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("report"),
+        version: env!("CARGO_PKG_VERSION"),
+        model: page::Model {
+            name: &manifest.name,
+            version: &manifest.version,
+            description: &manifest.description,
+            licence: &manifest.licence,
+            labels: manifest.labels.len(),
+        },
+        settings: &in_force(keeper.settings()),
+        recordings: tracks.collect::<Result<_>>()?,
+    };
+    Ok(page.html())
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A copy of a manifest with thresholds in it; comments and order stay.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+use soundclassify_core::model::Manifest;
+use toml_edit::{DocumentMut, InlineTable, Item, Table, value};
+
+use super::Tuned;
+use crate::{
+    exit::{Failure, Result},
+    model_files::ModelFiles,
+    part::Place,
+};
+
+/// Refuses a place where files of the same names and another content are: the copy would name those.
+pub(super) fn check(path: &Path, manifest: &Manifest) -> Result<()> {
+    let files = ModelFiles::of(manifest);
+    for (name, target) in copies(path, &files)? {
+        if target.exists() {
+            let io = |error: io::Error| Failure::io("copy", &target, &error);
+            let (_, content) = files.open(&name)?;
+            if !same(content, File::open(&target).map_err(io)?).map_err(io)? {
+                let (path, target) = (path.display(), target.display());
+                return Err(Failure::Usage(format!("-o {path}: beside it, {target} is of another model")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn same(one: impl Read, other: impl Read) -> io::Result<bool> {
+    let (mut one, mut other) = (BufReader::new(one), BufReader::new(other));
+    loop {
+        let (left, right) = (one.fill_buf()?, other.fill_buf()?);
+        let length = left.len().min(right.len());
+        if length == 0 || left[..length] != right[..length] {
+            return Ok(left.is_empty() && right.is_empty());
+        }
+        one.consume(length);
+        other.consume(length);
+    }
+}
+
+/// Writes the copy, and beside it what it names unless that is there.
+pub(super) fn write(place: Place, manifest: &Manifest, tuned: &[Tuned]) -> Result<()> {
+    check(place.path(), manifest)?;
+    let files = ModelFiles::of(manifest);
+    let mut document = files.document()?;
+    put(&mut document, tuned);
+    for (name, target) in copies(place.path(), &files)?.into_iter().filter(|(_, target)| !target.exists()) {
+        if let Some(folder) = target.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| Failure::io("folder", folder, &error))?;
+        }
+        Place::reserve("copy", &target)?.fill(files.open(&name)?.1)?;
+    }
+    place.fill(document.to_string().as_bytes())
+}
+
+/// What the model consists of, and where it stands beside the copy.
+fn copies(path: &Path, files: &ModelFiles) -> Result<Vec<(String, PathBuf)>> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    Ok(files.names()?.into_iter().map(|name| (name.clone(), folder.join(name))).collect())
+}
+
+/// Labels that were not tuned keep their thresholds.
+fn put(document: &mut DocumentMut, tuned: &[Tuned]) {
+    let defaults = document.entry("defaults").or_insert(Item::Table(Table::new()));
+    let Some(defaults) = defaults.as_table_like_mut() else { return };
+    let thresholds = defaults.entry("thresholds").or_insert(value(InlineTable::new()));
+    if let Some(thresholds) = thresholds.as_table_like_mut() {
+        for Tuned { label, choice, .. } in tuned {
+            thresholds.insert(label, value(choice.threshold));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tune::curve::Curve;
+
+    #[test]
+    fn thresholds_go_into_the_copy_and_comments_stay() {
+        let curve = Curve::new(vec![(0.8, true), (0.4, false)]).unwrap();
+        let choice = curve.choose(0.95);
+        let tuned = [Tuned { label: "Bark, loud".to_owned(), curve, choice }];
+        let mut document: DocumentMut = "name = \"a\" # mine\n[defaults]\ntop-k = 2\n".parse().unwrap();
+
+        put(&mut document, &tuned);
+
+        let text = document.to_string();
+        assert!(text.contains("# mine") && text.contains("top-k = 2"), "{text}");
+        assert!(text.contains("thresholds = { \"Bark, loud\" = 0.6 }"), "{text}");
+    }
+
+    #[test]
+    fn thresholds_of_other_labels_stay() {
+        let curve = Curve::new(vec![(0.8, true), (0.4, false)]).unwrap();
+        let choice = curve.choose(0.95);
+        let tuned = [Tuned { label: "Bark".to_owned(), curve, choice }];
+        for text in
+            ["[defaults]\nthresholds = { Meow = 0.3, Bark = 0.1 }\n", "[defaults.thresholds]\nMeow = 0.3\nBark = 0.1\n"]
+        {
+            let mut document: DocumentMut = text.parse().unwrap();
+
+            put(&mut document, &tuned);
+
+            let thresholds = &document["defaults"]["thresholds"];
+            assert_eq!((thresholds["Meow"].as_float(), thresholds["Bark"].as_float()), (Some(0.3), Some(0.6)));
+        }
+    }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The scripts that act on what is heard, with a model that hears loud noise.
+
+use std::fs;
+use std::path::Path;
+
+use crate::stage::{PYTHON, Stage, python_is_missing, top};
+
+const RATE: u32 = 8000;
+
+/// A model that calls loud noise `label`, as `model=PATH`.
+fn model(stage: &Stage, label: &str) -> String {
+    let manifest = include_str!("../../../../tests/element/test-model.toml").replace("\"Bark\"", &format!("{label:?}"));
+    fs::write(stage.path("test.toml"), manifest).unwrap();
+    fs::copy(top().join("../../tests/data/models/loudness.onnx"), stage.path("test.onnx")).unwrap();
+    format!("model={}", stage.path("test.toml").display())
+}
+
+/// A recording of silence and noise in turns, each as long as told, ms.
+fn recording(stage: &Stage, lengths: &[u32]) -> String {
+    let path = stage.path("turns.wav");
+    let spec =
+        hound::WavSpec { channels: 1, sample_rate: RATE, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let mut file = hound::WavWriter::create(&path, spec).unwrap();
+    let mut state = 1u32;
+    for (turn, length) in lengths.iter().enumerate() {
+        for _ in 0..length * RATE / 1000 {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let noise = (state >> 18) as i16 - 8192;
+            file.write_sample(if turn % 2 == 1 { noise } else { 0 }).unwrap();
+        }
+    }
+    file.finalize().unwrap();
+    path.display().to_string()
+}
+
+fn samples(path: &Path) -> Vec<i16> {
+    hound::WavReader::open(path).unwrap().samples::<i16>().map(Result::unwrap).collect()
+}
+
+/// Share of samples that are not silent, between two times, ms.
+fn loud(samples: &[i16], from: u32, to: u32) -> f64 {
+    let part = &samples[(from * RATE / 1000) as usize..(to * RATE / 1000) as usize];
+    part.iter().filter(|sample| sample.unsigned_abs() > 100).count() as f64 / part.len() as f64
+}
+
+#[test]
+fn notify_tells_once_for_each_time() {
+    let stage = Stage::new();
+    let (model, file) = (model(&stage, "Knock"), recording(&stage, &[1000, 1000, 1500, 1000, 1000]));
+    let note = stage.path("note").display().to_string();
+    let command = format!("printf '%s:%s\\n' \"$2\" \"$1\" >> {note}");
+    let printed =
+        stage.script("notify.sh", &[&file, "--run", &command, "ensembles=1", &model]).finish().succeeded().stdout;
+    let lines: Vec<(f64, &str)> = printed
+        .lines()
+        .map(|line| line.split_once(' ').map(|(time, label)| (time.parse().unwrap(), label)).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 2, "{printed}");
+    for ((time, label), wanted) in lines.iter().zip([1.0, 3.5]) {
+        assert!((time - wanted).abs() < 0.2 && *label == "Knock", "{printed}");
+    }
+    let noted = fs::read_to_string(note).unwrap();
+    assert_eq!(noted.lines().filter(|line| line.starts_with("Knock:")).count(), 2, "{noted}");
+}
+
+#[test]
+fn events_are_printed_as_the_program_prints_them() {
+    let mut stage = Stage::new();
+    let (model, file) = (model(&stage, "Door bell, big"), recording(&stage, &[1000, 2000, 1000]));
+    let printed = stage.script("file.sh", &[&file, "report=events", "ensembles=1", &model]).finish().succeeded().stdout;
+    assert!(printed.contains(" start Door bell, big 0 ") && printed.contains(" end Door bell, big 0 "), "{printed}");
+    stage.variables.push(("ORT_DYLIB_PATH", stage.path("plugins/libonnxruntime.so").display().to_string()));
+    let words = ["file", "--events", "--ensembles=1", &format!("--{model}"), &file];
+    let by_program = stage.start(env!("CARGO_BIN_EXE_soundclassify"), words).finish().succeeded().stdout;
+    assert_eq!(printed, by_program);
+}
+
+#[test]
+fn desk_work_is_shown_as_rows_of_signs() {
+    let stage = Stage::new();
+    let (model, file) = (model(&stage, "Writing"), recording(&stage, &[500, 1500]));
+    let printed = stage.script("desk-work-emoji.sh", &[&file, "ensembles=1", &model]).finish().succeeded().stdout;
+    assert!(printed.lines().count() >= 10, "{printed}");
+    for line in printed.lines() {
+        let (rest, probability) = line.rsplit_once(' ').unwrap();
+        let tenths = (probability.parse::<f64>().unwrap() * 10.0) as usize;
+        assert_eq!(rest.matches('📝').count(), tenths + 1, "{line}");
+        assert!(rest.ends_with(" Writing"), "{line}");
+    }
+}
+
+#[test]
+fn events_are_recorded_with_what_came_before() {
+    if python_is_missing() {
+        return;
+    }
+    let stage = Stage::new();
+    let (model, file) = (model(&stage, "Door/bell"), recording(&stage, &[4000, 1000, 6000, 1000, 1000]));
+    let folder = stage.path("recorded");
+    let source = format!("filesrc location={file} ! decodebin");
+    let arguments = ["--source", &source, folder.to_str().unwrap(), "ensembles=1", "allow-labels=<Door/bell>", &model];
+    let script = top().join("pipelines/record-events.py");
+    let words = [&[script.to_str().unwrap()][..], &arguments].concat();
+    let printed = stage.start(PYTHON, &words).finish().succeeded().stdout;
+    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert_eq!(files.len(), 2, "{printed}");
+    assert!(files.iter().all(|file| file.to_str().unwrap().ends_with("-Door_bell.wav")), "{files:?}");
+    let whole = samples(&files[0]);
+    assert!((whole.len() as f64 / f64::from(RATE) - 6.0).abs() < 0.2, "{}", whole.len());
+    assert!(loud(&whole, 0, 2300) == 0.0 && loud(&whole, 2700, 3300) > 0.9 && loud(&whole, 3800, 5800) == 0.0);
+    // The last one ends with the recording.
+    let last = samples(&files[1]);
+    assert!((last.len() as f64 / f64::from(RATE) - 4.5).abs() < 0.2, "{}", last.len());
+}
+
+#[test]
+fn a_label_is_muted_from_onset_to_end() {
+    if python_is_missing() {
+        return;
+    }
+    let stage = Stage::new();
+    let (model, file) = (model(&stage, "Siren"), recording(&stage, &[1000, 2000, 2000, 100, 900]));
+    let muted = stage.path("muted.wav");
+    let source = format!("filesrc location={file} ! decodebin");
+    let sink = format!("audio/x-raw,format=S16LE ! wavenc ! filesink location={}", muted.display());
+    let script = top().join("pipelines/mute.py");
+    let words = [script.to_str().unwrap(), "--source", &source, "--sink", &sink, "Siren", &model];
+    stage.start(PYTHON, words).finish().succeeded();
+    let (before, after) = (samples(Path::new(&file)), samples(&muted));
+    assert_eq!(before.len(), after.len());
+    assert!(loud(&before, 1100, 2800) > 0.9 && loud(&after, 1100, 2800) == 0.0);
+    assert!(loud(&after, 5010, 5090) > 0.9, "too short for an event");
+}

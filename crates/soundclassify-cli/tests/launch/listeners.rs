@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The programs that listen on the bus, in Python, C and Rust: the README's examples.
+
+use std::process::Command;
+
+use crate::stage::{PYTHON, Running, Stage, heard, python_is_missing, top};
+
+fn pipeline(recording: &str) -> String {
+    format!("filesrc location={recording} ! decodebin ! soundclassify ! fakesink")
+}
+
+#[track_caller]
+fn assert_prints_results(listener: impl Fn(&Stage, &str) -> Running) {
+    let stage = Stage::new();
+    let recording = stage.noise(2);
+    let printed = listener(&stage, &pipeline(&recording)).finish().succeeded().stdout;
+    let by_script = stage.script("file.sh", &[&recording]).finish().succeeded().stdout;
+    assert_eq!(heard(&printed), heard(&by_script));
+    for wrong in ["audiotestsrc ! soundclassify model=nosuch ! fakesink", "audiotestsrc ! nosuch ! fakesink"] {
+        listener(&stage, wrong).finish().failed().complains("nosuch");
+    }
+}
+
+#[test]
+fn python_listens() {
+    if python_is_missing() {
+        return;
+    }
+    assert_prints_results(|stage, pipeline| {
+        stage.start(PYTHON, [top().join("examples/listen.py").as_os_str(), pipeline.as_ref()])
+    });
+}
+
+#[test]
+fn c_listens() {
+    assert_prints_results(|stage, pipeline| {
+        let compile = "cc -Wall -Wextra -Werror \"$0\" -o \"$1\" $(pkg-config --cflags --libs gstreamer-1.0)";
+        let (source, program) = (top().join("examples/listen.c"), stage.path("listen"));
+        stage
+            .start("sh", ["-c".as_ref(), compile.as_ref(), source.as_os_str(), program.as_os_str()])
+            .finish()
+            .succeeded();
+        stage.start(program, [pipeline])
+    });
+}
+
+#[test]
+fn rust_listens() {
+    assert_prints_results(|stage, pipeline| {
+        let mut command = Command::new(env!("CARGO"));
+        command.current_dir(top()).args(["run", "--quiet", "--locked", "--example", "listen"]);
+        // As it is built already.
+        if cfg!(feature = "v1_24") {
+            command.args(["--features", "v1_24"]);
+        }
+        command.args(["--", pipeline]);
+        stage.start_command(command)
+    });
+}

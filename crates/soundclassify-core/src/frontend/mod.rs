@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Samples → model input. Counts samples, allocates in [`Frontend::new`], knows no model and no pipeline.
+
+mod frames;
+mod log;
+mod mel;
+mod normalize;
+mod spec;
+mod spectrum;
+#[cfg(test)]
+#[path = "../../../../tests/common/specs.rs"]
+mod test_specs;
+mod window;
+
+use frames::Grid;
+use log::Compression;
+use mel::MelBank;
+use normalize::{Writer, sum_of_squares};
+use spectrum::Spectrum;
+use window::{FrameRing, Pieces, SampleRing, Schedule};
+
+pub use spec::{ChannelAxis, FeatureSpec, Features, Layout, Log, LogMel, MelNorm, MelScale, Normalize, Power};
+
+/// Turns one stream of samples into windows of model input. Each frame is computed once, however many windows share it.
+pub struct Frontend {
+    samples: SampleRing,
+    schedule: Schedule,
+    values: Values,
+    writer: Writer,
+    window: usize,
+    window_len: usize,
+}
+
+/// What a window is made of.
+enum Values {
+    Frames(Box<Frames>),
+    Samples,
+}
+
+/// The frames of the stream, computed one by one.
+struct Frames {
+    grid: Grid,
+    spectrum: Spectrum,
+    bank: MelBank,
+    compression: Compression,
+    ring: FrameRing,
+    /// Frame to be computed next.
+    next: u64,
+    per_window: usize,
+}
+
+/// A window that became due, valid during the call that brings it.
+pub struct ReadyWindow<'a> {
+    number: u64,
+    position: u64,
+    values: Pieces<'a>,
+    samples: Pieces<'a>,
+    writer: &'a Writer,
+}
+
+impl Frontend {
+    /// A front end for windows of `spec`, `oversamples` of them a second. What a spec may hold is checked by the manifest.
+    #[must_use]
+    pub fn new(spec: &FeatureSpec, oversamples: u32) -> Self {
+        debug_assert!(spec.window > 0 && !spec.is_empty());
+        let (samples, schedule, values) = match &spec.features {
+            Features::LogMel(mel) => {
+                let frames = Frames::new(mel, spec.sample_rate);
+                let capacity = frames.grid.needed(mel.frames as u64 - 1) as usize;
+                let schedule = Schedule::new(spec.sample_rate, oversamples, mel.hop_length, mel.frames);
+                (SampleRing::new(frames.grid.lead(), capacity), schedule, Values::Frames(Box::new(frames)))
+            }
+            Features::Waveform => {
+                let schedule = Schedule::new(spec.sample_rate, oversamples, 1, spec.window);
+                (SampleRing::new(0, spec.window), schedule, Values::Samples)
+            }
+        };
+        let writer = Writer::new(spec);
+        Self { samples, schedule, values, writer, window: spec.window, window_len: spec.len() }
+    }
+
+    /// Appends analysis samples (mono, finite, at the spec's rate) and calls `on_window` for each window that became due,
+    /// in order. The windows do not depend on how the stream is cut into pushes. Allocates nothing.
+    pub fn push(&mut self, samples: &[f32], on_window: &mut dyn FnMut(ReadyWindow<'_>)) {
+        let mut rest = samples;
+        loop {
+            let missing = self.needed() - self.samples.total();
+            let (now, later) = rest.split_at(rest.len().min(usize::try_from(missing).unwrap_or(usize::MAX)));
+            self.samples.extend(now);
+            if (now.len() as u64) < missing {
+                return;
+            }
+            rest = later;
+            self.step(on_window);
+        }
+    }
+
+    /// End of stream: when no window became due since the last reset and at least one sample came, gives the one of the
+    /// samples centred in zeros, computed by itself: mirrored at both ends where frames are centred, followed by
+    /// zeros where they are not. [`Frontend::reset`] comes before the next push.
+    pub fn finish(&mut self, on_window: &mut dyn FnMut(ReadyWindow<'_>)) {
+        if self.schedule.number() > 0 || self.samples.total() == 0 {
+            return;
+        }
+        let segment = self.segment();
+        let values = match &mut self.values {
+            Values::Frames(frames) => frames.isolated(&segment),
+            Values::Samples => [&segment[..], &[]],
+        };
+        on_window(ReadyWindow { number: 0, position: 0, values, samples: [&segment, &[]], writer: &self.writer });
+        self.schedule.advance();
+    }
+
+    /// Forgets everything; window numbers and positions start at 0 again.
+    pub fn reset(&mut self) {
+        self.samples.reset();
+        self.schedule.reset();
+        if let Values::Frames(frames) = &mut self.values {
+            frames.next = 0;
+        }
+    }
+
+    /// Samples pushed since the last reset.
+    #[must_use]
+    pub fn samples(&self) -> u64 {
+        self.samples.total()
+    }
+
+    /// Values of one window.
+    #[must_use]
+    pub fn window_len(&self) -> usize {
+        self.window_len
+    }
+
+    /// Samples that must have come before the next step.
+    fn needed(&self) -> u64 {
+        match &self.values {
+            Values::Frames(frames) => frames.grid.needed(frames.next),
+            Values::Samples => self.schedule.last() + 1,
+        }
+    }
+
+    /// Computes what the newest sample completed.
+    fn step(&mut self, on_window: &mut dyn FnMut(ReadyWindow<'_>)) {
+        let complete = match &mut self.values {
+            Values::Frames(frames) => frames.compute(&mut self.samples),
+            Values::Samples => self.schedule.last(),
+        };
+        while self.schedule.last() == complete {
+            on_window(self.ready());
+            self.schedule.advance();
+        }
+        if let Values::Frames(frames) = &mut self.values {
+            // Frames between two windows are nobody's.
+            frames.next = frames.next.max(self.schedule.first());
+        }
+    }
+
+    fn ready(&self) -> ReadyWindow<'_> {
+        let first = self.schedule.first();
+        let position = match &self.values {
+            Values::Frames(frames) => frames.grid.position(first),
+            Values::Samples => first,
+        };
+        let arrived = (self.samples.total() - position).min(self.window as u64) as usize;
+        let samples = self.samples.range(position as i64, arrived);
+        let values = match &self.values {
+            Values::Frames(frames) => frames.ring.window(first),
+            Values::Samples => samples,
+        };
+        ReadyWindow { number: self.schedule.number(), position, values, samples, writer: &self.writer }
+    }
+
+    /// The stream's samples, at most a window of them, centred in zeros.
+    fn segment(&self) -> Vec<f32> {
+        let length = self.samples.total().min(self.window as u64) as usize;
+        let samples = self.samples.range(0, length).concat();
+        let mut segment = vec![0.0; self.window];
+        segment[(self.window - length) / 2..][..length].copy_from_slice(&samples);
+        segment
+    }
+}
+
+impl Frames {
+    fn new(mel: &LogMel, sample_rate: u32) -> Self {
+        Self {
+            grid: Grid::new(mel),
+            spectrum: Spectrum::new(mel, MelBank::PADDING),
+            bank: MelBank::new(mel, sample_rate),
+            compression: Compression::new(mel.log),
+            ring: FrameRing::new(mel.frames, mel.n_mels),
+            next: 0,
+            per_window: mel.frames,
+        }
+    }
+
+    /// Computes the next frame and returns its number.
+    fn compute(&mut self, samples: &mut SampleRing) -> u64 {
+        let frame = self.next;
+        if frame == 0 {
+            samples.mirror();
+        }
+        self.put(frame, samples.range(self.grid.start(frame), self.grid.length()));
+        self.next += 1;
+        frame
+    }
+
+    /// The frames of a segment by itself.
+    fn isolated(&mut self, segment: &[f32]) -> Pieces<'_> {
+        let mirrored = self.grid.lead() > 0;
+        let mut samples = vec![0.0; self.grid.length()];
+        for frame in 0..self.per_window as u64 {
+            let start = self.grid.start(frame);
+            for (sample, at) in samples.iter_mut().zip(start..) {
+                *sample = if mirrored { segment[reflect(at, segment.len())] } else { at_or_zero(segment, at) };
+            }
+            self.put(frame, [&samples, &[]]);
+        }
+        self.ring.window(0)
+    }
+
+    fn put(&mut self, frame: u64, samples: Pieces<'_>) {
+        let values = self.ring.slot(frame);
+        self.bank.apply(self.spectrum.compute(samples), values);
+        self.compression.apply(values);
+    }
+}
+
+/// Index into `length` values mirrored at both ends, again and again, without repeating the edges.
+fn reflect(at: i64, length: usize) -> usize {
+    let period = (2 * length as i64 - 2).max(1);
+    let folded = at.rem_euclid(period);
+    folded.min(period - folded) as usize % length
+}
+
+fn at_or_zero(segment: &[f32], at: i64) -> f32 {
+    usize::try_from(at).ok().and_then(|at| segment.get(at)).copied().unwrap_or(0.0)
+}
+
+impl ReadyWindow<'_> {
+    /// Number of the window since the last reset.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Analysis sample that the window's first frame stands for; for waveforms, its first sample.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Root mean square of the window's samples (`window` of them from [`ReadyWindow::position`] on, as far as they have
+    /// come), linear. Computed when called.
+    #[must_use]
+    pub fn rms(&self) -> f32 {
+        let count = self.samples.iter().map(|part| part.len()).sum::<usize>();
+        let energy: f64 = self.samples.iter().map(|part| sum_of_squares(part, f32::NEG_INFINITY, 0.0)).sum();
+        (energy / count.max(1) as f64).sqrt() as f32
+    }
+
+    /// Writes the model's input: top_db, normalisation and layout; the logarithm was taken frame by frame. `tensor`
+    /// takes [`FeatureSpec::len`] values.
+    pub fn write_to(&self, tensor: &mut [f32]) {
+        self.writer.write(self.values, tensor);
+    }
+
+    /// Writes the window before top_db and normalisation, frame by frame (for waveforms, the samples). `values` takes
+    /// [`FeatureSpec::len`] values.
+    pub fn log_mel(&self, values: &mut [f32]) {
+        let (head, tail) = values.split_at_mut(self.values[0].len());
+        head.copy_from_slice(self.values[0]);
+        tail.copy_from_slice(self.values[1]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reflection_is_that_of_numpy() {
+        let folded: Vec<usize> = (-5..8).map(|at| reflect(at, 4)).collect();
+        assert_eq!(folded, [1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1]);
+        assert_eq!(reflect(-3, 1), 0);
+    }
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Model input → scores.
+//!
+//! [`Model::load`] reads a manifest and finds its ONNX file; [`Engine::shared`] runs it, for all streams of the
+//! process; [`Engine::stream`] is one stream's door.
+
+mod activation;
+pub use soundclassify_models as builtin;
+mod engine;
+mod fit;
+mod inspect;
+pub mod manifest;
+mod network;
+mod operators;
+mod provider;
+pub mod runtime;
+mod source;
+pub mod weights;
+
+pub use self::{
+    activation::Activation,
+    engine::{Engine, EngineOptions, PoolStats, Reply, Stream, Tensor, Turns, load_network},
+    fit::Port,
+    inspect::{Report, inspect},
+    manifest::{Defaults, Manifest},
+    network::{Canceller, Network},
+    provider::ExecutionProvider,
+    source::Model,
+};

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The front end against librosa.
+//!
+//! `tests/data/make_goldens.py` makes the small goldens from a generated signal. The large ones are
+//! of real sound and lie in `../shared`; where that folder is absent their tests say so and pass.
+
+#[path = "../../../tests/common/signal.rs"]
+mod signal;
+#[path = "../../../tests/common/specs.rs"]
+mod specs;
+
+use std::fs::File;
+use std::io::{BufReader, Cursor, Read};
+use std::path::{Path, PathBuf};
+
+use soundclassify_core::frontend::{
+    ChannelAxis, FeatureSpec, Features, Frontend, Layout, Log, LogMel, MelNorm, MelScale, Normalize, Power,
+};
+
+/// Tolerance of dB values.
+const DB: f32 = 1e-3;
+/// Tolerance of natural logarithms.
+const LN: f32 = 1e-4;
+
+/// A golden array, its first axis apart.
+struct Golden {
+    rows: usize,
+    values: Vec<f32>,
+}
+
+impl Golden {
+    fn read(reader: impl Read) -> Self {
+        let array = npyz::NpyFile::new(reader).expect("a .npy file");
+        let rows = array.shape()[0] as usize;
+        Self { rows, values: array.into_vec().expect("float32 values") }
+    }
+
+    fn data(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data").join(name);
+        Self::read(BufReader::new(File::open(path).expect("a committed golden")))
+    }
+
+    fn row(&self, row: usize) -> &[f32] {
+        let width = self.values.len() / self.rows;
+        &self.values[row * width..][..width]
+    }
+
+    /// Rows of a transposed array.
+    fn transposed(&self) -> Self {
+        let width = self.values.len() / self.rows;
+        let values = (0..width).flat_map(|column| (0..self.rows).map(move |row| self.row(row)[column])).collect();
+        Self { rows: width, values }
+    }
+}
+
+/// A path in `../shared`, or `None` and a word about it.
+fn shared(path: &str) -> Option<PathBuf> {
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")).join(path);
+    if !path.exists() {
+        println!("skipped: {} is not there", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+fn shared_array(archive: &str, array: &str) -> Option<Golden> {
+    let file = File::open(shared(archive)?).expect("a readable archive");
+    let mut archive = zip::ZipArchive::new(file).expect("a .npz file");
+    let mut bytes = Vec::new();
+    archive
+        .by_name(&format!("{array}.npy"))
+        .expect("an array of the archive")
+        .read_to_end(&mut bytes)
+        .expect("its bytes");
+    Some(Golden::read(Cursor::new(bytes)))
+}
+
+fn shared_audio() -> Option<Vec<f32>> {
+    let mut wave = hound::WavReader::open(shared("audio/desktop_sounds-16k.wav")?).expect("a wave file");
+    Some(wave.samples::<i16>().map(|sample| f32::from(sample.expect("a sample")) / 32_768.0).collect())
+}
+
+/// Every window before normalisation (frames × mels), with its position.
+fn windows(spec: &FeatureSpec, oversamples: u32, samples: &[f32]) -> Vec<(usize, Vec<f32>)> {
+    let mut frontend = Frontend::new(spec, oversamples);
+    let mut windows = Vec::new();
+    let mut values = vec![0.0; frontend.window_len()];
+    frontend.push(samples, &mut |window| {
+        window.log_mel(&mut values);
+        windows.push((window.position() as usize, values.clone()));
+    });
+    windows
+}
+
+/// The model input of the stream's only window, which `finish` brings.
+fn short(spec: &FeatureSpec, samples: &[f32]) -> Vec<f32> {
+    let mut frontend = Frontend::new(spec, 10);
+    let mut tensor = vec![f32::NAN; frontend.window_len()];
+    frontend.push(samples, &mut |_| panic!("no window is due"));
+    frontend.finish(&mut |window| window.write_to(&mut tensor));
+    tensor
+}
+
+#[track_caller]
+fn assert_close(name: &str, computed: &[f32], golden: &[f32], tolerance: f32) {
+    assert_eq!(computed.len(), golden.len(), "{name}");
+    let pairs = computed.iter().zip(golden).enumerate();
+    let worst =
+        pairs.map(|(at, (left, right))| ((left - right).abs(), at)).max_by(|left, right| left.0.total_cmp(&right.0));
+    let (deviation, at) = worst.expect("values");
+    println!("{name}: deviation {deviation:.2e} at {at}, golden {}", golden[at]);
+    assert!(deviation <= tolerance, "{name}: {} instead of {} at {at}", computed[at], golden[at]);
+}
+
+/// Compares every frame of every window with the continuous grid, and expects `count` windows.
+#[track_caller]
+fn assert_grid(name: &str, spec: &FeatureSpec, samples: &[f32], golden: &Golden, tolerance: f32) -> usize {
+    let mel = specs::log_mel(spec);
+    let windows = windows(spec, 10, samples);
+    let (mut computed, mut expected) = (Vec::new(), Vec::new());
+    for (position, values) in &windows {
+        for (frame, values) in values.chunks(mel.n_mels).enumerate() {
+            computed.extend_from_slice(values);
+            expected.extend_from_slice(golden.row(position / mel.hop_length + frame));
+        }
+    }
+    assert_close(name, &computed, &expected, tolerance);
+    windows.len()
+}
+
+#[test]
+fn fsdkaggle2018_is_librosas_grid() {
+    let golden = Golden::data("fsdkaggle2018.npy");
+    let windows = assert_grid("fsdkaggle2018", &specs::fsdkaggle2018(), &signal::signal(52_920), &golden, DB);
+    assert_eq!(windows, 2);
+}
+
+#[test]
+fn yamnet_is_librosas_grid() {
+    let golden = Golden::data("yamnet.npy");
+    let windows = assert_grid("yamnet", &specs::yamnet(), &signal::signal(24_000), &golden, LN);
+    assert_eq!(windows, 6);
+}
+
+#[test]
+fn other_parameters_are_librosas_too() {
+    let spec = FeatureSpec {
+        sample_rate: 8000,
+        window: 4000,
+        features: Features::LogMel(LogMel {
+            n_fft: 600,
+            win_length: 441,
+            hop_length: 200,
+            n_mels: 20,
+            fmin: 50.0,
+            fmax: 3500.0,
+            scale: MelScale::Htk,
+            norm: MelNorm::Slaney,
+            power: Power::One,
+            center: true,
+            frames: 20,
+            log: Log::Log10 { offset: 1e-5 },
+        }),
+        normalize: Normalize::None,
+        layout: Layout::FramesMels,
+        channel_axis: ChannelAxis::Last,
+    };
+    assert_grid("mixed", &spec, &signal::signal(8000), &Golden::data("mixed.npy"), LN);
+}
+
+#[test]
+fn a_short_clip_is_librosas_in_zeros() {
+    let tensor = short(&specs::fsdkaggle2018(), &signal::signal(17_640));
+    // 1e-3 dB of a range of 80.
+    assert_close("fsdkaggle2018, short", &tensor, &Golden::data("fsdkaggle2018-short.npy").values, 1e-3 / 80.0);
+}
+
+#[test]
+fn a_short_clip_for_yamnet_is_librosas_in_zeros() {
+    let tensor = short(&specs::yamnet(), &signal::signal(6400));
+    assert_close("yamnet, short", &tensor, &Golden::data("yamnet-short.npy").values, LN);
+}
+
+#[test]
+fn real_sound_is_librosas_grid() {
+    let Some((golden, audio)) =
+        shared_array("reference/desktop_sounds-16k-lml.npz", "whole_logmel").zip(shared_audio())
+    else {
+        return;
+    };
+    assert_grid("desktop_sounds", &specs::fsdkaggle2018_small(), &audio, &golden.transposed(), DB);
+}
+
+#[test]
+fn real_sound_for_yamnet_is_the_oracles() {
+    let archive = "reference/desktop_sounds-16k-yamnet.npz";
+    let Some((golden, audio)) = shared_array(archive, "patch").zip(shared_audio()) else {
+        return;
+    };
+    let spec = specs::yamnet();
+    // The oracle's patches begin every 48 frames: 0.48 s. 100 windows a second begin at every frame.
+    let windows = windows(&spec, 100, &audio);
+    let computed: Vec<f32> = windows.iter().step_by(48).flat_map(|(_, values)| values.clone()).collect();
+    assert_close("desktop_sounds, yamnet", &computed, &golden.values, LN);
+}
+
+#[test]
+fn real_windows_by_themselves_are_the_originals() {
+    let archive = "reference/desktop_sounds-16k-lml.npz";
+    let Some((golden, audio)) = shared_array(archive, "logmel").zip(shared_audio()) else {
+        return;
+    };
+    let mut spec = specs::fsdkaggle2018_small();
+    (spec.normalize, spec.window) = (Normalize::None, 17_600);
+    // The original's window is 1.1 s long, of which it keeps the first 64 frames.
+    let mut computed = Vec::new();
+    for start in (0..golden.rows).map(|window| window * 1600) {
+        let mut tensor = vec![f32::NAN; spec.len()];
+        let mut frontend = Frontend::new(&spec, 1);
+        frontend.push(&audio[start..start + 17_600], &mut |window| {
+            window.write_to(&mut tensor);
+        });
+        computed.extend_from_slice(&tensor);
+    }
+    assert_close("desktop_sounds, isolated", &computed, &golden.values, DB);
+}

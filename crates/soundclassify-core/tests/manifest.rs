@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Manifests: what every key gives, and what every mistake says.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use soundclassify_core::{
+    Error,
+    frontend::{ChannelAxis, Features, Layout, Log, MelNorm, MelScale, Normalize, Power},
+    model::{Activation, Manifest, Model},
+};
+use tempfile::TempDir;
+
+const PLAIN: &str = r#"name = "tiny"
+description = "A test"
+licence = "MIT"
+version = "1"
+onnx = "tiny.onnx"
+[input]
+layout = "mels-frames"
+channel-axis = "first"
+normalize = "none"
+[features]
+preset = "fsdkaggle2018-small"
+[output]
+activation = "none"
+[labels]
+names = ["Bark", "Rain", "Background"]
+"#;
+
+fn folder(manifest: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("tiny.toml"), manifest).unwrap();
+    folder
+}
+
+fn load(manifest: &str) -> Result<Manifest, Error> {
+    Manifest::load(&folder(manifest).path().join("tiny.toml"))
+}
+
+/// `PLAIN` with `from` changed into `to`.
+#[track_caller]
+fn edited(from: &str, to: &str) -> String {
+    assert!(PLAIN.contains(from), "{from}");
+    PLAIN.replace(from, to)
+}
+
+/// Expects an error of the manifest whose text has every part.
+#[track_caller]
+fn refuses(manifest: &str, parts: &[&str]) {
+    let text = load(manifest).expect_err("a mistake").to_string();
+    for part in [&["tiny.toml"], parts].concat() {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+}
+
+#[test]
+fn the_example_of_the_documentation_is_a_manifest() {
+    let source = include_str!("../src/model/manifest.rs");
+    let example = source.split("//! ```toml\n").nth(1).unwrap().split("//! ```\n").next().unwrap();
+    let example: String = example.lines().map(|line| line.strip_prefix("//!").unwrap().to_owned() + "\n").collect();
+    let manifest = load(&example).unwrap();
+    let preset = load(&edited("fsdkaggle2018-small", "fsdkaggle2018")).unwrap();
+    assert_eq!(manifest.features.features, preset.features.features, "the example spells the preset out");
+    assert_eq!(manifest.defaults.thresholds["Bark"], 0.4);
+    assert_eq!(manifest.defaults.deny_labels, ["Background"]);
+    // Commented keys are keys, too.
+    let other = example.replace("# sha256 = \"…\"", &format!("sha256 = \"{}\"", "0a".repeat(32)));
+    let other = other.replace("# offset", "offset").replace("log = \"db\"", "log = \"ln\"");
+    let other = other.replace("amin = ", "# amin = ").replace("top-db = ", "# top-db = ");
+    assert_eq!(load(&other).unwrap().sha256, Some([10; 32]));
+}
+
+#[test]
+fn presets_are_those_of_the_design() {
+    let preset = |name: &str| load(&edited("fsdkaggle2018-small", name)).unwrap().features;
+    let values = |name: &str| {
+        let spec = preset(name);
+        let Features::LogMel(mel) = spec.features else { panic!("no log-mel") };
+        let sizes = [mel.n_fft, mel.win_length, mel.hop_length, mel.n_mels, mel.frames];
+        (
+            spec.sample_rate,
+            spec.window,
+            sizes,
+            (mel.fmin, mel.fmax),
+            mel.scale,
+            mel.norm,
+            mel.power,
+            mel.log,
+            mel.center,
+        )
+    };
+    let db = Log::Db { amin: 1e-10, top_db: Some(80.0) };
+    let (slaney, htk) = (MelScale::Slaney, MelScale::Htk);
+    let big = [2560, 2560, 347, 128, 128];
+    assert_eq!(
+        values("fsdkaggle2018"),
+        (44_100, 44_100, big, (20.0, 22_050.0), slaney, MelNorm::Slaney, Power::Two, db, true)
+    );
+    let small = [1280, 1280, 253, 64, 64];
+    assert_eq!(
+        values("fsdkaggle2018-small"),
+        (16_000, 16_000, small, (20.0, 8_000.0), slaney, MelNorm::Slaney, Power::Two, db, true)
+    );
+    let yamnet = [512, 400, 160, 64, 96];
+    let ln = Log::Ln { offset: 0.001 };
+    assert_eq!(values("yamnet"), (16_000, 15_600, yamnet, (125.0, 7_500.0), htk, MelNorm::None, Power::One, ln, false));
+}
+
+#[test]
+fn own_values_go_over_those_of_the_preset() {
+    let manifest =
+        load(&edited("\"fsdkaggle2018-small\"", "\"yamnet\"\nn-mels = 32\nlog = \"db\"\ncenter = true")).unwrap();
+    let Features::LogMel(mel) = &manifest.features.features else { panic!("no log-mel") };
+    assert_eq!((mel.n_mels, mel.n_fft, mel.center), (32, 512, true));
+    assert_eq!(mel.log, Log::Db { amin: 1e-10, top_db: None });
+    let manifest =
+        load(&edited("\"fsdkaggle2018-small\"", "\"fsdkaggle2018\"\ntop-db = \"none\"\nsample-rate = 16000"));
+    let Features::LogMel(mel) = manifest.unwrap().features.features else { panic!("no log-mel") };
+    assert_eq!(mel.log, Log::Db { amin: 1e-10, top_db: None });
+    assert_eq!(mel.fmax, 8_000.0, "a preset's band ends at half the sample rate");
+}
+
+#[test]
+fn a_waveform_needs_rate_and_window() {
+    let manifest = edited("\"mels-frames\"", "\"samples\"");
+    let manifest =
+        manifest.replace("preset = \"fsdkaggle2018-small\"", "kind = \"waveform\"\nsample-rate = 32000\nwindow = 0.5");
+    let spec = load(&manifest).unwrap().features;
+    assert_eq!((spec.features, spec.layout), (Features::Waveform, Layout::Samples));
+    assert_eq!((spec.sample_rate, spec.window, spec.channel_axis), (32_000, 16_000, ChannelAxis::First));
+    refuses(&manifest.replace("window = 0.5", ""), &["features.window", "seconds", "nothing"]);
+    refuses(&manifest.replace("window", "n-mels = 3\nwindow"), &["features.n-mels (line 13)", "logmel", "waveform"]);
+    refuses(&manifest.replace("\"samples\"", "\"mels-frames\""), &["input.layout (line 7)", "samples", "waveform"]);
+}
+
+#[test]
+fn words_choose_their_values() {
+    let manifest = edited("\"first\"", "\"last\"").replace("\"none\"\n[features]", "\"meanvar\"\n[features]");
+    let manifest = manifest.replace("activation = \"none\"", "activation = \"sigmoid\"\nname = \"out\"");
+    let manifest = load(&manifest).unwrap();
+    assert_eq!(manifest.features.channel_axis, ChannelAxis::Last);
+    assert_eq!(manifest.features.normalize, Normalize::MeanVar);
+    assert_eq!((manifest.activation, manifest.output_name.as_deref()), (Activation::Sigmoid, Some("out")));
+}
+
+#[test]
+fn what_is_no_toml_says_its_line() {
+    refuses(&edited("version = \"1\"", "version = 1 2"), &["line 4", "expected TOML"]);
+    refuses(&edited("[output]", "[input]"), &["line 12", "duplicate"]);
+    refuses(&edited("version", "name"), &["line 4", "duplicate"]);
+}
+
+#[test]
+fn unknown_keys_are_refused_with_near_ones() {
+    refuses(&edited("licence", "license"), &["licence", "nothing, but \"license\""]);
+    refuses(&format!("licens = 1\n{PLAIN}"), &["licens (line 1)", "did you mean \"licence\"", "unknown key"]);
+    refuses(&edited("[output]", "n-ftt = 512\n[output]"), &["features.n-ftt (line 12)", "did you mean \"n-fft\""]);
+    refuses(&edited("[output]", "[output]\nzzz = 1"), &["output.zzz", "one of activation, name", "unknown key"]);
+    refuses(&edited("layout", "lay_out"), &["input.layout", "one of frames-mels, mels-frames, samples", "nothing"]);
+    refuses(&format!("{PLAIN}[defaults]\nvolume = 1"), &["defaults.volume (line 17)", "unknown key"]);
+    refuses(&format!("{PLAIN}more = 1"), &["labels.more", "unknown key"]);
+}
+
+#[test]
+fn missing_parts_are_named() {
+    for key in ["name", "description", "licence", "version", "onnx"] {
+        let manifest: String =
+            PLAIN.lines().filter(|line| !line.starts_with(key)).map(|line| line.to_owned() + "\n").collect();
+        let text = load(&manifest).unwrap_err().to_string();
+        assert!(text.contains(&format!("{key}: expected")) && text.contains("found nothing"), "{text}");
+    }
+    for table in ["input", "features", "output", "labels"] {
+        let manifest = PLAIN.replace(&format!("[{table}]"), "[defaults.thresholds]");
+        refuses(&manifest, &[table, "nothing"]);
+    }
+    refuses(&edited("preset = \"fsdkaggle2018-small\"", ""), &["features.sample-rate", "preset", "nothing"]);
+    refuses(&edited("activation = \"none\"", ""), &["output.activation", "one of none, sigmoid, softmax"]);
+}
+
+#[test]
+fn wrong_types_and_words_are_named() {
+    refuses(&edited("\"MIT\"", "3"), &["licence (line 3)", "a text", "found 3"]);
+    refuses(&edited("\"MIT\"", "\"\""), &["licence (line 3)", "not empty", "found \"\""]);
+    refuses(&edited("\"MIT\"", "\"a\\u0000b\""), &["licence (line 3)", "control characters"]);
+    refuses(&edited("\"tiny\"", "\"Tiny Model\""), &["name (line 1)", "lower-case", "\"Tiny Model\""]);
+    refuses(&edited("\"mels-frames\"", "\"mel-frames\""), &["input.layout (line 7)", "did you mean \"mels-frames\""]);
+    refuses(&edited("-small\"", "-smal\""), &["features.preset", "did you mean \"fsdkaggle2018-small\""]);
+    refuses(&edited("[output]\n", "[output]\nname = true\n"), &["output.name", "true"]);
+    refuses(&edited("[\"Bark\", \"Rain\", \"Background\"]", "\"Bark\""), &["labels.names", "a list", "\"Bark\""]);
+    refuses(&edited("\"Rain\"", "7"), &["labels.names (line 15)", "found 7"]);
+    let manifest = PLAIN.replace("[output]\nactivation = \"none\"\n", "");
+    refuses(&format!("output = 1\n{manifest}"), &["output (line 1)", "a table", "found 1"]);
+}
+
+#[test]
+fn numbers_outside_their_limits_are_named() {
+    let with = |line: &str| edited("[output]", &format!("{line}\n[output]"));
+    refuses(&with("sample-rate = 0"), &["features.sample-rate (line 12)", "1000 to 768000", "found 0"]);
+    refuses(&with("sample-rate = -1"), &["features.sample-rate", "found -1"]);
+    refuses(&with("sample-rate = 16000.5"), &["features.sample-rate", "whole number", "found 16000.5"]);
+    refuses(&with("window = 61"), &["features.window", "0 to 60", "found 61"]);
+    refuses(&with("window = nan"), &["features.window", "found nan"]);
+    refuses(&with("window = 0"), &["features.window", "at least one sample"]);
+    refuses(&with("n-fft = 1"), &["features.n-fft", "found 1"]);
+    refuses(&with("win-length = 1281"), &["features.win-length", "at most n-fft, 1280", "found 1281"]);
+    refuses(&with("hop-length = 0"), &["features.hop-length", "found 0"]);
+    refuses(&with("n-mels = 4097"), &["features.n-mels", "1 to 4096", "found 4097"]);
+    refuses(&with("frames = 65537"), &["features.frames", "1 to 65536", "found 65537"]);
+    refuses(&with("frames = 65536"), &["features.frames", "60 s, 960000 samples", "65536, which span"]);
+    refuses(&with("fmax = 8001"), &["features.fmax", "0 to 8000", "found 8001"]);
+    refuses(&with("fmin = 8000"), &["features.fmin (line 12)", "fmin below fmax", "fmin 8000, fmax 8000"]);
+    refuses(&with("fmax = 20"), &["features.fmax (line 12)", "fmin 20, fmax 20"]);
+    refuses(&with("power = 1.5"), &["features.power", "1 or 2", "found 1.5"]);
+    refuses(&with("amin = 0"), &["features.amin", "found 0"]);
+    refuses(&with("offset = 0.1"), &["features.offset", "only with log"]);
+    refuses(&with("log = \"ln\"\namin = 0.1"), &["features.amin", "only with log = \"db\""]);
+    refuses(&with("log = \"ln\"\noffset = 0.1\ntop-db = 3"), &["features.top-db", "only with log = \"db\""]);
+    refuses(&with("log = \"ln\""), &["features.offset", "nothing"]);
+    refuses(&with("center = 1"), &["features.center", "true or false", "found 1"]);
+    refuses(&edited("\"mels-frames\"", "\"samples\""), &["input.layout", "logmel", "samples"]);
+}
+
+#[test]
+fn thresholds_of_many_labels_are_read_at_once() {
+    let thresholds: String = (0..70_000).rev().map(|label| format!("{label} = 0\n")).collect();
+    let manifest = edited("names = [\"Bark\", \"Rain\", \"Background\"]\n", "file = \"tiny.txt\"\n");
+    let folder = folder(&format!("{manifest}[defaults.thresholds]\n{thresholds}"));
+    let labels: String = (0..100_000).map(|label| format!("{label}\n")).collect();
+    fs::write(folder.path().join("tiny.txt"), labels).unwrap();
+    let start = Instant::now();
+
+    let manifest = Manifest::load(&folder.path().join("tiny.toml")).unwrap();
+
+    assert_eq!(manifest.defaults.thresholds.len(), 70_000);
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[test]
+fn files_outside_the_folder_are_refused() {
+    for name in ["../tiny.onnx", "/tmp/tiny.onnx", "a/../../tiny.onnx", "..", "."] {
+        refuses(&edited("tiny.onnx", name), &["onnx (line 5)", "beside the manifest", name]);
+    }
+    refuses(&edited("names = [\"Bark\", \"Rain\", \"Background\"]", "file = \"../x\""), &["labels.file", "../x"]);
+    assert!(load(&edited("tiny.onnx", "below/tiny.onnx")).unwrap().onnx.ends_with("below/tiny.onnx"));
+}
+
+#[test]
+fn checksums_are_64_hexadecimal_digits() {
+    for text in ["0a", &"0g".repeat(32), &"é".repeat(32)] {
+        refuses(&format!("sha256 = \"{text}\"\n{PLAIN}"), &["sha256 (line 1)", "64 hexadecimal digits"]);
+    }
+}
+
+const NAMES: &str = "names = [\"Bark\", \"Rain\", \"Background\"]";
+
+/// The labels of a manifest with this line in `[labels]` and this file beside it.
+fn labels(line: &str, content: &[u8]) -> Result<Vec<String>, String> {
+    let folder = folder(&edited(NAMES, line));
+    fs::write(folder.path().join("labels"), content).unwrap();
+    let manifest = Manifest::load(&folder.path().join("tiny.toml"));
+    manifest.map(|manifest| manifest.labels).map_err(|error| error.to_string())
+}
+
+#[track_caller]
+fn refuses_labels(line: &str, content: &[u8], parts: &[&str]) {
+    let text = labels(line, content).unwrap_err();
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+}
+
+#[test]
+fn labels_come_from_lines() {
+    let lines = |content: &str| labels("file = \"labels\"", content.as_bytes());
+    assert_eq!(lines("a\nb c\n"), Ok(vec!["a".into(), "b c".into()]));
+    assert_eq!(lines("\u{feff}a\r\nb\r\n\r\n"), Ok(vec!["a".into(), "b".into()]));
+    let refuses = |content: &[u8], parts: &[&str]| refuses_labels("file = \"labels\"", content, parts);
+    refuses(b"", &["labels: label (line 1)", "at least one label", "none"]);
+    refuses(b"a\n\nb\n", &["labels: label (line 2)", "not empty"]);
+    refuses(b"a\nb\na\n", &["labels: label (line 3)", "every label once", "\"a\", as in line 1"]);
+    refuses(b"a\n\x1b[2J\n", &["line 2", "control characters"]);
+    refuses(b"\xff\xfe", &["labels", "UTF-8"]);
+    let many: String = (0..100_001).map(|i| format!("{i}\n")).collect();
+    refuses(many.as_bytes(), &["at most 100000 labels", "100001"]);
+}
+
+#[test]
+fn labels_come_from_a_csv_column() {
+    let line = "csv = \"labels\"\ncolumn = \"display_name\"";
+    assert_eq!(
+        labels(line, b"index,display_name\n0,Speech\n1,\"Child speech, kid speaking\"\n"),
+        Ok(vec!["Speech".into(), "Child speech, kid speaking".into()])
+    );
+    refuses_labels(line, b"index,name\n0,Speech\n", &["head line", "\"display_name\"", "index, name"]);
+    refuses_labels(line, b"index,display_name\n0,a\n1\n", &["line 3", "CSV"]);
+    refuses_labels(line, b"index,display_name\n0,a\n1,a\n", &["line 3", "as in line 2"]);
+    refuses_labels("csv = \"labels\"", b"", &["labels.column", "nothing"]);
+}
+
+#[test]
+fn labels_come_from_one_place() {
+    refuses_labels("", b"", &["labels", "one of file", "none or several"]);
+    refuses_labels(&format!("{NAMES}\nfile = \"labels\""), b"a", &["none or several"]);
+    refuses_labels("file = \"other\"", b"", &["labels", "other not found", "labels.file names it"]);
+    refuses(&edited("\"Rain\"", "\"Bark\""), &["labels.names (line 15)", "every label once"]);
+    refuses(&edited("\"Bark\", \"Rain\", \"Background\"", ""), &["labels.names", "at least one label"]);
+}
+
+#[test]
+fn defaults_are_those_of_properties() {
+    let with = |line: &str| format!("{PLAIN}[defaults]\n{line}\n");
+    let defaults = load(&with("top-k = 5\nthresholds = { Bark = 1 }\nallow-labels = [\"Rain\"]")).unwrap().defaults;
+    assert_eq!((defaults.top_k, defaults.oversamples), (Some(5), None));
+    assert_eq!((defaults.thresholds["Bark"], &*defaults.allow_labels), (1.0, &["Rain".to_owned()][..]));
+    let silence = load(&with("silence-threshold = -inf")).unwrap().defaults.silence_threshold;
+    assert_eq!(silence, Some(f64::NEG_INFINITY));
+    refuses(&with("oversamples = 101"), &["defaults.oversamples (line 17)", "1 to 100", "found 101"]);
+    refuses(&with("threshold = 1.1"), &["defaults.threshold", "0 to 1", "found 1.1"]);
+    refuses(&with("thresholds = { Bark = 2 }"), &["defaults.thresholds.Bark (line 17)", "0 to 1", "found 2"]);
+    refuses(&with("thresholds = { Barq = 0.2 }"), &["defaults.thresholds (line 17)", "mean \"Bark\"", "\"Barq\""]);
+    refuses(&with("deny-labels = [\"Rain\", \"Wind\"]"), &["defaults.deny-labels (line 17)", "\"Wind\""]);
+    refuses(&with("event-on = 0.3\nevent-off = 0.4"), &["defaults.event-off", "at most event-on, 0.3", "0.4"]);
+    refuses(&with("silence-threshold = 3"), &["defaults.silence-threshold", "found 3"]);
+}
+
+#[test]
+fn files_that_are_not_there_or_too_large_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tiny.toml");
+    assert!(matches!(Manifest::load(&path), Err(Error::NotFound { what: "manifest", .. })));
+    fs::write(&path, " ".repeat((1 << 20) + 1)).unwrap();
+    assert!(Manifest::load(&path).unwrap_err().to_string().contains("larger than 1048576 bytes"));
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(Manifest::load(&path).unwrap_err().to_string().contains("no plain file"));
+}
+
+#[track_caller]
+fn model_error(name: &str) -> String {
+    Model::load(name).expect_err(name).to_string()
+}
+
+#[test]
+fn models_are_found_by_name_or_path() {
+    let folder = folder(PLAIN);
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    assert_eq!(Model::load("default").unwrap().manifest().name, "default");
+    let text = model_error("defualt");
+    assert!(text.contains("defualt not found") && text.contains("built-in model (default, sure, small)"), "{text}");
+    let text = model_error(&path("tiny.toml"));
+    assert!(text.contains("tiny.onnx not found") && text.contains("copy or link the file there"), "{text}");
+    assert!(model_error(&path("tiny.onnx")).contains("tiny.onnx not found"));
+    fs::write(path("tiny.onnx"), "something").unwrap();
+    fs::write(path("other.onnx"), "something").unwrap();
+    assert_eq!(Model::load(&path("tiny.onnx")).unwrap().manifest().name, "tiny");
+    let text = model_error(&path("other.onnx"));
+    assert!(text.contains("other.toml not found") && text.contains("needs a manifest"), "{text}");
+    fs::copy(path("tiny.toml"), path("other.toml")).unwrap();
+    let text = model_error(&path("other.onnx"));
+    assert!(text.contains("other.toml: onnx: expected") && text.contains("tiny.onnx"), "{text}");
+}
+
+#[test]
+fn a_checksum_of_another_file_is_refused() {
+    let folder = folder(&format!("sha256 = \"{}\"\n{PLAIN}", "0a".repeat(32)));
+    fs::write(folder.path().join("tiny.onnx"), "").unwrap();
+    let path = folder.path().join("tiny.toml");
+    assert!(model_error(path.to_str().unwrap()).contains("empty file"));
+    fs::write(folder.path().join("tiny.onnx"), "abc").unwrap();
+    let text = model_error(path.to_str().unwrap());
+    // SHA-256 of "abc", FIPS 180-2.
+    assert!(text.contains("0a0a0a") && text.contains("ba7816bf8f01cfea"), "{text}");
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Prints what soundclassify hears: listen.py [PIPELINE]"""
+
+# Finds the element, or builds it; a program of your own does without where the element is installed.
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "pipelines"))
+import common
+
+common.prepare()
+
+import sys
+
+import gi
+
+gi.require_version("Gst", "1.0")
+from gi.repository import GLib, Gst
+
+
+def on_message(_bus, message, loop):
+    structure = message.get_structure()
+    if message.type == Gst.MessageType.ELEMENT and structure.has_name("soundclassify"):
+        seconds = structure.get_uint64("timestamp").value / Gst.SECOND
+        label, index = structure.get_string("label"), structure.get_int("index").value
+        print(f"{seconds:.3f} {label} {index} {structure.get_double('probability').value:.8f}", flush=True)
+    elif message.type == Gst.MessageType.ERROR:
+        loop.error = message.parse_error().gerror.message
+        loop.quit()
+    elif message.type == Gst.MessageType.EOS:
+        loop.quit()
+
+
+Gst.init(None)
+pipeline = Gst.parse_launch(sys.argv[1] if sys.argv[1:] else "autoaudiosrc ! soundclassify ! fakesink")
+loop = GLib.MainLoop()
+loop.error = None
+pipeline.bus.add_signal_watch()
+pipeline.bus.connect("message", on_message, loop)
+pipeline.set_state(Gst.State.PLAYING)
+try:
+    loop.run()
+finally:
+    pipeline.set_state(Gst.State.NULL)
+sys.exit(loop.error)

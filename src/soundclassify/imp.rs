@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The element's events, locks and error mapping; no arithmetic on audio.
+//!
+//! Locks: `settings`, `loaded`, `state` and `tags` are never held together, nor while posting, pushing, waiting or running.
+
+#[cfg(feature = "v1_24")]
+mod meta;
+mod models;
+mod tags;
+mod warnings;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+#[cfg(feature = "v1_24")]
+use gst_base::subclass::base_transform::GenerateOutputSuccess;
+use gst_base::subclass::prelude::*;
+
+use self::models::prepare;
+use self::tags::Tags;
+use super::choices::Sync;
+use super::loader::{Loaded, Loader, Prepared};
+use super::properties::PROPERTIES;
+use super::settings::{Effect, Settings};
+use crate::stream::analysis::{After, Analysis};
+use crate::stream::clock::Continuity;
+use crate::stream::results::{Patience, Results, Waited};
+use soundclassify_core::model::Stream;
+
+/// Without any reply for this long, the streaming thread goes on without results.
+const PATIENCE: Patience = Patience::PerReply(Duration::from_secs(10));
+/// The whole wait at the end of a stream that is not waited for, such as a live one.
+const PATIENCE_AT_END: Patience = Patience::InAll(Duration::from_millis(900));
+
+/// A gap that is longer breaks the stream off: silence for hours would take minutes of the streaming thread.
+const LONGEST_GAP: gst::ClockTime = gst::ClockTime::from_seconds(60);
+
+pub(super) static CAT: LazyLock<gst::DebugCategory> =
+    LazyLock::new(|| gst::DebugCategory::new("soundclassify", gst::DebugColorFlags::empty(), Some("Sound classifier")));
+
+/// The element's private side.
+#[derive(Default)]
+pub struct SoundClassify {
+    settings: Mutex<Settings>,
+    /// From NULL→READY to READY→NULL.
+    loaded: Mutex<Option<Loaded>>,
+    state: Mutex<Option<Streaming>>,
+    tags: Mutex<Tags>,
+    loader: Arc<Loader>,
+    lives: AtomicU64,
+    /// Another model or engine was asked for, and nobody loads it yet.
+    outdated: AtomicBool,
+}
+
+/// From READY→PAUSED to PAUSED→READY.
+struct Streaming {
+    analysis: Analysis,
+    /// The model that is to run from the next buffer on.
+    next: Option<Prepared>,
+    sync_known: bool,
+    rate: (f64, f64),
+    id: Option<String>,
+}
+
+/// What a step of the analysis leaves to do without the lock.
+struct Stepped {
+    /// Where its windows went.
+    stream: Arc<Stream>,
+    after: After,
+    results: Arc<Results>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for SoundClassify {
+    const NAME: &'static str = "GstSoundClassify";
+    type Type = super::SoundClassify;
+    type ParentType = gst_base::BaseTransform;
+}
+
+impl ObjectImpl for SoundClassify {
+    fn properties() -> &'static [glib::ParamSpec] {
+        &PROPERTIES
+    }
+
+    fn signals() -> &'static [glib::subclass::Signal] {
+        static SIGNALS: LazyLock<Vec<glib::subclass::Signal>> = LazyLock::new(|| {
+            let reset = glib::subclass::Signal::builder("reset").action().class_handler(|args| {
+                if let Ok(element) = args[0].get::<super::SoundClassify>() {
+                    element.imp().reset();
+                }
+                None
+            });
+            vec![reset.build()]
+        });
+        &SIGNALS
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, spec: &glib::ParamSpec) {
+        let mut settings = lock(&self.settings);
+        let effect = settings.set(spec.name(), value);
+        let now = settings.clone();
+        drop(settings);
+        gst::debug!(CAT, imp = self, "{} is now {value:?}", spec.name());
+        match effect {
+            Effect::Later => {}
+            Effect::Decision => self.configure(&now),
+            Effect::Labels => {
+                self.configure(&now);
+                self.warn_of_unknown_labels(&now);
+            }
+            Effect::Model => {
+                self.outdated.store(true, Ordering::SeqCst);
+                self.update_model();
+            }
+        }
+    }
+
+    fn property(&self, _id: usize, spec: &glib::ParamSpec) -> glib::Value {
+        if spec.name() == "stats" {
+            let stats = catch_unwind(AssertUnwindSafe(|| self.results().map(|results| results.stats())));
+            return stats.ok().flatten().unwrap_or_else(crate::stream::results::no_stats).to_value();
+        }
+        lock(&self.settings).value(spec.name())
+    }
+}
+
+impl GstObjectImpl for SoundClassify {}
+
+impl ElementImpl for SoundClassify {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Sound classifier",
+                "Filter/Analyzer/Audio",
+                "Lets audio through untouched and tells what is heard: labels with probabilities as element messages \
+                 or tags, by an ONNX network",
+                "soundclassify developers",
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let caps = gst_audio::AudioCapsBuilder::new()
+                .format_list(gst_audio::AudioFormat::iter_raw())
+                .layout_list([gst_audio::AudioLayout::Interleaved, gst_audio::AudioLayout::NonInterleaved])
+                .build();
+            let pad = |name, direction| {
+                // Name, direction and caps are constants that GStreamer takes.
+                gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps).expect("valid pad template")
+            };
+            vec![pad("src", gst::PadDirection::Src), pad("sink", gst::PadDirection::Sink)]
+        });
+        &TEMPLATES
+    }
+
+    fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        let loaded = match transition {
+            gst::StateChange::NullToReady => self.load(),
+            gst::StateChange::ReadyToPaused => self.reload(),
+            _ => Ok(()),
+        };
+        if let Err(message) = loaded {
+            self.post_error_message(message);
+            return Err(gst::StateChangeError);
+        }
+        if transition == gst::StateChange::PausedToReady {
+            // The streaming thread may be waiting for results; it must let go before its pads are stopped.
+            self.interrupt(true);
+        }
+        let result = self.parent_change_state(transition);
+        if transition == gst::StateChange::ReadyToNull
+            || (transition == gst::StateChange::NullToReady && result.is_err())
+        {
+            let loaded = lock(&self.loaded).take();
+            drop(loaded);
+            self.loader.cancel();
+        }
+        result
+    }
+}
+
+impl BaseTransformImpl for SoundClassify {
+    const MODE: gst_base::subclass::BaseTransformMode = gst_base::subclass::BaseTransformMode::AlwaysInPlace;
+    const PASSTHROUGH_ON_SAME_CAPS: bool = true;
+    const TRANSFORM_IP_ON_PASSTHROUGH: bool = true;
+
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let Some(loaded) = lock(&self.loaded).clone() else {
+            return Err(gst::error_msg!(gst::LibraryError::Init, ["no model is loaded"]));
+        };
+        let settings = lock(&self.settings).clone();
+        let (model, loader) = (loaded.model.clone(), Arc::clone(&self.loader));
+        let results = Arc::new(Results::new(&self.obj(), loader, model, settings.clone()));
+        let analysis = Analysis::new(prepare(loaded.clone(), &settings), results, &settings);
+        *lock(&self.state) = Some(Streaming { analysis, next: None, sync_known: false, rate: (1.0, 1.0), id: None });
+        // Whatever changed meanwhile found no state to tell.
+        let settings = lock(&self.settings).clone();
+        self.configure(&settings);
+        let newer = lock(&self.loaded).clone().filter(|newer| !newer.is_same(&loaded));
+        if let Some(newer) = newer {
+            self.switch_to(newer);
+        }
+        self.update_model();
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        self.end_analysis();
+        Ok(())
+    }
+
+    fn set_caps(&self, caps: &gst::Caps, _out: &gst::Caps) -> Result<(), gst::LoggableError> {
+        let info = gst_audio::AudioInfo::from_caps(caps)
+            .map_err(|error| gst::loggable_error!(CAT, "caps {caps} can't be read: {error}"))?;
+        let same = lock(&self.state).as_ref().is_none_or(|state| state.analysis.has_format(&info));
+        if same {
+            return Ok(());
+        }
+        self.analyse(PATIENCE, Analysis::interrupt);
+        let changed = lock(&self.state).as_mut().map(|state| state.analysis.set_format(&info));
+        self.warn_of_input(changed.unwrap_or(Ok(())));
+        Ok(())
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        use gst::EventView;
+        match event.view() {
+            EventView::StreamStart(start) => self.begin_stream(start.stream_id()),
+            EventView::FlushStart(_) => self.interrupt(true),
+            EventView::FlushStop(_) => {
+                self.reset();
+                self.interrupt(false);
+            }
+            EventView::Segment(segment) => self.segment(segment.segment()),
+            EventView::Gap(gap) => self.gap(gap),
+            EventView::SegmentDone(_) | EventView::Eos(_) => self.end(),
+            _ => {}
+        }
+        self.parent_sink_event(self.with_own_tags(event))
+    }
+
+    // In passthrough nobody may change the buffer but who makes it: here, after everybody has looked at it.
+    #[cfg(feature = "v1_24")]
+    fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
+        Ok(match self.parent_generate_output()? {
+            GenerateOutputSuccess::Buffer(buffer) => GenerateOutputSuccess::Buffer(self.mark(buffer)),
+            nothing => nothing,
+        })
+    }
+
+    fn transform_ip_passthrough(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.decide_on_waiting();
+        self.switch();
+        self.send_tags();
+        // A second reference: mapping a buffer that nobody else holds would merge its memories.
+        let shared = buffer.clone();
+        self.buffer(&shared);
+        Ok(gst::FlowSuccess::Ok)
+    }
+}
+
+impl SoundClassify {
+    fn configure(&self, settings: &Settings) {
+        let configured = catch_unwind(AssertUnwindSafe(|| {
+            let results = lock(&self.state).as_mut().map(|state| {
+                state.analysis.configure(settings);
+                state.analysis.results()
+            });
+            if let Some(results) = results {
+                results.configure(settings);
+            }
+        }));
+        if configured.is_err() {
+            self.give_up_analysis();
+        }
+    }
+
+    fn results(&self) -> Option<Arc<Results>> {
+        lock(&self.state).as_ref().map(|state| state.analysis.results())
+    }
+
+    fn interrupt(&self, interrupted: bool) {
+        if let Some(results) = self.results() {
+            results.interrupt(interrupted);
+        }
+    }
+
+    // Forgets audio, ensemble and what is on its way; with the lock held, so that the next buffer's windows stay.
+    fn reset(&self) {
+        let results = lock(&self.state).as_mut().map(|state| {
+            state.analysis.reset();
+            state.analysis.results()
+        });
+        if let Some(results) = results {
+            results.post_all();
+        }
+    }
+
+    fn buffer(&self, buffer: &gst::BufferRef) {
+        let discont = buffer.flags().contains(gst::BufferFlags::DISCONT);
+        let (inside, step) = {
+            let state = lock(&self.state);
+            let Some(Streaming { analysis, .. }) = state.as_ref() else { return };
+            let inside = analysis.frames(buffer);
+            (inside.map(|(frames, pts)| (frames, analysis.continuity(pts, discont))), analysis.step())
+        };
+        let (frames, continuity) = inside.unwrap_or_else(|error| (self.warn_of_buffer(&error), Continuity::Continuous));
+        // What lies outside the segment joins nothing.
+        if frames.is_empty() || !self.join(continuity) {
+            return;
+        }
+        for start in frames.clone().step_by(step) {
+            let range = start..frames.end.min(start + step);
+            let goes_on = self.analyse(PATIENCE, |analysis| {
+                analysis.push(buffer, range).unwrap_or_else(|error| {
+                    gst::warning!(CAT, "{error}");
+                    analysis.after()
+                })
+            });
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    fn gap(&self, gap: &gst::event::Gap) {
+        let (start, Some(duration)) = gap.get() else { return };
+        self.decide_on_waiting();
+        self.switch();
+        let missing = lock(&self.state).as_ref().and_then(|Streaming { analysis, .. }| {
+            let (start, duration) = analysis.missing(start, duration)?;
+            Some((start, duration, analysis.continuity(Some(start), false)))
+        });
+        let Some((start, duration, continuity)) = missing else { return };
+        if !self.join(continuity) {
+            return;
+        }
+        if duration > LONGEST_GAP {
+            self.analyse(PATIENCE, Analysis::interrupt);
+        } else {
+            self.silence(start, duration);
+        }
+    }
+
+    // Before what follows: breaks off what was, or fills what is missing. `false` as in `analyse`.
+    fn join(&self, continuity: Continuity) -> bool {
+        match continuity {
+            Continuity::Continuous => true,
+            Continuity::Lost(start, duration) => {
+                gst::debug!(CAT, imp = self, "silence takes the place of {duration} that are missing from {start} on");
+                self.silence(start, duration)
+            }
+            Continuity::Jump => {
+                gst::debug!(CAT, imp = self, "audio breaks off");
+                self.analyse(PATIENCE, Analysis::interrupt)
+            }
+        }
+    }
+
+    fn silence(&self, start: gst::ClockTime, duration: gst::ClockTime) -> bool {
+        let frames = lock(&self.state).as_ref().map_or(0, |state| state.analysis.frames_in(duration));
+        let mut done = 0;
+        while done < frames {
+            let step = self.step().min(frames - done);
+            if !self.analyse(PATIENCE, |analysis| analysis.push_silence(start, done, step)) {
+                return false;
+            }
+            done += step;
+        }
+        true
+    }
+
+    fn step(&self) -> u64 {
+        lock(&self.state).as_ref().map_or(u64::MAX, |state| state.analysis.step() as u64)
+    }
+
+    fn segment(&self, segment: &gst::Segment) {
+        let rate = (segment.rate(), segment.applied_rate());
+        let turns = lock(&self.state).as_ref().is_some_and(|state| state.rate != rate);
+        if turns {
+            self.analyse(PATIENCE, Analysis::interrupt);
+        }
+        if let Some(state) = lock(&self.state).as_mut() {
+            state.rate = rate;
+            state.analysis.set_segment(segment.downcast_ref().cloned());
+        }
+    }
+
+    // Another stream than before ends that one. Nobody knows this one's tags yet, nor whether it is live.
+    fn begin_stream(&self, id: &str) {
+        let before = lock(&self.state).as_mut().and_then(|state| state.id.replace(id.to_owned()));
+        if before.is_some_and(|before| before != id) {
+            self.analyse(PATIENCE, Analysis::finish);
+            self.send_tags();
+            self.analyse(PATIENCE, Analysis::forget_tags);
+            if let Some(state) = lock(&self.state).as_mut() {
+                state.sync_known = false;
+            }
+        }
+        self.forget_tags();
+    }
+
+    fn end(&self) {
+        self.decide_on_waiting();
+        let waits = lock(&self.state).as_ref().is_some_and(|state| state.analysis.waits());
+        let patience = if waits { PATIENCE } else { PATIENCE_AT_END };
+        self.analyse(patience, |analysis| {
+            // Whatever `sync` says, nothing is told after the end.
+            analysis.set_waits(true);
+            analysis.finish()
+        });
+        if let Some(state) = lock(&self.state).as_mut() {
+            state.sync_known = false;
+        }
+        if let Some(results) = self.results() {
+            results.finish();
+        }
+        self.send_tags();
+    }
+
+    // One step of analysis, what it asks to post, and the wait for its results. Audio goes on, whatever happens here.
+    // `false` when a flush or a state change wants the thread back.
+    fn analyse(&self, patience: Patience, step: impl FnOnce(&mut Analysis) -> After) -> bool {
+        let stepped = catch_unwind(AssertUnwindSafe(|| {
+            let mut state = lock(&self.state);
+            let analysis = &mut state.as_mut()?.analysis;
+            Some(Stepped { stream: analysis.stream(), after: step(analysis), results: analysis.results() })
+        }));
+        self.follow(stepped, patience);
+        self.results().is_none_or(|results| !results.is_interrupted())
+    }
+
+    fn follow(&self, stepped: std::thread::Result<Option<Stepped>>, patience: Patience) {
+        match stepped {
+            Ok(None) => {}
+            Ok(Some(Stepped { stream, after, results })) => {
+                results.post();
+                if let Some(ticket) = after {
+                    // At the end of a stream that did not wait the time is too short for that.
+                    let here = matches!(patience, Patience::PerReply(_));
+                    stream.run(|| here && results.awaits(ticket));
+                    self.wait(&results, &stream, ticket, patience);
+                }
+            }
+            Err(_) => self.give_up_analysis(),
+        }
+    }
+
+    // Windows that wait are taken out when the wait was in vain. The one that runs stays: its late answer would tell that
+    // the model works after all.
+    fn wait(&self, results: &Results, stream: &Stream, ticket: u64, patience: Patience) {
+        // Most buffers complete no window, and most windows are told by now.
+        if !results.awaits(ticket) {
+            return;
+        }
+        let waiting = || std::iter::from_fn(|| stream.drop_oldest());
+        match results.wait(ticket, patience, || stream.turns()) {
+            Waited::Told | Waited::Interrupted => {}
+            Waited::Late => {
+                waiting().for_each(|ticket| results.dropped(ticket));
+                results.drop_rest();
+            }
+            Waited::Stalled => {
+                results.give_up();
+                waiting().for_each(drop);
+                self.warn_of_stall(results.longest_wait(patience));
+            }
+        }
+    }
+
+    // No reply comes any more then, and open events end.
+    fn end_analysis(&self) {
+        let Some(streaming) = lock(&self.state).take() else { return };
+        let results = streaming.analysis.results();
+        drop(streaming);
+        results.discard();
+        results.post_all();
+    }
+
+    fn give_up_analysis(&self) {
+        self.end_analysis();
+        gst::element_imp_warning!(
+            self,
+            gst::LibraryError::Failed,
+            ("analysis failed with a programming error and rests until the element goes to READY and back"),
+            ["audio goes on; please report this with a log of GST_DEBUG=soundclassify:7"]
+        );
+    }
+
+    // The source is asked once a stream whether it is live.
+    fn decide_on_waiting(&self) {
+        if lock(&self.state).as_ref().is_none_or(|state| state.sync_known) {
+            return;
+        }
+        let sync = lock(&self.settings).sync;
+        let waits = match sync {
+            Sync::Always => true,
+            Sync::Never => false,
+            Sync::Auto => !self.source_is_live(),
+        };
+        gst::debug!(CAT, imp = self, "waits for results: {waits}");
+        if let Some(state) = lock(&self.state).as_mut() {
+            state.analysis.set_waits(waits);
+            state.sync_known = true;
+        }
+    }
+
+    fn source_is_live(&self) -> bool {
+        let mut query = gst::query::Latency::new();
+        let [pad] = self.obj().sink_pads().try_into().unwrap_or_else(|_| unreachable!("a transform has one sink pad"));
+        pad.peer_query(&mut query) && query.result().0
+    }
+}

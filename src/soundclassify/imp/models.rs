@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The element's model: loaded going to READY, or to PAUSED if it was changed in READY; changed from then on.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use super::{CAT, PATIENCE, SoundClassify, Stepped, Streaming, lock};
+use crate::soundclassify::failure;
+use crate::soundclassify::loader::{self, Loaded, Prepared, Request};
+use crate::soundclassify::settings::Settings;
+use soundclassify_core::Error;
+use soundclassify_core::frontend::Frontend;
+
+impl SoundClassify {
+    // The state change waits for it.
+    pub(super) fn load(&self) -> Result<(), gst::ErrorMessage> {
+        self.outdated.store(false, Ordering::SeqCst);
+        let settings = lock(&self.settings).clone();
+        crate::soundclassify::tell_plugin_directory();
+        let begun = Instant::now();
+        let request = self.request(&settings, self.lives.fetch_add(1, Ordering::Relaxed));
+        let loaded = loader::load(&request).map_err(|error| {
+            self.outdated.store(true, Ordering::SeqCst);
+            failure::message(&error)
+        })?;
+        gst::info!(CAT, imp = self, "model {} ready after {:?}", loaded.model.manifest().name, begun.elapsed());
+        let settings = self.take_over(&loaded);
+        let before = lock(&self.loaded).replace(loaded);
+        drop(before);
+        self.warn_of_unknown_labels(&settings);
+        Ok(())
+    }
+
+    // Another model or engine that was asked for in READY, or is not there yet, has the first window already.
+    pub(super) fn reload(&self) -> Result<(), gst::ErrorMessage> {
+        let settings = lock(&self.settings).clone();
+        let suits = lock(&self.loaded).as_ref().is_some_and(|loaded| loaded.request.suits(&settings));
+        if suits && !self.outdated.load(Ordering::SeqCst) { Ok(()) } else { self.load() }
+    }
+
+    fn request(&self, settings: &Settings, life: u64) -> Request {
+        Request { name: settings.model.clone(), options: settings.engine_options(), life }
+    }
+
+    // Loads what is asked for now in the background, once there is a stream; until then, a state change does.
+    pub(super) fn update_model(&self) {
+        if lock(&self.state).is_none() || !self.outdated.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        let life = lock(&self.loaded).as_ref().map(|loaded| loaded.request.life);
+        if let Some(life) = life {
+            let settings = lock(&self.settings).clone();
+            self.loader.ask(&self.obj(), self.request(&settings, life));
+        }
+    }
+
+    fn take_over(&self, loaded: &Loaded) -> Settings {
+        let mut settings = lock(&self.settings);
+        settings.suggest(&loaded.model.manifest().defaults);
+        settings.clone()
+    }
+
+    /// A model was loaded in the background, or was not.
+    pub(crate) fn loaded(&self, request: &Request, outcome: Result<Loaded, Error>) {
+        let new = match outcome {
+            Ok(new) => new,
+            Err(error) => return self.keep_model(request, &error),
+        };
+        let old = {
+            let mut loaded = lock(&self.loaded);
+            match loaded.as_mut() {
+                // The element went to NULL meanwhile.
+                None => return,
+                Some(old) if old.request.life != request.life => return,
+                Some(old) if old.is_same(&new) => {
+                    old.request = new.request;
+                    return;
+                }
+                Some(old) => std::mem::replace(old, new.clone()),
+            }
+        };
+        gst::info!(CAT, imp = self, "model {} follows {}", new.request.name, old.request.name);
+        let settings = self.take_over(&new);
+        self.switch_to(new);
+        self.warn_of_unknown_labels(&settings);
+    }
+
+    pub(super) fn switch_to(&self, loaded: Loaded) {
+        let settings = lock(&self.settings).clone();
+        let next = prepare(loaded, &settings);
+        let before = match lock(&self.state).as_mut() {
+            Some(state) => state.next.replace(next),
+            None => None,
+        };
+        drop(before);
+    }
+
+    fn keep_model(&self, request: &Request, error: &Error) {
+        let old = lock(&self.loaded).as_ref().map(|old| old.request.clone());
+        let Some(Request { name: kept, .. }) = old.filter(|old| old.life == request.life) else { return };
+        let mut settings = lock(&self.settings);
+        if settings.model == request.name {
+            settings.model.clone_from(&kept);
+        }
+        drop(settings);
+        gst::element_imp_warning!(
+            self,
+            gst::LibraryError::Settings,
+            ("model {} can't be used, {kept} stays: {error}", request.name),
+            ["audio goes on with the old model; set the property model again"]
+        );
+        self.obj().notify("model");
+    }
+
+    // A model that is ready takes over between two buffers.
+    pub(super) fn switch(&self) {
+        let waits = lock(&self.state).as_ref().is_some_and(|state| state.next.is_some());
+        if !waits {
+            return;
+        }
+        let settings = lock(&self.settings).clone();
+        let mut outcome = Ok(());
+        let switched = catch_unwind(AssertUnwindSafe(|| {
+            let mut state = lock(&self.state);
+            let Streaming { analysis, next, .. } = state.as_mut()?;
+            // What is waited for are windows of the model before.
+            let stream = analysis.stream();
+            let (after, input) = analysis.switch(next.take()?, &settings);
+            outcome = input;
+            Some(Stepped { stream, after, results: analysis.results() })
+        }));
+        self.follow(switched, PATIENCE);
+        self.warn_of_input(outcome);
+    }
+}
+
+/// Everything that is costly to make for a model.
+pub(super) fn prepare(loaded: Loaded, settings: &Settings) -> Prepared {
+    let frontend = Frontend::new(&loaded.model.manifest().features, settings.oversamples.get());
+    Prepared { loaded, frontend }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The element `soundclassify`: GStreamer is named in this folder only.
+//!
+//! ```text
+//! gst-launch-1.0 -m autoaudiosrc ! soundclassify ! fakesink
+//! gst-launch-1.0 -m filesrc location=street.ogg ! decodebin ! soundclassify top-k=1 threshold=0.5 ! autoaudiosink
+//! ```
+//!
+//! Audio goes through untouched: the buffer that leaves is the buffer that came in. For each window an element message
+//! `soundclassify` is posted on the bus; see [`message::Classification`]. With `report=events` messages
+//! `soundclassify-event` tell when a sound begins and ends; see [`message::ClassificationEvent`].
+
+pub(crate) mod choices;
+pub(crate) mod failure;
+mod imp;
+pub(crate) mod loader;
+pub mod message;
+mod properties;
+pub(crate) mod settings;
+
+use gst::glib;
+use gst::prelude::*;
+
+pub use choices::{Provider, Report, Sync};
+
+use soundclassify_core::model::runtime::{self, Level};
+
+glib::wrapper! {
+    /// The element.
+    pub struct SoundClassify(ObjectSubclass<imp::SoundClassify>)
+        @extends gst_base::BaseTransform, gst::Element, gst::Object;
+}
+
+/// Makes the element known to GStreamer. A program may link the plugin in and find another copy of it loaded already,
+/// whose types have these names: that copy's element is taken then.
+pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    let known = glib::Type::from_name("GstSoundClassify").is_some();
+    if known && gst::ElementFactory::find("soundclassify").is_some() {
+        return Ok(());
+    }
+    runtime::set_logger(|level, line| match level {
+        Level::Error => gst::error!(imp::CAT, "{line}"),
+        Level::Warning => gst::warning!(imp::CAT, "{line}"),
+        Level::Info => gst::info!(imp::CAT, "{line}"),
+    });
+    for documented in [Sync::static_type(), Report::static_type(), Provider::static_type()] {
+        documented.mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    }
+    gst::Element::register(Some(plugin), "soundclassify", gst::Rank::NONE, SoundClassify::static_type())
+}
+
+// ONNX Runtime may lie beside the plugin.
+fn tell_plugin_directory() {
+    let plugin = gst::Registry::get().find_plugin("soundclassify");
+    let folder = plugin.and_then(|plugin| plugin.filename()).and_then(|file| file.parent().map(Into::into));
+    if let Some(folder) = folder {
+        runtime::set_plugin_dir(folder);
+    }
+}

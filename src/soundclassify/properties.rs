@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The element's properties as GObject sees them: names, words, ranges, defaults.
+
+use std::sync::LazyLock;
+
+use gst::glib;
+use gst::prelude::*;
+
+use super::settings::Settings;
+
+/// The ParamSpecs, in the order in which `gst-inspect-1.0` shows them.
+pub(crate) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+    let default = Settings::default();
+    let mut all = model_properties(&default);
+    all.extend(window_properties(&default));
+    all.extend(decision_properties(&default));
+    all.extend(event_properties(&default));
+    all.extend(output_properties(&default));
+    #[cfg(feature = "v1_24")]
+    all.push(add_meta(&default));
+    all.extend(engine_properties(&default));
+    all
+});
+
+fn model_properties(default: &Settings) -> Vec<glib::ParamSpec> {
+    vec![
+        glib::ParamSpecString::builder("model")
+            .nick("Model")
+            .blurb(
+                "Built-in model name (default, sure, small), or path of a manifest (.toml) or of an .onnx file with a manifest of the same \
+                 stem beside it. From PAUSED on, another one is loaded in the background; if that fails, the old one stays",
+            )
+            .default_value(Some(default.model.as_str()))
+            .mutable_playing()
+            .build(),
+    ]
+}
+
+fn window_properties(default: &Settings) -> Vec<glib::ParamSpec> {
+    vec![
+        glib::ParamSpecUInt::builder("oversamples")
+            .nick("Oversamples")
+            .blurb("Windows per second of audio (overlapping)")
+            .minimum(1)
+            .maximum(100)
+            .default_value(default.oversamples.get())
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("process-count")
+            .nick("Process count")
+            .blurb("Windows per model run; more costs less and tells later")
+            .minimum(1)
+            .maximum(64)
+            .default_value(default.process_count.get())
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecInt::builder("channel")
+            .nick("Channel")
+            .blurb("Channel that is listened to, from 0; -1: the average of all channels")
+            .minimum(-1)
+            .maximum(i32::MAX)
+            .default_value(default.channel)
+            .mutable_ready()
+            .build(),
+    ]
+}
+
+fn decision_properties(default: &Settings) -> Vec<glib::ParamSpec> {
+    vec![
+        glib::ParamSpecUInt::builder("ensembles")
+            .nick("Ensembles")
+            .blurb("Windows in the moving geometric mean of predictions; 1: raw predictions")
+            .minimum(1)
+            .maximum(256)
+            .default_value(default.ensembles.get())
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("top-k")
+            .nick("Top k")
+            .blurb("Longest list of predictions in a message")
+            .minimum(1)
+            .maximum(1000)
+            .default_value(default.top_k.get())
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecDouble::builder("threshold")
+            .nick("Threshold")
+            .blurb("Least probability that is reported; set, it replaces the thresholds of the model's manifest")
+            .minimum(0.0)
+            .maximum(1.0)
+            .default_value(default.threshold.get())
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoxed::builder::<gst::Structure>("label-thresholds")
+            .nick("Label thresholds")
+            .blurb(
+                "Least probability per label, over 'threshold' and those of the model's manifest. Example: \
+                 \"thresholds,Bark=0.4,Doorbell=0.8\"",
+            )
+            .mutable_playing()
+            .build(),
+        label_list(
+            "allow-labels",
+            "Allowed labels",
+            "Only these labels are reported; empty: all. Example: <Bark,Meow>",
+        ),
+        label_list("deny-labels", "Denied labels", "All labels but these are reported. Example: <Background>"),
+        glib::ParamSpecDouble::builder("silence-threshold")
+            .nick("Silence threshold")
+            .blurb(
+                "Windows whose level is below, in dBFS, are silence and not classified, until one is 3 dB above; -inf: \
+                 all are classified",
+            )
+            .minimum(f64::NEG_INFINITY)
+            .maximum(0.0)
+            .default_value(default.silence_threshold.get())
+            .mutable_playing()
+            .build(),
+    ]
+}
+
+fn event_properties(default: &Settings) -> Vec<glib::ParamSpec> {
+    let level = |name, nick, blurb, default| {
+        let spec = glib::ParamSpecDouble::builder(name).nick(nick).blurb(blurb).minimum(0.0).maximum(1.0);
+        spec.default_value(default).mutable_playing().build()
+    };
+    let time = |name, nick, blurb, default| {
+        let spec = glib::ParamSpecUInt64::builder(name).nick(nick).blurb(blurb).default_value(default);
+        spec.mutable_playing().build()
+    };
+    vec![
+        glib::ParamSpecEnum::builder_with_default("report", default.report)
+            .nick("Report")
+            .blurb("What messages tell: windows, changes of the best label, events with a beginning and an end, or windows and events")
+            .mutable_playing()
+            .build(),
+        level(
+            "event-on",
+            "Event on",
+            "An event starts at this probability, and not below the label's threshold",
+            default.event_on.get(),
+        ),
+        level("event-off", "Event off", "An event ends below this probability", default.event_off.get()),
+        time(
+            "event-min-duration",
+            "Least duration of an event",
+            "Shorter events are not reported, ns; an event is told when it has lasted this long",
+            default.event_min_duration.get(),
+        ),
+        time(
+            "event-hold",
+            "Event hold",
+            "Gaps up to this do not end an event, ns; an end is told when the gap is longer",
+            default.event_hold.get(),
+        ),
+    ]
+}
+
+fn label_list(name: &str, nick: &str, blurb: &str) -> glib::ParamSpec {
+    gst::ParamSpecArray::builder(name)
+        .nick(nick)
+        .blurb(blurb)
+        .element_spec(
+            &glib::ParamSpecString::builder("label").nick("Label").blurb("A label of the model, exactly").build(),
+        )
+        .mutable_playing()
+        .build()
+}
+
+fn output_properties(default: &Settings) -> Vec<glib::ParamSpec> {
+    vec![
+        glib::ParamSpecBoolean::builder("post-messages")
+            .nick("Post messages")
+            .blurb("Post element messages on the bus: 'soundclassify', and 'soundclassify-event' for events")
+            .default_value(default.post_messages)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoolean::builder("emit-tags")
+            .nick("Emit tags")
+            .blurb("Send a tag event downstream when the best label changes")
+            .default_value(default.emit_tags)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("sync", default.sync)
+            .nick("Sync")
+            .blurb("Whether the streaming thread waits for results")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("max-pending")
+            .nick("Max pending")
+            .blurb(
+                "Windows that may wait for the model when the streaming thread does not wait; beyond it the oldest is \
+                 dropped and counted",
+            )
+            .minimum(1)
+            .maximum(1000)
+            .default_value(default.max_pending)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+            .nick("Statistics")
+            .blurb(
+                "windows, classified, gated, dropped, invalid-samples, errors; inference-time-mean, \
+                 inference-time-p99, latency-p99 (ns); pending, batch-mean, real-time-factor",
+            )
+            .read_only()
+            .build(),
+    ]
+}
+
+#[cfg(feature = "v1_24")]
+fn add_meta(default: &Settings) -> glib::ParamSpec {
+    glib::ParamSpecBoolean::builder("add-meta")
+        .nick("Add metadata")
+        .blurb(
+            "Add a GstAnalyticsRelationMeta to the buffer with which results become known: a classification for each \
+             window in which a label passes the filters",
+        )
+        .default_value(default.add_meta)
+        .mutable_playing()
+        .build()
+}
+
+fn engine_properties(default: &Settings) -> Vec<glib::ParamSpec> {
+    vec![
+        glib::ParamSpecUInt::builder("threads")
+            .nick("Threads")
+            .blurb("Threads of ONNX Runtime within one model run; 0: its own choice")
+            .minimum(0)
+            .maximum(64)
+            .default_value(default.threads)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("execution-provider", default.execution_provider)
+            .nick("Execution provider")
+            .blurb("Hardware and library that ONNX Runtime runs the network with")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecInt::builder("device")
+            .nick("Device")
+            .blurb("Device index, for execution providers that have several")
+            .minimum(0)
+            .maximum(i32::MAX)
+            .default_value(default.device)
+            .mutable_ready()
+            .build(),
+    ]
+}

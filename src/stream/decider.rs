@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One model's scores → messages and tags: ensemble, filters, events, and what the application asked to be told.
+
+use std::time::Instant;
+
+use gst::ClockTime;
+use gst::prelude::*;
+
+use super::clock::Times;
+use crate::soundclassify::choices::Report;
+#[cfg(feature = "v1_24")]
+use crate::soundclassify::message::Label;
+use crate::soundclassify::message::{self, Named};
+use crate::soundclassify::settings::Settings;
+use soundclassify_core::decision::{Ensemble, Event, EventTime, Events, Filter, Prediction};
+use soundclassify_core::model::{Manifest, Model};
+
+/// Where and when one window was.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WindowTime {
+    /// Number since the last reset.
+    pub(crate) number: u64,
+    /// Of the window's start.
+    pub(crate) times: Times,
+    /// Start of the window, from the last reset on.
+    pub(crate) at: ClockTime,
+    /// Time to the next window, or the whole length of one that stands alone.
+    pub(crate) span: ClockTime,
+    /// When its last sample arrived.
+    pub(crate) due: Instant,
+}
+
+/// Decides on the windows of one stream, in order.
+pub(crate) struct Decider {
+    model: Model,
+    duration: ClockTime,
+    ensemble: Ensemble,
+    /// Of the same time at any rate of windows; `None` where that is `ensemble`.
+    for_events: Option<Ensemble>,
+    filter: Filter,
+    events: Events<Times>,
+    report: Option<Report>,
+    tag: bool,
+    best: Option<usize>,
+    tagged: Option<usize>,
+    tags: Option<gst::TagList>,
+    /// Results that wait for a buffer, if they are wanted there.
+    #[cfg(feature = "v1_24")]
+    for_buffer: Option<Vec<Vec<Label>>>,
+}
+
+impl Decider {
+    pub(crate) fn new(model: Model, settings: &Settings) -> Self {
+        let manifest = model.manifest();
+        let duration = (manifest.features.window as u64)
+            .mul_div_floor(ClockTime::SECOND.nseconds(), manifest.features.sample_rate.into())
+            .unwrap_or(u64::MAX - 1);
+        Self {
+            duration: ClockTime::from_nseconds(duration),
+            ensemble: Ensemble::new(manifest.labels.len(), settings.ensembles.get() as usize),
+            for_events: for_events(manifest, settings),
+            filter: filter(manifest, settings),
+            events: Events::new(settings.event_rules(manifest)),
+            report: report(settings),
+            tag: settings.emit_tags,
+            model,
+            best: None,
+            tagged: None,
+            tags: None,
+            #[cfg(feature = "v1_24")]
+            for_buffer: settings.add_meta.then(Vec::new),
+        }
+    }
+
+    /// Length of a window.
+    pub(crate) fn duration(&self) -> ClockTime {
+        self.duration
+    }
+
+    /// Takes over the live properties, from the next window on. Events that are not to be told any more end.
+    pub(crate) fn configure(&mut self, settings: &Settings, tell: &mut dyn FnMut(gst::Structure)) {
+        let (model, told) = (self.model.clone(), self.tells_events());
+        let manifest = model.manifest();
+        self.filter = filter(manifest, settings);
+        self.ensemble.set_length(settings.ensembles.get() as usize);
+        match (&mut self.for_events, for_events(manifest, settings)) {
+            (Some(ensemble), Some(_)) => ensemble.set_length(event_windows(settings)),
+            (ensemble, other) => *ensemble = other,
+        }
+        self.report = report(settings);
+        self.tag = settings.emit_tags;
+        #[cfg(feature = "v1_24")]
+        {
+            self.for_buffer = settings.add_meta.then(|| self.for_buffer.take().unwrap_or_default());
+        }
+        if told && !self.tells_events() {
+            self.events.close(&mut |event| tell(structure(manifest, &event)));
+        }
+        self.events.set_rules(settings.event_rules(manifest), &mut |event| tell(structure(manifest, &event)));
+    }
+
+    /// Another model's scores come from now on; events of this one end.
+    pub(crate) fn replace(&mut self, model: Model, settings: &Settings, tell: &mut dyn FnMut(gst::Structure)) {
+        self.interrupt(tell);
+        let mut next = Self::new(model, settings);
+        next.events.continue_after(&self.events);
+        // Labels may have the same numbers and other names.
+        next.tags = self.tags.take();
+        #[cfg(feature = "v1_24")]
+        {
+            next.for_buffer = self.for_buffer.take();
+        }
+        *self = next;
+    }
+
+    /// The scores of the next window.
+    pub(crate) fn classify(&mut self, window: &WindowTime, scores: &[f32], tell: &mut dyn FnMut(gst::Structure)) {
+        let tells_events = self.tells_events();
+        let Self { model, ensemble, for_events, events, .. } = self;
+        let manifest = model.manifest();
+        let steady = for_events.as_mut().map(|ensemble| ensemble.push(scores));
+        let scores = ensemble.push(scores);
+        if tells_events {
+            let steady = steady.unwrap_or(scores);
+            events.push(window.for_events(), steady, &mut |event| tell(structure(manifest, &event)));
+        }
+        let predictions = self.filter.apply(scores);
+        let best = predictions.first().map(|prediction| prediction.index);
+        let changed = std::mem::replace(&mut self.best, best) != best;
+        let label = |prediction: &Prediction| name(manifest, prediction.index, prediction.probability);
+        let Some(first) = predictions.first() else { return };
+        if self.tag && self.tagged != best {
+            self.tagged = best;
+            self.tags = Some(message::tags(label(first)));
+        }
+        #[cfg(feature = "v1_24")]
+        if let Some(results) = &mut self.for_buffer {
+            results.push(predictions.iter().map(label).map(Label::from).collect());
+        }
+        if self.report.is_some_and(|report| report.has_window(changed)) {
+            let all = predictions.iter().map(label);
+            let WindowTime { number, times, .. } = *window;
+            tell(message::classification(times, self.duration, number, label(first), all, &manifest.name));
+        }
+    }
+
+    /// The next window is silence.
+    pub(crate) fn silence(&mut self, window: &WindowTime, tell: &mut dyn FnMut(gst::Structure)) {
+        self.clear();
+        self.miss(window, tell);
+    }
+
+    /// The model has no scores for the next window: nothing to go by for the ensemble, nothing heard for events.
+    pub(crate) fn miss(&mut self, window: &WindowTime, tell: &mut dyn FnMut(gst::Structure)) {
+        if self.tells_events() {
+            let manifest = self.model.manifest();
+            self.events.push_silence(window.for_events(), &mut |event| tell(structure(manifest, &event)));
+        }
+    }
+
+    /// The audio breaks off: the ensemble starts anew, events end.
+    pub(crate) fn interrupt(&mut self, tell: &mut dyn FnMut(gst::Structure)) {
+        self.clear();
+        let manifest = self.model.manifest();
+        self.events.close(&mut |event| tell(structure(manifest, &event)));
+    }
+
+    fn clear(&mut self) {
+        self.ensemble.clear();
+        if let Some(ensemble) = &mut self.for_events {
+            ensemble.clear();
+        }
+        self.best = None;
+    }
+
+    fn tells_events(&self) -> bool {
+        self.report.is_some_and(Report::has_events)
+    }
+
+    /// The next best label is told in tags, though it be the last one.
+    pub(crate) fn forget_tags(&mut self) {
+        (self.tags, self.tagged) = (None, None);
+    }
+
+    /// Tags that wait are of audio that is forgotten.
+    pub(crate) fn forget_waiting_tags(&mut self) {
+        if self.tags.is_some() {
+            self.forget_tags();
+        }
+    }
+
+    /// Tags that wait for the streaming thread.
+    pub(crate) fn take_tags(&mut self) -> Option<gst::TagList> {
+        self.tags.take()
+    }
+
+    /// Results that wait for a buffer, in order.
+    #[cfg(feature = "v1_24")]
+    pub(crate) fn take_for_buffer(&mut self) -> Vec<Vec<Label>> {
+        self.for_buffer.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+}
+
+impl WindowTime {
+    fn for_events(&self) -> EventTime<Times> {
+        EventTime { at: self.at.nseconds(), span: self.span.nseconds(), mark: self.times }
+    }
+}
+
+fn name(manifest: &Manifest, index: usize, probability: f32) -> Named<'_> {
+    Named { label: &manifest.labels[index], index, probability: probability.into() }
+}
+
+fn structure(manifest: &Manifest, event: &Event<Times>) -> gst::Structure {
+    let duration = ClockTime::try_from(event.duration).unwrap_or(ClockTime::MAX);
+    let now = name(manifest, event.index, event.probability);
+    message::event(event.kind, event.id, event.onset, duration, now, event.peak.into())
+}
+
+fn report(settings: &Settings) -> Option<Report> {
+    settings.post_messages.then_some(settings.report)
+}
+
+/// Of as many windows as make the time of `ensembles` windows at ten a second, so that events are the same at any rate.
+fn event_windows(settings: &Settings) -> usize {
+    match settings.ensembles.get() {
+        1 => 1,
+        windows => (f64::from(windows) * f64::from(settings.oversamples.get()) / 10.0).round() as usize,
+    }
+}
+
+fn for_events(model: &Manifest, settings: &Settings) -> Option<Ensemble> {
+    let windows = event_windows(settings);
+    (windows != settings.ensembles.get() as usize).then(|| Ensemble::new(model.labels.len(), windows))
+}
+
+fn filter(model: &Manifest, settings: &Settings) -> Filter {
+    let thresholds = model.labels.iter().map(|label| settings.threshold_of(label, model) as f32);
+    Filter::new(
+        &model.labels,
+        &settings.allow_labels.get(),
+        &settings.deny_labels.get(),
+        thresholds.collect(),
+        settings.top_k.get() as usize,
+    )
+}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One stream: buffers in, windows to the engine, results out in their order.
+
+pub(crate) mod analysis;
+pub mod clock;
+pub(crate) mod decider;
+pub mod input;
+pub(crate) mod pending;
+mod resampler;
+pub(crate) mod results;
+pub(crate) mod stats;

@@ -1,0 +1,593 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The reply side of one stream: scores come back from the engine, are decided on in order, and are told in order.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
+use std::time::{Duration, Instant};
+
+use gst::glib;
+use gst::prelude::*;
+
+use super::decider::Decider;
+use super::pending::{Answer, Kind, Pending, Queue, Step};
+use super::stats::Stats;
+use crate::soundclassify::loader::{Loader, Retired};
+#[cfg(feature = "v1_24")]
+use crate::soundclassify::message::Label;
+use crate::soundclassify::settings::Settings;
+use soundclassify_core::Error;
+use soundclassify_core::model::{Model, Reply, Turns};
+
+/// A model that fails is tried again after this time.
+const RETRY: Duration = Duration::from_secs(5);
+/// Least time between two QoS messages.
+const QOS_INTERVAL: Duration = Duration::from_secs(1);
+/// Windows of the model before are given up when those of the next one have waited for them this long.
+const PATIENCE_WITH_OLD: Duration = Duration::from_secs(2);
+/// When so much is on its way, beside the windows that may wait, the model is taken to hang.
+const MOST_ON_THE_WAY: usize = 1000;
+/// A wait is counted in parts of at most this.
+const SLICE: Duration = Duration::from_millis(250);
+/// The longest wait for an application that holds up the messages.
+const PATIENCE_WITH_BUS: Duration = Duration::from_secs(1);
+
+/// Why a wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// All was told.
+    Told,
+    /// A flush or a state change came between.
+    Interrupted,
+    /// The model gave no reply for too long.
+    Stalled,
+    /// The time is over; the model works, but more was left than it could do.
+    Late,
+}
+
+/// How long a wait may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Patience {
+    /// At least this from one reply to the next: longer for a model known to be slow, or for other streams' turns.
+    PerReply(Duration),
+    /// This in all.
+    InAll(Duration),
+}
+
+/// What is shared between the streaming thread, the engine's thread and the application's. Whatever is to be told goes
+/// to the outbox first, under the lock; [`Self::post`] tells it in that order, without the lock.
+pub(crate) struct Results {
+    element: glib::WeakRef<crate::soundclassify::SoundClassify>,
+    loader: Arc<Loader>,
+    inner: Mutex<Inner>,
+    changed: Condvar,
+}
+
+struct Inner {
+    settings: Settings,
+    decider: Decider,
+    queue: Queue,
+    outbox: VecDeque<Telling>,
+    /// The thread that empties the outbox.
+    poster: Option<ThreadId>,
+    retired: Vec<Retired>,
+    /// Other streams whose tags are still to come: what waits is of one before.
+    other_tags: usize,
+    interrupted: bool,
+    health: Health,
+    qos: Option<Instant>,
+    stats: Stats,
+}
+
+/// Whether the model works.
+#[derive(Debug, Default)]
+struct Health {
+    retry: Option<Instant>,
+    /// It gave no reply in time, and none since.
+    stalled: bool,
+    warned: bool,
+    warned_of_scores: bool,
+}
+
+impl Health {
+    /// It gave no reply for too long.
+    fn rest(&mut self) {
+        self.retry = Some(Instant::now() + RETRY);
+        self.stalled = true;
+    }
+}
+
+/// What is left to do without the lock.
+enum Telling {
+    Element(gst::Structure),
+    Message(gst::Message),
+    Warning(String),
+    /// All is told until this ticket; for a window with scores, since when it was due.
+    Done(u64, Option<Instant>),
+}
+
+impl Results {
+    pub(crate) fn new(
+        element: &crate::soundclassify::SoundClassify,
+        loader: Arc<Loader>,
+        model: Model,
+        settings: Settings,
+    ) -> Self {
+        let inner = Inner {
+            decider: Decider::new(model, &settings),
+            settings,
+            queue: Queue::default(),
+            outbox: VecDeque::new(),
+            poster: None,
+            retired: Vec::new(),
+            other_tags: 0,
+            interrupted: false,
+            health: Health::default(),
+            qos: None,
+            stats: Stats::default(),
+        };
+        Self { element: element.downgrade(), loader, inner: Mutex::new(inner), changed: Condvar::new() }
+    }
+
+    /// Takes over the live properties, from the next window on.
+    pub(crate) fn configure(&self, settings: &Settings) {
+        let mut inner = self.lock();
+        // Two threads may set properties at once and come here in the other order.
+        if settings.version > inner.settings.version {
+            inner.settings = settings.clone();
+            let Inner { decider, outbox, .. } = &mut *inner;
+            decider.configure(settings, &mut |told| outbox.push_back(Telling::Element(told)));
+        }
+        drop(inner);
+        self.post();
+    }
+
+    /// What becomes of the next window; a model that failed rests for a while, and one that hangs gets a single window
+    /// then, unless it is `busy` with one of this stream already.
+    pub(crate) fn admit(&self, silent: bool, busy: impl FnOnce() -> bool) -> Kind {
+        let mut inner = self.lock();
+        inner.stats.windows += 1;
+        inner.stats.gated += u64::from(silent);
+        if silent {
+            return Kind::Silence;
+        }
+        let rests = inner.health.retry.is_some_and(|retry| Instant::now() < retry);
+        if rests || (inner.health.stalled && busy()) {
+            inner.stats.errors += 1;
+            return Kind::Missed;
+        }
+        if inner.health.stalled {
+            inner.health.retry = Some(Instant::now() + RETRY);
+        }
+        Kind::Window
+    }
+
+    /// The next in the stream. It waits for no window of a model that hangs. Silent windows and breaks do not count for
+    /// `max-pending`, so they can pile up behind one that nobody knows of yet.
+    pub(crate) fn expect(&self, pending: Pending) {
+        let mut inner = self.lock();
+        if inner.queue.len() > inner.settings.max_pending as usize + MOST_ON_THE_WAY {
+            inner.take_for_hanging();
+        }
+        if inner.health.stalled {
+            inner.stats.errors += inner.queue.miss_windows();
+        }
+        if pending.is_switch() {
+            inner.health = Health::default();
+        }
+        inner.other_tags += usize::from(pending.is_other_tags());
+        inner.queue.push(pending);
+        inner.settle();
+    }
+
+    /// A window was taken out of the engine's queue before it ran. Leaves a QoS message to post, at most one a second.
+    pub(crate) fn dropped(&self, ticket: u64) {
+        let mut inner = self.lock();
+        // One that was missed is decided on already.
+        if !inner.queue.awaits(ticket) {
+            return;
+        }
+        let Some(window) = inner.queue.remove(ticket).and_then(|pending| pending.time()) else { return };
+        inner.stats.dropped += 1;
+        if inner.qos.is_none_or(|last| last.elapsed() >= QOS_INTERVAL) {
+            inner.qos = Some(Instant::now());
+            let times = window.times;
+            let message = gst::message::Qos::builder(true)
+                .running_time(times.running_time)
+                .stream_time(times.stream_time)
+                .timestamp(times.timestamp)
+                .duration(inner.decider.duration())
+                .stats(
+                    gst::format::Default::from_u64(inner.stats.classified),
+                    gst::format::Default::from_u64(inner.stats.dropped),
+                );
+            let message = message.src_if_some(self.element.upgrade().as_ref()).build();
+            inner.outbox.push_back(Telling::Message(message));
+        }
+        inner.settle();
+        self.changed.notify_all();
+    }
+
+    /// Windows that have no scores by now are too late.
+    pub(crate) fn drop_rest(&self) {
+        let mut inner = self.lock();
+        inner.stats.dropped += inner.queue.forget_windows();
+        inner.settle();
+        drop(inner);
+        self.changed.notify_all();
+    }
+
+    /// Whatever is on its way will not be told; events end. Leaves that to post.
+    pub(crate) fn discard(&self) {
+        let mut inner = self.lock();
+        inner.queue.forget_windows();
+        inner.settle();
+        let Inner { decider, outbox, .. } = &mut *inner;
+        decider.interrupt(&mut |told| outbox.push_back(Telling::Element(told)));
+        decider.forget_waiting_tags();
+        inner.forget_for_buffer();
+        drop(inner);
+        self.changed.notify_all();
+    }
+
+    /// The model gave no reply: what is on its way is lost, and the model rests.
+    pub(crate) fn give_up(&self) {
+        let mut inner = self.lock();
+        inner.stats.errors += inner.queue.forget_windows();
+        inner.health.rest();
+        inner.settle();
+        drop(inner);
+        self.changed.notify_all();
+        self.post();
+    }
+
+    /// The stream is over: windows that have no scores by now are lost, and everything else is told.
+    pub(crate) fn finish(&self) {
+        let mut inner = self.lock();
+        inner.stats.errors += inner.queue.forget_windows();
+        inner.settle();
+        inner.forget_for_buffer();
+        drop(inner);
+        self.changed.notify_all();
+        self.post_all();
+    }
+
+    /// Ends waits at once, as long as it holds.
+    pub(crate) fn interrupt(&self, interrupted: bool) {
+        self.lock().interrupted = interrupted;
+        self.changed.notify_all();
+    }
+
+    /// Waits until everything before `ticket` is told, but not longer than `patience`. Nobody waits for a model that
+    /// hangs already. `turns`: of the stream that was pushed to.
+    pub(crate) fn wait(&self, ticket: u64, patience: Patience, turns: impl Fn() -> Turns) -> Waited {
+        let longest = self.longest_wait(patience);
+        let mut inner = self.lock();
+        let (mut left, mut front, mut last) = (longest, inner.queue.front(), turns());
+        // A run of a model known to be slow may take all of this time.
+        let mut works = inner.stats.longest_run() * 4 > longest;
+        let classified = inner.stats.classified;
+        loop {
+            if let Some(waited) = inner.waited(ticket) {
+                return waited;
+            }
+            let (next, now) = (inner.queue.front(), turns());
+            let others_go_on = last.waits && now.done != last.done;
+            works |= others_go_on || inner.stats.classified > classified;
+            if (next != front || others_go_on) && matches!(patience, Patience::PerReply(_)) {
+                left = longest;
+            }
+            (front, last) = (next, now);
+            if left.is_zero() {
+                return if works && matches!(patience, Patience::InAll(_)) { Waited::Late } else { Waited::Stalled };
+            }
+            // In slices: while the whole process is stopped, or the machine sleeps, the model can't answer either.
+            let (slice, begun) = (left.min(SLICE), Instant::now());
+            inner = self.changed.wait_timeout(inner, slice).unwrap_or_else(PoisonError::into_inner).0;
+            left = left.saturating_sub(begun.elapsed().min(slice));
+        }
+    }
+
+    /// Whether there is something to wait for before `ticket`.
+    pub(crate) fn awaits(&self, ticket: u64) -> bool {
+        self.lock().waited(ticket).is_none()
+    }
+
+    /// Whether a flush or a state change is under way.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.lock().interrupted
+    }
+
+    /// Tells what is to be told, in order. Another thread that is at it already tells this, too.
+    pub(crate) fn post(&self) {
+        let mut inner = self.lock();
+        if inner.poster.is_some() || (inner.outbox.is_empty() && inner.retired.is_empty()) {
+            return;
+        }
+        inner.poster = Some(std::thread::current().id());
+        let mut done = false;
+        while let Some(telling) = inner.outbox.pop_front() {
+            if let Telling::Done(ticket, due) = telling {
+                inner.queue.remove(ticket);
+                due.inspect(|due| inner.stats.latency(due.elapsed()));
+                done = true;
+                continue;
+            }
+            drop(inner);
+            // Never with the lock held: who is woken would only wait for that.
+            if std::mem::take(&mut done) {
+                self.changed.notify_all();
+            }
+            self.tell(telling);
+            inner = self.lock();
+        }
+        inner.poster = None;
+        let retired = std::mem::take(&mut inner.retired);
+        drop(inner);
+        self.changed.notify_all();
+        self.loader.retire(retired);
+    }
+
+    /// As [`Self::post`], and waits for another thread that is at it, but not for one that an application holds up.
+    pub(crate) fn post_all(&self) {
+        self.post();
+        let deadline = Instant::now() + PATIENCE_WITH_BUS;
+        let mut inner = self.lock();
+        while inner.poster.is_some_and(|poster| poster != std::thread::current().id()) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The same stream is told again, after which nobody knows its tags any more.
+    pub(crate) fn forget_tags(&self) {
+        self.lock().decider.forget_tags();
+    }
+
+    /// Tags that wait for the streaming thread.
+    pub(crate) fn take_tags(&self) -> Option<gst::TagList> {
+        let mut inner = self.lock();
+        if inner.other_tags == 0 { inner.decider.take_tags() } else { None }
+    }
+
+    /// Results that wait for a buffer, in order.
+    #[cfg(feature = "v1_24")]
+    pub(crate) fn take_for_buffer(&self) -> Vec<Vec<Label>> {
+        self.lock().decider.take_for_buffer()
+    }
+
+    /// Adds to the statistics.
+    pub(crate) fn count(&self, add: impl FnOnce(&mut Stats)) {
+        add(&mut self.lock().stats);
+    }
+
+    /// The property `stats`.
+    pub(crate) fn stats(&self) -> gst::Structure {
+        let inner = self.lock();
+        inner.stats.to_structure(inner.queue.windows())
+    }
+
+    /// How long a wait may take without any reply.
+    pub(crate) fn longest_wait(&self, patience: Patience) -> Duration {
+        match patience {
+            Patience::PerReply(least) => least.max(self.lock().stats.longest_run() * 4),
+            Patience::InAll(most) => most,
+        }
+    }
+
+    /// A reply came. Runs on the engine's thread, or on the streaming thread while it would wait.
+    pub(crate) fn reply(&self, reply: &Reply<'_>) {
+        if catch_unwind(AssertUnwindSafe(|| self.lock().reply(reply))).is_err() {
+            self.lock().start_over();
+            self.changed.notify_all();
+        }
+        self.post();
+    }
+
+    fn tell(&self, telling: Telling) {
+        let Some(element) = self.element.upgrade() else { return };
+        // Without a bus there is nobody to tell.
+        match telling {
+            Telling::Element(structure) => {
+                let _ = element.post_message(gst::message::Element::builder(structure).src(&element).build());
+            }
+            Telling::Message(message) => {
+                let _ = element.post_message(message);
+            }
+            Telling::Warning(text) => gst::element_warning!(
+                element,
+                gst::LibraryError::Failed,
+                ("{text}"),
+                ["audio goes on; the model is tried again every {} s", RETRY.as_secs()]
+            ),
+            Telling::Done(..) => {}
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Why nobody has to wait for what comes before `ticket`, if so.
+    fn waited(&self, ticket: u64) -> Option<Waited> {
+        if self.interrupted {
+            return Some(Waited::Interrupted);
+        }
+        let told = self.queue.front().is_none_or(|next| next >= ticket);
+        (told || self.health.stalled).then_some(Waited::Told)
+    }
+
+    fn reply(&mut self, reply: &Reply<'_>) {
+        let Some(answer) = self.answer(reply) else { return };
+        self.stats.errors += self.queue.answer(reply.ticket, answer, PATIENCE_WITH_OLD);
+        self.settle();
+    }
+
+    // Something in here panicked: what is on its way may be half decided.
+    fn start_over(&mut self) {
+        self.stats.errors += self.queue.forget_windows();
+        self.queue.forget_decided();
+        self.outbox.push_back(Telling::Warning("a result was lost to a programming error; please report this".into()));
+    }
+
+    fn take_for_hanging(&mut self) {
+        if !self.health.stalled && !std::mem::replace(&mut self.health.warned, true) {
+            let text = format!("the model gave no result while {} windows and breaks came", self.queue.len());
+            self.outbox.push_back(Telling::Warning(text));
+        }
+        self.health.rest();
+    }
+
+    fn answer(&mut self, reply: &Reply<'_>) -> Option<Answer> {
+        // A late answer to a window that was given up tells at least that the model works.
+        if std::mem::take(&mut self.health.stalled) {
+            self.health.retry = None;
+        }
+        if !self.queue.awaits(reply.ticket) {
+            return None;
+        }
+        match reply.scores {
+            Ok(scores) => {
+                self.health.retry = None;
+                self.health.warned = false;
+                self.stats.run(reply.run_time, reply.batch);
+                Some(Answer::Scores(self.queue.copy(scores)))
+            }
+            Err(error) => {
+                self.fail(error);
+                Some(Answer::Missed)
+            }
+        }
+    }
+
+    // Decides on all that can be decided on, in order.
+    fn settle(&mut self) {
+        while let Some((ticket, step)) = self.queue.next() {
+            let Self { decider, outbox, settings, queue, .. } = self;
+            let mut tell = |told| outbox.push_back(Telling::Element(told));
+            let mut due = None;
+            match step {
+                Step::Window(window, Answer::Scores(scores)) => {
+                    due = Some(window.due);
+                    decider.classify(&window, &scores, &mut tell);
+                    queue.reuse(scores);
+                }
+                Step::Window(window, Answer::Silence) => decider.silence(&window, &mut tell),
+                Step::Window(window, Answer::Missed) => decider.miss(&window, &mut tell),
+                Step::Break => decider.interrupt(&mut tell),
+                Step::OtherTags => {
+                    decider.forget_tags();
+                    self.other_tags -= 1;
+                }
+                Step::Switch(switch) => {
+                    if switch.settings.version > settings.version {
+                        *settings = switch.settings;
+                    }
+                    decider.replace(switch.model, settings, &mut tell);
+                    self.health = Health::default();
+                    self.retired.push(switch.old);
+                }
+            }
+            self.outbox.push_back(Telling::Done(ticket, due));
+        }
+    }
+
+    // No buffer comes any more that they belong to.
+    fn forget_for_buffer(&mut self) {
+        #[cfg(feature = "v1_24")]
+        self.decider.take_for_buffer();
+    }
+
+    fn fail(&mut self, error: &Error) {
+        self.stats.errors += 1;
+        let warned = match error {
+            Error::NotFinite { .. } => std::mem::replace(&mut self.health.warned_of_scores, true),
+            _ => {
+                self.health.retry = Some(Instant::now() + RETRY);
+                std::mem::replace(&mut self.health.warned, true)
+            }
+        };
+        if !warned {
+            self.outbox.push_back(Telling::Warning(error.to_string()));
+        }
+    }
+}
+
+/// The property `stats` of an element that has no stream.
+pub(crate) fn no_stats() -> gst::Structure {
+    Stats::default().to_structure(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::pending::tests::window;
+    use std::cell::{Cell, RefCell};
+
+    const PATIENCE: Patience = Patience::PerReply(Duration::from_millis(20));
+
+    /// Of an element with one window on its way.
+    fn results() -> Results {
+        gst::init().unwrap();
+        let element = glib::Object::new();
+        let results = Results::new(&element, Arc::default(), Model::load("small").unwrap(), Settings::default());
+        results.expect(window(0, Kind::Window));
+        results
+    }
+
+    /// Says what a wait is to see, call by call, then `forever`.
+    fn seen(turns: impl IntoIterator<Item = Turns>, forever: Turns) -> impl Fn() -> Turns {
+        let turns = RefCell::new(turns.into_iter());
+        move || turns.borrow_mut().next().unwrap_or(forever)
+    }
+
+    fn waiting(done: u64) -> Turns {
+        Turns { done, waits: true }
+    }
+
+    #[test]
+    fn who_waits_for_others_is_patient_as_long_as_they_go_on() {
+        let asked = Cell::new(0);
+        let turns = || {
+            asked.set(asked.get() + 1);
+            waiting(asked.get().min(20))
+        };
+        assert_eq!(results().wait(1, PATIENCE, turns), Waited::Stalled);
+        assert!(asked.get() > 20);
+    }
+
+    #[test]
+    fn the_own_run_has_all_patience_from_its_begin_on() {
+        let run = Turns { done: 1, waits: false };
+        let begun = Instant::now();
+        let wait = Patience::PerReply(Duration::from_millis(100));
+        assert_eq!(results().wait(1, wait, seen([waiting(0), waiting(0)], run)), Waited::Stalled);
+        assert!(begun.elapsed() >= Duration::from_millis(200), "{:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn patience_with_a_run_does_not_depend_on_others() {
+        let asked = Cell::new(0);
+        let turns = || {
+            asked.set(asked.get() + 1);
+            Turns { done: asked.get(), waits: false }
+        };
+        assert_eq!(results().wait(1, PATIENCE, turns), Waited::Stalled);
+        assert!(asked.get() < 10, "{}", asked.get());
+    }
+
+    #[test]
+    fn at_the_end_a_model_that_answers_others_does_not_hang() {
+        let end = Patience::InAll(Duration::from_millis(20));
+        assert_eq!(results().wait(1, end, seen([waiting(0)], waiting(1))), Waited::Late);
+        assert_eq!(results().wait(1, end, seen([], waiting(1))), Waited::Stalled);
+        let just_taken = seen([waiting(0)], Turns { done: 0, waits: false });
+        assert_eq!(results().wait(1, end, just_taken), Waited::Stalled);
+    }
+}

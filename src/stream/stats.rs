@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Counters and times behind the property `stats`.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+/// Longest time that is told apart, microseconds.
+const LONGEST: u64 = 60_000_000;
+
+/// What one stream did since READY→PAUSED.
+#[derive(Debug)]
+pub(crate) struct Stats {
+    /// Windows that became due.
+    pub(crate) windows: u64,
+    /// Windows that the model gave scores for.
+    pub(crate) classified: u64,
+    /// Windows below the silence threshold.
+    pub(crate) gated: u64,
+    /// Windows dropped because too many waited.
+    pub(crate) dropped: u64,
+    /// Times that audio broke off and analysis began anew.
+    pub(crate) breaks: u64,
+    /// NaN and infinite samples.
+    pub(crate) invalid_samples: u64,
+    /// Windows without scores because the model failed.
+    pub(crate) errors: u64,
+    /// Time that the streaming thread spent on analysis.
+    pub(crate) analysis: Duration,
+    /// Audio analysed, seconds.
+    pub(crate) audio: f64,
+    runs: f64,
+    inference: Duration,
+    run_times: Histogram<u32>,
+    latencies: Histogram<u32>,
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        // These bounds are within what the crate allows.
+        let histogram = || Histogram::new_with_bounds(1, LONGEST, 2).expect("valid bounds");
+        Self {
+            windows: 0,
+            classified: 0,
+            gated: 0,
+            dropped: 0,
+            breaks: 0,
+            invalid_samples: 0,
+            errors: 0,
+            analysis: Duration::ZERO,
+            audio: 0.0,
+            runs: 0.0,
+            inference: Duration::ZERO,
+            run_times: histogram(),
+            latencies: histogram(),
+        }
+    }
+}
+
+impl Stats {
+    /// A window was in a run of `batch` windows that took `time`.
+    pub(crate) fn run(&mut self, time: Duration, batch: usize) {
+        self.classified += 1;
+        self.runs += 1.0 / batch as f64;
+        self.inference += time / u32::try_from(batch).unwrap_or(u32::MAX);
+        self.run_times.saturating_record(microseconds(time));
+    }
+
+    /// A window was told this long after its last sample arrived.
+    pub(crate) fn latency(&mut self, time: Duration) {
+        self.latencies.saturating_record(microseconds(time));
+    }
+
+    /// The longest model run so far.
+    pub(crate) fn longest_run(&self) -> Duration {
+        Duration::from_micros(self.run_times.max())
+    }
+
+    /// The property's value; `pending` windows are on their way.
+    pub(crate) fn to_structure(&self, pending: usize) -> gst::Structure {
+        let classified = self.classified.max(1);
+        let inference_mean = self.inference.as_nanos() as u64 / classified;
+        let busy = (self.analysis + self.inference).as_secs_f64();
+        gst::Structure::builder("soundclassify-stats")
+            .field("windows", self.windows)
+            .field("classified", self.classified)
+            .field("gated", self.gated)
+            .field("dropped", self.dropped)
+            .field("breaks", self.breaks)
+            .field("invalid-samples", self.invalid_samples)
+            .field("errors", self.errors)
+            .field("inference-time-mean", inference_mean)
+            .field("inference-time-p99", p99(&self.run_times))
+            .field("latency-p99", p99(&self.latencies))
+            .field("pending", u32::try_from(pending).unwrap_or(u32::MAX))
+            .field("batch-mean", if self.runs > 0.0 { self.classified as f64 / self.runs } else { 0.0 })
+            .field("real-time-factor", if self.audio > 0.0 { busy / self.audio } else { 0.0 })
+            .build()
+    }
+}
+
+fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1)
+}
+
+fn p99(times: &Histogram<u32>) -> u64 {
+    if times.is_empty() { 0 } else { times.value_at_quantile(0.99) * 1000 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_and_quantiles() {
+        gst::init().unwrap();
+        let mut stats = Stats::default();
+        for _ in 0..4 {
+            stats.run(Duration::from_millis(8), 4);
+        }
+        stats.latency(Duration::from_millis(20));
+        stats.audio = 0.4;
+        let told = stats.to_structure(3);
+        assert_eq!(told.get::<f64>("batch-mean"), Ok(4.0));
+        assert_eq!(told.get::<u64>("inference-time-mean"), Ok(2_000_000));
+        assert_eq!(told.get::<u32>("pending"), Ok(3));
+        let p99 = told.get::<u64>("latency-p99").unwrap();
+        assert!((19_500_000..20_500_000).contains(&p99), "{p99}");
+        assert!((told.get::<f64>("real-time-factor").unwrap() - 0.02).abs() < 1e-9);
+    }
+
+    #[test]
+    fn nothing_yet_is_zero() {
+        gst::init().unwrap();
+        let told = Stats::default().to_structure(0);
+        assert_eq!(told.get::<u64>("inference-time-p99"), Ok(0));
+        assert_eq!(told.get::<f64>("batch-mean"), Ok(0.0));
+    }
+}
