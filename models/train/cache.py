@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import augment, crate, dataset, foley, formulas, nature, rooms, signals, synthesis
+from . import augment, rust_features, dataset, foley, formulas, nature, rooms, signals, synthesis
 from .augment import Sound, db
 from .features import YAMNET
 from .teacher import EMBEDDING_SIZE, SCORES, Yamnet
@@ -192,8 +192,8 @@ def fill(path, first, last, seed, origin, run, teacher_path, spec, settings, bat
             drawn.append(window if settings.get("labelled", True) else (window[0], UNNAMED, UNNAMED, 1.0, UNLABELLED))
             own.append(NO_FOLD if drawn[-1][4] == GENERATED else fold)
         audio = np.stack([d[0] for d in drawn])
-        patch = crate.single_windows(run, audio, spec, path)
-        embedding, score = teacher(patch if spec == YAMNET else crate.single_windows(run, middle(audio, YAMNET.support), YAMNET, path))
+        patch = rust_features.single_windows(run, audio, spec, path)
+        embedding, score = teacher(patch if spec == YAMNET else rust_features.single_windows(run, middle(audio, YAMNET.support), YAMNET, path))
         store["patch"][begin:end] = patch
         store["embedding"][begin:end] = embedding
         store["score"][begin:end] = np.round(score * 255)

@@ -19,7 +19,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from . import audioset, augment, cache, calibration, crate, dataset, evaluation, export, quantise, rooms, synthesis, training
+from . import audioset, augment, cache, calibration, rust_features, dataset, evaluation, export, quantise, rooms, synthesis, training
 from .features import YAMNET
 from .network import MobileNetV2, parameters
 from .settings import HERE, Settings
@@ -56,7 +56,7 @@ class Recipe:
         self.learned = self.scratch / self.name  # the stores beside it may serve several models
         self.learned.mkdir(parents=True, exist_ok=True)
         self.onnx, self.results_file = f"{self.name}.onnx", self.out / self.settings["ship"]["results"]
-        self.run = crate.program(options.program)
+        self.run = rust_features.program(options.program)
         self.clips = dataset.read_clips(options.data)
         self.raw_labels = sorted({clip.label for clip in self.clips})
         data = self.settings["data"]
@@ -83,7 +83,7 @@ class Recipe:
         """The element's windows of each clip."""
         spec = self.settings.spec
         recordings = [SimpleNamespace(path=Path(self.options.data) / clip.path) for clip in clips]
-        values, counts = crate.windows(self.run, recordings, spec.table(), spec.normalize, oversamples, self.scratch / "features")
+        values, counts = rust_features.windows(self.run, recordings, spec.table(), spec.normalize, oversamples, self.scratch / "features")
         return np.split(values, np.cumsum(counts)[:-1])
 
     def fold(self, fold):
@@ -308,7 +308,7 @@ class Recipe:
         calls Background."""
         rng, spec = np.random.default_rng(12345), self.settings.spec
         rooms = np.stack([augment.background(rng, spec.support, spec.rate) for _ in range(count)])
-        p = quantise.predict(self.out / self.onnx, crate.single_windows(self.run, rooms, spec, self.scratch))
+        p = quantise.predict(self.out / self.onnx, rust_features.single_windows(self.run, rooms, spec, self.scratch))
         return float((p.argmax(1) == classes.index(dataset.BACKGROUND)).mean())
 
     def room_tone(self, classes):
@@ -321,7 +321,7 @@ class Recipe:
             recordings |= {clip.group for clip, _ in inside}
             windows = np.concatenate([rooms.windows(tone, spec) for _, tone in inside])
             logits = training.predict(self.load(self.learned / f"fold-{fold}.pt", classes),
-                                      crate.single_windows(self.run, windows, spec, self.scratch))
+                                      rust_features.single_windows(self.run, windows, spec, self.scratch))
             called += (logits.argmax(1) == classes.index(dataset.BACKGROUND)).tolist()
         return {"windows": len(called), "recordings": len(recordings), "share": float(np.mean(called))}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""What the features are; the crate computes them (`crate`)."""
+"""What the features are; the crate computes them (`rust_features`)."""
 from dataclasses import dataclass, replace
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..convert.files import Failure
-from . import crate
+from . import rust_features
 from .audioset import MEANING
 from .augment import db, rms, spectrum_shaped
 from .dataset import Clip
@@ -41,7 +41,7 @@ def scores(audio, label, run, teacher, scratch):
     firsts = np.linspace(0, len(audio[0]) - YAMNET.support, 4).astype(int)
     windows = np.stack([part[first:first + YAMNET.support] for part in audio for first in firsts])
     own = [teacher.names.index(name) for name in MEANING[label]]
-    _, score = teacher(crate.single_windows(run, windows, YAMNET, scratch))
+    _, score = teacher(rust_features.single_windows(run, windows, YAMNET, scratch))
     return score[:, own].sum(1).reshape(len(audio), -1).mean(1)
 
 

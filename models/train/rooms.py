@@ -2,7 +2,7 @@
 """Room tone: what is heard between the sounds of a clip when nothing sounds."""
 import numpy as np
 
-from . import audioset, crate, dataset
+from . import audioset, rust_features, dataset
 from .features import YAMNET
 
 # What rings on after its sound, so that its quiet parts are no room tone.
@@ -14,7 +14,7 @@ def tones(clips, audio, run, teacher, folder, least):
     parts = [(clip, part) for clip, sound in zip(clips, audio) if clip.label not in RINGING | {dataset.BACKGROUND}
              for part in quiet_parts(sound, YAMNET.rate, least)]
     cut = [windows(part, YAMNET) for _, part in parts]
-    _, scores = teacher(crate.single_windows(run, np.concatenate(cut), YAMNET, folder))
+    _, scores = teacher(rust_features.single_windows(run, np.concatenate(cut), YAMNET, folder))
     quiet = np.isin(np.argsort(-scores, axis=1)[:, :2], [teacher.names.index(name) for name in audioset.QUIET]).any(1)
     return [pair for pair, heard in zip(parts, np.split(quiet, np.cumsum([len(c) for c in cut])[:-1])) if heard.all()]
 

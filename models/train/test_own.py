@@ -18,7 +18,7 @@ import numpy as np
 import soundfile
 
 from models.convert.files import Failure
-from models.train import crate
+from models.train import rust_features
 from models.train.own import checks, data, learning, options, starting
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -239,7 +239,7 @@ class Cache(Folders):
         self.two_labels()
 
     def windows(self, cache):
-        return crate.windows(str(self.program), data.read(self.sounds, {}), {"preset": "yamnet"}, "none", 2, cache)
+        return rust_features.windows(str(self.program), data.read(self.sounds, {}), {"preset": "yamnet"}, "none", 2, cache)
 
     def test_half_an_array_is_named_and_a_missing_one_is_made_again(self):
         cache = self.folder / "cache"

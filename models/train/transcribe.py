@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from . import calibration, crate, quantise
+from . import calibration, rust_features, quantise
 from .settings import HERE, Settings
 
 
 def ensembles(model, recording, spec, run, oversamples=10, length=10):
-    values, _ = crate.windows(run, [SimpleNamespace(path=recording)], spec.table(), spec.normalize, oversamples, None)
+    values, _ = rust_features.windows(run, [SimpleNamespace(path=recording)], spec.table(), spec.normalize, oversamples, None)
     return calibration.moving_ensemble(np.log(np.maximum(quantise.predict(model, values), 1e-30)), length)
 
 
@@ -28,7 +28,7 @@ def main():
     options = parser.parse_args()
     labels = options.model.with_suffix(".labels.txt").read_text().splitlines()
     spec = Settings(options.settings).spec
-    scores = ensembles(options.model, options.recording, spec, crate.program(options.program))
+    scores = ensembles(options.model, options.recording, spec, rust_features.program(options.program))
     for w in range(0, len(scores), options.every):
         best = np.argsort(-scores[w])[:3]
         print(f"{w / 10:6.1f}", ", ".join(f"{labels[i]} {scores[w, i]:.2f}" for i in best))

@@ -15,7 +15,7 @@ use soundclassify_core::frontend::Frontend;
 use soundclassify_core::model::{Engine, EngineOptions, Model, Stream};
 
 /// The longest wait for a load that nobody needs any more; with what an engine waits for its threads less than a second.
-const PATIENCE: Duration = Duration::from_millis(450);
+const STOP_TIMEOUT: Duration = Duration::from_millis(450);
 
 /// A model that is ready to run.
 #[derive(Clone)]
@@ -104,7 +104,7 @@ impl Loader {
     pub(crate) fn cancel(&self) {
         let mut work = self.lock();
         work.wanted = None;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + STOP_TIMEOUT;
         while work.busy {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {

@@ -10,8 +10,8 @@
 //! `soundclassify` is posted on the bus; see [`message::Classification`]. With `report=events` messages
 //! `soundclassify-event` tell when a sound begins and ends; see [`message::ClassificationEvent`].
 
-pub(crate) mod choices;
-pub(crate) mod failure;
+pub(crate) mod enums;
+pub(crate) mod error_mapping;
 mod imp;
 pub(crate) mod loader;
 pub mod message;
@@ -21,7 +21,7 @@ pub(crate) mod settings;
 use gst::glib;
 use gst::prelude::*;
 
-pub use choices::{Provider, Report, Sync};
+pub use enums::{Provider, Report, Sync};
 
 use soundclassify_core::model::runtime::{self, Level};
 

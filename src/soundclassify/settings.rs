@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use gst::glib;
 use gst::prelude::*;
 
-use super::choices::{Provider, Report, Sync};
+use super::enums::{Provider, Report, Sync};
 use soundclassify_core::decision::EventRules;
 use soundclassify_core::model::{Defaults, EngineOptions, Manifest};
 

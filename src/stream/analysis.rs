@@ -7,10 +7,10 @@ use std::time::Instant;
 use gst::prelude::*;
 
 use super::clock::{Clock, Continuity};
-use super::decider::WindowTime;
 use super::input::{Input, InputError};
-use super::pending::{Kind, Pending, Switch};
+use super::reporter::WindowTime;
 use super::results::Results;
+use super::timeline::{Entry, Kind, Switch};
 use crate::soundclassify::loader::{Prepared, Retired};
 use crate::soundclassify::settings::Settings;
 use soundclassify_core::decision::Gate;
@@ -130,7 +130,7 @@ impl Analysis {
         };
         dispatch.process_count = settings.process_count.get() as usize;
         let switch = Switch { model: loaded.model, settings: settings.clone(), old };
-        dispatch.expect(|ticket| Pending::switch(ticket, switch));
+        dispatch.expect(|ticket| Entry::switch(ticket, switch));
         self.frontend = frontend;
         let input = match self.info.clone() {
             Some(info) => self.set_format(&info),
@@ -259,7 +259,7 @@ impl Analysis {
     /// The stream breaks off here: windows that are due go to the model, and everything starts anew.
     pub(crate) fn interrupt(&mut self) -> After {
         self.drain(false);
-        self.dispatch.expect(Pending::interruption);
+        self.dispatch.expect(Entry::interruption);
         self.forget();
         if self.dispatch.break_off() {
             self.dispatch.results.count(|stats| stats.breaks += 1);
@@ -269,14 +269,14 @@ impl Analysis {
 
     /// Another stream's tags follow.
     pub(crate) fn forget_tags(&mut self) -> After {
-        self.dispatch.expect(Pending::other_tags);
+        self.dispatch.expect(Entry::stream_change);
         self.dispatch.after()
     }
 
     /// The stream ends here: as [`Self::interrupt`], and a stream shorter than one window is classified.
     pub(crate) fn finish(&mut self) -> After {
         self.drain(true);
-        self.dispatch.expect(Pending::interruption);
+        self.dispatch.expect(Entry::interruption);
         self.begin();
         self.dispatch.after()
     }
@@ -330,7 +330,7 @@ impl Dispatch {
         let busy = || !self.batch.is_empty() || self.stream.pending() > 0;
         let kind = self.results.admit(self.gate.silences(|| window.rms()), busy);
         let ticket = self.ticket;
-        self.expect(|ticket| Pending::window(ticket, time, kind));
+        self.expect(|ticket| Entry::window(ticket, time, kind));
         if kind == Kind::Window {
             let mut tensor = self.engine.tensor();
             window.write_to(&mut tensor);
@@ -342,8 +342,8 @@ impl Dispatch {
         }
     }
 
-    fn expect(&mut self, pending: impl FnOnce(u64) -> Pending) {
-        self.results.expect(pending(self.ticket));
+    fn expect(&mut self, entry: impl FnOnce(u64) -> Entry) {
+        self.results.expect(entry(self.ticket));
         self.ticket += 1;
     }
 

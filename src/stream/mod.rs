@@ -3,9 +3,9 @@
 
 pub(crate) mod analysis;
 pub mod clock;
-pub(crate) mod decider;
 pub mod input;
-pub(crate) mod pending;
+pub(crate) mod reporter;
 mod resampler;
 pub(crate) mod results;
 pub(crate) mod stats;
+pub(crate) mod timeline;

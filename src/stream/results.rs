@@ -10,28 +10,28 @@ use std::time::{Duration, Instant};
 use gst::glib;
 use gst::prelude::*;
 
-use super::decider::Decider;
-use super::pending::{Answer, Kind, Pending, Queue, Step};
+use super::reporter::Reporter;
 use super::stats::Stats;
+use super::timeline::{Answer, Entry, Kind, Step, Timeline};
 use crate::soundclassify::loader::{Loader, Retired};
 #[cfg(feature = "v1_24")]
 use crate::soundclassify::message::Label;
 use crate::soundclassify::settings::Settings;
 use soundclassify_core::Error;
-use soundclassify_core::model::{Model, Reply, Turns};
+use soundclassify_core::model::{Model, Progress, Reply};
 
 /// A model that fails is tried again after this time.
 const RETRY: Duration = Duration::from_secs(5);
 /// Least time between two QoS messages.
 const QOS_INTERVAL: Duration = Duration::from_secs(1);
 /// Windows of the model before are given up when those of the next one have waited for them this long.
-const PATIENCE_WITH_OLD: Duration = Duration::from_secs(2);
+const OLD_MODEL_TIMEOUT: Duration = Duration::from_secs(2);
 /// When so much is on its way, beside the windows that may wait, the model is taken to hang.
 const MOST_ON_THE_WAY: usize = 1000;
 /// A wait is counted in parts of at most this.
 const SLICE: Duration = Duration::from_millis(250);
 /// The longest wait for an application that holds up the messages.
-const PATIENCE_WITH_BUS: Duration = Duration::from_secs(1);
+const BUS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +48,8 @@ pub(crate) enum Waited {
 
 /// How long a wait may take.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Patience {
-    /// At least this from one reply to the next: longer for a model known to be slow, or for other streams' turns.
+pub(crate) enum Timeout {
+    /// At least this from one reply to the next: longer for a model known to be slow, or for other streams' progress.
     PerReply(Duration),
     /// This in all.
     InAll(Duration),
@@ -66,14 +66,14 @@ pub(crate) struct Results {
 
 struct Inner {
     settings: Settings,
-    decider: Decider,
-    queue: Queue,
-    outbox: VecDeque<Telling>,
+    reporter: Reporter,
+    queue: Timeline,
+    outbox: VecDeque<Outgoing>,
     /// The thread that empties the outbox.
     poster: Option<ThreadId>,
     retired: Vec<Retired>,
     /// Other streams whose tags are still to come: what waits is of one before.
-    other_tags: usize,
+    stream_change: usize,
     interrupted: bool,
     health: Health,
     qos: Option<Instant>,
@@ -99,7 +99,7 @@ impl Health {
 }
 
 /// What is left to do without the lock.
-enum Telling {
+enum Outgoing {
     Element(gst::Structure),
     Message(gst::Message),
     Warning(String),
@@ -115,13 +115,13 @@ impl Results {
         settings: Settings,
     ) -> Self {
         let inner = Inner {
-            decider: Decider::new(model, &settings),
+            reporter: Reporter::new(model, &settings),
             settings,
-            queue: Queue::default(),
+            queue: Timeline::default(),
             outbox: VecDeque::new(),
             poster: None,
             retired: Vec::new(),
-            other_tags: 0,
+            stream_change: 0,
             interrupted: false,
             health: Health::default(),
             qos: None,
@@ -136,8 +136,8 @@ impl Results {
         // Two threads may set properties at once and come here in the other order.
         if settings.version > inner.settings.version {
             inner.settings = settings.clone();
-            let Inner { decider, outbox, .. } = &mut *inner;
-            decider.configure(settings, &mut |told| outbox.push_back(Telling::Element(told)));
+            let Inner { reporter, outbox, .. } = &mut *inner;
+            reporter.configure(settings, &mut |told| outbox.push_back(Outgoing::Element(told)));
         }
         drop(inner);
         self.post();
@@ -165,7 +165,7 @@ impl Results {
 
     /// The next in the stream. It waits for no window of a model that hangs. Silent windows and breaks do not count for
     /// `max-pending`, so they can pile up behind one that nobody knows of yet.
-    pub(crate) fn expect(&self, pending: Pending) {
+    pub(crate) fn expect(&self, pending: Entry) {
         let mut inner = self.lock();
         if inner.queue.len() > inner.settings.max_pending as usize + MOST_ON_THE_WAY {
             inner.take_for_hanging();
@@ -176,7 +176,7 @@ impl Results {
         if pending.is_switch() {
             inner.health = Health::default();
         }
-        inner.other_tags += usize::from(pending.is_other_tags());
+        inner.stream_change += usize::from(pending.is_stream_change());
         inner.queue.push(pending);
         inner.settle();
     }
@@ -197,13 +197,13 @@ impl Results {
                 .running_time(times.running_time)
                 .stream_time(times.stream_time)
                 .timestamp(times.timestamp)
-                .duration(inner.decider.duration())
+                .duration(inner.reporter.duration())
                 .stats(
                     gst::format::Default::from_u64(inner.stats.classified),
                     gst::format::Default::from_u64(inner.stats.dropped),
                 );
             let message = message.src_if_some(self.element.upgrade().as_ref()).build();
-            inner.outbox.push_back(Telling::Message(message));
+            inner.outbox.push_back(Outgoing::Message(message));
         }
         inner.settle();
         self.changed.notify_all();
@@ -223,9 +223,9 @@ impl Results {
         let mut inner = self.lock();
         inner.queue.forget_windows();
         inner.settle();
-        let Inner { decider, outbox, .. } = &mut *inner;
-        decider.interrupt(&mut |told| outbox.push_back(Telling::Element(told)));
-        decider.forget_waiting_tags();
+        let Inner { reporter, outbox, .. } = &mut *inner;
+        reporter.interrupt(&mut |told| outbox.push_back(Outgoing::Element(told)));
+        reporter.forget_waiting_tags();
         inner.forget_for_buffer();
         drop(inner);
         self.changed.notify_all();
@@ -259,12 +259,12 @@ impl Results {
         self.changed.notify_all();
     }
 
-    /// Waits until everything before `ticket` is told, but not longer than `patience`. Nobody waits for a model that
-    /// hangs already. `turns`: of the stream that was pushed to.
-    pub(crate) fn wait(&self, ticket: u64, patience: Patience, turns: impl Fn() -> Turns) -> Waited {
-        let longest = self.longest_wait(patience);
+    /// Waits until everything before `ticket` is told, but not longer than `timeout`. Nobody waits for a model that
+    /// hangs already. `progress`: of the stream that was pushed to.
+    pub(crate) fn wait(&self, ticket: u64, timeout: Timeout, progress: impl Fn() -> Progress) -> Waited {
+        let longest = self.longest_wait(timeout);
         let mut inner = self.lock();
-        let (mut left, mut front, mut last) = (longest, inner.queue.front(), turns());
+        let (mut left, mut front, mut last) = (longest, inner.queue.front(), progress());
         // A run of a model known to be slow may take all of this time.
         let mut works = inner.stats.longest_run() * 4 > longest;
         let classified = inner.stats.classified;
@@ -272,15 +272,15 @@ impl Results {
             if let Some(waited) = inner.waited(ticket) {
                 return waited;
             }
-            let (next, now) = (inner.queue.front(), turns());
+            let (next, now) = (inner.queue.front(), progress());
             let others_go_on = last.waits && now.done != last.done;
             works |= others_go_on || inner.stats.classified > classified;
-            if (next != front || others_go_on) && matches!(patience, Patience::PerReply(_)) {
+            if (next != front || others_go_on) && matches!(timeout, Timeout::PerReply(_)) {
                 left = longest;
             }
             (front, last) = (next, now);
             if left.is_zero() {
-                return if works && matches!(patience, Patience::InAll(_)) { Waited::Late } else { Waited::Stalled };
+                return if works && matches!(timeout, Timeout::InAll(_)) { Waited::Late } else { Waited::Stalled };
             }
             // In slices: while the whole process is stopped, or the machine sleeps, the model can't answer either.
             let (slice, begun) = (left.min(SLICE), Instant::now());
@@ -308,7 +308,7 @@ impl Results {
         inner.poster = Some(std::thread::current().id());
         let mut done = false;
         while let Some(telling) = inner.outbox.pop_front() {
-            if let Telling::Done(ticket, due) = telling {
+            if let Outgoing::Done(ticket, due) = telling {
                 inner.queue.remove(ticket);
                 due.inspect(|due| inner.stats.latency(due.elapsed()));
                 done = true;
@@ -332,7 +332,7 @@ impl Results {
     /// As [`Self::post`], and waits for another thread that is at it, but not for one that an application holds up.
     pub(crate) fn post_all(&self) {
         self.post();
-        let deadline = Instant::now() + PATIENCE_WITH_BUS;
+        let deadline = Instant::now() + BUS_TIMEOUT;
         let mut inner = self.lock();
         while inner.poster.is_some_and(|poster| poster != std::thread::current().id()) {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -345,19 +345,19 @@ impl Results {
 
     /// The same stream is told again, after which nobody knows its tags any more.
     pub(crate) fn forget_tags(&self) {
-        self.lock().decider.forget_tags();
+        self.lock().reporter.forget_tags();
     }
 
     /// Tags that wait for the streaming thread.
     pub(crate) fn take_tags(&self) -> Option<gst::TagList> {
         let mut inner = self.lock();
-        if inner.other_tags == 0 { inner.decider.take_tags() } else { None }
+        if inner.stream_change == 0 { inner.reporter.take_tags() } else { None }
     }
 
     /// Results that wait for a buffer, in order.
     #[cfg(feature = "v1_24")]
     pub(crate) fn take_for_buffer(&self) -> Vec<Vec<Label>> {
-        self.lock().decider.take_for_buffer()
+        self.lock().reporter.take_for_buffer()
     }
 
     /// Adds to the statistics.
@@ -372,10 +372,10 @@ impl Results {
     }
 
     /// How long a wait may take without any reply.
-    pub(crate) fn longest_wait(&self, patience: Patience) -> Duration {
-        match patience {
-            Patience::PerReply(least) => least.max(self.lock().stats.longest_run() * 4),
-            Patience::InAll(most) => most,
+    pub(crate) fn longest_wait(&self, timeout: Timeout) -> Duration {
+        match timeout {
+            Timeout::PerReply(least) => least.max(self.lock().stats.longest_run() * 4),
+            Timeout::InAll(most) => most,
         }
     }
 
@@ -388,23 +388,23 @@ impl Results {
         self.post();
     }
 
-    fn tell(&self, telling: Telling) {
+    fn tell(&self, telling: Outgoing) {
         let Some(element) = self.element.upgrade() else { return };
         // Without a bus there is nobody to tell.
         match telling {
-            Telling::Element(structure) => {
+            Outgoing::Element(structure) => {
                 let _ = element.post_message(gst::message::Element::builder(structure).src(&element).build());
             }
-            Telling::Message(message) => {
+            Outgoing::Message(message) => {
                 let _ = element.post_message(message);
             }
-            Telling::Warning(text) => gst::element_warning!(
+            Outgoing::Warning(text) => gst::element_warning!(
                 element,
                 gst::LibraryError::Failed,
                 ("{text}"),
                 ["audio goes on; the model is tried again every {} s", RETRY.as_secs()]
             ),
-            Telling::Done(..) => {}
+            Outgoing::Done(..) => {}
         }
     }
 
@@ -425,7 +425,7 @@ impl Inner {
 
     fn reply(&mut self, reply: &Reply<'_>) {
         let Some(answer) = self.answer(reply) else { return };
-        self.stats.errors += self.queue.answer(reply.ticket, answer, PATIENCE_WITH_OLD);
+        self.stats.errors += self.queue.answer(reply.ticket, answer, OLD_MODEL_TIMEOUT);
         self.settle();
     }
 
@@ -433,13 +433,13 @@ impl Inner {
     fn start_over(&mut self) {
         self.stats.errors += self.queue.forget_windows();
         self.queue.forget_decided();
-        self.outbox.push_back(Telling::Warning("a result was lost to a programming error; please report this".into()));
+        self.outbox.push_back(Outgoing::Warning("a result was lost to a programming error; please report this".into()));
     }
 
     fn take_for_hanging(&mut self) {
         if !self.health.stalled && !std::mem::replace(&mut self.health.warned, true) {
             let text = format!("the model gave no result while {} windows and breaks came", self.queue.len());
-            self.outbox.push_back(Telling::Warning(text));
+            self.outbox.push_back(Outgoing::Warning(text));
         }
         self.health.rest();
     }
@@ -469,39 +469,39 @@ impl Inner {
     // Decides on all that can be decided on, in order.
     fn settle(&mut self) {
         while let Some((ticket, step)) = self.queue.next() {
-            let Self { decider, outbox, settings, queue, .. } = self;
-            let mut tell = |told| outbox.push_back(Telling::Element(told));
+            let Self { reporter, outbox, settings, queue, .. } = self;
+            let mut tell = |told| outbox.push_back(Outgoing::Element(told));
             let mut due = None;
             match step {
                 Step::Window(window, Answer::Scores(scores)) => {
                     due = Some(window.due);
-                    decider.classify(&window, &scores, &mut tell);
+                    reporter.classify(&window, &scores, &mut tell);
                     queue.reuse(scores);
                 }
-                Step::Window(window, Answer::Silence) => decider.silence(&window, &mut tell),
-                Step::Window(window, Answer::Missed) => decider.miss(&window, &mut tell),
-                Step::Break => decider.interrupt(&mut tell),
-                Step::OtherTags => {
-                    decider.forget_tags();
-                    self.other_tags -= 1;
+                Step::Window(window, Answer::Silence) => reporter.silence(&window, &mut tell),
+                Step::Window(window, Answer::Missed) => reporter.miss(&window, &mut tell),
+                Step::Break => reporter.interrupt(&mut tell),
+                Step::StreamChange => {
+                    reporter.forget_tags();
+                    self.stream_change -= 1;
                 }
                 Step::Switch(switch) => {
                     if switch.settings.version > settings.version {
                         *settings = switch.settings;
                     }
-                    decider.replace(switch.model, settings, &mut tell);
+                    reporter.replace(switch.model, settings, &mut tell);
                     self.health = Health::default();
                     self.retired.push(switch.old);
                 }
             }
-            self.outbox.push_back(Telling::Done(ticket, due));
+            self.outbox.push_back(Outgoing::Done(ticket, due));
         }
     }
 
     // No buffer comes any more that they belong to.
     fn forget_for_buffer(&mut self) {
         #[cfg(feature = "v1_24")]
-        self.decider.take_for_buffer();
+        self.reporter.take_for_buffer();
     }
 
     fn fail(&mut self, error: &Error) {
@@ -514,7 +514,7 @@ impl Inner {
             }
         };
         if !warned {
-            self.outbox.push_back(Telling::Warning(error.to_string()));
+            self.outbox.push_back(Outgoing::Warning(error.to_string()));
         }
     }
 }
@@ -527,10 +527,10 @@ pub(crate) fn no_stats() -> gst::Structure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream::pending::tests::window;
+    use crate::stream::timeline::tests::window;
     use std::cell::{Cell, RefCell};
 
-    const PATIENCE: Patience = Patience::PerReply(Duration::from_millis(20));
+    const REPLY_TIMEOUT: Timeout = Timeout::PerReply(Duration::from_millis(20));
 
     /// Of an element with one window on its way.
     fn results() -> Results {
@@ -542,31 +542,31 @@ mod tests {
     }
 
     /// Says what a wait is to see, call by call, then `forever`.
-    fn seen(turns: impl IntoIterator<Item = Turns>, forever: Turns) -> impl Fn() -> Turns {
-        let turns = RefCell::new(turns.into_iter());
-        move || turns.borrow_mut().next().unwrap_or(forever)
+    fn seen(progress: impl IntoIterator<Item = Progress>, forever: Progress) -> impl Fn() -> Progress {
+        let progress = RefCell::new(progress.into_iter());
+        move || progress.borrow_mut().next().unwrap_or(forever)
     }
 
-    fn waiting(done: u64) -> Turns {
-        Turns { done, waits: true }
+    fn waiting(done: u64) -> Progress {
+        Progress { done, waits: true }
     }
 
     #[test]
     fn who_waits_for_others_is_patient_as_long_as_they_go_on() {
         let asked = Cell::new(0);
-        let turns = || {
+        let progress = || {
             asked.set(asked.get() + 1);
             waiting(asked.get().min(20))
         };
-        assert_eq!(results().wait(1, PATIENCE, turns), Waited::Stalled);
+        assert_eq!(results().wait(1, REPLY_TIMEOUT, progress), Waited::Stalled);
         assert!(asked.get() > 20);
     }
 
     #[test]
     fn the_own_run_has_all_patience_from_its_begin_on() {
-        let run = Turns { done: 1, waits: false };
+        let run = Progress { done: 1, waits: false };
         let begun = Instant::now();
-        let wait = Patience::PerReply(Duration::from_millis(100));
+        let wait = Timeout::PerReply(Duration::from_millis(100));
         assert_eq!(results().wait(1, wait, seen([waiting(0), waiting(0)], run)), Waited::Stalled);
         assert!(begun.elapsed() >= Duration::from_millis(200), "{:?}", begun.elapsed());
     }
@@ -574,20 +574,20 @@ mod tests {
     #[test]
     fn patience_with_a_run_does_not_depend_on_others() {
         let asked = Cell::new(0);
-        let turns = || {
+        let progress = || {
             asked.set(asked.get() + 1);
-            Turns { done: asked.get(), waits: false }
+            Progress { done: asked.get(), waits: false }
         };
-        assert_eq!(results().wait(1, PATIENCE, turns), Waited::Stalled);
+        assert_eq!(results().wait(1, REPLY_TIMEOUT, progress), Waited::Stalled);
         assert!(asked.get() < 10, "{}", asked.get());
     }
 
     #[test]
     fn at_the_end_a_model_that_answers_others_does_not_hang() {
-        let end = Patience::InAll(Duration::from_millis(20));
+        let end = Timeout::InAll(Duration::from_millis(20));
         assert_eq!(results().wait(1, end, seen([waiting(0)], waiting(1))), Waited::Late);
         assert_eq!(results().wait(1, end, seen([], waiting(1))), Waited::Stalled);
-        let just_taken = seen([waiting(0)], Turns { done: 0, waits: false });
+        let just_taken = seen([waiting(0)], Progress { done: 0, waits: false });
         assert_eq!(results().wait(1, end, just_taken), Waited::Stalled);
     }
 }

@@ -5,6 +5,7 @@ mod events;
 mod faults;
 mod life;
 mod live;
+mod messages;
 #[cfg(feature = "v1_24")]
 mod meta;
 mod parity;
@@ -12,5 +13,4 @@ mod passthrough;
 mod rig;
 mod settings;
 mod streams;
-mod telling;
 mod timing;

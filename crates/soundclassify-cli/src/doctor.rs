@@ -15,12 +15,12 @@ use crate::{
     args::DoctorArgs,
     exit::{Exit, Failure, Result},
     interrupt,
-    keeper::Keeper,
     options::{ELEMENT, ElementOptions},
     output::{self, Form, Printer, json},
     record::Record,
     session::{Source, Step, make},
     source,
+    warm_engine::WarmEngine,
 };
 
 /// Elements that the program or its users need, and Debian's packages that have them.
@@ -249,13 +249,13 @@ fn self_test(name: &str) -> Check {
 
 /// Results of half a second of noise, and the last label.
 fn heard(model: &str) -> Result<(usize, String)> {
-    let keeper =
-        Keeper::new(ElementOptions::default().with("model", model).with("threshold", "0").or("deny-labels", [""]))?;
+    let warm_engine =
+        WarmEngine::new(ElementOptions::default().with("model", model).with("threshold", "0").or("deny-labels", [""]))?;
     let noise = make("audiotestsrc")?;
     noise.set_property_from_str("wave", "pink-noise");
     noise.set_property("num-buffers", 20);
     noise.set_property("samplesperbuffer", 1102);
-    let session = keeper.session("self-test", Source::Element(noise), None)?;
+    let session = warm_engine.session("self-test", Source::Element(noise), None)?;
     let (mut windows, mut label) = (0, String::new());
     session.run(&mut |step| match step {
         Step::Record(Record::Window(window)) => {

@@ -19,13 +19,13 @@ use soundclassify_core::{
 
 use crate::{
     args::FeaturesArgs,
+    atomic_file::AtomicFile,
     ear::{Ear, Sound},
     exit::{Exit, Failure, Result},
     interrupt,
     mel::{Mel, MelStream},
     npy::NpyWriter,
     output,
-    part::Part,
     scan::pool::Pool,
     session::{Heard, Listener, Session, Source, make},
     source,
@@ -354,7 +354,7 @@ impl Names {
 /// Tells which items, or which array, are whose.
 struct Index {
     writer: Box<csv::Writer<File>>,
-    part: Part,
+    part: AtomicFile,
     path: PathBuf,
 }
 
@@ -396,7 +396,7 @@ impl Index {
     }
 
     fn create(path: PathBuf, output: &Path) -> Result<Self> {
-        let (part, file) = Part::create(&path).map_err(|error| Failure::io("index", &path, &error))?;
+        let (part, file) = AtomicFile::create(&path).map_err(|error| Failure::io("index", &path, &error))?;
         let mut index = Self { writer: Box::new(csv::Writer::from_writer(file)), part, path };
         index.write(Self::header(output))?;
         Ok(index)

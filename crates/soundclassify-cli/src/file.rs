@@ -8,11 +8,11 @@ use crate::{
     args::FileArgs,
     exit::{Exit, Failure, Result},
     interrupt,
-    keeper::Keeper,
     options::ElementOptions,
     output::{self, Printer},
     session::Source,
     source,
+    warm_engine::WarmEngine,
 };
 
 /// Prints the results of all inputs; one that fails is named on standard error and does not stop the rest.
@@ -21,7 +21,7 @@ pub(crate) fn run(args: &FileArgs, options: ElementOptions) -> Result<Exit> {
     let options = if args.no_ensemble { options.with("ensembles", "1") } else { options };
     let options = args.form.apply(options);
     let asked = ["threshold", "label-thresholds", "allow-labels", "deny-labels"];
-    let keeper = Keeper::new(options.clone())?;
+    let warm_engine = WarmEngine::new(options.clone())?;
     // Without any of these, only thresholds of the model's own keep labels back.
     let may_hint = !args.form.events && asked.iter().all(|name| options.get(name).is_none());
     let mut printer = Printer::stdout(args.form.form(), !args.no_time);
@@ -31,12 +31,12 @@ pub(crate) fn run(args: &FileArgs, options: ElementOptions) -> Result<Exit> {
         if args.inputs.len() > 1 {
             printer.headline(input)?;
         }
-        match one(input, &keeper, &mut printer) {
+        match one(input, &warm_engine, &mut printer) {
             Err(Failure::Failed(why)) => {
                 output::tell(format_args!("soundclassify: {why}"));
                 exit = Exit::Failed;
             }
-            Ok(0) if may_hint && has_thresholds(&keeper)? => {
+            Ok(0) if may_hint && has_thresholds(&warm_engine)? => {
                 output::tell(format_args!(
                     "soundclassify: {input}: no label reached its threshold; --threshold=0 tells all"
                 ));
@@ -47,12 +47,12 @@ pub(crate) fn run(args: &FileArgs, options: ElementOptions) -> Result<Exit> {
     Ok(exit)
 }
 
-fn one(input: &str, keeper: &Keeper, printer: &mut Printer<std::io::StdoutLock<'_>>) -> Result<u64> {
+fn one(input: &str, warm_engine: &WarmEngine, printer: &mut Printer<std::io::StdoutLock<'_>>) -> Result<u64> {
     let uri = source::uri(input)?;
-    output::print(&keeper.session(input, Source::Uri(&uri), None)?, printer)
+    output::print(&warm_engine.session(input, Source::Uri(&uri), None)?, printer)
 }
 
-fn has_thresholds(keeper: &Keeper) -> Result<bool> {
-    let model = Model::load(&keeper.settings().property::<String>("model"))?;
+fn has_thresholds(warm_engine: &WarmEngine) -> Result<bool> {
+    let model = Model::load(&warm_engine.settings().property::<String>("model"))?;
     Ok(!model.manifest().defaults.thresholds.is_empty())
 }

@@ -4,7 +4,7 @@
 use serde::Serialize;
 use soundclassify_core::{
     frontend::{FeatureSpec, Features},
-    model::{self, Manifest, Port},
+    model::{self, Manifest, TensorInfo},
 };
 
 use crate::{
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<Exit> {
         printer.line(report.template().trim_end())?;
         return Ok(Exit::Success);
     }
-    let texts = |ports: &[Port]| ports.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let texts = |ports: &[TensorInfo]| ports.iter().map(ToString::to_string).collect::<Vec<_>>();
     if args.json {
         printer.line(&json(&Line {
             onnx: report.onnx.display().to_string(),

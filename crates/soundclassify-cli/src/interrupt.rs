@@ -8,8 +8,8 @@ use std::{
 };
 
 use crate::{
+    atomic_file,
     exit::{Failure, Result},
-    part,
 };
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -17,7 +17,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static NOTICED: AtomicBool = AtomicBool::new(false);
 
 /// How long a loop may take to look at the flag.
-const PATIENCE: Duration = Duration::from_secs(2);
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the program may take to end, once one has.
 const LONGEST_WAY_OUT: Duration = Duration::from_secs(10);
 /// Signals so soon after the first are the same one: `timeout` sends it to the process and to its group.
@@ -43,7 +43,7 @@ pub(crate) fn install() -> Result<()> {
 
 /// Ends the program when it does not end by itself.
 fn watch() {
-    std::thread::sleep(PATIENCE);
+    std::thread::sleep(STOP_TIMEOUT);
     if NOTICED.load(Ordering::SeqCst) {
         // One of several threads may still wait for ever.
         std::thread::sleep(LONGEST_WAY_OUT);
@@ -58,7 +58,7 @@ pub(crate) fn ignore() -> Result<()> {
 
 /// Ends the process without its exit handlers: threads at work would use what those tear down.
 pub(crate) fn at_once(status: i32) -> ! {
-    part::abandon();
+    atomic_file::abandon();
     signal_hook::low_level::exit(status)
 }
 

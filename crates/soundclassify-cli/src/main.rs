@@ -6,6 +6,7 @@
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
 mod args;
+mod atomic_file;
 mod doctor;
 mod ear;
 mod emoji;
@@ -14,7 +15,6 @@ mod features;
 mod file;
 mod inspect;
 mod interrupt;
-mod keeper;
 mod live;
 mod mel;
 mod messages;
@@ -23,7 +23,6 @@ mod npy;
 mod options;
 mod output;
 mod palette;
-mod part;
 mod picture;
 mod record;
 mod report;
@@ -32,6 +31,7 @@ mod session;
 mod shell;
 mod source;
 mod tune;
+mod warm_engine;
 
 use std::{
     io::{self, Write},

@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use crate::part::Part;
+use crate::atomic_file::AtomicFile;
 
 /// Length of everything before the values, a multiple of 64 as the format wants.
 const HEAD: usize = 192;
@@ -16,7 +16,7 @@ const HEAD: usize = 192;
 /// A growing array of little-endian f32.
 pub(crate) struct NpyWriter {
     out: BufWriter<File>,
-    part: Part,
+    part: AtomicFile,
     item: Vec<usize>,
     values: u64,
 }
@@ -24,7 +24,7 @@ pub(crate) struct NpyWriter {
 impl NpyWriter {
     /// An array of items of this shape, `path` when it is finished.
     pub(crate) fn create(path: &Path, item: &[usize]) -> io::Result<Self> {
-        let (part, file) = Part::create(path)?;
+        let (part, file) = AtomicFile::create(path)?;
         let mut writer = Self { out: BufWriter::new(file), part, item: item.to_owned(), values: 0 };
         writer.head()?;
         Ok(writer)

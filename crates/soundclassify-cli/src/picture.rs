@@ -10,9 +10,9 @@ use plotters::{
 };
 
 use crate::{
+    atomic_file::ReservedFile,
     exit::{Failure, Result},
     palette,
-    part::Place,
 };
 
 /// Family under which the font is known to the drawing crate.
@@ -52,7 +52,7 @@ pub(crate) trait Drawing {
 pub(crate) type Drawn<B> = std::result::Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
 /// Writes a drawing of this size, pixels.
-pub(crate) fn save(place: Place, format: Format, size: (u32, u32), drawing: &impl Drawing) -> Result<()> {
+pub(crate) fn save(place: ReservedFile, format: Format, size: (u32, u32), drawing: &impl Drawing) -> Result<()> {
     LazyLock::force(&REGISTERED);
     let drawn = match format {
         Format::Svg => svg(size, drawing),

@@ -32,7 +32,7 @@ pub(crate) enum Step {
 }
 
 /// How long after an error its reason may come.
-const PATIENCE_FOR_REASON: gst::ClockTime = gst::ClockTime::from_mseconds(200);
+const REASON_TIMEOUT: gst::ClockTime = gst::ClockTime::from_mseconds(200);
 /// Characters of an element's text at most: some print the headers of a stream.
 const LONGEST: usize = 300;
 /// Kinds of streams without sound, once a demuxer has told them apart.
@@ -182,10 +182,10 @@ impl Session {
         Failure::Failed(format!("{}: the pipeline can't be started; run `soundclassify doctor`", self.name))
     }
 
-    /// Waits at most `patience` for the next step.
-    pub(crate) fn step(&self, patience: gst::ClockTime) -> Result<Step> {
+    /// Waits at most `timeout` for the next step.
+    pub(crate) fn step(&self, timeout: gst::ClockTime) -> Result<Step> {
         interrupt::check()?;
-        let Some(message) = self.bus.timed_pop(patience) else { return Ok(Step::Idle) };
+        let Some(message) = self.bus.timed_pop(timeout) else { return Ok(Step::Idle) };
         match message.view() {
             gst::MessageView::Eos(_) => Ok(Step::End),
             gst::MessageView::Error(error) => Err(self.cause(error)),
@@ -229,7 +229,7 @@ impl Session {
         let (mut told, mut failure) = (tells(error), self.failure(error));
         let kinds = [gst::MessageType::Error, gst::MessageType::Element];
         while told < Tells::Reason
-            && let Some(next) = self.bus.timed_pop_filtered(PATIENCE_FOR_REASON, &kinds)
+            && let Some(next) = self.bus.timed_pop_filtered(REASON_TIMEOUT, &kinds)
         {
             self.note_missing(&next);
             if let gst::MessageView::Error(next) = next.view()

@@ -14,7 +14,7 @@ use std::{
 
 use soundclassify_core::{
     Error,
-    model::{Canceller, Engine, Network, Stream, Turns},
+    model::{Canceller, Engine, Network, Progress, Stream},
 };
 
 const LONG: Duration = Duration::from_secs(20);
@@ -203,7 +203,7 @@ fn who_waits_sees_the_turns_of_others() {
     for turn in 0..3 {
         begun.1.recv_timeout(LONG).unwrap();
         let seen: Vec<_> = streams.iter().map(Stream::turns).collect();
-        let expected = (0..3).map(|stream| Turns { done: turn, waits: stream > turn });
+        let expected = (0..3).map(|stream| Progress { done: turn, waits: stream > turn });
         assert_eq!(seen, expected.collect::<Vec<_>>());
         gate.0.send(()).unwrap();
     }

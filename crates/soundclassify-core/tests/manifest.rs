@@ -58,7 +58,7 @@ fn refuses(manifest: &str, parts: &[&str]) {
 
 #[test]
 fn the_example_of_the_documentation_is_a_manifest() {
-    let source = include_str!("../src/model/manifest.rs");
+    let source = include_str!("../src/model/manifest/mod.rs");
     let example = source.split("//! ```toml\n").nth(1).unwrap().split("//! ```\n").next().unwrap();
     let example: String = example.lines().map(|line| line.strip_prefix("//!").unwrap().to_owned() + "\n").collect();
     let manifest = load(&example).unwrap();

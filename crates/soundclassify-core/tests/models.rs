@@ -158,7 +158,7 @@ fn runs_into_tensors_made_before_give_the_same_scores() {
                 let windows: Vec<&[f32]> = windows.iter().map(Vec::as_slice).collect();
                 let mut scores = [vec![0.0; 3 * count], vec![1.0; 3 * count]];
                 network.run(&windows, &mut scores[0]).unwrap();
-                network.run_through(&windows, &mut scores[1]).unwrap();
+                network.run_uncancellable(&windows, &mut scores[1]).unwrap();
                 assert_eq!(scores[0], scores[1], "{name}, {count} windows");
             }
         }

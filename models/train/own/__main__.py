@@ -13,7 +13,7 @@ import torch
 
 from ...convert import manifest
 from ...convert.files import Failure, staged
-from .. import crate, evaluation, export
+from .. import rust_features, evaluation, export
 from ..settings import NETWORKS
 from . import data, learning, options, report, starting
 
@@ -44,10 +44,10 @@ def run(chosen):
     for label, count in sorted(Counter(recording.label for recording in recordings).items()):
         print(f"{label}: {count} recordings, {sum(kept[truth == labels.index(label)])} of them kept for judging")
     with staged(chosen.out, f"{chosen.name}.toml") as folder:
-        program = crate.program(chosen.program)
-        crate.check_manifest(program, manifest_tables(chosen, start, labels, len(recordings)), labels, chosen.settings)
+        program = rust_features.program(chosen.program)
+        rust_features.check_manifest(program, manifest_tables(chosen, start, labels, len(recordings)), labels, chosen.settings)
         print("features …", flush=True)
-        values, counts = crate.windows(program, recordings, start.features, start.normalize,
+        values, counts = rust_features.windows(program, recordings, start.features, start.normalize,
                                        tables["training"].get("oversamples", DEFAULT_OVERSAMPLES), chosen.cache)
         print(f"{len(values)} windows of {' × '.join(map(str, values.shape[1:]))}", flush=True)
         sounds = Sounds(values, np.array(counts), truth, kept, labels)

@@ -8,8 +8,8 @@ use std::time::Instant;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::{CAT, PATIENCE, SoundClassify, Stepped, Streaming, lock};
-use crate::soundclassify::failure;
+use super::{CAT, REPLY_TIMEOUT, SoundClassify, Stepped, Streaming, lock};
+use crate::soundclassify::error_mapping;
 use crate::soundclassify::loader::{self, Loaded, Prepared, Request};
 use crate::soundclassify::settings::Settings;
 use soundclassify_core::Error;
@@ -25,7 +25,7 @@ impl SoundClassify {
         let request = self.request(&settings, self.lives.fetch_add(1, Ordering::Relaxed));
         let loaded = loader::load(&request).map_err(|error| {
             self.outdated.store(true, Ordering::SeqCst);
-            failure::message(&error)
+            error_mapping::message(&error)
         })?;
         gst::info!(CAT, imp = self, "model {} ready after {:?}", loaded.model.manifest().name, begun.elapsed());
         let settings = self.take_over(&loaded);
@@ -133,7 +133,7 @@ impl SoundClassify {
             outcome = input;
             Some(Stepped { stream, after, results: analysis.results() })
         }));
-        self.follow(switched, PATIENCE);
+        self.follow(switched, REPLY_TIMEOUT);
         self.warn_of_input(outcome);
     }
 }

@@ -16,11 +16,11 @@ use crate::{
     args::LiveArgs,
     exit::{Exit, Failure, Result},
     interrupt,
-    keeper::Keeper,
     options::ElementOptions,
     output::{self, Form, Printer},
     session::{Listener, Session, Source, make},
     source,
+    warm_engine::WarmEngine,
 };
 
 /// Listens until the stream ends or the user has enough.
@@ -31,13 +31,13 @@ pub(crate) fn run(args: &LiveArgs, options: ElementOptions) -> Result<Exit> {
     interrupt::install()?;
     let lines = args.plain || args.time || args.form.events || args.form.form() != Form::Plain;
     if !lines && io::stdout().is_terminal() && io::stdin().is_terminal() {
-        let keeper = Keeper::new(options.or("top-k", ["12"]).with("report", "all"))?;
-        let (listener, sounds) = sound::listener(&keeper)?;
-        let session = open(args, &keeper, Some(listener))?;
-        return view::run(&session, &keeper, &sounds).map_err(|failure| advise(args, failure));
+        let warm_engine = WarmEngine::new(options.or("top-k", ["12"]).with("report", "all"))?;
+        let (listener, sounds) = sound::listener(&warm_engine)?;
+        let session = open(args, &warm_engine, Some(listener))?;
+        return view::run(&session, &warm_engine, &sounds).map_err(|failure| advise(args, failure));
     }
-    let keeper = Keeper::new(args.form.apply(options))?;
-    print(args, &keeper).map_err(|failure| advise(args, failure))
+    let warm_engine = WarmEngine::new(args.form.apply(options))?;
+    print(args, &warm_engine).map_err(|failure| advise(args, failure))
 }
 
 /// Why a microphone gives nothing is seldom clear from what the sound system says.
@@ -51,9 +51,9 @@ fn advise(args: &LiveArgs, failure: Failure) -> Failure {
 }
 
 /// The pipeline from what the user chose.
-fn open(args: &LiveArgs, keeper: &Keeper, listener: Option<Listener>) -> Result<Session> {
+fn open(args: &LiveArgs, warm_engine: &WarmEngine, listener: Option<Listener>) -> Result<Session> {
     if let Some(uri) = &args.uri {
-        return keeper.session(uri, Source::Played(&source::uri(uri)?), listener);
+        return warm_engine.session(uri, Source::Played(&source::uri(uri)?), listener);
     }
     let (name, source) = match &args.device {
         Some(wanted) => {
@@ -62,11 +62,11 @@ fn open(args: &LiveArgs, keeper: &Keeper, listener: Option<Listener>) -> Result<
         }
         None => ("microphone".to_owned(), make("autoaudiosrc")?),
     };
-    keeper.session(&name, Source::Element(source), listener)
+    warm_engine.session(&name, Source::Element(source), listener)
 }
 
-fn print(args: &LiveArgs, keeper: &Keeper) -> Result<Exit> {
-    let session = open(args, keeper, None)?;
+fn print(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<Exit> {
+    let session = open(args, warm_engine, None)?;
     let mut printer = Printer::stdout(args.form.form(), args.time);
     output::print(&session, &mut printer)?;
     Ok(Exit::Success)
@@ -97,7 +97,7 @@ fn list_devices(json: bool) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// The features of the model that the keeper loaded.
-fn model(keeper: &Keeper) -> Result<Model> {
-    Ok(Model::load(&keeper.settings().property::<String>("model"))?)
+/// The features of the model that the warm_engine loaded.
+fn model(warm_engine: &WarmEngine) -> Result<Model> {
+    Ok(Model::load(&warm_engine.settings().property::<String>("model"))?)
 }

@@ -8,9 +8,9 @@ use gst::prelude::*;
 use super::model;
 use crate::{
     exit::Result,
-    keeper::Keeper,
     mel::{Mel, MelStream},
     session::Listener,
+    warm_engine::WarmEngine,
 };
 
 /// Columns of the picture a second.
@@ -30,10 +30,10 @@ pub(super) enum Sound {
 }
 
 /// A listener for a session, and the end where its sounds come out.
-pub(super) fn listener(keeper: &Keeper) -> Result<(Listener, Receiver<Sound>)> {
+pub(super) fn listener(warm_engine: &WarmEngine) -> Result<(Listener, Receiver<Sound>)> {
     let (sender, sounds) = mpsc::channel();
-    let channel = keeper.settings().property::<i32>("channel");
-    let mut stream = MelStream::new(&model(keeper)?.manifest().features, channel);
+    let channel = warm_engine.settings().property::<i32>("channel");
+    let mut stream = MelStream::new(&model(warm_engine)?.manifest().features, channel);
     let mut column = Column::new(&stream);
     let listener: Listener = Box::new(move |heard| {
         // A view that is gone, or a channel that is not there: the element itself reports what matters.

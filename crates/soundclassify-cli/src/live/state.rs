@@ -73,7 +73,7 @@ pub(super) struct State {
     /// End of the newest window, nanoseconds.
     told: u64,
     /// What may lie between the ends of two windows that are told, nanoseconds.
-    patience: u64,
+    timeout: u64,
     /// Loudness now and its falling peak, dBFS.
     pub(super) level: f32,
     pub(super) peak: f32,
@@ -99,7 +99,7 @@ impl State {
             picture: true,
             time: 0,
             told: 0,
-            patience: STALE + batch,
+            timeout: STALE + batch,
             level: QUIET,
             peak: QUIET,
             bars: Vec::new(),
@@ -136,7 +136,7 @@ impl State {
     /// all is silent, nothing is heard now.
     pub(super) fn heard(&mut self, until: u64) {
         self.time = self.time.max(until);
-        if self.time > self.told + self.patience {
+        if self.time > self.told + self.timeout {
             for bar in &mut self.bars {
                 bar.target = 0.0;
             }

@@ -23,24 +23,24 @@ use super::{
 };
 use crate::{
     exit::{Exit, Failure, Result},
-    keeper::Keeper,
     output,
     record::Record,
     session::{Session, Step},
     source,
+    warm_engine::WarmEngine,
 };
 
 const FRAME: Duration = Duration::from_millis(33);
 
 /// Shows the session until the user quits.
-pub(super) fn run(session: &Session, keeper: &Keeper, sounds: &Receiver<Sound>) -> Result<Exit> {
+pub(super) fn run(session: &Session, warm_engine: &WarmEngine, sounds: &Receiver<Sound>) -> Result<Exit> {
     session.play()?;
-    let settings = keeper.settings();
-    let model = super::model(keeper)?.manifest().name.clone();
+    let settings = warm_engine.settings();
+    let model = super::model(warm_engine)?.manifest().name.clone();
     let batch = 1_000_000_000 * u64::from(settings.property::<u32>("process-count"))
         / u64::from(settings.property::<u32>("oversamples").max(1));
     let mut state = State::new(source::short(session.name()), &model, settings.property("threshold"), batch);
-    if let Some(warning) = keeper.warnings().last() {
+    if let Some(warning) = warm_engine.warnings().last() {
         state.note(warning.clone());
     }
     let mut view = View { state, session, sounds, ended: false };

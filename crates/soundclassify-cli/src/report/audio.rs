@@ -6,7 +6,7 @@ use std::path::Path;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gst::{glib, prelude::*};
 
-use crate::{args::Sound, exit::Result, interrupt, part::Temporary, session::make};
+use crate::{args::Sound, atomic_file::Temporary, exit::Result, interrupt, session::make};
 
 /// The most that is embedded when the user does not say.
 const EMBED_LIMIT: u64 = 32 * 1024 * 1024;

@@ -12,11 +12,11 @@ use soundclassify_core::frontend::FeatureSpec;
 use super::spectrogram::Spectrogram;
 use crate::{
     exit::{Failure, Result},
-    keeper::Keeper,
     mel::{Mel, MelStream},
     record::{Event, EventKind, Record, Window, seconds},
     session::{Listener, Source, Step},
     source,
+    warm_engine::WarmEngine,
 };
 
 /// One recording, classified.
@@ -56,15 +56,15 @@ impl Curve {
 }
 
 /// Classifies one input; at most `labels` curves.
-pub(super) fn recording(input: &str, keeper: &Keeper, spec: &FeatureSpec, labels: usize) -> Result<Recording> {
+pub(super) fn recording(input: &str, warm_engine: &WarmEngine, spec: &FeatureSpec, labels: usize) -> Result<Recording> {
     let uri = source::uri(input)?;
-    let channel = keeper.settings().property::<i32>("channel");
+    let channel = warm_engine.settings().property::<i32>("channel");
     let stream = MelStream::new(spec, channel);
     let spectrogram = Spectrogram::new(stream.bands());
     let shared = Arc::new(Mutex::new((stream, spectrogram)));
-    let session = keeper.session(input, Source::Uri(&uri), Some(listener(&shared)))?;
-    let mut windows = Windows::new(keeper.settings().property("oversamples"));
-    let (mut events, mut warnings) = (Vec::new(), keeper.warnings().to_vec());
+    let session = warm_engine.session(input, Source::Uri(&uri), Some(listener(&shared)))?;
+    let mut windows = Windows::new(warm_engine.settings().property("oversamples"));
+    let (mut events, mut warnings) = (Vec::new(), warm_engine.warnings().to_vec());
     session.run(&mut |step| {
         match step {
             Step::Record(Record::Window(window)) => windows.push(window),

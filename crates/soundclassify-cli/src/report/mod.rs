@@ -18,14 +18,14 @@ use self::{
 };
 use crate::{
     args::ReportArgs,
+    atomic_file::ReservedFile,
     exit::{Exit, Failure, Result},
     interrupt,
-    keeper::Keeper,
     options::{ElementOptions, in_force},
     output,
-    part::Place,
     picture::Format,
     source,
+    warm_engine::WarmEngine,
 };
 
 /// Reports on all inputs together; one that fails is named and left out.
@@ -38,11 +38,11 @@ pub(crate) fn run(args: &ReportArgs, options: ElementOptions) -> Result<Exit> {
         output::check_folder(path)?;
         check_no_input(path, &args.inputs)?;
     }
-    let page = args.output.as_deref().map(|path| Place::reserve("report", path)).transpose()?;
-    let picture = args.picture.as_deref().map(|path| Place::reserve("picture", path)).transpose()?;
-    let keeper = Keeper::new(options.or("top-k", ["1000"]).with("report", "all"))?;
-    let model = Model::load(&keeper.settings().property::<String>("model"))?;
-    let (recordings, exit) = recordings(args, &keeper, model.manifest())?;
+    let page = args.output.as_deref().map(|path| ReservedFile::reserve("report", path)).transpose()?;
+    let picture = args.picture.as_deref().map(|path| ReservedFile::reserve("picture", path)).transpose()?;
+    let warm_engine = WarmEngine::new(options.or("top-k", ["1000"]).with("report", "all"))?;
+    let model = Model::load(&warm_engine.settings().property::<String>("model"))?;
+    let (recordings, exit) = recordings(args, &warm_engine, model.manifest())?;
     if recordings.is_empty() {
         return Ok(Exit::Failed);
     }
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &ReportArgs, options: ElementOptions) -> Result<Exit> {
         timeline::draw(place, format, &recordings)?;
     }
     if let Some(place) = page {
-        let html = html(place.path(), args, &recordings, &keeper, model.manifest())?;
+        let html = html(place.path(), args, &recordings, &warm_engine, model.manifest())?;
         place.fill(html.as_bytes())?;
     }
     Ok(exit)
@@ -72,10 +72,10 @@ fn check_no_input(output: &Path, inputs: &[String]) -> Result<()> {
     }
 }
 
-fn recordings(args: &ReportArgs, keeper: &Keeper, manifest: &Manifest) -> Result<(Vec<Recording>, Exit)> {
+fn recordings(args: &ReportArgs, warm_engine: &WarmEngine, manifest: &Manifest) -> Result<(Vec<Recording>, Exit)> {
     let (mut recordings, mut exit) = (Vec::new(), Exit::Success);
     for input in &args.inputs {
-        match gather::recording(input, keeper, &manifest.features, args.labels.into()) {
+        match gather::recording(input, warm_engine, &manifest.features, args.labels.into()) {
             Ok(recording) => recordings.push(recording),
             Err(Failure::Failed(why)) => {
                 output::tell(format_args!("soundclassify: {why}"));
@@ -91,7 +91,7 @@ fn html(
     path: &Path,
     args: &ReportArgs,
     recordings: &[Recording],
-    keeper: &Keeper,
+    warm_engine: &WarmEngine,
     manifest: &Manifest,
 ) -> Result<String> {
     let tracks =
@@ -106,7 +106,7 @@ fn html(
             licence: &manifest.licence,
             labels: manifest.labels.len(),
         },
-        settings: &in_force(keeper.settings()),
+        settings: &in_force(warm_engine.settings()),
         recordings: tracks.collect::<Result<_>>()?,
     };
     Ok(page.html())

@@ -5,8 +5,8 @@ use plotters::{coord::Shift, prelude::*};
 
 use super::gather::Recording;
 use crate::{
+    atomic_file::ReservedFile,
     exit::Result,
-    part::Place,
     picture::{self, Drawing, Drawn, FONT, Format},
     record::seconds,
 };
@@ -19,7 +19,7 @@ const OTHER: RGBColor = RGBColor(138, 143, 152);
 const MOST_POINTS: usize = 2400;
 
 /// Writes one panel a recording, below each other.
-pub(super) fn draw(place: Place, format: Format, recordings: &[Recording]) -> Result<()> {
+pub(super) fn draw(place: ReservedFile, format: Format, recordings: &[Recording]) -> Result<()> {
     picture::save(place, format, (WIDTH, HEIGHT * recordings.len() as u32), &Panels(recordings))
 }
 

@@ -29,9 +29,9 @@ use crate::{
     args::ScanArgs,
     exit::{Exit, Failure, Result},
     interrupt,
-    keeper::Keeper,
     model_files::ModelFiles,
     options::{ElementOptions, in_force},
+    warm_engine::WarmEngine,
 };
 
 /// Appends a row a file; goes on where an earlier run stopped.
@@ -47,9 +47,9 @@ pub(crate) fn run(args: &ScanArgs, options: ElementOptions) -> Result<Exit> {
         return Err(Failure::Usage("--events needs a table that ends in .jsonl: a row of .csv has no room".to_owned()));
     }
     // A model that can't be loaded is told once, and before any file.
-    let keeper = Keeper::new(options)?;
-    let settings = fingerprint(&keeper, args.events)?;
-    drop(keeper);
+    let warm_engine = WarmEngine::new(options)?;
+    let settings = fingerprint(&warm_engine, args.events)?;
+    drop(warm_engine);
     let (table, done) = Table::open(&args.output, &settings, args.restart, args.retry_failed)?;
     let pool = Pool { jobs: Pool::jobs(args.jobs), arguments, timeout: Duration::from_secs(args.timeout.max(1)) };
     let mut scan = Scan { table, meter: Meter::new(args, &done), failed: done.failed };
@@ -119,8 +119,8 @@ fn fresh(
 }
 
 /// Eight hexadecimal digits that stand for the model's files and for the options in force.
-fn fingerprint(keeper: &Keeper, events: bool) -> Result<String> {
-    let model = Model::load(&keeper.settings().property::<String>("model"))?;
+fn fingerprint(warm_engine: &WarmEngine, events: bool) -> Result<String> {
+    let model = Model::load(&warm_engine.settings().property::<String>("model"))?;
     let files = ModelFiles::of(model.manifest());
     let mut print = Fingerprint(Sha256::new());
     print.part(files.text()?.as_bytes());
@@ -128,7 +128,7 @@ fn fingerprint(keeper: &Keeper, events: bool) -> Result<String> {
         let (length, content) = files.open(&name)?;
         print.stream(length, content).map_err(|error| Failure::Failed(format!("{name}: can't be read: {error}")))?;
     }
-    for (name, value) in in_force(keeper.settings()) {
+    for (name, value) in in_force(warm_engine.settings()) {
         print.part(name.as_bytes());
         print.part(value.as_bytes());
     }

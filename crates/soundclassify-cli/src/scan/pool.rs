@@ -169,7 +169,7 @@ impl Worker {
         on_sound: &dyn Fn(f64),
     ) -> (Option<FileRecord>, Option<Self>) {
         if self.send(file).is_err() {
-            let why = self.obituary();
+            let why = self.exit_reason();
             return (Some(FileRecord::failed(file, why)), None);
         }
         let (mut heard, mut at) = (0.0, Instant::now());
@@ -190,7 +190,7 @@ impl Worker {
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    let why = self.obituary();
+                    let why = self.exit_reason();
                     return (Some(FileRecord::failed(file, why)), None);
                 }
             }
@@ -203,7 +203,7 @@ impl Worker {
         names.flush()
     }
 
-    fn obituary(&mut self) -> String {
+    fn exit_reason(&mut self) -> String {
         match self.child.wait() {
             Ok(status) => format!("its worker process ended: {status}; the decoder may have crashed"),
             Err(error) => format!("its worker process is gone: {error}"),

@@ -14,12 +14,12 @@ use crate::{
     args::WorkArgs,
     exit::{Exit, Failure, Result},
     interrupt,
-    keeper::Keeper,
     options::ElementOptions,
     output::{Form, Printer, json},
     record::{EventKind, Record, seconds},
     session::{Source, Step},
     source,
+    warm_engine::WarmEngine,
 };
 
 /// How often a worker tells how far it is.
@@ -43,10 +43,10 @@ pub(super) enum Reply {
 pub(crate) fn run(args: &WorkArgs, options: ElementOptions) -> Result<Exit> {
     interrupt::ignore()?;
     let report = if args.events { "all" } else { "windows" };
-    let keeper = Keeper::new(options.with("report", report).or("process-count", [BATCH]))?;
+    let warm_engine = WarmEngine::new(options.with("report", report).or("process-count", [BATCH]))?;
     let mut printer = Printer::stdout(Form::Plain, false);
     for file in names() {
-        let record = match classify(&file, &keeper, args.events, &mut printer) {
+        let record = match classify(&file, &warm_engine, args.events, &mut printer) {
             Ok(record) => record,
             Err(lost @ (Failure::OutputClosed | Failure::Output(_))) => return Err(lost),
             Err(why) => FileRecord::failed(&file, why.to_string()),
@@ -76,12 +76,12 @@ fn names() -> mpsc::IntoIter<String> {
 
 fn classify(
     file: &str,
-    keeper: &Keeper,
+    warm_engine: &WarmEngine,
     events: bool,
     printer: &mut Printer<io::StdoutLock<'_>>,
 ) -> Result<FileRecord> {
     let uri = source::uri(file)?;
-    let session = keeper.session(file, Source::Uri(&uri), None)?;
+    let session = warm_engine.session(file, Source::Uri(&uri), None)?;
     let mut summary = Summary::default();
     let mut ended: Vec<EventSummary> = Vec::new();
     let (mut told, mut told_at) = (0, Instant::now());

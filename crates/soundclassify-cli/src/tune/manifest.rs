@@ -12,9 +12,9 @@ use toml_edit::{DocumentMut, InlineTable, Item, Table, value};
 
 use super::Tuned;
 use crate::{
+    atomic_file::ReservedFile,
     exit::{Failure, Result},
     model_files::ModelFiles,
-    part::Place,
 };
 
 /// Refuses a place where files of the same names and another content are: the copy would name those.
@@ -47,7 +47,7 @@ fn same(one: impl Read, other: impl Read) -> io::Result<bool> {
 }
 
 /// Writes the copy, and beside it what it names unless that is there.
-pub(super) fn write(place: Place, manifest: &Manifest, tuned: &[Tuned]) -> Result<()> {
+pub(super) fn write(place: ReservedFile, manifest: &Manifest, tuned: &[Tuned]) -> Result<()> {
     check(place.path(), manifest)?;
     let files = ModelFiles::of(manifest);
     let mut document = files.document()?;
@@ -56,7 +56,7 @@ pub(super) fn write(place: Place, manifest: &Manifest, tuned: &[Tuned]) -> Resul
         if let Some(folder) = target.parent() {
             std::fs::create_dir_all(folder).map_err(|error| Failure::io("folder", folder, &error))?;
         }
-        Place::reserve("copy", &target)?.fill(files.open(&name)?.1)?;
+        ReservedFile::reserve("copy", &target)?.fill(files.open(&name)?.1)?;
     }
     place.fill(document.to_string().as_bytes())
 }

@@ -19,17 +19,17 @@ use soundclassify_core::model::Model;
 use self::curve::{Choice, Curve};
 use crate::{
     args::TuneArgs,
+    atomic_file::ReservedFile,
     exit::{Exit, Failure, Result},
     interrupt,
-    keeper::Keeper,
     options::ElementOptions,
     output::{self, Form, Printer, json},
-    part::Place,
     picture::Format,
     scan::{
         pool::{Pool, Progress},
         summary::{FileRecord, LabelSummary, Status},
     },
+    warm_engine::WarmEngine,
 };
 
 /// A recording that brings no sound for so long is given up.
@@ -65,14 +65,14 @@ pub(crate) fn run(args: &TuneArgs, options: ElementOptions) -> Result<Exit> {
     args.output.iter().chain(&args.picture).try_for_each(|path| output::check_folder(path))?;
     // Every label's probability in every window, whatever the manifest would leave out.
     let options = options.with("top-k", "1000").with("threshold", "0").or("allow-labels", [""]).or("deny-labels", [""]);
-    let keeper = Keeper::new(options.clone())?;
-    let model = Model::load(&keeper.settings().property::<String>("model"))?;
-    drop(keeper);
+    let warm_engine = WarmEngine::new(options.clone())?;
+    let model = Model::load(&warm_engine.settings().property::<String>("model"))?;
+    drop(warm_engine);
     args.output.as_deref().map_or(Ok(()), |path| manifest::check(path, model.manifest()))?;
     let truth = table::read(&args.table)?;
     check_labels(&truth, &model.manifest().labels)?;
-    let copy = args.output.as_deref().map(|path| Place::reserve("manifest", path)).transpose()?;
-    let picture = args.picture.as_deref().map(|path| Place::reserve("picture", path)).transpose()?;
+    let copy = args.output.as_deref().map(|path| ReservedFile::reserve("manifest", path)).transpose()?;
+    let picture = args.picture.as_deref().map(|path| ReservedFile::reserve("picture", path)).transpose()?;
     let pool = Pool { jobs: Pool::jobs(args.jobs), arguments: options.arguments(), timeout: TIMEOUT };
     let (records, exit) = classify(&pool, &truth)?;
     if records.is_empty() {

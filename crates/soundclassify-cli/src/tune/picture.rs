@@ -5,8 +5,8 @@ use plotters::{coord::Shift, prelude::*};
 
 use super::Tuned;
 use crate::{
+    atomic_file::ReservedFile,
     exit::Result,
-    part::Place,
     picture::{self, Drawing, Drawn, FONT, Format},
 };
 
@@ -16,7 +16,7 @@ const PRECISION: RGBColor = RGBColor(0, 114, 178);
 const RECALL: RGBColor = RGBColor(213, 94, 0);
 
 /// Writes all charts in rows of four.
-pub(super) fn draw(place: Place, format: Format, tuned: &[Tuned], wanted: f64) -> Result<()> {
+pub(super) fn draw(place: ReservedFile, format: Format, tuned: &[Tuned], wanted: f64) -> Result<()> {
     let columns = tuned.len().clamp(1, COLUMNS);
     let rows = tuned.len().div_ceil(columns).max(1);
     let size = (SIZE.0 * columns as u32, SIZE.1 * rows as u32);

@@ -4,21 +4,21 @@
 use std::fs;
 use std::path::Path;
 
-use crate::stage::{PYTHON, Stage, python_is_missing, top};
+use crate::sandbox::{PYTHON, Sandbox, python_is_missing, top};
 
 const RATE: u32 = 8000;
 
 /// A model that calls loud noise `label`, as `model=PATH`.
-fn model(stage: &Stage, label: &str) -> String {
+fn model(sandbox: &Sandbox, label: &str) -> String {
     let manifest = include_str!("../../../../tests/element/test-model.toml").replace("\"Bark\"", &format!("{label:?}"));
-    fs::write(stage.path("test.toml"), manifest).unwrap();
-    fs::copy(top().join("../../tests/data/models/loudness.onnx"), stage.path("test.onnx")).unwrap();
-    format!("model={}", stage.path("test.toml").display())
+    fs::write(sandbox.path("test.toml"), manifest).unwrap();
+    fs::copy(top().join("../../tests/data/models/loudness.onnx"), sandbox.path("test.onnx")).unwrap();
+    format!("model={}", sandbox.path("test.toml").display())
 }
 
 /// A recording of silence and noise in turns, each as long as told, ms.
-fn recording(stage: &Stage, lengths: &[u32]) -> String {
-    let path = stage.path("turns.wav");
+fn recording(sandbox: &Sandbox, lengths: &[u32]) -> String {
+    let path = sandbox.path("turns.wav");
     let spec =
         hound::WavSpec { channels: 1, sample_rate: RATE, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
     let mut file = hound::WavWriter::create(&path, spec).unwrap();
@@ -46,12 +46,12 @@ fn loud(samples: &[i16], from: u32, to: u32) -> f64 {
 
 #[test]
 fn notify_tells_once_for_each_time() {
-    let stage = Stage::new();
-    let (model, file) = (model(&stage, "Knock"), recording(&stage, &[1000, 1000, 1500, 1000, 1000]));
-    let note = stage.path("note").display().to_string();
+    let sandbox = Sandbox::new();
+    let (model, file) = (model(&sandbox, "Knock"), recording(&sandbox, &[1000, 1000, 1500, 1000, 1000]));
+    let note = sandbox.path("note").display().to_string();
     let command = format!("printf '%s:%s\\n' \"$2\" \"$1\" >> {note}");
     let printed =
-        stage.script("notify.sh", &[&file, "--run", &command, "ensembles=1", &model]).finish().succeeded().stdout;
+        sandbox.script("notify.sh", &[&file, "--run", &command, "ensembles=1", &model]).finish().succeeded().stdout;
     let lines: Vec<(f64, &str)> = printed
         .lines()
         .map(|line| line.split_once(' ').map(|(time, label)| (time.parse().unwrap(), label)).unwrap())
@@ -66,21 +66,25 @@ fn notify_tells_once_for_each_time() {
 
 #[test]
 fn events_are_printed_as_the_program_prints_them() {
-    let mut stage = Stage::new();
-    let (model, file) = (model(&stage, "Door bell, big"), recording(&stage, &[1000, 2000, 1000]));
-    let printed = stage.script("file.sh", &[&file, "report=events", "ensembles=1", &model]).finish().succeeded().stdout;
-    assert!(printed.contains(" start Door bell, big 0 ") && printed.contains(" end Door bell, big 0 "), "{printed}");
-    stage.variables.push(("ORT_DYLIB_PATH", stage.path("plugins/libonnxruntime.so").display().to_string()));
+    let mut sandbox = Sandbox::new();
+    let (model, file) = (model(&sandbox, "ReplySlot bell, big"), recording(&sandbox, &[1000, 2000, 1000]));
+    let printed =
+        sandbox.script("file.sh", &[&file, "report=events", "ensembles=1", &model]).finish().succeeded().stdout;
+    assert!(
+        printed.contains(" start ReplySlot bell, big 0 ") && printed.contains(" end ReplySlot bell, big 0 "),
+        "{printed}"
+    );
+    sandbox.variables.push(("ORT_DYLIB_PATH", sandbox.path("plugins/libonnxruntime.so").display().to_string()));
     let words = ["file", "--events", "--ensembles=1", &format!("--{model}"), &file];
-    let by_program = stage.start(env!("CARGO_BIN_EXE_soundclassify"), words).finish().succeeded().stdout;
+    let by_program = sandbox.start(env!("CARGO_BIN_EXE_soundclassify"), words).finish().succeeded().stdout;
     assert_eq!(printed, by_program);
 }
 
 #[test]
 fn desk_work_is_shown_as_rows_of_signs() {
-    let stage = Stage::new();
-    let (model, file) = (model(&stage, "Writing"), recording(&stage, &[500, 1500]));
-    let printed = stage.script("desk-work-emoji.sh", &[&file, "ensembles=1", &model]).finish().succeeded().stdout;
+    let sandbox = Sandbox::new();
+    let (model, file) = (model(&sandbox, "Writing"), recording(&sandbox, &[500, 1500]));
+    let printed = sandbox.script("desk-work-emoji.sh", &[&file, "ensembles=1", &model]).finish().succeeded().stdout;
     assert!(printed.lines().count() >= 10, "{printed}");
     for line in printed.lines() {
         let (rest, probability) = line.rsplit_once(' ').unwrap();
@@ -95,14 +99,15 @@ fn events_are_recorded_with_what_came_before() {
     if python_is_missing() {
         return;
     }
-    let stage = Stage::new();
-    let (model, file) = (model(&stage, "Door/bell"), recording(&stage, &[4000, 1000, 6000, 1000, 1000]));
-    let folder = stage.path("recorded");
+    let sandbox = Sandbox::new();
+    let (model, file) = (model(&sandbox, "ReplySlot/bell"), recording(&sandbox, &[4000, 1000, 6000, 1000, 1000]));
+    let folder = sandbox.path("recorded");
     let source = format!("filesrc location={file} ! decodebin");
-    let arguments = ["--source", &source, folder.to_str().unwrap(), "ensembles=1", "allow-labels=<Door/bell>", &model];
+    let arguments =
+        ["--source", &source, folder.to_str().unwrap(), "ensembles=1", "allow-labels=<ReplySlot/bell>", &model];
     let script = top().join("pipelines/record-events.py");
     let words = [&[script.to_str().unwrap()][..], &arguments].concat();
-    let printed = stage.start(PYTHON, &words).finish().succeeded().stdout;
+    let printed = sandbox.start(PYTHON, &words).finish().succeeded().stdout;
     let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert_eq!(files.len(), 2, "{printed}");
@@ -120,14 +125,14 @@ fn a_label_is_muted_from_onset_to_end() {
     if python_is_missing() {
         return;
     }
-    let stage = Stage::new();
-    let (model, file) = (model(&stage, "Siren"), recording(&stage, &[1000, 2000, 2000, 100, 900]));
-    let muted = stage.path("muted.wav");
+    let sandbox = Sandbox::new();
+    let (model, file) = (model(&sandbox, "Siren"), recording(&sandbox, &[1000, 2000, 2000, 100, 900]));
+    let muted = sandbox.path("muted.wav");
     let source = format!("filesrc location={file} ! decodebin");
     let sink = format!("audio/x-raw,format=S16LE ! wavenc ! filesink location={}", muted.display());
     let script = top().join("pipelines/mute.py");
     let words = [script.to_str().unwrap(), "--source", &source, "--sink", &sink, "Siren", &model];
-    stage.start(PYTHON, words).finish().succeeded();
+    sandbox.start(PYTHON, words).finish().succeeded();
     let (before, after) = (samples(Path::new(&file)), samples(&muted));
     assert_eq!(before.len(), after.len());
     assert!(loud(&before, 1100, 2800) > 0.9 && loud(&after, 1100, 2800) == 0.0);

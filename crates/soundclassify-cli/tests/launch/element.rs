@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::stage::{Stage, number};
+use crate::sandbox::{Sandbox, number};
 
 const PROPERTIES: [&str; 17] = [
     "model",
@@ -32,7 +32,7 @@ fn blurb<'a>(inspected: &'a str, name: &str) -> Option<&'a str> {
 
 #[test]
 fn inspection_explains_every_property() {
-    let inspected = Stage::new().start("gst-inspect-1.0", ["soundclassify"]).finish().succeeded().stdout;
+    let inspected = Sandbox::new().start("gst-inspect-1.0", ["soundclassify"]).finish().succeeded().stdout;
     let missing: Vec<_> =
         PROPERTIES.into_iter().filter(|name| blurb(&inspected, name).is_none_or(|text| text.len() < 15)).collect();
     assert!(missing.is_empty(), "without a blurb: {missing:?} in\n{inspected}");
@@ -40,7 +40,7 @@ fn inspection_explains_every_property() {
 
 #[test]
 fn inspection_names_signal_caps_and_plugin() {
-    let inspected = Stage::new().start("gst-inspect-1.0", ["soundclassify"]).finish().succeeded().stdout;
+    let inspected = Sandbox::new().start("gst-inspect-1.0", ["soundclassify"]).finish().succeeded().stdout;
     for wanted in ["\"reset\"", "audio/x-raw", "SINK template", "SRC template", "libgstsoundclassify.so", "Klass"] {
         assert!(inspected.contains(wanted), "no {wanted} in\n{inspected}");
     }
@@ -48,7 +48,7 @@ fn inspection_names_signal_caps_and_plugin() {
 
 #[test]
 fn inspection_of_the_plugin_tells_licence_and_origin() {
-    let inspected = Stage::new().start("gst-inspect-1.0", ["--plugin", "soundclassify"]).finish().succeeded().stdout;
+    let inspected = Sandbox::new().start("gst-inspect-1.0", ["--plugin", "soundclassify"]).finish().succeeded().stdout;
     for wanted in ["License", "Version", "Source module", "soundclassify:"] {
         assert!(inspected.contains(wanted), "no {wanted} in\n{inspected}");
     }
@@ -56,29 +56,29 @@ fn inspection_of_the_plugin_tells_licence_and_origin() {
 
 #[test]
 fn a_program_with_the_plugin_in_it_bears_another_copy_that_is_installed() {
-    let mut stage = Stage::new();
-    let recording = stage.noise(1);
-    std::fs::remove_file(stage.path("registry")).unwrap();
+    let mut sandbox = Sandbox::new();
+    let recording = sandbox.noise(1);
+    std::fs::remove_file(sandbox.path("registry")).unwrap();
     // As where there is no helper process: what is installed is looked at in the program itself.
-    stage.variables.push(("GST_REGISTRY_FORK", "no".to_owned()));
+    sandbox.variables.push(("GST_REGISTRY_FORK", "no".to_owned()));
     // Neither copy is beside the other's.
-    let runtime = stage.path("plugins/libonnxruntime.so");
-    stage.variables.push(("ORT_DYLIB_PATH", runtime.display().to_string()));
-    let heard = stage.start(env!("CARGO_BIN_EXE_soundclassify"), ["file", &recording]).finish().succeeded();
+    let runtime = sandbox.path("plugins/libonnxruntime.so");
+    sandbox.variables.push(("ORT_DYLIB_PATH", runtime.display().to_string()));
+    let heard = sandbox.start(env!("CARGO_BIN_EXE_soundclassify"), ["file", &recording]).finish().succeeded();
     assert!(heard.stdout.starts_with("0.000 "), "{}\n{}", heard.stdout, heard.stderr);
 }
 
 #[test]
 fn a_recording_leaves_as_it_came() {
-    let stage = Stage::new();
-    let (recording, plain, passed) = (stage.noise(2), stage.path("plain"), stage.path("passed"));
+    let sandbox = Sandbox::new();
+    let (recording, plain, passed) = (sandbox.noise(2), sandbox.path("plain"), sandbox.path("passed"));
     let pipeline = format!(
         "filesrc location={recording} ! decodebin ! tee name=split \
          split. ! queue ! filesink location={} split. ! queue ! soundclassify ! filesink location={}",
         plain.display(),
         passed.display()
     );
-    stage.launch(&pipeline).finish().succeeded();
+    sandbox.launch(&pipeline).finish().succeeded();
     let (plain, passed) = (fs::read(plain).unwrap(), fs::read(passed).unwrap());
     assert_eq!(plain.len(), 2 * 44100 * 2 * 2);
     assert!(plain == passed, "bytes differ, or {} are not {}", passed.len(), plain.len());
@@ -102,42 +102,42 @@ fn assert_windows(messages: &[&str], seconds: u64) {
 
 #[test]
 fn every_window_is_printed() {
-    let stage = Stage::new();
-    let pipeline = format!("filesrc location={} ! decodebin ! soundclassify ! fakesink", stage.noise(5));
-    assert_windows(&stage.launch(&pipeline).finish().succeeded().messages(), 5);
+    let sandbox = Sandbox::new();
+    let pipeline = format!("filesrc location={} ! decodebin ! soundclassify ! fakesink", sandbox.noise(5));
+    assert_windows(&sandbox.launch(&pipeline).finish().succeeded().messages(), 5);
 }
 
 #[test]
 fn messages_can_be_switched_off() {
-    let stage = Stage::new();
+    let sandbox = Sandbox::new();
     let pipeline =
-        format!("filesrc location={} ! decodebin ! soundclassify post-messages=false ! fakesink", stage.noise(2));
-    assert_eq!(stage.launch(&pipeline).finish().succeeded().messages(), [""; 0]);
+        format!("filesrc location={} ! decodebin ! soundclassify post-messages=false ! fakesink", sandbox.noise(2));
+    assert_eq!(sandbox.launch(&pipeline).finish().succeeded().messages(), [""; 0]);
 }
 
 #[test]
 fn a_stream_without_sound_ends_at_once() {
-    let stage = Stage::new();
-    let ended = stage.launch("audiotestsrc num-buffers=0 ! soundclassify ! fakesink").finish().succeeded();
+    let sandbox = Sandbox::new();
+    let ended = sandbox.launch("audiotestsrc num-buffers=0 ! soundclassify ! fakesink").finish().succeeded();
     assert_eq!(ended.messages(), [""; 0]);
 }
 
 #[test]
 fn a_short_stream_is_classified_once() {
-    let stage = Stage::new();
-    let ended = stage.launch("audiotestsrc num-buffers=1 ! soundclassify ! fakesink").finish().succeeded();
+    let sandbox = Sandbox::new();
+    let ended = sandbox.launch("audiotestsrc num-buffers=1 ! soundclassify ! fakesink").finish().succeeded();
     assert_eq!(ended.messages().len(), 1);
 }
 
 #[test]
 fn nothing_leaks() {
-    let mut stage = Stage::new();
-    let recording = stage.noise(2);
-    stage.variables.push(("GST_TRACERS", "leaks".into()));
-    stage.variables.push(("GST_DEBUG", "GST_TRACER:7".into()));
-    stage.variables.push(("GST_DEBUG_NO_COLOR", "1".into()));
+    let mut sandbox = Sandbox::new();
+    let recording = sandbox.noise(2);
+    sandbox.variables.push(("GST_TRACERS", "leaks".into()));
+    sandbox.variables.push(("GST_DEBUG", "GST_TRACER:7".into()));
+    sandbox.variables.push(("GST_DEBUG_NO_COLOR", "1".into()));
     let pipeline = format!("filesrc location={recording} ! decodebin ! soundclassify emit-tags=true ! fakesink");
-    let ended = stage.launch(&pipeline).finish().succeeded();
+    let ended = sandbox.launch(&pipeline).finish().succeeded();
     assert!(ended.stderr.contains("object-alive.class"), "the tracer did not run:\n{}", ended.stderr);
     let alive: Vec<_> = ended.stderr.lines().filter(|line| line.contains(":: object-alive, ")).collect();
     assert!(alive.is_empty(), "{alive:#?}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gst::prelude::*;
 
-use crate::stage::{Stage, top};
+use crate::sandbox::{Sandbox, top};
 
 /// The name of [`plays_and_leaves_while_a_model_loads`] for the test runner.
 const PROCESS: &str = "exit::plays_and_leaves_while_a_model_loads";
@@ -13,12 +13,12 @@ const PROCESS: &str = "exit::plays_and_leaves_while_a_model_loads";
 const SOON: Duration = Duration::from_millis(300);
 
 /// A manifest with one of the networks of `tests/data/models`.
-fn model(stage: &Stage, network: &str) -> String {
+fn model(sandbox: &Sandbox, network: &str) -> String {
     let manifest =
         include_str!("../../../../tests/element/test-model.toml").replace("test.onnx", &format!("{network}.onnx"));
     let file = format!("{network}.onnx");
-    std::fs::copy(top().join("../../tests/data/models").join(&file), stage.path(&file)).unwrap();
-    let path = stage.path(&format!("{network}.toml"));
+    std::fs::copy(top().join("../../tests/data/models").join(&file), sandbox.path(&file)).unwrap();
+    let path = sandbox.path(&format!("{network}.toml"));
     std::fs::write(&path, manifest).unwrap();
     path.display().to_string()
 }
@@ -51,15 +51,15 @@ fn plays_and_leaves_while_a_model_loads() {
 /// Several times: what goes wrong at exit goes wrong by chance.
 #[track_caller]
 fn leaves_in_peace(to_null: &str) {
-    let mut stage = Stage::new();
-    stage.variables = vec![
-        ("FIRST", model(&stage, "linear")),
-        ("NEXT", model(&stage, "slow-start")),
+    let mut sandbox = Sandbox::new();
+    sandbox.variables = vec![
+        ("FIRST", model(&sandbox, "linear")),
+        ("NEXT", model(&sandbox, "slow-start")),
         ("TO_NULL", to_null.to_owned()),
     ];
     for _ in 0..5 {
         let arguments = ["--exact", PROCESS, "--ignored", "--nocapture"];
-        let ended = stage.start(std::env::current_exe().unwrap(), arguments).finish().succeeded();
+        let ended = sandbox.start(std::env::current_exe().unwrap(), arguments).finish().succeeded();
         assert!(ended.stdout.contains("1 passed"), "{}", ended.stdout);
         assert!(!ended.stderr.contains("CRITICAL"), "{}", ended.stderr);
     }

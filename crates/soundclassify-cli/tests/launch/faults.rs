@@ -5,21 +5,21 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::stage::{Finished, Running, Stage, skip};
+use crate::sandbox::{Finished, Running, Sandbox, skip};
 
 const SIGINT: i32 = 2;
 
 #[test]
 fn a_missing_model_is_named() {
-    let stage = Stage::new();
-    let ended = stage.launch("audiotestsrc num-buffers=9 ! soundclassify model=/no/such.toml ! fakesink").finish();
+    let sandbox = Sandbox::new();
+    let ended = sandbox.launch("audiotestsrc num-buffers=9 ! soundclassify model=/no/such.toml ! fakesink").finish();
     ended.failed().complains("/no/such.toml");
 }
 
 #[test]
 fn an_unknown_built_in_model_is_named() {
-    let stage = Stage::new();
-    let ended = stage.launch("audiotestsrc num-buffers=9 ! soundclassify model=nosuch ! fakesink").finish();
+    let sandbox = Sandbox::new();
+    let ended = sandbox.launch("audiotestsrc num-buffers=9 ! soundclassify model=nosuch ! fakesink").finish();
     ended.failed().complains("nosuch").complains("default");
 }
 
@@ -30,8 +30,8 @@ fn has_system_runtime() -> bool {
 
 #[test]
 fn without_onnx_runtime_the_element_still_inspects() {
-    let stage = Stage::without_runtime();
-    stage.start("gst-inspect-1.0", ["soundclassify"]).finish().succeeded();
+    let sandbox = Sandbox::without_runtime();
+    sandbox.start("gst-inspect-1.0", ["soundclassify"]).finish().succeeded();
 }
 
 #[test]
@@ -39,17 +39,17 @@ fn without_onnx_runtime_the_pipeline_tells_where_it_looked() {
     if has_system_runtime() {
         return skip("this system has an ONNX Runtime of its own");
     }
-    let stage = Stage::without_runtime();
-    let ended = stage.launch("audiotestsrc num-buffers=9 ! soundclassify ! fakesink").finish().failed();
-    let folder = stage.path("plugins").display().to_string();
+    let sandbox = Sandbox::without_runtime();
+    let ended = sandbox.launch("audiotestsrc num-buffers=9 ! soundclassify ! fakesink").finish().failed();
+    let folder = sandbox.path("plugins").display().to_string();
     ended.complains("ORT_DYLIB_PATH").complains(&folder).complains("libonnxruntime.so");
 }
 
 #[test]
 fn a_wrong_path_of_onnx_runtime_is_named() {
-    let mut stage = Stage::without_runtime();
-    stage.variables.push(("ORT_DYLIB_PATH", "/no/such/libonnxruntime.so".into()));
-    let ended = stage.launch("audiotestsrc num-buffers=9 ! soundclassify ! fakesink").finish();
+    let mut sandbox = Sandbox::without_runtime();
+    sandbox.variables.push(("ORT_DYLIB_PATH", "/no/such/libonnxruntime.so".into()));
+    let ended = sandbox.launch("audiotestsrc num-buffers=9 ! soundclassify ! fakesink").finish();
     ended.failed().complains("/no/such/libonnxruntime.so");
 }
 
@@ -66,27 +66,27 @@ const LIVE: &str = "audiotestsrc is-live=true wave=pink-noise ! soundclassify ! 
 
 #[test]
 fn interrupting_a_live_pipeline_ends_it() {
-    let stage = Stage::new();
-    let mut running = stage.launch(LIVE);
+    let sandbox = Sandbox::new();
+    let mut running = sandbox.launch(LIVE);
     running.wait_for("): soundclassify, ");
     ends_on_interrupt(&mut running);
 }
 
 #[test]
 fn interrupting_a_pipeline_at_full_speed_ends_it() {
-    let stage = Stage::new();
-    let mut running = stage.launch("audiotestsrc wave=pink-noise ! soundclassify ! fakesink");
+    let sandbox = Sandbox::new();
+    let mut running = sandbox.launch("audiotestsrc wave=pink-noise ! soundclassify ! fakesink");
     running.wait_for("): soundclassify, ");
     ends_on_interrupt(&mut running);
 }
 
 #[test]
 fn interrupting_at_the_start_ends_it() {
-    let stage = Stage::new();
+    let sandbox = Sandbox::new();
     // The registry first: scanning for plugins is not the moment that is meant.
-    stage.start("gst-inspect-1.0", ["soundclassify"]).finish().succeeded();
+    sandbox.start("gst-inspect-1.0", ["soundclassify"]).finish().succeeded();
     for milliseconds in [0, 10, 20, 40, 60, 80, 100, 150, 200, 300] {
-        let mut running = stage.launch(LIVE);
+        let mut running = sandbox.launch(LIVE);
         std::thread::sleep(Duration::from_millis(milliseconds));
         ends_on_interrupt(&mut running);
     }
@@ -94,9 +94,9 @@ fn interrupting_at_the_start_ends_it() {
 
 #[test]
 fn state_changes_of_a_file_and_its_end_leave_no_process() {
-    let stage = Stage::new();
+    let sandbox = Sandbox::new();
     for buffers in [1, 3, 30, 60, 100] {
         let pipeline = format!("audiotestsrc num-buffers={buffers} ! soundclassify ! fakesink");
-        stage.launch(&pipeline).finish().succeeded();
+        sandbox.launch(&pipeline).finish().succeeded();
     }
 }

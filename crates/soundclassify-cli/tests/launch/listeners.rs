@@ -3,21 +3,21 @@
 
 use std::process::Command;
 
-use crate::stage::{PYTHON, Running, Stage, heard, python_is_missing, top};
+use crate::sandbox::{PYTHON, Running, Sandbox, heard, python_is_missing, top};
 
 fn pipeline(recording: &str) -> String {
     format!("filesrc location={recording} ! decodebin ! soundclassify ! fakesink")
 }
 
 #[track_caller]
-fn assert_prints_results(listener: impl Fn(&Stage, &str) -> Running) {
-    let stage = Stage::new();
-    let recording = stage.noise(2);
-    let printed = listener(&stage, &pipeline(&recording)).finish().succeeded().stdout;
-    let by_script = stage.script("file.sh", &[&recording]).finish().succeeded().stdout;
+fn assert_prints_results(listener: impl Fn(&Sandbox, &str) -> Running) {
+    let sandbox = Sandbox::new();
+    let recording = sandbox.noise(2);
+    let printed = listener(&sandbox, &pipeline(&recording)).finish().succeeded().stdout;
+    let by_script = sandbox.script("file.sh", &[&recording]).finish().succeeded().stdout;
     assert_eq!(heard(&printed), heard(&by_script));
     for wrong in ["audiotestsrc ! soundclassify model=nosuch ! fakesink", "audiotestsrc ! nosuch ! fakesink"] {
-        listener(&stage, wrong).finish().failed().complains("nosuch");
+        listener(&sandbox, wrong).finish().failed().complains("nosuch");
     }
 }
 
@@ -26,27 +26,27 @@ fn python_listens() {
     if python_is_missing() {
         return;
     }
-    assert_prints_results(|stage, pipeline| {
-        stage.start(PYTHON, [top().join("examples/listen.py").as_os_str(), pipeline.as_ref()])
+    assert_prints_results(|sandbox, pipeline| {
+        sandbox.start(PYTHON, [top().join("examples/listen.py").as_os_str(), pipeline.as_ref()])
     });
 }
 
 #[test]
 fn c_listens() {
-    assert_prints_results(|stage, pipeline| {
+    assert_prints_results(|sandbox, pipeline| {
         let compile = "cc -Wall -Wextra -Werror \"$0\" -o \"$1\" $(pkg-config --cflags --libs gstreamer-1.0)";
-        let (source, program) = (top().join("examples/listen.c"), stage.path("listen"));
-        stage
+        let (source, program) = (top().join("examples/listen.c"), sandbox.path("listen"));
+        sandbox
             .start("sh", ["-c".as_ref(), compile.as_ref(), source.as_os_str(), program.as_os_str()])
             .finish()
             .succeeded();
-        stage.start(program, [pipeline])
+        sandbox.start(program, [pipeline])
     });
 }
 
 #[test]
 fn rust_listens() {
-    assert_prints_results(|stage, pipeline| {
+    assert_prints_results(|sandbox, pipeline| {
         let mut command = Command::new(env!("CARGO"));
         command.current_dir(top()).args(["run", "--quiet", "--locked", "--example", "listen"]);
         // As it is built already.
@@ -54,6 +54,6 @@ fn rust_listens() {
             command.args(["--features", "v1_24"]);
         }
         command.args(["--", pipeline]);
-        stage.start_command(command)
+        sandbox.start_command(command)
     });
 }

@@ -9,5 +9,5 @@ mod listeners;
 mod network;
 mod pipelines;
 mod python;
+mod sandbox;
 mod sound_server;
-mod stage;

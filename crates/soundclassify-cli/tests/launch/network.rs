@@ -4,7 +4,7 @@
 use std::net::UdpSocket;
 use std::process::Command;
 
-use crate::stage::{PYTHON, Stage, heard, skip, top};
+use crate::sandbox::{PYTHON, Sandbox, heard, skip, top};
 
 fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
@@ -12,12 +12,12 @@ fn free_port() -> u16 {
 
 #[track_caller]
 fn rtp_is_heard(payloader: &str, arguments: &[&str]) {
-    let stage = Stage::new();
+    let sandbox = Sandbox::new();
     let port = free_port().to_string();
     let pipeline =
         format!("audiotestsrc is-live=true wave=pink-noise ! {payloader} ! udpsink host=127.0.0.1 port={port}");
-    let _sender = stage.launch(&pipeline);
-    let mut listening = stage.script("rtp.sh", &[&[port.as_str()], arguments].concat());
+    let _sender = sandbox.launch(&pipeline);
+    let mut listening = sandbox.script("rtp.sh", &[&[port.as_str()], arguments].concat());
     listening.wait_for_lines(5);
     heard(&listening.stdout());
 }
@@ -46,10 +46,10 @@ fn rtsp_is_heard() {
     if !Command::new(PYTHON).args(["-c", import]).output().is_ok_and(|it| it.status.success()) {
         return skip("GStreamer's RTSP server for Python is not installed");
     }
-    let stage = Stage::new();
-    let mut server = stage.start(PYTHON, [top().join("tests/launch/rtsp_server.py")]);
+    let sandbox = Sandbox::new();
+    let mut server = sandbox.start(PYTHON, [top().join("tests/launch/rtsp_server.py")]);
     server.wait_for("\n");
-    let mut listening = stage.script("rtsp.sh", &[server.stdout().trim()]);
+    let mut listening = sandbox.script("rtsp.sh", &[server.stdout().trim()]);
     listening.wait_for_lines(5);
     heard(&listening.stdout());
 }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::stage::{Heard, Stage, heard, skip, top};
+use crate::sandbox::{Heard, Sandbox, heard, skip, top};
 
 fn scripts() -> Vec<String> {
     let names = fs::read_dir(top().join("pipelines")).unwrap().map(|entry| entry.unwrap().file_name());
@@ -15,12 +15,12 @@ fn scripts() -> Vec<String> {
 /// What a script prints about some noise, and how many messages the element posts about it with `settings`.
 #[track_caller]
 fn run(script: &str, arguments: &[&str], settings: &str) -> (Vec<Heard>, usize) {
-    let stage = Stage::new();
-    let recording = stage.noise(4);
+    let sandbox = Sandbox::new();
+    let recording = sandbox.noise(4);
     let arguments = [&[recording.as_str()], arguments].concat();
-    let printed = stage.script(script, &arguments).finish().succeeded().stdout;
+    let printed = sandbox.script(script, &arguments).finish().succeeded().stdout;
     let pipeline = format!("filesrc location={recording} ! decodebin ! soundclassify {settings} ! fakesink");
-    (heard(&printed), stage.launch(&pipeline).finish().succeeded().messages().len())
+    (heard(&printed), sandbox.launch(&pipeline).finish().succeeded().messages().len())
 }
 
 /// All that the element tells is printed, one result every `step` seconds.
@@ -37,41 +37,41 @@ fn assert_steps((results, count): &(Vec<Heard>, usize), step: f64) {
 
 #[test]
 fn every_script_has_help() {
-    let stage = Stage::new();
+    let sandbox = Sandbox::new();
     for script in scripts() {
-        let help = stage.script(&script, &["--help"]).finish().succeeded().stdout;
+        let help = sandbox.script(&script, &["--help"]).finish().succeeded().stdout;
         assert!(help.contains(&format!("pipelines/{script}")), "{script}: {help}");
     }
 }
 
 #[test]
 fn wrong_arguments_are_told() {
-    let stage = Stage::new();
-    stage.script("file.sh", &[]).finish().failed().complains("one file is wanted");
-    stage.script("file.sh", &["--nonsense"]).finish().failed().complains("unknown option --nonsense");
-    stage.script("rtp.sh", &["http"]).finish().failed().complains("one port number is wanted");
-    stage.script("rtsp.sh", &["5004"]).finish().failed().complains("rtsp://");
+    let sandbox = Sandbox::new();
+    sandbox.script("file.sh", &[]).finish().failed().complains("one file is wanted");
+    sandbox.script("file.sh", &["--nonsense"]).finish().failed().complains("unknown option --nonsense");
+    sandbox.script("rtp.sh", &["http"]).finish().failed().complains("one port number is wanted");
+    sandbox.script("rtsp.sh", &["5004"]).finish().failed().complains("rtsp://");
 }
 
 #[test]
 fn a_script_fails_with_its_pipeline() {
-    let stage = Stage::new();
-    let notes = stage.path("notes.txt");
+    let sandbox = Sandbox::new();
+    let notes = sandbox.path("notes.txt");
     fs::write(&notes, "no sound, only words\n".repeat(99)).unwrap();
-    let ended = stage.script("file.sh", &[notes.to_str().unwrap()]).finish().failed();
+    let ended = sandbox.script("file.sh", &[notes.to_str().unwrap()]).finish().failed();
     assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
 }
 
 #[test]
 fn a_recording_that_is_not_there_is_named_in_one_line() {
-    let stage = Stage::new();
+    let sandbox = Sandbox::new();
     let scripts = ["file", "file-primitive", "desk-work", "desk-work-emoji", "notify", "raspberry-pi", "playback-tee"];
     for script in scripts {
-        let ended = stage.script(&format!("{script}.sh"), &["/no/such.wav"]).finish();
+        let ended = sandbox.script(&format!("{script}.sh"), &["/no/such.wav"]).finish();
         let told = (ended.status.code(), ended.stderr.as_str());
         assert_eq!(told, (Some(1), "error: /no/such.wav: no such file\n"), "{script}");
     }
-    stage.script("file.sh", &["/tmp"]).finish().failed().complains("/tmp: a folder");
+    sandbox.script("file.sh", &["/tmp"]).finish().failed().complains("/tmp: a folder");
 }
 
 #[test]
@@ -81,10 +81,10 @@ fn file_prints_ten_results_a_second() {
 
 #[test]
 fn a_file_may_have_a_blank_in_its_name() {
-    let stage = Stage::new();
-    let renamed = stage.path("a noise.wav");
-    fs::rename(stage.noise(2), &renamed).unwrap();
-    let printed = stage.script("file.sh", &[renamed.to_str().unwrap()]).finish().succeeded().stdout;
+    let sandbox = Sandbox::new();
+    let renamed = sandbox.path("a noise.wav");
+    fs::rename(sandbox.noise(2), &renamed).unwrap();
+    let printed = sandbox.script("file.sh", &[renamed.to_str().unwrap()]).finish().succeeded().stdout;
     assert!(!heard(&printed).is_empty());
 }
 
@@ -100,10 +100,10 @@ fn primitive_prints_one_result_a_second() {
 
 #[test]
 fn raspberry_pi_prints_the_same_as_file() {
-    let stage = Stage::new();
-    let recording = stage.noise(4);
+    let sandbox = Sandbox::new();
+    let recording = sandbox.noise(4);
     let printed = |script, model: &[&str]| {
-        heard(&stage.script(script, &[&[recording.as_str()], model].concat()).finish().succeeded().stdout)
+        heard(&sandbox.script(script, &[&[recording.as_str()], model].concat()).finish().succeeded().stdout)
     };
     let (batched, single) = (printed("raspberry-pi.sh", &["--model", "default"]), printed("file.sh", &[]));
     assert_eq!(batched.len(), single.len());
@@ -132,7 +132,7 @@ fn the_demo_classifies_recordings_of_debian() {
     if !Path::new("/usr/share/sounds/alsa/Noise.wav").exists() {
         return skip("Debian's recordings are not installed");
     }
-    let printed = Stage::new().script("demo.sh", &[]).finish().succeeded().stdout;
+    let printed = Sandbox::new().script("demo.sh", &[]).finish().succeeded().stdout;
     let results: Vec<_> = printed.lines().filter(|line| line.starts_with(|it: char| it.is_ascii_digit())).collect();
     assert!(heard(&results.join("\n")).len() >= 9, "{printed}");
     assert!(printed.contains("microphone.sh"), "{printed}");

@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::stage::{Running, Stage, heard, skip};
+use crate::sandbox::{Running, Sandbox, heard, skip};
 
 /// Kept alive by the caller.
 struct SoundServer {
@@ -18,33 +18,33 @@ set-default-sink loudspeaker
 set-default-source loudspeaker.monitor
 ";
 
-/// None where there is no PulseAudio. Processes of `stage` use it from then on.
+/// None where there is no PulseAudio. Processes of `sandbox` use it from then on.
 #[track_caller]
-fn serve(stage: &mut Stage) -> Option<SoundServer> {
-    let (socket, script) = (stage.path("pulse"), stage.path("pulse.pa"));
+fn serve(sandbox: &mut Sandbox) -> Option<SoundServer> {
+    let (socket, script) = (sandbox.path("pulse"), sandbox.path("pulse.pa"));
     fs::write(&script, CONFIGURATION.replace("{socket}", socket.to_str().unwrap())).unwrap();
-    let home = stage.path("home");
+    let home = sandbox.path("home");
     fs::create_dir(&home).unwrap();
-    stage.variables.push(("HOME", home.display().to_string()));
-    stage.variables.push(("XDG_RUNTIME_DIR", home.display().to_string()));
+    sandbox.variables.push(("HOME", home.display().to_string()));
+    sandbox.variables.push(("XDG_RUNTIME_DIR", home.display().to_string()));
     if std::process::Command::new("pulseaudio").arg("--version").output().is_err() {
         skip("pulseaudio is not installed");
         return None;
     }
     let options = ["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=yes", "-F"];
-    let daemon = stage.start("pulseaudio", options.into_iter().chain([script.to_str().unwrap()]));
-    stage.variables.push(("PULSE_SERVER", format!("unix:{}", socket.display())));
-    let answers = || stage.start("pactl", ["info"]).finish().status.success();
+    let daemon = sandbox.start("pulseaudio", options.into_iter().chain([script.to_str().unwrap()]));
+    sandbox.variables.push(("PULSE_SERVER", format!("unix:{}", socket.display())));
+    let answers = || sandbox.start("pactl", ["info"]).finish().status.success();
     assert!((0..100).any(|_| answers()), "no answer: {}", daemon.stderr());
     Some(SoundServer { _daemon: daemon })
 }
 
 #[test]
 fn the_default_microphone_is_classified() {
-    let mut stage = Stage::new();
-    let Some(_server) = serve(&mut stage) else { return };
-    let _sound = stage.launch("audiotestsrc is-live=true wave=pink-noise ! pulsesink");
-    let mut listening = stage.launch("autoaudiosrc ! soundclassify ! level interval=500000000 ! fakesink");
+    let mut sandbox = Sandbox::new();
+    let Some(_server) = serve(&mut sandbox) else { return };
+    let _sound = sandbox.launch("audiotestsrc is-live=true wave=pink-noise ! pulsesink");
+    let mut listening = sandbox.launch("autoaudiosrc ! soundclassify ! level interval=500000000 ! fakesink");
     listening.wait_for("window=(guint64)12,").interrupt().finish().succeeded();
     assert!(loudest(&listening.stdout()) > -60.0, "only silence came:\n{}", listening.stdout());
 }
@@ -58,10 +58,10 @@ fn loudest(printed: &str) -> f64 {
 
 #[test]
 fn the_microphone_script_listens_until_interrupted() {
-    let mut stage = Stage::new();
-    let Some(_server) = serve(&mut stage) else { return };
+    let mut sandbox = Sandbox::new();
+    let Some(_server) = serve(&mut sandbox) else { return };
     for arguments in [&[][..], &["--pulse", "loudspeaker.monitor"], &["ensembles=1"]] {
-        let mut listening = stage.script("microphone.sh", arguments);
+        let mut listening = sandbox.script("microphone.sh", arguments);
         let printed = listening.wait_for_lines(5).interrupt().finish_within(Duration::from_secs(2)).succeeded().stdout;
         assert!(heard(&printed).len() >= 5);
     }
@@ -69,17 +69,17 @@ fn the_microphone_script_listens_until_interrupted() {
 
 #[test]
 fn the_microphone_script_lists_devices() {
-    let mut stage = Stage::new();
-    let Some(_server) = serve(&mut stage) else { return };
-    let listed = stage.script("microphone.sh", &["--list"]).finish().succeeded().stdout;
+    let mut sandbox = Sandbox::new();
+    let Some(_server) = serve(&mut sandbox) else { return };
+    let listed = sandbox.script("microphone.sh", &["--list"]).finish().succeeded().stdout;
     assert!(listed.contains("loudspeaker.monitor"), "{listed}");
 }
 
 #[test]
 fn playback_is_classified_beside() {
-    let mut stage = Stage::new();
-    let recording = stage.noise(3);
-    let Some(_server) = serve(&mut stage) else { return };
-    let printed = stage.script("playback-tee.sh", &[&recording]).finish().succeeded().stdout;
+    let mut sandbox = Sandbox::new();
+    let recording = sandbox.noise(3);
+    let Some(_server) = serve(&mut sandbox) else { return };
+    let printed = sandbox.script("playback-tee.sh", &[&recording]).finish().succeeded().stdout;
     assert!(heard(&printed).len() >= 10, "{printed}");
 }

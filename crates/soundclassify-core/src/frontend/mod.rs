@@ -21,7 +21,7 @@ use window::{FrameRing, Pieces, SampleRing, Schedule};
 
 pub use spec::{ChannelAxis, FeatureSpec, Features, Layout, Log, LogMel, MelNorm, MelScale, Normalize, Power};
 
-/// Turns one stream of samples into windows of model input. Each frame is computed once, however many windows share it.
+/// Progress one stream of samples into windows of model input. Each frame is computed once, however many windows share it.
 pub struct Frontend {
     samples: SampleRing,
     schedule: Schedule,

@@ -26,7 +26,7 @@ pub(super) struct Spectrum {
     /// Transformed in place: an even number of samples as half as many complex ones, others as they are.
     values: Vec<Complex<f32>>,
     scratch: Vec<Complex<f32>>,
-    turns: Turns,
+    turns: Progress,
     power: Vec<f32>,
 }
 
@@ -42,7 +42,7 @@ impl Spectrum {
             input: vec![0.0; mel.n_fft],
             values: vec![Complex::default(); length],
             scratch: vec![Complex::default(); fft.get_inplace_scratch_len()],
-            turns: Turns::new(mel.n_fft),
+            turns: Progress::new(mel.n_fft),
             power: vec![0.0; mel.n_fft / 2 + 1 + padding],
             fft,
         }
@@ -80,12 +80,12 @@ fn hann(length: usize) -> Vec<f32> {
 }
 
 /// `½ · e^(−2πik/n)` for `k` from 1 to below `n / 4`, in lanes.
-struct Turns {
+struct Progress {
     re: Vec<f32>,
     im: Vec<f32>,
 }
 
-impl Turns {
+impl Progress {
     fn new(n_fft: usize) -> Self {
         let angle = |k: usize| -2.0 * PI * k as f64 / n_fft as f64;
         let pairs = 1..=(n_fft / 2).saturating_sub(1) / 2;
@@ -133,7 +133,7 @@ fn root(power: &mut [f32]) {
 /// `E = (Z[k] + Z*[N/2 − k]) / 2`, `O = (Z[k] − Z*[N/2 − k]) / 2i` and `T = e^(−2πik/N) · O`:
 /// `X[k] = E + T` and `X*[N/2 − k] = E − T` (Press et al., Numerical Recipes, 12.3).
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn energy_of_pairs(values: &[Complex<f32>], turns: &Turns, power: &mut [f32]) {
+fn energy_of_pairs(values: &[Complex<f32>], turns: &Progress, power: &mut [f32]) {
     let (half, pairs) = (values.len(), turns.re.len());
     let Complex { re, im } = values[0];
     power[0] = (re + im) * (re + im);

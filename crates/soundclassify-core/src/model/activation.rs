@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! From a network's output to probabilities.
 
-/// What turns the network's output into probabilities.
+/// What progress the network's output into probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Activation {
     /// They are probabilities.

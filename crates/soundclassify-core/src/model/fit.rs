@@ -7,7 +7,7 @@ use super::manifest::Manifest;
 
 /// An input or an output of a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Port {
+pub struct TensorInfo {
     /// Its name.
     pub name: String,
     /// Its element type, `f32` if it is one that fits.
@@ -16,7 +16,7 @@ pub struct Port {
     pub dims: Vec<Option<usize>>,
 }
 
-impl fmt::Display for Port {
+impl fmt::Display for TensorInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} {} {}", self.name, self.element, Dims(&self.dims))
     }
@@ -53,7 +53,7 @@ pub(crate) struct Fit {
 
 impl Fit {
     /// Checks everything that can be known without a run; the error names both sides, of input and output.
-    pub(crate) fn of(manifest: &Manifest, inputs: &[Port], outputs: &[Port]) -> Result<Self, String> {
+    pub(crate) fn of(manifest: &Manifest, inputs: &[TensorInfo], outputs: &[TensorInfo]) -> Result<Self, String> {
         match (batch(manifest, inputs), output(manifest, outputs)) {
             (Ok(batch), Ok(output)) => Ok(Self { batch, output }),
             (Err(one), Err(other)) => Err(format!("{one}; and {other}")),
@@ -62,7 +62,7 @@ impl Fit {
     }
 }
 
-fn batch(manifest: &Manifest, inputs: &[Port]) -> Result<Batch, String> {
+fn batch(manifest: &Manifest, inputs: &[TensorInfo]) -> Result<Batch, String> {
     let input = choose("input", manifest.input_name.as_deref(), inputs)?;
     if inputs.len() > 1 {
         return Err(format!("expected a network with one input, found {}", list(inputs)));
@@ -70,14 +70,14 @@ fn batch(manifest: &Manifest, inputs: &[Port]) -> Result<Batch, String> {
     fit_input(&manifest.features.shape(), &inputs[input])
 }
 
-fn output(manifest: &Manifest, outputs: &[Port]) -> Result<usize, String> {
+fn output(manifest: &Manifest, outputs: &[TensorInfo]) -> Result<usize, String> {
     let output = choose("output", manifest.output_name.as_deref(), outputs)?;
     fit_output(manifest.labels.len(), &outputs[output])?;
     Ok(output)
 }
 
 /// The port of that name, or the only one. Converters append `:0` to names; that is forgiven.
-fn choose(what: &str, name: Option<&str>, ports: &[Port]) -> Result<usize, String> {
+fn choose(what: &str, name: Option<&str>, ports: &[TensorInfo]) -> Result<usize, String> {
     match name {
         Some(name) => {
             let named = |wanted: &str| ports.iter().position(|port| port.name == wanted);
@@ -90,14 +90,14 @@ fn choose(what: &str, name: Option<&str>, ports: &[Port]) -> Result<usize, Strin
     }
 }
 
-fn list(ports: &[Port]) -> String {
+fn list(ports: &[TensorInfo]) -> String {
     if ports.is_empty() {
         return "none".into();
     }
     ports.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-fn fit_input(shape: &[usize], port: &Port) -> Result<Batch, String> {
+fn fit_input(shape: &[usize], port: &TensorInfo) -> Result<Batch, String> {
     expect_f32("input", port)?;
     let fits = |dims: &[Option<usize>]| {
         dims.len() == shape.len() && dims.iter().zip(shape).all(|(dim, axis)| dim.is_none_or(|dim| dim == *axis))
@@ -116,7 +116,7 @@ fn fit_input(shape: &[usize], port: &Port) -> Result<Batch, String> {
     }
 }
 
-fn fit_output(labels: usize, port: &Port) -> Result<(), String> {
+fn fit_output(labels: usize, port: &TensorInfo) -> Result<(), String> {
     expect_f32("output", port)?;
     let mut dims = port.dims.as_slice();
     while let [front @ .., Some(1)] = dims {
@@ -133,7 +133,7 @@ fn fit_output(labels: usize, port: &Port) -> Result<(), String> {
     }
 }
 
-fn expect_f32(what: &str, port: &Port) -> Result<(), String> {
+fn expect_f32(what: &str, port: &TensorInfo) -> Result<(), String> {
     if port.element == "f32" {
         return Ok(());
     }

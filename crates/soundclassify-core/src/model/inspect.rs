@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     engine,
-    fit::{Fit, Port},
+    fit::{Fit, TensorInfo},
     manifest::{Manifest, read_file},
     runtime,
     source::{MAX_ONNX, Model},
@@ -30,9 +30,9 @@ pub struct Report {
     /// The ONNX file.
     pub onnx: PathBuf,
     /// What the network takes.
-    pub inputs: Vec<Port>,
+    pub inputs: Vec<TensorInfo>,
     /// What it gives.
-    pub outputs: Vec<Port>,
+    pub outputs: Vec<TensorInfo>,
     /// What its author says, if there is a manifest that can be read.
     pub manifest: Option<Manifest>,
     /// What doesn't fit, or is wrong with the manifest; `None` when everything fits or there is no manifest.
@@ -85,7 +85,7 @@ impl Report {
         let guess = Guess::of(self.inputs.first().map_or(&[], |port| &port.dims));
         let classes = self.outputs.first().and_then(|port| port.dims.last().copied().flatten());
         let stem = self.onnx.file_stem().unwrap_or_default().to_string_lossy();
-        let several = |ports: &[Port], what: &str| match ports {
+        let several = |ports: &[TensorInfo], what: &str| match ports {
             [_, _, ..] => format!("name = {}                     # check: the {what} to use\n", quoted(&ports[0].name)),
             _ => String::new(),
         };
@@ -140,7 +140,7 @@ fn plain_name(stem: &str) -> String {
 }
 
 /// Ports on one line, without what could end a comment.
-fn one_line(ports: &[Port]) -> String {
+fn one_line(ports: &[TensorInfo]) -> String {
     ports.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ").replace(char::is_control, " ")
 }
 
@@ -237,7 +237,7 @@ mod tests {
     use super::*;
 
     fn report(input: &[Option<usize>], classes: usize) -> Report {
-        let port = |name: &str, dims| Port { name: name.into(), element: "f32".into(), dims };
+        let port = |name: &str, dims| TensorInfo { name: name.into(), element: "f32".into(), dims };
         Report {
             onnx: "My Net.onnx".into(),
             inputs: vec![port("in", input.to_vec())],

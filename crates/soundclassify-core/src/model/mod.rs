@@ -2,7 +2,7 @@
 //! Model input → scores.
 //!
 //! [`Model::load`] reads a manifest and finds its ONNX file; [`Engine::shared`] runs it, for all streams of the
-//! process; [`Engine::stream`] is one stream's door.
+//! process; [`Engine::stream`] is one stream's reply_slot.
 
 mod activation;
 pub use soundclassify_models as builtin;
@@ -19,8 +19,8 @@ pub mod weights;
 
 pub use self::{
     activation::Activation,
-    engine::{Engine, EngineOptions, PoolStats, Reply, Stream, Tensor, Turns, load_network},
-    fit::Port,
+    engine::{Engine, EngineOptions, PoolStats, Progress, Reply, Stream, Tensor, load_network},
+    fit::TensorInfo,
     inspect::{Report, inspect},
     manifest::{Defaults, Manifest},
     network::{Canceller, Network},

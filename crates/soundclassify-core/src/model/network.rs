@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 
 use crate::error::Result;
 
-/// A network that turns windows into scores, on one thread at a time.
+/// A network that progress windows into scores, on one thread at a time.
 pub trait Network: Send {
     /// Values of one window.
     fn window_len(&self) -> usize;
@@ -29,7 +29,7 @@ pub trait Network: Send {
     }
 
     /// Whether every run ends by itself, after about the same time whatever the windows hold, on whatever thread it is:
-    /// streams that wait may then call [`Network::run_through`] on theirs.
+    /// streams that wait may then call [`Network::run_uncancellable`] on theirs.
     fn is_portable(&self) -> bool {
         false
     }
@@ -39,7 +39,7 @@ pub trait Network: Send {
     ///
     /// # Errors
     /// Those of [`Network::run`].
-    fn run_through(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<()> {
+    fn run_uncancellable(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<()> {
         self.run(windows, scores)
     }
 }

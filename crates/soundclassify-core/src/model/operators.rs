@@ -38,7 +38,7 @@ const DOMAINS: &[&str] = &["", "ai.onnx", "com.microsoft"];
 const OTHER_FORMAT: &[u8] = b"ORTM";
 
 /// Whether the ONNX file has steady operators and fixed shapes only, no functions, and can be read at all.
-pub(super) fn is_steady(onnx: &[u8]) -> bool {
+pub(super) fn has_constant_cost(onnx: &[u8]) -> bool {
     // `ModelProto.graph` and `ModelProto.functions`.
     let mut graphs = 0;
     let whole = all_fields(onnx, |field, content| {
@@ -67,7 +67,7 @@ fn is_steady_graph(graph: &[u8]) -> bool {
     });
     found
         && all_fields(graph, |field, content| {
-            field != 1 || Node::read(content).is_some_and(|node| node.is_steady(&fixed))
+            field != 1 || Node::read(content).is_some_and(|node| node.has_constant_cost(&fixed))
         })
 }
 
@@ -97,7 +97,7 @@ impl<'a> Node<'a> {
     }
 
     /// Whether it takes the same time for any values, and makes the same shapes, given the names of fixed tensors.
-    fn is_steady(&self, fixed: &HashSet<&[u8]>) -> bool {
+    fn has_constant_cost(&self, fixed: &HashSet<&[u8]>) -> bool {
         let is_one_of = |names: &[&str], name: &[u8]| names.iter().any(|known| known.as_bytes() == name);
         let has_fixed_sizes = || self.inputs.iter().skip(1).all(|input| input.is_empty() || fixed.contains(input));
         is_one_of(STEADY, self.operator)
@@ -173,34 +173,34 @@ mod tests {
     #[test]
     fn built_in_networks_are_steady_and_those_that_hang_are_not() {
         for name in builtin::names() {
-            assert!(is_steady(builtin::find(name).unwrap().onnx), "{name}");
+            assert!(has_constant_cost(builtin::find(name).unwrap().onnx), "{name}");
         }
-        assert!(is_steady(include_bytes!("../../../../tests/data/models/linear.onnx")));
-        assert!(!is_steady(include_bytes!("../../../../tests/data/models/hangs.onnx")));
-        assert!(!is_steady(include_bytes!("../../../../tests/data/models/some-frames.onnx")));
+        assert!(has_constant_cost(include_bytes!("../../../../tests/data/models/linear.onnx")));
+        assert!(!has_constant_cost(include_bytes!("../../../../tests/data/models/hangs.onnx")));
+        assert!(!has_constant_cost(include_bytes!("../../../../tests/data/models/some-frames.onnx")));
     }
 
     #[test]
     fn every_operator_must_be_known() {
-        assert!(is_steady(&network("Relu", "")));
-        assert!(is_steady(&network("QLinearAdd", "com.microsoft")));
+        assert!(has_constant_cost(&network("Relu", "")));
+        assert!(has_constant_cost(&network("QLinearAdd", "com.microsoft")));
         for (operator, domain) in
             [("Loop", ""), ("If", ""), ("Relu", "org.example"), ("TreeEnsembleRegressor", "ai.onnx.ml")]
         {
-            assert!(!is_steady(&network(operator, domain)), "{operator}");
-            assert!(!is_steady(&[network("Relu", ""), network(operator, domain)].concat()), "{operator}");
+            assert!(!has_constant_cost(&network(operator, domain)), "{operator}");
+            assert!(!has_constant_cost(&[network("Relu", ""), network(operator, domain)].concat()), "{operator}");
         }
-        assert!(!is_steady(&[network("Relu", ""), vec![0xca, 0x01, 0]].concat()), "a function");
+        assert!(!has_constant_cost(&[network("Relu", ""), vec![0xca, 0x01, 0]].concat()), "a function");
     }
 
     #[test]
     fn shapes_come_from_fixed_tensors_only() {
         for operator in ["Reshape", "Slice", "Split", "Squeeze", "Unsqueeze", "ReduceSum"] {
             let sized = field(1, &node(operator, "", "y"));
-            assert!(!is_steady(&graph(std::slice::from_ref(&sized))), "{operator}");
-            assert!(!is_steady(&graph(&[sized.clone(), field(1, &node("Mul", "", "size"))])), "{operator}");
-            assert!(is_steady(&graph(&[sized.clone(), field(5, &field(8, b"size"))])), "{operator}");
-            assert!(is_steady(&graph(&[field(1, &node("Constant", "", "size")), sized])), "{operator}");
+            assert!(!has_constant_cost(&graph(std::slice::from_ref(&sized))), "{operator}");
+            assert!(!has_constant_cost(&graph(&[sized.clone(), field(1, &node("Mul", "", "size"))])), "{operator}");
+            assert!(has_constant_cost(&graph(&[sized.clone(), field(5, &field(8, b"size"))])), "{operator}");
+            assert!(has_constant_cost(&graph(&[field(1, &node("Constant", "", "size")), sized])), "{operator}");
         }
     }
 
@@ -208,16 +208,16 @@ mod tests {
     fn tags_have_32_bits() {
         let plain = network("If", "");
         let hidden = [&plain[..2], b"\xba\x80\x80\x80\x10", &plain[3..]].concat();
-        assert!(!is_steady(&hidden));
-        assert!(!is_steady(&[network("Relu", ""), hidden].concat()));
+        assert!(!has_constant_cost(&hidden));
+        assert!(!has_constant_cost(&[network("Relu", ""), hidden].concat()));
     }
 
     #[test]
     fn what_is_no_onnx_is_not_steady() {
         let whole = network("Relu", "");
-        assert!((0..whole.len()).all(|end| !is_steady(&whole[..end])));
-        assert!(!is_steady(b"\x10\0\0\0ORTM and more"));
-        assert!(!is_steady(&[0xff; 100]));
+        assert!((0..whole.len()).all(|end| !has_constant_cost(&whole[..end])));
+        assert!(!has_constant_cost(b"\x10\0\0\0ORTM and more"));
+        assert!(!has_constant_cost(&[0xff; 100]));
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::{
 };
 
 use super::{
-    door::Reply,
+    panic_text,
     queue::{Queue, Taken},
-    worker::{Job, panic_text},
+    reply_slot::Reply,
+    stream::Job,
 };
 use crate::{
     error::{Error, Result},
@@ -51,7 +52,7 @@ impl Runner {
 
     /// As [`Self::answer`], on a thread that is not the engine's, of a portable network.
     pub(super) fn answer_here(&mut self, batch: &mut Vec<Taken<Job>>, queue: &Queue<Job, Self>) -> bool {
-        self.answer_by(<dyn Network>::run_through, batch, queue)
+        self.answer_by(<dyn Network>::run_uncancellable, batch, queue)
     }
 
     fn answer_by(&mut self, run: Run, batch: &mut Vec<Taken<Job>>, queue: &Queue<Job, Self>) -> bool {
@@ -111,8 +112,8 @@ impl Runner {
         };
         let run_time = *outcome.as_ref().unwrap_or(&Duration::ZERO);
         let reply = Reply { ticket: taken.job.ticket, scores, run_time, batch };
-        taken.job.door.deliver(reply, || queue.is_current(taken.lane, taken.epoch));
-        queue.done(taken.lane, taken.epoch);
+        taken.job.reply_slot.deliver(reply, || queue.is_current(taken.stream, taken.epoch));
+        queue.done(taken.stream, taken.epoch);
     }
 }
 

@@ -15,7 +15,7 @@ fn finish(queue: &Queue<u32, ()>, seen: &Seen, batch: &mut Vec<Taken<u32>>) {
         seen.push(taken.job);
         let last = seen.len() == 3;
         drop(seen);
-        queue.done(taken.lane, taken.epoch);
+        queue.done(taken.stream, taken.epoch);
         if last {
             queue.shut();
         }
@@ -29,7 +29,7 @@ fn work(queue: &Queue<u32, ()>, seen: &Seen) {
     }
 }
 
-/// Three jobs, of which 0 and 1 are of one lane.
+/// Three jobs, of which 0 and 1 are of one stream.
 fn check_order(seen: &Seen) {
     let seen = seen.lock().unwrap();
     let position = |job| seen.iter().position(|seen| *seen == job).unwrap();
@@ -40,13 +40,13 @@ fn check_order(seen: &Seen) {
 fn loom_every_push_is_taken_in_order() {
     loom::model(|| {
         let queue = Arc::new(Queue::new());
-        let lane = queue.open();
+        let stream = queue.open();
         let pusher = Arc::clone(&queue);
-        let thread = thread::spawn(move || (0..2).for_each(|job| pusher.push(lane, [job])));
+        let thread = thread::spawn(move || (0..2).for_each(|job| pusher.push(stream, [job])));
         let (mut jobs, mut batch) = (Vec::new(), Vec::new());
         while jobs.len() < 2 {
             assert!(queue.take((), 2, &mut batch).is_some());
-            batch.iter().for_each(|taken| queue.done(taken.lane, taken.epoch));
+            batch.iter().for_each(|taken| queue.done(taken.stream, taken.epoch));
             jobs.extend(batch.drain(..).map(|taken| taken.job));
         }
         assert_eq!(jobs, [0, 1]);
@@ -78,12 +78,12 @@ fn loom_two_streams_lose_nothing() {
 fn loom_two_workers_share_and_keep_the_order() {
     loom::model(|| {
         let queue = Arc::new(Queue::new());
-        let lanes = [queue.open(), queue.open()];
+        let streams = [queue.open(), queue.open()];
         let seen = Seen::default();
         let (other, told) = (Arc::clone(&queue), Seen::clone(&seen));
         let thread = thread::spawn(move || work(&other, &told));
-        queue.push(lanes[0], [0, 1]);
-        queue.push(lanes[1], [10]);
+        queue.push(streams[0], [0, 1]);
+        queue.push(streams[1], [10]);
         work(&queue, &seen);
         thread.join().unwrap();
         check_order(&seen);
@@ -94,16 +94,16 @@ fn loom_two_workers_share_and_keep_the_order() {
 fn loom_a_lane_cleared_before_its_owner_ran_wakes_the_worker_again() {
     loom::model(|| {
         let queue = Arc::new(Queue::<u32, ()>::new());
-        let lane = queue.open();
+        let stream = queue.open();
         let owner = Arc::clone(&queue);
         let thread = thread::spawn(move || {
-            owner.push_own(lane, [0]);
-            owner.clear(lane);
-            owner.push(lane, [1]);
+            owner.push_own(stream, [0]);
+            owner.clear(stream);
+            owner.push(stream, [1]);
         });
         let mut batch = Vec::new();
         while batch.iter().all(|taken: &Taken<u32>| taken.job != 1) {
-            batch.iter().for_each(|taken| queue.done(taken.lane, taken.epoch));
+            batch.iter().for_each(|taken| queue.done(taken.stream, taken.epoch));
             batch.clear();
             assert!(queue.take((), 1, &mut batch).is_some());
         }
@@ -115,24 +115,24 @@ fn loom_a_lane_cleared_before_its_owner_ran_wakes_the_worker_again() {
 fn loom_who_borrows_leaves_nothing_behind() {
     loom::model(|| {
         let queue = Arc::new(Queue::<u32, ()>::new());
-        let lanes = [queue.open(), queue.open()];
+        let streams = [queue.open(), queue.open()];
         let done = Seen::default();
         let (own, told) = (Arc::clone(&queue), Seen::clone(&done));
-        let guest = thread::spawn(move || {
+        let borrowed = thread::spawn(move || {
             let mut batch = Vec::new();
-            own.push_own(lanes[0], [0, 1]);
-            if let Some(network) = own.borrow(lanes[0], 1, &mut batch) {
+            own.push_own(streams[0], [0, 1]);
+            if let Some(network) = own.borrow(streams[0], 1, &mut batch) {
                 finish(&own, &told, &mut batch);
-                if own.borrow_more(lanes[0], 1, &mut batch) {
+                if own.borrow_more(streams[0], 1, &mut batch) {
                     finish(&own, &told, &mut batch);
                 }
                 own.rest(network);
             }
         });
         let other = Arc::clone(&queue);
-        let pusher = thread::spawn(move || other.push(lanes[1], [10]));
+        let pusher = thread::spawn(move || other.push(streams[1], [10]));
         work(&queue, &done);
-        guest.join().unwrap();
+        borrowed.join().unwrap();
         pusher.join().unwrap();
         check_order(&done);
     });
@@ -142,19 +142,19 @@ fn loom_who_borrows_leaves_nothing_behind() {
 fn loom_nothing_of_before_a_clear_is_current() {
     loom::model(|| {
         let queue = Arc::new(Queue::new());
-        let lane = queue.open();
-        queue.push(lane, [0]);
+        let stream = queue.open();
+        queue.push(stream, [0]);
         let worker = Arc::clone(&queue);
         let thread = thread::spawn(move || {
             let mut batch = Vec::new();
             while worker.take((), 1, &mut batch).is_some() {
-                batch.drain(..).for_each(|taken| worker.done(taken.lane, taken.epoch));
+                batch.drain(..).for_each(|taken| worker.done(taken.stream, taken.epoch));
             }
         });
-        queue.clear(lane);
-        assert_eq!(queue.pending(lane), 0);
-        queue.push(lane, [1]);
-        assert!(queue.pending(lane) <= 1);
+        queue.clear(stream);
+        assert_eq!(queue.pending(stream), 0);
+        queue.push(stream, [1]);
+        assert!(queue.pending(stream) <= 1);
         queue.shut();
         thread.join().unwrap();
     });

@@ -12,13 +12,13 @@ use crate::{
 
 /// An element in state READY, outside of any pipeline: as long as it lives, elements with the same options share
 /// its engine and load nothing.
-pub(crate) struct Keeper {
+pub(crate) struct WarmEngine {
     options: ElementOptions,
     element: gst::Element,
     warnings: Vec<String>,
 }
 
-impl Keeper {
+impl WarmEngine {
     /// Loads the model; all its errors come here, before any input is opened.
     pub(crate) fn new(options: ElementOptions) -> Result<Self> {
         let element = options.element()?;
@@ -61,7 +61,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for WarmEngine {
     fn drop(&mut self) {
         // Going to NULL can't fail in a way that anything could be done about.
         let _ = self.element.set_state(gst::State::Null);

@@ -23,19 +23,19 @@ use gst_base::subclass::prelude::*;
 
 use self::models::prepare;
 use self::tags::Tags;
-use super::choices::Sync;
+use super::enums::Sync;
 use super::loader::{Loaded, Loader, Prepared};
 use super::properties::PROPERTIES;
 use super::settings::{Effect, Settings};
 use crate::stream::analysis::{After, Analysis};
 use crate::stream::clock::Continuity;
-use crate::stream::results::{Patience, Results, Waited};
+use crate::stream::results::{Results, Timeout, Waited};
 use soundclassify_core::model::Stream;
 
 /// Without any reply for this long, the streaming thread goes on without results.
-const PATIENCE: Patience = Patience::PerReply(Duration::from_secs(10));
+const REPLY_TIMEOUT: Timeout = Timeout::PerReply(Duration::from_secs(10));
 /// The whole wait at the end of a stream that is not waited for, such as a live one.
-const PATIENCE_AT_END: Patience = Patience::InAll(Duration::from_millis(900));
+const END_TIMEOUT: Timeout = Timeout::InAll(Duration::from_millis(900));
 
 /// A gap that is longer breaks the stream off: silence for hours would take minutes of the streaming thread.
 const LONGEST_GAP: gst::ClockTime = gst::ClockTime::from_seconds(60);
@@ -227,7 +227,7 @@ impl BaseTransformImpl for SoundClassify {
         if same {
             return Ok(());
         }
-        self.analyse(PATIENCE, Analysis::interrupt);
+        self.analyse(REPLY_TIMEOUT, Analysis::interrupt);
         let changed = lock(&self.state).as_mut().map(|state| state.analysis.set_format(&info));
         self.warn_of_input(changed.unwrap_or(Ok(())));
         Ok(())
@@ -322,7 +322,7 @@ impl SoundClassify {
         }
         for start in frames.clone().step_by(step) {
             let range = start..frames.end.min(start + step);
-            let goes_on = self.analyse(PATIENCE, |analysis| {
+            let goes_on = self.analyse(REPLY_TIMEOUT, |analysis| {
                 analysis.push(buffer, range).unwrap_or_else(|error| {
                     gst::warning!(CAT, "{error}");
                     analysis.after()
@@ -347,7 +347,7 @@ impl SoundClassify {
             return;
         }
         if duration > LONGEST_GAP {
-            self.analyse(PATIENCE, Analysis::interrupt);
+            self.analyse(REPLY_TIMEOUT, Analysis::interrupt);
         } else {
             self.silence(start, duration);
         }
@@ -363,7 +363,7 @@ impl SoundClassify {
             }
             Continuity::Jump => {
                 gst::debug!(CAT, imp = self, "audio breaks off");
-                self.analyse(PATIENCE, Analysis::interrupt)
+                self.analyse(REPLY_TIMEOUT, Analysis::interrupt)
             }
         }
     }
@@ -373,7 +373,7 @@ impl SoundClassify {
         let mut done = 0;
         while done < frames {
             let step = self.step().min(frames - done);
-            if !self.analyse(PATIENCE, |analysis| analysis.push_silence(start, done, step)) {
+            if !self.analyse(REPLY_TIMEOUT, |analysis| analysis.push_silence(start, done, step)) {
                 return false;
             }
             done += step;
@@ -387,9 +387,9 @@ impl SoundClassify {
 
     fn segment(&self, segment: &gst::Segment) {
         let rate = (segment.rate(), segment.applied_rate());
-        let turns = lock(&self.state).as_ref().is_some_and(|state| state.rate != rate);
-        if turns {
-            self.analyse(PATIENCE, Analysis::interrupt);
+        let progress = lock(&self.state).as_ref().is_some_and(|state| state.rate != rate);
+        if progress {
+            self.analyse(REPLY_TIMEOUT, Analysis::interrupt);
         }
         if let Some(state) = lock(&self.state).as_mut() {
             state.rate = rate;
@@ -401,9 +401,9 @@ impl SoundClassify {
     fn begin_stream(&self, id: &str) {
         let before = lock(&self.state).as_mut().and_then(|state| state.id.replace(id.to_owned()));
         if before.is_some_and(|before| before != id) {
-            self.analyse(PATIENCE, Analysis::finish);
+            self.analyse(REPLY_TIMEOUT, Analysis::finish);
             self.send_tags();
-            self.analyse(PATIENCE, Analysis::forget_tags);
+            self.analyse(REPLY_TIMEOUT, Analysis::forget_tags);
             if let Some(state) = lock(&self.state).as_mut() {
                 state.sync_known = false;
             }
@@ -414,8 +414,8 @@ impl SoundClassify {
     fn end(&self) {
         self.decide_on_waiting();
         let waits = lock(&self.state).as_ref().is_some_and(|state| state.analysis.waits());
-        let patience = if waits { PATIENCE } else { PATIENCE_AT_END };
-        self.analyse(patience, |analysis| {
+        let timeout = if waits { REPLY_TIMEOUT } else { END_TIMEOUT };
+        self.analyse(timeout, |analysis| {
             // Whatever `sync` says, nothing is told after the end.
             analysis.set_waits(true);
             analysis.finish()
@@ -431,26 +431,26 @@ impl SoundClassify {
 
     // One step of analysis, what it asks to post, and the wait for its results. Audio goes on, whatever happens here.
     // `false` when a flush or a state change wants the thread back.
-    fn analyse(&self, patience: Patience, step: impl FnOnce(&mut Analysis) -> After) -> bool {
+    fn analyse(&self, timeout: Timeout, step: impl FnOnce(&mut Analysis) -> After) -> bool {
         let stepped = catch_unwind(AssertUnwindSafe(|| {
             let mut state = lock(&self.state);
             let analysis = &mut state.as_mut()?.analysis;
             Some(Stepped { stream: analysis.stream(), after: step(analysis), results: analysis.results() })
         }));
-        self.follow(stepped, patience);
+        self.follow(stepped, timeout);
         self.results().is_none_or(|results| !results.is_interrupted())
     }
 
-    fn follow(&self, stepped: std::thread::Result<Option<Stepped>>, patience: Patience) {
+    fn follow(&self, stepped: std::thread::Result<Option<Stepped>>, timeout: Timeout) {
         match stepped {
             Ok(None) => {}
             Ok(Some(Stepped { stream, after, results })) => {
                 results.post();
                 if let Some(ticket) = after {
                     // At the end of a stream that did not wait the time is too short for that.
-                    let here = matches!(patience, Patience::PerReply(_));
+                    let here = matches!(timeout, Timeout::PerReply(_));
                     stream.run(|| here && results.awaits(ticket));
-                    self.wait(&results, &stream, ticket, patience);
+                    self.wait(&results, &stream, ticket, timeout);
                 }
             }
             Err(_) => self.give_up_analysis(),
@@ -459,13 +459,13 @@ impl SoundClassify {
 
     // Windows that wait are taken out when the wait was in vain. The one that runs stays: its late answer would tell that
     // the model works after all.
-    fn wait(&self, results: &Results, stream: &Stream, ticket: u64, patience: Patience) {
+    fn wait(&self, results: &Results, stream: &Stream, ticket: u64, timeout: Timeout) {
         // Most buffers complete no window, and most windows are told by now.
         if !results.awaits(ticket) {
             return;
         }
         let waiting = || std::iter::from_fn(|| stream.drop_oldest());
-        match results.wait(ticket, patience, || stream.turns()) {
+        match results.wait(ticket, timeout, || stream.progress()) {
             Waited::Told | Waited::Interrupted => {}
             Waited::Late => {
                 waiting().for_each(|ticket| results.dropped(ticket));
@@ -474,7 +474,7 @@ impl SoundClassify {
             Waited::Stalled => {
                 results.give_up();
                 waiting().for_each(drop);
-                self.warn_of_stall(results.longest_wait(patience));
+                self.warn_of_stall(results.longest_wait(timeout));
             }
         }
     }

@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One engine per (model, provider, device, threads) in the process: the ONNX Runtime sessions that it owns.
-
-mod crew;
-mod door;
-mod pool;
-mod queue;
-mod registry;
-mod runner;
-mod sync;
-mod worker;
+//! An ONNX Runtime session as a [`Network`].
 
 use std::{
     path::Path,
     sync::{
-        Arc, LazyLock,
+        Arc,
         mpsc::{self, RecvTimeoutError},
     },
     thread,
@@ -28,104 +19,30 @@ use ort::{
     value::{DynValue, Outlet, Shape, Tensor as OrtTensor, TensorElementType, TensorRef, ValueType},
 };
 
-pub(crate) use self::worker::panic_text;
-pub use self::{
-    door::Reply,
-    pool::{PoolStats, Tensor},
-    queue::Turns,
-    worker::{Engine, Stream},
+use super::{EngineOptions, runner::MAX_BATCH};
+use crate::{
+    error::{Error, Result},
+    model::{
+        activation::{Activation, activate_and_average},
+        fit::{Batch, Fit, TensorInfo},
+        network::{Canceller, Network},
+        operators,
+        provider::ExecutionProvider,
+        runtime,
+        source::Model,
+    },
 };
-use self::{registry::Registry, runner::MAX_BATCH};
-use super::{
-    activation::{Activation, activate_and_average},
-    fit::{Batch, Fit, Port},
-    network::{Canceller, Network},
-    operators,
-    provider::ExecutionProvider,
-    runtime,
-    source::Model,
-};
-use crate::error::{Error, Result};
-
-/// What, beside the model, makes one engine differ from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct EngineOptions {
-    /// What computes the network.
-    pub provider: ExecutionProvider,
-    /// Index of the device, for providers that have several.
-    pub device: i32,
-    /// Threads within one operator; 0: ONNX Runtime's own choice. With a number of them on the CPU there may be several
-    /// networks side by side, on at most half of the cores, of together at most 512 MiB of ONNX.
-    pub threads: u32,
-}
-
-impl Default for EngineOptions {
-    /// One thread of the CPU.
-    fn default() -> Self {
-        Self { provider: ExecutionProvider::Cpu, device: 0, threads: 1 }
-    }
-}
-
-/// Most networks side by side, whatever the number of cores: each has its own memory.
-const MOST_NETWORKS: usize = 16;
-
-/// Most bytes of ONNX of all networks side by side; the first one may be larger.
-const MOST_BYTES: usize = 512 << 20;
 
 /// Most bytes of the tensors that a network keeps for runs on streams' threads.
 const MOST_BOUND: usize = 8 << 20;
 
 /// How long the first runs of a network may take. Other providers than the CPU may compile it then, TensorRT for minutes.
-fn patience(provider: ExecutionProvider) -> Duration {
+fn timeout(provider: ExecutionProvider) -> Duration {
     Duration::from_secs(if provider == ExecutionProvider::Cpu { 30 } else { 600 })
 }
 
-type Key = ([u8; 32], EngineOptions);
-
-static ENGINES: LazyLock<Registry<Key, Engine, Error>> = LazyLock::new(Registry::new);
-
-impl Engine {
-    /// The process's engine for this model content and these options, made or shared. Making it finds ONNX Runtime,
-    /// loads the network, checks it against the manifest and runs it to warm it up; it can take seconds.
-    ///
-    /// # Errors
-    /// [`Error::Runtime`] without ONNX Runtime, [`Error::Provider`] without the execution provider,
-    /// [`Error::Model`] when the network can't be loaded or doesn't fit its manifest. Who waited for another's attempt shares its error.
-    pub fn shared(model: &Model, options: &EngineOptions) -> Result<Arc<Self>> {
-        let make = || {
-            let (model, options) = (model.clone(), *options);
-            let network = OrtNetwork::load(&model, options)?;
-            let cores = thread::available_parallelism().map_or(1, usize::from);
-            let most = most_networks(options, cores, network.bytes);
-            Self::with_networks(Box::new(network), most, move || load_network(&model, options))
-        };
-        let engine = ENGINES.get_or_make((model.digest(), *options), make);
-        model.forget_bytes();
-        engine
-    }
-}
-
-/// Networks of these options and this size that may run side by side: on half of the cores, for whatever feeds them
-/// needs some, too, and within [`MOST_BYTES`]. Other providers than the CPU share out their devices themselves.
-fn most_networks(options: EngineOptions, cores: usize, bytes: usize) -> usize {
-    if options.provider != ExecutionProvider::Cpu || options.threads == 0 {
-        return 1;
-    }
-    let by_cores = cores / 2 / options.threads as usize;
-    by_cores.min(MOST_BYTES / bytes.max(1)).clamp(1, MOST_NETWORKS)
-}
-
-/// The model's network by itself, loaded, checked and warmed up, to run on the caller's own thread: without an
-/// engine around it, for benches and for work without streams.
-///
-/// # Errors
-/// Those of [`Engine::shared`].
-pub fn load_network(model: &Model, options: EngineOptions) -> Result<Box<dyn Network>> {
-    Ok(Box::new(OrtNetwork::load(model, options)?))
-}
-
 /// A session and what it needs to run without asking.
-struct OrtNetwork {
+pub(super) struct OrtNetwork {
     session: Session,
     /// Ends a run from another thread.
     run_options: Arc<RunOptions>,
@@ -138,7 +55,7 @@ struct OrtNetwork {
     classes: usize,
     max_batch: usize,
     /// Of the ONNX file and its weights.
-    bytes: usize,
+    pub(super) bytes: usize,
     /// Takes the same time for any window, on any thread.
     is_portable: bool,
     /// Windows side by side, for runs of more than one.
@@ -150,7 +67,7 @@ struct OrtNetwork {
 }
 
 impl OrtNetwork {
-    fn load(model: &Model, options: EngineOptions) -> Result<Self> {
+    pub(super) fn load(model: &Model, options: EngineOptions) -> Result<Self> {
         let environment = runtime::environment()?;
         let fail = |reason: String| Error::Model { path: model.onnx_path().to_path_buf(), reason };
         let builder = Session::builder(&environment).map_err(|error| fail(error.to_string()))?;
@@ -162,13 +79,14 @@ impl OrtNetwork {
                 .with_config_entry("session.model_external_initializers_file_folder_path", folder.to_string_lossy())
                 .map_err(|error| fail(error.to_string()))?;
         }
-        let (session, bytes, is_steady) = model
-            .with_bytes(|bytes| (builder.commit_from_memory(bytes), model.size(bytes), operators::is_steady(bytes)))?;
+        let (session, bytes, has_constant_cost) = model.with_bytes(|bytes| {
+            (builder.commit_from_memory(bytes), model.size(bytes), operators::has_constant_cost(bytes))
+        })?;
         let session = session.map_err(|error| fail(unreadable(&error.to_string())))?;
         // Other providers keep memory and handles of their own for each thread.
-        let is_portable = options.provider == ExecutionProvider::Cpu && is_steady;
+        let is_portable = options.provider == ExecutionProvider::Cpu && has_constant_cost;
         let mut network = Self::fitted(session, model, bytes, is_portable).map_err(&fail)?;
-        network.watched(patience(options.provider), Self::warm_up).map_err(fail)?;
+        network.watched(timeout(options.provider), Self::warm_up).map_err(fail)?;
         Ok(network)
     }
 
@@ -207,12 +125,12 @@ impl OrtNetwork {
         })
     }
 
-    /// Calls `run`, and ends it when it takes longer than `patience`.
-    fn watched(&mut self, patience: Duration, run: impl FnOnce(&mut Self) -> Result<(), String>) -> Result<(), String> {
+    /// Calls `run`, and ends it when it takes longer than `timeout`.
+    fn watched(&mut self, timeout: Duration, run: impl FnOnce(&mut Self) -> Result<(), String>) -> Result<(), String> {
         let run_options = Arc::clone(&self.run_options);
         let (finished, watch) = mpsc::channel::<()>();
         let watchdog = move || {
-            let late = watch.recv_timeout(patience) == Err(RecvTimeoutError::Timeout);
+            let late = watch.recv_timeout(timeout) == Err(RecvTimeoutError::Timeout);
             // It sets a flag; should that fail, the run goes on.
             late && run_options.terminate().is_ok()
         };
@@ -220,7 +138,7 @@ impl OrtNetwork {
         let outcome = run(self);
         drop(finished);
         match watchdog.join() {
-            Ok(true) => Err(format!("a run of one window did not end within {patience:?}")),
+            Ok(true) => Err(format!("a run of one window did not end within {timeout:?}")),
             _ => outcome,
         }
     }
@@ -303,7 +221,7 @@ impl Network for OrtNetwork {
         self.run_unbound(windows, scores).map(drop)
     }
 
-    fn run_through(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<()> {
+    fn run_uncancellable(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<()> {
         let size = self.run_size(windows.len());
         if let Some(bound) = &mut self.bound[size - 1]
             && let Ok(outputs) = bound.run(&mut self.session, windows)
@@ -381,7 +299,7 @@ fn failed(error: &ort::Error) -> Error {
 }
 
 /// Inputs and outputs of a network.
-pub(super) fn ports(bytes: &[u8], path: &Path) -> Result<(Vec<Port>, Vec<Port>)> {
+pub(in crate::model) fn ports(bytes: &[u8], path: &Path) -> Result<(Vec<TensorInfo>, Vec<TensorInfo>)> {
     let fail = |reason: String| Error::Model { path: path.to_path_buf(), reason };
     let environment = runtime::environment()?;
     let builder = Session::builder(&environment).map_err(|error| fail(error.to_string()))?;
@@ -431,7 +349,7 @@ fn is_close(a: f32, b: f32) -> bool {
     (a - b).abs() <= 1e-5 * a.abs().max(b.abs()) + 1e-6 || !a.is_finite() && !b.is_finite()
 }
 
-fn port(outlet: &Outlet) -> Port {
+fn port(outlet: &Outlet) -> TensorInfo {
     let (element, dims) = match outlet.dtype() {
         ValueType::Tensor { ty, shape, .. } => {
             let element = if *ty == TensorElementType::Float32 { "f32".into() } else { ty.to_string() };
@@ -439,21 +357,5 @@ fn port(outlet: &Outlet) -> Port {
         }
         other => (other.to_string(), Vec::new()),
     };
-    Port { name: outlet.name().to_owned(), element, dims }
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cores_and_size_bound_the_networks() {
-        let threads = |threads| EngineOptions { threads, ..EngineOptions::default() };
-        assert_eq!(most_networks(threads(1), 16, 3 << 20), 8);
-        assert_eq!(most_networks(threads(2), 16, 3 << 20), 4);
-        assert_eq!(most_networks(threads(1), 16, 200 << 20), 2);
-        assert_eq!(most_networks(threads(1), 16, 600 << 20), 1);
-        assert_eq!(most_networks(threads(1), 1000, 0), MOST_NETWORKS);
-        assert_eq!(most_networks(threads(0), 16, 3 << 20), 1);
-    }
+    TensorInfo { name: outlet.name().to_owned(), element, dims }
 }

@@ -63,12 +63,12 @@ impl Drop for Temporary {
 }
 
 /// A file under way beside the one that it will be; that stays as it was until this is kept.
-pub(crate) struct Part {
+pub(crate) struct AtomicFile {
     path: PathBuf,
     temporary: Temporary,
 }
 
-impl Part {
+impl AtomicFile {
     /// Begins the file that will be `path`; what a link leads to, not the link. One that is there hands its rights on.
     pub(crate) fn create(path: &Path) -> io::Result<(Self, File)> {
         let path = target(path);
@@ -118,17 +118,17 @@ fn hand_on(there: &Metadata, file: &File) -> io::Result<()> {
 
 /// A file that will be written at once. It is begun early, so that a place where nothing can be written is found before
 /// the work for it.
-pub(crate) struct Place {
+pub(crate) struct ReservedFile {
     what: &'static str,
     path: PathBuf,
-    part: Part,
+    part: AtomicFile,
     file: File,
 }
 
-impl Place {
+impl ReservedFile {
     /// Begins the file that will be `path`. `what`: its name in errors.
     pub(crate) fn reserve(what: &'static str, path: &Path) -> Result<Self> {
-        let (part, file) = Part::create(path).map_err(|error| Failure::io(what, path, &error))?;
+        let (part, file) = AtomicFile::create(path).map_err(|error| Failure::io(what, path, &error))?;
         Ok(Self { what, path: path.to_owned(), part, file })
     }
 
@@ -155,7 +155,7 @@ mod tests {
         let path = folder.path().join("a.npy");
         std::fs::write(&path, "old").unwrap();
         for (keep, expected) in [(false, "old"), (true, "new")] {
-            let (part, mut file) = Part::create(&path).unwrap();
+            let (part, mut file) = AtomicFile::create(&path).unwrap();
             file.write_all(b"new").unwrap();
             assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
 
@@ -178,7 +178,7 @@ mod tests {
         std::fs::write(&path, "old").unwrap();
         std::os::unix::fs::symlink(&path, &link).unwrap();
 
-        Place::reserve("picture", &link).unwrap().fill(&b"new"[..]).unwrap();
+        ReservedFile::reserve("picture", &link).unwrap().fill(&b"new"[..]).unwrap();
 
         assert!(link.is_symlink());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
@@ -192,7 +192,7 @@ mod tests {
         let link = folder.path().join("link.svg");
         std::os::unix::fs::symlink("sub/a.svg", &link).unwrap();
 
-        Place::reserve("picture", &link).unwrap().fill(&b"new"[..]).unwrap();
+        ReservedFile::reserve("picture", &link).unwrap().fill(&b"new"[..]).unwrap();
 
         assert!(link.is_symlink());
         assert_eq!(std::fs::read_to_string(folder.path().join("sub/a.svg")).unwrap(), "new");
@@ -209,7 +209,7 @@ mod tests {
         std::fs::write(&usual, "").unwrap();
 
         for path in [&old, &new] {
-            Place::reserve("page", path).unwrap().fill(&b"new"[..]).unwrap();
+            ReservedFile::reserve("page", path).unwrap().fill(&b"new"[..]).unwrap();
         }
 
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
@@ -220,7 +220,7 @@ mod tests {
     fn two_that_write_one_file_do_not_mix() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("page.html");
-        let [one, two] = ["1", "2"].map(|_| Place::reserve("page", &path).unwrap());
+        let [one, two] = ["1", "2"].map(|_| ReservedFile::reserve("page", &path).unwrap());
 
         one.fill(&b"a longer page"[..]).unwrap();
         two.fill(&b"a page"[..]).unwrap();
@@ -237,7 +237,7 @@ mod tests {
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         std::os::unix::fs::symlink(&socket, &link).unwrap();
 
-        assert!(Place::reserve("picture", &link).is_err());
+        assert!(ReservedFile::reserve("picture", &link).is_err());
 
         assert_eq!(folder.path().read_dir().unwrap().count(), 2);
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Long enough for a loaded machine, short enough to end a hung process.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PROCESS_TIMEOUT: Duration = Duration::from_secs(60);
 const PLUGIN: &str = "libgstsoundclassify.so";
 const RUNTIME: &str = "libonnxruntime.so";
 
@@ -23,20 +23,20 @@ pub(crate) fn top() -> &'static Path {
 /// Debian's own Python: another one that comes first in PATH does not see its packages.
 pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
-pub(crate) struct Stage {
+pub(crate) struct Sandbox {
     folder: TempDir,
     /// Further variables of each process.
     pub(crate) variables: Vec<(&'static str, String)>,
 }
 
-impl Stage {
+impl Sandbox {
     /// With ONNX Runtime beside the plugin.
     #[track_caller]
     pub(crate) fn new() -> Self {
-        let stage = Self::without_runtime();
+        let sandbox = Self::without_runtime();
         let runtime = runtime().expect("an ONNX Runtime: run pipelines/setup.sh --tests, or set ORT_DYLIB_PATH");
-        std::os::unix::fs::symlink(runtime, stage.path("plugins").join(RUNTIME)).unwrap();
-        stage
+        std::os::unix::fs::symlink(runtime, sandbox.path("plugins").join(RUNTIME)).unwrap();
+        sandbox
     }
 
     #[track_caller]
@@ -160,7 +160,7 @@ impl Running {
         while !done(self) {
             let ended = self.child.try_wait().unwrap();
             assert!(ended.is_none() || done(self), "{} ended before {what}:\n{}", self.name, self.all_output());
-            assert!(self.since.elapsed() < PATIENCE, "{}: no {what}:\n{}", self.name, self.all_output());
+            assert!(self.since.elapsed() < PROCESS_TIMEOUT, "{}: no {what}:\n{}", self.name, self.all_output());
             std::thread::sleep(Duration::from_millis(20));
         }
         self
@@ -176,7 +176,7 @@ impl Running {
     /// The end, by itself, in time.
     #[track_caller]
     pub(crate) fn finish(&mut self) -> Finished {
-        self.finish_within(PATIENCE)
+        self.finish_within(PROCESS_TIMEOUT)
     }
 
     #[track_caller]

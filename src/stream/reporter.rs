@@ -7,7 +7,7 @@ use gst::ClockTime;
 use gst::prelude::*;
 
 use super::clock::Times;
-use crate::soundclassify::choices::Report;
+use crate::soundclassify::enums::Report;
 #[cfg(feature = "v1_24")]
 use crate::soundclassify::message::Label;
 use crate::soundclassify::message::{self, Named};
@@ -31,7 +31,7 @@ pub(crate) struct WindowTime {
 }
 
 /// Decides on the windows of one stream, in order.
-pub(crate) struct Decider {
+pub(crate) struct Reporter {
     model: Model,
     duration: ClockTime,
     ensemble: Ensemble,
@@ -49,7 +49,7 @@ pub(crate) struct Decider {
     for_buffer: Option<Vec<Vec<Label>>>,
 }
 
-impl Decider {
+impl Reporter {
     pub(crate) fn new(model: Model, settings: &Settings) -> Self {
         let manifest = model.manifest();
         let duration = (manifest.features.window as u64)

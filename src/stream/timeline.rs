@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::decider::WindowTime;
+use super::reporter::WindowTime;
 use crate::soundclassify::loader::Retired;
 use crate::soundclassify::settings::Settings;
 use soundclassify_core::model::Model;
@@ -36,16 +36,16 @@ pub(crate) struct Switch {
 }
 
 /// One thing on its way.
-pub(crate) struct Pending {
+pub(crate) struct Entry {
     ticket: u64,
-    entry: Entry,
+    item: Item,
     decided: bool,
 }
 
-enum Entry {
+enum Item {
     Window { time: WindowTime, answer: Option<Answer> },
     Break,
-    OtherTags,
+    StreamChange,
     Switch(Option<Box<Switch>>),
 }
 
@@ -53,11 +53,11 @@ enum Entry {
 pub(crate) enum Step {
     Window(WindowTime, Answer),
     Break,
-    OtherTags,
+    StreamChange,
     Switch(Box<Switch>),
 }
 
-impl Pending {
+impl Entry {
     /// A window. `ticket` rises from one to the next and never falls back.
     pub(crate) fn window(ticket: u64, time: WindowTime, kind: Kind) -> Self {
         let answer = match kind {
@@ -65,93 +65,93 @@ impl Pending {
             Kind::Silence => Some(Answer::Silence),
             Kind::Missed => Some(Answer::Missed),
         };
-        Self::new(ticket, Entry::Window { time, answer })
+        Self::new(ticket, Item::Window { time, answer })
     }
 
     /// The audio breaks off.
     pub(crate) fn interruption(ticket: u64) -> Self {
-        Self::new(ticket, Entry::Break)
+        Self::new(ticket, Item::Break)
     }
 
     /// Another stream's tags follow.
-    pub(crate) fn other_tags(ticket: u64) -> Self {
-        Self::new(ticket, Entry::OtherTags)
+    pub(crate) fn stream_change(ticket: u64) -> Self {
+        Self::new(ticket, Item::StreamChange)
     }
 
     /// Whether they do.
-    pub(crate) fn is_other_tags(&self) -> bool {
-        matches!(self.entry, Entry::OtherTags)
+    pub(crate) fn is_stream_change(&self) -> bool {
+        matches!(self.item, Item::StreamChange)
     }
 
     /// Another model's windows follow.
     pub(crate) fn switch(ticket: u64, switch: Switch) -> Self {
-        Self::new(ticket, Entry::Switch(Some(Box::new(switch))))
+        Self::new(ticket, Item::Switch(Some(Box::new(switch))))
     }
 
     /// When it was, if it is a window.
     pub(crate) fn time(&self) -> Option<WindowTime> {
-        match &self.entry {
-            Entry::Window { time, .. } => Some(*time),
+        match &self.item {
+            Item::Window { time, .. } => Some(*time),
             _ => None,
         }
     }
 
     /// Whether another model's windows follow.
     pub(crate) fn is_switch(&self) -> bool {
-        matches!(self.entry, Entry::Switch(_))
+        matches!(self.item, Item::Switch(_))
     }
 
-    fn new(ticket: u64, entry: Entry) -> Self {
-        Self { ticket, entry, decided: false }
+    fn new(ticket: u64, item: Item) -> Self {
+        Self { ticket, item, decided: false }
     }
 
     fn is_unanswered(&self) -> bool {
-        matches!(self.entry, Entry::Window { answer: None, .. }) && !self.decided
+        matches!(self.item, Item::Window { answer: None, .. }) && !self.decided
     }
 }
 
 /// All that is on its way; what is decided stays until it is told.
 #[derive(Default)]
-pub(crate) struct Queue {
-    entries: VecDeque<Pending>,
+pub(crate) struct Timeline {
+    entries: VecDeque<Entry>,
     /// Since when answers have been waiting for a model before, which has given none since.
     held_since: Option<Instant>,
     spare: Vec<Vec<f32>>,
 }
 
-impl Queue {
-    pub(crate) fn push(&mut self, pending: Pending) {
-        self.entries.push_back(pending);
+impl Timeline {
+    pub(crate) fn push(&mut self, entry: Entry) {
+        self.entries.push_back(entry);
     }
 
     /// Ticket of the oldest that is not told.
     pub(crate) fn front(&self) -> Option<u64> {
-        self.entries.front().map(|pending| pending.ticket)
+        self.entries.front().map(|entry| entry.ticket)
     }
 
     /// Windows that are not decided on.
     pub(crate) fn windows(&self) -> usize {
-        self.entries.iter().filter(|pending| !pending.decided && pending.time().is_some()).count()
+        self.entries.iter().filter(|entry| !entry.decided && entry.time().is_some()).count()
     }
 
     /// Whether this is a window without an answer.
     pub(crate) fn awaits(&self, ticket: u64) -> bool {
-        self.entries.iter().any(|pending| pending.ticket == ticket && pending.is_unanswered())
+        self.entries.iter().any(|entry| entry.ticket == ticket && entry.is_unanswered())
     }
 
     /// A window's answer. Answers of one model come in order; one that stays behind windows of a model before, which
-    /// answers none of them for longer than `patience`, takes them for missed. Gives their number.
-    pub(crate) fn answer(&mut self, ticket: u64, given: Answer, patience: Duration) -> u64 {
-        let is_own = |pending: &Pending| pending.ticket == ticket && pending.is_unanswered();
+    /// answers none of them for longer than `timeout`, takes them for missed. Gives their number.
+    pub(crate) fn answer(&mut self, ticket: u64, given: Answer, timeout: Duration) -> u64 {
+        let is_own = |entry: &Entry| entry.ticket == ticket && entry.is_unanswered();
         let Some(own) = self.entries.iter().position(is_own) else { return 0 };
         let mut missed = 0;
-        if !self.entries.range(..own).any(Pending::is_unanswered) {
+        if !self.entries.range(..own).any(Entry::is_unanswered) {
             self.held_since = None;
-        } else if self.held_since.get_or_insert_with(Instant::now).elapsed() >= patience {
+        } else if self.held_since.get_or_insert_with(Instant::now).elapsed() >= timeout {
             self.held_since = None;
             missed = self.miss_first(own);
         }
-        if let Entry::Window { answer, .. } = &mut self.entries[own].entry {
+        if let Item::Window { answer, .. } = &mut self.entries[own].item {
             *answer = Some(given);
         }
         missed
@@ -164,8 +164,8 @@ impl Queue {
 
     fn miss_first(&mut self, count: usize) -> u64 {
         let mut missed = 0;
-        for pending in self.entries.range_mut(..count).filter(|pending| pending.is_unanswered()) {
-            if let Entry::Window { answer, .. } = &mut pending.entry {
+        for entry in self.entries.range_mut(..count).filter(|entry| entry.is_unanswered()) {
+            if let Item::Window { answer, .. } = &mut entry.item {
                 *answer = Some(Answer::Missed);
                 missed += 1;
             }
@@ -175,27 +175,27 @@ impl Queue {
 
     /// The next that can be decided on, and its ticket.
     pub(crate) fn next(&mut self) -> Option<(u64, Step)> {
-        let pending = self.entries.iter_mut().find(|pending| !pending.decided)?;
-        let step = match &mut pending.entry {
-            Entry::Window { time, answer, .. } => Step::Window(*time, answer.take()?),
-            Entry::Break => Step::Break,
-            Entry::OtherTags => Step::OtherTags,
-            Entry::Switch(switch) => Step::Switch(switch.take()?),
+        let entry = self.entries.iter_mut().find(|entry| !entry.decided)?;
+        let step = match &mut entry.item {
+            Item::Window { time, answer, .. } => Step::Window(*time, answer.take()?),
+            Item::Break => Step::Break,
+            Item::StreamChange => Step::StreamChange,
+            Item::Switch(switch) => Step::Switch(switch.take()?),
         };
-        pending.decided = true;
-        Some((pending.ticket, step))
+        entry.decided = true;
+        Some((entry.ticket, step))
     }
 
     /// Takes one out.
-    pub(crate) fn remove(&mut self, ticket: u64) -> Option<Pending> {
-        let position = self.entries.iter().position(|pending| pending.ticket == ticket)?;
+    pub(crate) fn remove(&mut self, ticket: u64) -> Option<Entry> {
+        let position = self.entries.iter().position(|entry| entry.ticket == ticket)?;
         self.entries.remove(position)
     }
 
     /// Takes out all windows that are not decided on; gives the number of those that had no answer.
     pub(crate) fn forget_windows(&mut self) -> u64 {
-        let unanswered = self.entries.iter().filter(|pending| pending.is_unanswered()).count();
-        self.entries.retain(|pending| pending.decided || pending.time().is_none());
+        let unanswered = self.entries.iter().filter(|entry| entry.is_unanswered()).count();
+        self.entries.retain(|entry| entry.decided || entry.time().is_none());
         unanswered as u64
     }
 
@@ -206,7 +206,7 @@ impl Queue {
 
     /// Forgets what is decided on and not told.
     pub(crate) fn forget_decided(&mut self) {
-        self.entries.retain(|pending| !pending.decided);
+        self.entries.retain(|entry| !entry.decided);
     }
 
     /// A copy of a window's scores.
@@ -229,22 +229,22 @@ pub(crate) mod tests {
     use crate::stream::clock::Times;
     use gst::ClockTime;
 
-    pub(crate) fn window(ticket: u64, kind: Kind) -> Pending {
+    pub(crate) fn window(ticket: u64, kind: Kind) -> Entry {
         let times = Times { timestamp: ClockTime::ZERO, stream_time: None, running_time: None };
         let (at, span) = (ClockTime::ZERO, ClockTime::ZERO);
-        Pending::window(ticket, WindowTime { number: ticket, times, at, span, due: Instant::now() }, kind)
+        Entry::window(ticket, WindowTime { number: ticket, times, at, span, due: Instant::now() }, kind)
     }
 
-    fn decided(queue: &mut Queue) -> Vec<u64> {
+    fn decided(queue: &mut Timeline) -> Vec<u64> {
         std::iter::from_fn(|| queue.next().map(|(ticket, _)| ticket)).collect()
     }
 
     #[test]
     fn silence_waits_for_the_windows_before() {
-        let mut queue = Queue::default();
+        let mut queue = Timeline::default();
         queue.push(window(0, Kind::Window));
         queue.push(window(1, Kind::Silence));
-        queue.push(Pending::interruption(2));
+        queue.push(Entry::interruption(2));
         assert_eq!(decided(&mut queue), [0; 0]);
         queue.answer(0, Answer::Missed, Duration::MAX);
         assert_eq!(decided(&mut queue), [0, 1, 2]);
@@ -253,7 +253,7 @@ pub(crate) mod tests {
 
     #[test]
     fn early_answers_wait_and_late_ones_are_missed() {
-        let mut queue = Queue::default();
+        let mut queue = Timeline::default();
         queue.push(window(0, Kind::Window));
         queue.push(window(1, Kind::Window));
         queue.answer(1, Answer::Scores(vec![1.0]), Duration::MAX);
@@ -266,7 +266,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_model_before_that_goes_on_is_waited_for() {
-        let mut queue = Queue::default();
+        let mut queue = Timeline::default();
         (0..4).for_each(|ticket| queue.push(window(ticket, Kind::Window)));
         for (ticket, held) in [(3, true), (0, false), (1, false)] {
             assert_eq!(queue.answer(ticket, Answer::Scores(vec![1.0]), Duration::MAX), 0);
@@ -279,11 +279,11 @@ pub(crate) mod tests {
 
     #[test]
     fn a_break_outlives_what_is_forgotten() {
-        let mut queue = Queue::default();
+        let mut queue = Timeline::default();
         queue.push(window(0, Kind::Silence));
         queue.push(window(1, Kind::Window));
         queue.push(window(2, Kind::Silence));
-        queue.push(Pending::interruption(3));
+        queue.push(Entry::interruption(3));
         assert_eq!(decided(&mut queue), [0]);
         assert_eq!(queue.forget_windows(), 1);
         assert_eq!((queue.len(), queue.front()), (2, Some(0)));
@@ -293,7 +293,7 @@ pub(crate) mod tests {
 
     #[test]
     fn missed_windows_hold_up_nothing() {
-        let mut queue = Queue::default();
+        let mut queue = Timeline::default();
         queue.push(window(0, Kind::Window));
         queue.push(window(1, Kind::Silence));
         queue.push(window(2, Kind::Window));
@@ -304,13 +304,13 @@ pub(crate) mod tests {
 
     #[test]
     fn windows_are_forgotten_and_the_rest_is_not() {
-        let mut queue = Queue::default();
+        let mut queue = Timeline::default();
         queue.push(window(0, Kind::Silence));
         queue.next();
         queue.push(window(1, Kind::Window));
-        queue.push(Pending::interruption(2));
+        queue.push(Entry::interruption(2));
         assert_eq!((queue.windows(), queue.forget_windows()), (1, 1));
         assert_eq!(decided(&mut queue), [2]);
-        assert!(queue.remove(0).is_some_and(|pending| pending.time().is_some()));
+        assert!(queue.remove(0).is_some_and(|entry| entry.time().is_some()));
     }
 }

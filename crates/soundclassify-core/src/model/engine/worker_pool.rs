@@ -15,9 +15,9 @@ use std::{
 };
 
 use super::{
-    queue::{LaneId, Queue, Taken},
+    queue::{Queue, StreamId, Taken},
     runner::{self, Runner},
-    worker::Job,
+    stream::Job,
 };
 use crate::{
     error::Result,
@@ -29,7 +29,7 @@ use crate::{
 
 /// How long windows of several streams must have been waiting before one more network is made: a short rush is over
 /// before that.
-const PATIENCE: Duration = Duration::from_millis(100);
+const CROWDED_TIMEOUT: Duration = Duration::from_millis(100);
 /// How long an engine that goes waits for its threads.
 const FAREWELL: Duration = Duration::from_millis(450);
 
@@ -37,12 +37,12 @@ const FAREWELL: Duration = Duration::from_millis(450);
 pub(super) type Another = Box<dyn Fn() -> Result<Box<dyn Network>> + Send + Sync>;
 
 thread_local! {
-    /// Address of the crew that this thread belongs to, or works for just now.
-    static CREW: Cell<usize> = const { Cell::new(0) };
+    /// Address of the workers that this thread belongs to, or works for just now.
+    static CURRENT_POOL: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Threads that work off one queue.
-pub(super) struct Crew {
+pub(super) struct WorkerPool {
     pub(super) queue: Queue<Job, Runner>,
     another: Another,
     /// Most threads.
@@ -68,8 +68,8 @@ struct State {
     hiring: bool,
 }
 
-impl Crew {
-    /// A crew of one, which may grow to `most` by networks that `another` makes.
+impl WorkerPool {
+    /// A workers of one, which may grow to `most` by networks that `another` makes.
     pub(super) fn start(network: Box<dyn Network>, most: usize, another: Another) -> io::Result<Arc<Self>> {
         let (alive, ended) = mpsc::channel();
         let state = State {
@@ -80,7 +80,7 @@ impl Crew {
             crowded: None,
             hiring: true,
         };
-        let crew = Arc::new(Self {
+        let workers = Arc::new(Self {
             queue: Queue::new(),
             another,
             most,
@@ -88,8 +88,8 @@ impl Crew {
             quick: AtomicBool::new(false),
             state: Mutex::new(state),
         });
-        crew.hire(&mut crew.lock(), |_| Some(network))?;
-        Ok(crew)
+        workers.spawn(&mut workers.lock(), |_| Some(network))?;
+        Ok(workers)
     }
 
     /// Threads that have a network.
@@ -97,13 +97,13 @@ impl Crew {
         self.lock().cancellers.len()
     }
 
-    /// Whether the calling thread is one of this crew.
+    /// Whether the calling thread is one of this workers.
     pub(super) fn has_this_thread(&self) -> bool {
-        CREW.get() == self.address()
+        CURRENT_POOL.get() == self.address()
     }
 
     /// Ends every run, and waits for the threads, but not long. A network that hangs keeps its thread, which owns it.
-    pub(super) fn dismiss(&self) {
+    pub(super) fn shut_down(&self) {
         self.queue.shut();
         let mut state = self.lock();
         state.alive = None;
@@ -118,19 +118,19 @@ impl Crew {
         }
     }
 
-    fn hire(
+    fn spawn(
         self: &Arc<Self>,
         state: &mut State,
         network: impl FnOnce(&Self) -> Option<Box<dyn Network>> + Send + 'static,
     ) -> io::Result<()> {
         let Some(alive) = state.alive.clone() else { return Ok(()) };
-        let crew = Arc::clone(self);
+        let workers = Arc::clone(self);
         let life = move || {
             let _alive = alive;
-            CREW.set(crew.address());
-            let Some(network) = network(&crew) else { return };
-            if crew.join(network.canceller()) {
-                crew.work(Runner::new(network));
+            CURRENT_POOL.set(workers.address());
+            let Some(network) = network(&workers) else { return };
+            if workers.join(network.canceller()) {
+                workers.work(Runner::new(network));
             }
         };
         state.threads.push(thread::Builder::new().name("soundclassify".into()).spawn(life)?);
@@ -148,18 +148,19 @@ impl Crew {
         }
     }
 
-    /// Runs what waits in the lane on this thread, which waits for it anyway: as long as that is quick, no other stream
-    /// waits, and `goes_on`. Whatever is left is for the crew. `batch` is empty before and after.
-    pub(super) fn run_here(&self, lane: LaneId, batch: &mut Vec<Taken<Job>>, goes_on: impl Fn() -> bool) {
-        if self.queue.waiting(lane) == 0 {
+    /// Runs what waits in the stream on this thread, which waits for it anyway: as long as that is quick, no other stream
+    /// waits, and `goes_on`. Whatever is left is for the workers. `batch` is empty before and after.
+    pub(super) fn run_here(&self, stream: StreamId, batch: &mut Vec<Taken<Job>>, goes_on: impl Fn() -> bool) {
+        if self.queue.waiting(stream) == 0 {
             return;
         }
         if !self.quick.load(Relaxed) || !goes_on() {
             return self.queue.hand_over();
         }
-        let Some(runner) = self.queue.borrow(lane, self.limit, batch) else { return };
-        let mut guest = Guest { crew: self, runner: Some(runner), before: CREW.replace(self.address()) };
-        while guest.answer(batch) && goes_on() && self.queue.borrow_more(lane, self.limit, batch) {}
+        let Some(runner) = self.queue.borrow(stream, self.limit, batch) else { return };
+        let mut borrowed =
+            BorrowedSession { workers: self, runner: Some(runner), before: CURRENT_POOL.replace(self.address()) };
+        while borrowed.answer(batch) && goes_on() && self.queue.borrow_more(stream, self.limit, batch) {}
     }
 
     /// Whether the engine is still there to work for.
@@ -178,9 +179,9 @@ impl Crew {
         let mut state = self.lock();
         if state.hiring || state.threads.len() >= self.most || !self.queue.is_crowded() {
             state.crowded = None;
-        } else if state.crowded.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
+        } else if state.crowded.get_or_insert_with(Instant::now).elapsed() >= CROWDED_TIMEOUT {
             state.hiring = true;
-            if let Err(error) = self.hire(&mut state, Self::more) {
+            if let Err(error) = self.spawn(&mut state, Self::more) {
                 runtime::warn(&format!("no thread for one more network: {error}"));
             }
         }
@@ -201,29 +202,29 @@ impl Crew {
     }
 }
 
-/// A stream's own thread with a network of the crew, which rests again on drop.
-struct Guest<'a> {
-    crew: &'a Crew,
+/// A stream's own thread with a network of the workers, which rests again on drop.
+struct BorrowedSession<'a> {
+    workers: &'a WorkerPool,
     /// `None` only while it is dropped.
     runner: Option<Runner>,
-    /// The crew that the thread worked for before.
+    /// The workers that the thread worked for before.
     before: usize,
 }
 
-impl Guest<'_> {
+impl BorrowedSession<'_> {
     /// Whether that was quick.
     fn answer(&mut self, batch: &mut Vec<Taken<Job>>) -> bool {
-        let quick = self.runner.as_mut().is_some_and(|runner| runner.answer_here(batch, &self.crew.queue));
-        self.crew.quick.store(quick, Relaxed);
+        let quick = self.runner.as_mut().is_some_and(|runner| runner.answer_here(batch, &self.workers.queue));
+        self.workers.quick.store(quick, Relaxed);
         quick
     }
 }
 
-impl Drop for Guest<'_> {
+impl Drop for BorrowedSession<'_> {
     fn drop(&mut self) {
-        CREW.set(self.before);
+        CURRENT_POOL.set(self.before);
         if let Some(runner) = self.runner.take() {
-            self.crew.queue.rest(runner);
+            self.workers.queue.rest(runner);
         }
     }
 }

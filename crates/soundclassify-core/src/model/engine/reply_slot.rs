@@ -28,14 +28,14 @@ pub struct Reply<'a> {
 type OnReply = Box<dyn FnMut(Reply<'_>) + Send>;
 
 /// A stream's callback and the gate before it.
-pub(crate) struct Door {
+pub(crate) struct ReplySlot {
     /// Locked while a reply is handed out.
     on_reply: Mutex<Option<OnReply>>,
     /// Set when the callback is to go but is busy on this very thread.
     closed: AtomicBool,
 }
 
-impl Door {
+impl ReplySlot {
     pub(crate) fn new(on_reply: OnReply) -> Self {
         Self { on_reply: Mutex::new(Some(on_reply)), closed: AtomicBool::new(false) }
     }
