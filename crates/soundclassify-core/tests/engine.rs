@@ -202,7 +202,7 @@ fn who_waits_sees_the_turns_of_others() {
     streams.iter().for_each(|stream| push(stream, 0));
     for turn in 0..3 {
         begun.1.recv_timeout(LONG).unwrap();
-        let seen: Vec<_> = streams.iter().map(Stream::turns).collect();
+        let seen: Vec<_> = streams.iter().map(Stream::progress).collect();
         let expected = (0..3).map(|stream| Progress { done: turn, waits: stream > turn });
         assert_eq!(seen, expected.collect::<Vec<_>>());
         gate.0.send(()).unwrap();
