@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::resampler::Resampler;
+use soundclassify_core::{Error, frontend::Resampler};
 
 /// Largest absolute value that is analysed, far above full scale; beyond it the arithmetic would overflow.
 const LOUDEST: f64 = 1e6;
@@ -56,15 +56,8 @@ pub enum InputError {
     #[error("buffer can't be read as {0}")]
     Buffer(String),
     /// No resampler between these rates.
-    #[error("{from} Hz can't be resampled to {to} Hz: {reason}")]
-    Rate {
-        /// Rate of the audio, Hz.
-        from: u32,
-        /// Rate of the model, Hz.
-        to: u32,
-        /// The resampler's answer.
-        reason: String,
-    },
+    #[error(transparent)]
+    Rate(#[from] Error),
 }
 
 impl Input {

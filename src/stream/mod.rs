@@ -5,7 +5,6 @@ pub(crate) mod analysis;
 pub mod clock;
 pub mod input;
 pub(crate) mod reporter;
-mod resampler;
 pub(crate) mod results;
 pub(crate) mod stats;
 pub(crate) mod timeline;

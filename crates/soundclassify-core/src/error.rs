@@ -66,6 +66,16 @@ pub enum Error {
         /// What there is.
         available: Vec<String>,
     },
+    /// Audio of this sample rate can't be converted to the model's.
+    #[error("{from} Hz can't be resampled to {to} Hz: {reason}")]
+    Rate {
+        /// Rate of the audio, Hz.
+        from: u32,
+        /// Rate of the model, Hz.
+        to: u32,
+        /// Why not.
+        reason: String,
+    },
     /// A model run failed.
     #[error("inference failed: {0}")]
     Inference(String),

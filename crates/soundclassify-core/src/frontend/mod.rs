@@ -5,6 +5,7 @@ mod frames;
 mod log;
 mod mel;
 mod normalize;
+mod resampler;
 mod spec;
 mod spectrum;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use normalize::{Writer, sum_of_squares};
 use spectrum::Spectrum;
 use window::{FrameRing, Pieces, SampleRing, Schedule};
 
+pub use resampler::Resampler;
 pub use spec::{ChannelAxis, FeatureSpec, Features, Layout, Log, LogMel, MelNorm, MelScale, Normalize, Power};
 
 /// Progress one stream of samples into windows of model input. Each frame is computed once, however many windows share it.

@@ -4,7 +4,7 @@
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Async, Fft, FixedAsync, FixedSync, Resampler as _, SincInterpolationParameters, WindowFunction};
 
-use super::input::InputError;
+use crate::error::{Error, Result};
 
 /// Least length of the exact resampler's blocks: longer ones cut off closer to half the sample rate and answer later.
 const LEAST_BLOCK: usize = 256;
@@ -17,8 +17,8 @@ const MOST_IDLE: u32 = 64;
 /// Longest block of the exact resampler; rates with hardly a common divisor go through interpolation instead.
 const LONGEST_BLOCK: usize = 8192;
 
-/// Resampler of one stream: output sample `n` is the sound at `n / to` seconds.
-pub(crate) struct Resampler {
+/// Resampler of one mono stream: output sample `n` is the sound at `n / to` seconds.
+pub struct Resampler {
     delayed: Delayed,
     waiting: Vec<f32>,
     output: Vec<f32>,
@@ -31,16 +31,19 @@ pub(crate) struct Resampler {
 
 impl Resampler {
     /// A resampler between two rates, Hz.
-    pub(crate) fn new(from: u32, to: u32) -> Result<Self, InputError> {
+    ///
+    /// # Errors
+    /// [`Error::Rate`] when one is 0, or they are too far apart for the filter.
+    pub fn new(from: u32, to: u32) -> Result<Self> {
+        if from == 0 || to == 0 {
+            return Err(Error::Rate { from, to, reason: "a rate is 0".into() });
+        }
         if from / MOST_TIMES > to {
             let reason = format!("more than {MOST_TIMES} times the model's rate");
-            return Err(InputError::Rate { from, to, reason });
+            return Err(Error::Rate { from, to, reason });
         }
-        let delayed = best(from as usize, to as usize).map_err(|error| InputError::Rate {
-            from,
-            to,
-            reason: error.to_string(),
-        })?;
+        let delayed =
+            best(from as usize, to as usize).map_err(|error| Error::Rate { from, to, reason: error.to_string() })?;
         let inner = &delayed.inner;
         let mut resampler = Self {
             waiting: Vec::with_capacity(inner.input_frames_max()),
@@ -56,8 +59,8 @@ impl Resampler {
         Ok(resampler)
     }
 
-    /// Takes samples, passes on those that are ready.
-    pub(crate) fn push(&mut self, mut samples: &[f32], sink: &mut dyn FnMut(&[f32])) {
+    /// Takes samples and calls `sink` with those that are ready; allocates nothing.
+    pub fn push(&mut self, mut samples: &[f32], sink: &mut dyn FnMut(&[f32])) {
         self.taken += samples.len() as u64;
         while !samples.is_empty() {
             let room = self.delayed.inner.input_frames_next() - self.waiting.len();
@@ -71,7 +74,7 @@ impl Resampler {
     }
 
     /// End of the stream: passes on the rest, so that `taken · to / from` samples (rounded up) came out in all.
-    pub(crate) fn finish(&mut self, sink: &mut dyn FnMut(&[f32])) {
+    pub fn finish(&mut self, sink: &mut dyn FnMut(&[f32])) {
         let whole = (u128::from(self.taken) * u128::from(self.to)).div_ceil(u128::from(self.from)) as u64;
         let mut idle = 0;
         while self.given < whole && idle < MOST_IDLE {
@@ -83,7 +86,7 @@ impl Resampler {
     }
 
     /// Forgets the stream so far.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.delayed.inner.reset();
         self.waiting.clear();
         self.waiting.resize(self.delayed.lead, 0.0);
@@ -209,6 +212,7 @@ mod tests {
             assert_eq!(got.len(), (samples * 16000).div_ceil(from as usize), "{from}");
         }
         assert!(Resampler::new(40_000_003, 16000).is_err());
+        assert!(Resampler::new(0, 16000).is_err());
     }
 
     #[test]
