@@ -454,7 +454,7 @@ fn linked(manifest: &str, files: &[&str]) -> Option<(TempDir, Model)> {
     fs::copy(ours, folder.path().join(manifest)).unwrap();
     for file in files {
         let name = Path::new(file).file_name().unwrap();
-        link(&shared.join("../../models").join(file), &folder.path().join(name));
+        link(&shared.join("models").join(file), &folder.path().join(name));
     }
     let model = Model::load(folder.path().join(manifest).to_str().unwrap()).unwrap();
     Some((folder, model))

@@ -12,7 +12,7 @@ const RATE: u32 = 8000;
 fn model(sandbox: &Sandbox, label: &str) -> String {
     let manifest = include_str!("../../../../tests/element/test-model.toml").replace("\"Bark\"", &format!("{label:?}"));
     fs::write(sandbox.path("test.toml"), manifest).unwrap();
-    fs::copy(top().join("../../tests/data/models/loudness.onnx"), sandbox.path("test.onnx")).unwrap();
+    fs::copy(top().join("tests/data/models/loudness.onnx"), sandbox.path("test.onnx")).unwrap();
     format!("model={}", sandbox.path("test.toml").display())
 }
 
@@ -67,13 +67,10 @@ fn notify_tells_once_for_each_time() {
 #[test]
 fn events_are_printed_as_the_program_prints_them() {
     let mut sandbox = Sandbox::new();
-    let (model, file) = (model(&sandbox, "ReplySlot bell, big"), recording(&sandbox, &[1000, 2000, 1000]));
+    let (model, file) = (model(&sandbox, "Door bell, big"), recording(&sandbox, &[1000, 2000, 1000]));
     let printed =
         sandbox.script("file.sh", &[&file, "report=events", "ensembles=1", &model]).finish().succeeded().stdout;
-    assert!(
-        printed.contains(" start ReplySlot bell, big 0 ") && printed.contains(" end ReplySlot bell, big 0 "),
-        "{printed}"
-    );
+    assert!(printed.contains(" start Door bell, big 0 ") && printed.contains(" end Door bell, big 0 "), "{printed}");
     sandbox.variables.push(("ORT_DYLIB_PATH", sandbox.path("plugins/libonnxruntime.so").display().to_string()));
     let words = ["file", "--events", "--ensembles=1", &format!("--{model}"), &file];
     let by_program = sandbox.start(env!("CARGO_BIN_EXE_soundclassify"), words).finish().succeeded().stdout;

@@ -17,7 +17,7 @@ fn model(sandbox: &Sandbox, network: &str) -> String {
     let manifest =
         include_str!("../../../../tests/element/test-model.toml").replace("test.onnx", &format!("{network}.onnx"));
     let file = format!("{network}.onnx");
-    std::fs::copy(top().join("../../tests/data/models").join(&file), sandbox.path(&file)).unwrap();
+    std::fs::copy(top().join("tests/data/models").join(&file), sandbox.path(&file)).unwrap();
     let path = sandbox.path(&format!("{network}.toml"));
     std::fs::write(&path, manifest).unwrap();
     path.display().to_string()

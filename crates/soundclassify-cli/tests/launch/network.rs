@@ -47,7 +47,7 @@ fn rtsp_is_heard() {
         return skip("GStreamer's RTSP server for Python is not installed");
     }
     let sandbox = Sandbox::new();
-    let mut server = sandbox.start(PYTHON, [top().join("tests/launch/rtsp_server.py")]);
+    let mut server = sandbox.start(PYTHON, [top().join("crates/soundclassify-cli/tests/launch/rtsp_server.py")]);
     server.wait_for("\n");
     let mut listening = sandbox.script("rtsp.sh", &[server.stdout().trim()]);
     listening.wait_for_lines(5);
