@@ -97,11 +97,10 @@ fn events_are_recorded_with_what_came_before() {
         return;
     }
     let sandbox = Sandbox::new();
-    let (model, file) = (model(&sandbox, "ReplySlot/bell"), recording(&sandbox, &[4000, 1000, 6000, 1000, 1000]));
+    let (model, file) = (model(&sandbox, "Door/bell"), recording(&sandbox, &[4000, 1000, 6000, 1000, 1000]));
     let folder = sandbox.path("recorded");
     let source = format!("filesrc location={file} ! decodebin");
-    let arguments =
-        ["--source", &source, folder.to_str().unwrap(), "ensembles=1", "allow-labels=<ReplySlot/bell>", &model];
+    let arguments = ["--source", &source, folder.to_str().unwrap(), "ensembles=1", "allow-labels=<Door/bell>", &model];
     let script = top().join("pipelines/record-events.py");
     let words = [&[script.to_str().unwrap()][..], &arguments].concat();
     let printed = sandbox.start(PYTHON, &words).finish().succeeded().stdout;
