@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0
- * Prints what soundclassify hears: listen [PIPELINE]
+ * Prints what soundclassify detects: listen [PIPELINE]
  * cc listen.c -o listen $(pkg-config --cflags --libs gstreamer-1.0) */
 #include <gst/gst.h>
 

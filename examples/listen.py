@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Prints what soundclassify hears: listen.py [PIPELINE]"""
+"""Prints what soundclassify detects: listen.py [PIPELINE]"""
 
 # Finds the element, or builds it; a program of your own does without where the element is installed.
 import pathlib

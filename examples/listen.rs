@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Prints what soundclassify hears: cargo run --example listen [PIPELINE]
+//! Prints what soundclassify detects: cargo run --example listen [PIPELINE]
 
 use gst::MessageView;
 use gst::prelude::*;
 use gstsoundclassify::Classification;
 
 fn print(message: &gst::message::Element) {
-    let Some(Ok(heard)) = message.structure().map(Classification::try_from) else { return };
-    let (seconds, best) = (heard.timestamp.seconds_f64(), heard.best());
+    let Some(Ok(result)) = message.structure().map(Classification::try_from) else { return };
+    let (seconds, best) = (result.timestamp.seconds_f64(), result.best());
     println!("{seconds:.3} {} {} {:.8}", best.label, best.index, best.probability);
 }
 

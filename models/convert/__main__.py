@@ -31,7 +31,7 @@ def options():
     parser.add_argument("--column", help="column of the .csv of labels")
     parser.add_argument("--fsdkaggle2018-labels", action="store_true", help="the 41 labels of FSDKaggle2018 in the original's order")
     parser.add_argument("--name", help="name of the model [default: the network's file]")
-    parser.add_argument("--description", default="", help="what it hears")
+    parser.add_argument("--description", default="", help="what it detects")
     parser.add_argument("--licence", default="NOASSERTION", help="SPDX expression [default: NOASSERTION]")
     parser.add_argument("--version", default="1")
     parser.add_argument("--layout", choices=checks.LAYOUTS, help="axes of a window [default: seen from the shape]")
@@ -72,7 +72,7 @@ def convert(chosen):
     network.tidy(model)
     activation = chosen.activation or known.output.get("activation") or network.activation(model)
     if activation is None:
-        raise Failure(f"{chosen.network}: does not end in a softmax or sigmoid; --activation tells what makes probabilities of its output")
+        raise Failure(f"{chosen.network}: does not end in a softmax or sigmoid; set --activation to the function that turns its output into probabilities")
     with staged(chosen.out, f"{name}.toml") as folder:
         onnx_file = folder / f"{name}.onnx"
         onnx.save(model, onnx_file)

@@ -44,18 +44,18 @@ def is_number(value):
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def whole(least, most):
-    return Check(f"a whole number from {least} to {most}", lambda value: type(value) is int and least <= value <= most)
+def whole(minimum, maximum):
+    return Check(f"a whole number from {minimum} to {maximum}", lambda value: type(value) is int and minimum <= value <= maximum)
 
 
-def wholes(least, most):
+def wholes(minimum, maximum):
     """A list of them."""
-    each = whole(least, most)
-    return Check(f"a list of whole numbers from {least} to {most}", lambda value: isinstance(value, list) and bool(value) and all(map(each.fits, value)))
+    each = whole(minimum, maximum)
+    return Check(f"a list of whole numbers from {minimum} to {maximum}", lambda value: isinstance(value, list) and bool(value) and all(map(each.fits, value)))
 
 
-def number(least, most):
-    return Check(f"a number from {least} to {most}", lambda value: is_number(value) and least <= value <= most)
+def number(minimum, maximum):
+    return Check(f"a number from {minimum} to {maximum}", lambda value: is_number(value) and minimum <= value <= maximum)
 
 
 def between(low, high):
@@ -86,7 +86,7 @@ LABELS = Check("a list of labels", lambda value: isinstance(value, list) and all
 SHARE, POSITIVE, NANOSECONDS = number(0, 1), number(2.3e-308, 1000), whole(0, 2 ** 63 - 1)
 FEATURES = {
     "kind": choice("logmel"), "sample-rate": whole(1000, 768_000),
-    "window": Check("a number of seconds above 0, at most 60", lambda value: is_number(value) and 0 < value <= 60),
+    "window": Check("a number of seconds above 0, at maximum 60", lambda value: is_number(value) and 0 < value <= 60),
     "n-fft": whole(2, 1 << 20), "win-length": whole(1, 1 << 20), "hop-length": whole(1, 1 << 20), "n-mels": whole(1, 4096), "frames": whole(1, 65_536),
     "fmin": number(0, 384_000), "fmax": number(0, 384_000), "mel-scale": choice("slaney", "htk"), "mel-norm": choice("slaney", "none"),
     "power": Check("1 or 2", lambda value: is_number(value) and value in (1, 2)), "center": FLAG, "log": choice("db", "ln", "log10"),
@@ -99,7 +99,7 @@ OUTPUT = {"name": PLAIN, "activation": choice(*ACTIVATIONS)}
 DEFAULTS = {
     "oversamples": whole(1, 100), "process-count": whole(1, 64), "ensembles": whole(1, 256), "top-k": whole(1, 1000), "threshold": SHARE,
     "thresholds": Check("labels with numbers from 0 to 1", lambda value: isinstance(value, dict) and all(map(SHARE.fits, value.values()))),
-    "allow-labels": LABELS, "deny-labels": LABELS, "silence-threshold": Check("a number of at most 0", is_level),
+    "allow-labels": LABELS, "deny-labels": LABELS, "silence-threshold": Check("a number of at maximum 0", is_level),
     "event-on": SHARE, "event-off": SHARE, "event-min-duration": NANOSECONDS, "event-hold": NANOSECONDS,
 }
 
@@ -112,11 +112,11 @@ def features(path, values, presets):
     if values and missing:
         raise Failure(f"{path}: [features]: {missing[0]} is missing, or a preset that brings it")
     if all_values.get("win-length", 0) > all_values.get("n-fft", math.inf):
-        raise Failure(f"{path}: [features] win-length: expected at most n-fft, {all_values['n-fft']}, found {all_values['win-length']}")
+        raise Failure(f"{path}: [features] win-length: expected at maximum n-fft, {all_values['n-fft']}, found {all_values['win-length']}")
     half = all_values.get("sample-rate", math.inf) / 2
     low, high = all_values.get("fmin", 0), values.get("fmax", min(half, all_values.get("fmax", half)))
     if not low < high <= half:
-        raise Failure(f"{path}: [features]: expected fmin below fmax, and fmax at most {half:g} Hz, half the sample rate, found {low:g} and {high:g}")
+        raise Failure(f"{path}: [features]: expected fmin below fmax, and fmax at maximum {half:g} Hz, half the sample rate, found {low:g} and {high:g}")
     log = values.get("log", "ln" if values.get("preset") == "yamnet" else "db")
     strange = [key for key in (("offset",) if log == "db" else ("amin", "top-db")) if key in values]
     if strange:
@@ -129,7 +129,7 @@ def defaults(path, values, labels):
     """The table [defaults] with the labels of the model, where they are known."""
     table(path, "defaults", values, DEFAULTS)
     if values.get("event-off", 0) > values.get("event-on", 1):
-        raise Failure(f"{path}: [defaults] event-off: expected at most event-on, {values['event-on']}, found {values['event-off']}")
+        raise Failure(f"{path}: [defaults] event-off: expected at maximum event-on, {values['event-on']}, found {values['event-off']}")
     for key in ("thresholds", "allow-labels", "deny-labels"):
         strange = [label for label in values.get(key, ()) if labels is not None and label not in labels]
         if strange:

@@ -25,7 +25,7 @@ LIMIT = 256 << 20  # bytes
 
 @dataclass(frozen=True)
 class Part:
-    """A file and its pinned hash: SHA-256 where its content was at hand; else git's SHA-1 as the repository's tree tells it."""
+    """A file and its pinned hash: SHA-256 where its content was at hand; else git's SHA-1 as the repository's tree lists it."""
 
     url: str
     sha256: str | None = None

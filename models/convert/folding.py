@@ -52,7 +52,7 @@ class Folder:
             else:
                 living = [source for source in node.input if not source.startswith("^") and not self.dead(source)]
                 if len(living) != 1 or port == "1":
-                    raise Failure(f"{name}: can't tell which branch it takes")
+                    raise Failure(f"{name}: the branch that it takes is unknown")
                 tensor = living[0]
 
     def dead(self, tensor):

@@ -37,7 +37,7 @@ def load(path, architecture, shape, classes):
     if not arrays:
         raise Failure(f"{path}: holds neither a model nor weights: its layer_names name no layer that has some")
     if classes is None:
-        raise Failure(f"{path}: holds weights alone: give --settings (config.py or .json of the application), which tells shape and labels")
+        raise Failure(f"{path}: holds weights alone: give --settings (config.py or .json of the application), which contain shape and labels")
     return Network(path, filled(path, arrays, architecture or guessed(path, arrays), shape, classes))
 
 

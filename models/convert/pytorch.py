@@ -12,7 +12,7 @@ OPSET = 17
 
 
 def load(path, shape):
-    """The network of a file; `shape` of one window, which TorchScript does not tell."""
+    """The network of a file; `shape` of one window, which TorchScript does not store."""
     path = existing(path, "TorchScript network")
     try:
         module = torch.jit.load(str(path), map_location="cpu").eval()

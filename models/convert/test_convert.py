@@ -252,7 +252,7 @@ class SettingsFiles(unittest.TestCase):
     """What settings may say, without any network."""
 
     FEATURES = "[features]\npreset = 'fsdkaggle2018-small'\n"
-    BAD = {  # TOML to what the error tells
+    BAD = {  # TOML to what the error says
         "[defaults]\nfoo = 1": "[defaults]: unknown: foo", "[defaults]\noversamples = 0": "[defaults] oversamples: expected a whole number",
         "[defaults]\nevent-on = 0.3\nevent-off = 0.4": "[defaults] event-off", "[output]\nactivation = 'foo'": "[output] activation: expected one of",
         "[input]\nnormalize = 'foo'": "[input] normalize: expected one of", "[input]\nnormalise = 'none'": "[input]: unknown: normalise",

@@ -56,7 +56,7 @@ def survive(path):
 
 
 def tried(path):
-    """Loads and runs once; what is raised is told by the process that goes on."""
+    """Loads and runs once; the parent process reports what is raised."""
     with suppress(Exception):
         network = Network(path)
         network.run(np.zeros((1, *network.shape), np.float32))

@@ -782,7 +782,7 @@ fn clear_push_and_drop_work_within_a_reply_on_the_streams_own_thread() {
     let (warmed, replies) = listen(&engine);
     warm(&warmed, &replies, &ran);
     let owner: Arc<Mutex<Weak<Stream>>> = Arc::default();
-    let (inner, (sender, told)) = (Arc::clone(&owner), mpsc::channel());
+    let (inner, (sender, replies)) = (Arc::clone(&owner), mpsc::channel());
     let stream = Arc::new(engine.stream(move |reply| {
         let stream = inner.lock().unwrap().upgrade().unwrap();
         if reply.ticket == 0 {
@@ -794,10 +794,10 @@ fn clear_push_and_drop_work_within_a_reply_on_the_streams_own_thread() {
     *owner.lock().unwrap() = Arc::downgrade(&stream);
     run_here(&stream, [0, 1]);
     let here = thread::current().id();
-    assert_eq!(told.recv_timeout(LONG), Ok((0, here)));
-    assert_eq!(told.recv_timeout(LONG).map(|told| told.0), Ok(2));
+    assert_eq!(replies.recv_timeout(LONG), Ok((0, here)));
+    assert_eq!(replies.recv_timeout(LONG).map(|replies| replies.0), Ok(2));
     drop(stream);
-    assert!(told.recv_timeout(LONG).is_err());
+    assert!(replies.recv_timeout(LONG).is_err());
 }
 
 #[test]

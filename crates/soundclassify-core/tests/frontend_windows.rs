@@ -11,7 +11,7 @@ use soundclassify_core::frontend::{
     ChannelAxis, FeatureSpec, Features, Frontend, Layout, Log, LogMel, MelNorm, MelScale, Normalize, Power, ReadyWindow,
 };
 
-/// All that a window tells, its values as bits.
+/// All that a window holds, its values as bits.
 #[derive(Debug, Clone, PartialEq)]
 struct Seen {
     number: u64,
