@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The element in a harness: what goes through, what is told, when, and what happens when something is wrong.
 
+mod core_classifier;
 mod events;
 mod faults;
 mod life;

@@ -66,6 +66,16 @@ pub enum Error {
         /// What there is.
         available: Vec<String>,
     },
+    /// An option is out of its range, or names a label that the model lacks.
+    #[error("{name}: expected {expected}, found {found}")]
+    Option {
+        /// Name of the option.
+        name: &'static str,
+        /// What is allowed.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
     /// Audio of this sample rate can't be converted to the model's.
     #[error("{from} Hz can't be resampled to {to} Hz: {reason}")]
     Rate {

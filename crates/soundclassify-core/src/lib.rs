@@ -1,12 +1,36 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Streaming sound classification without a media framework: samples in, labels out.
 //!
-//! [`frontend`] turns samples into model input, [`model`] turns model input into scores, [`decision`] turns scores into
-//! predictions and events.
+//! [`Classifier`] does all of it:
+//!
+//! ```
+//! use soundclassify_core::{Classifier, Found, Options, decision::EventKind, model::Model};
+//!
+//! let mut classifier = Classifier::new(&Model::load("default")?, &Options::default())?;
+//! let labels = classifier.manifest().labels.clone();
+//! let mut print = |found: Found<'_>| match found {
+//!     Found::Window(window) => match window.predictions.first() {
+//!         Some(best) => println!("{:?} {} {:.2}", window.start, labels[best.index], best.probability),
+//!         None => println!("{:?} nothing above its threshold", window.start),
+//!     },
+//!     Found::Event(event) if event.kind == EventKind::End => println!("{:?} {}", event.onset, labels[event.index]),
+//!     Found::Event(_) => {}
+//! };
+//! let second = vec![0.0; 44_100]; // mono, full scale ±1
+//! classifier.push(&second, 44_100, &mut print)?;
+//! classifier.finish(&mut print)?;
+//! # Ok::<(), soundclassify_core::Error>(())
+//! ```
+//!
+//! It is made of three rooms: [`frontend`] turns samples into model input, [`model`] turns model input into scores,
+//! [`decision`] turns scores into predictions and events. ONNX Runtime is loaded when the first network is
+//! ([`model::runtime`] says from where).
 
+mod classifier;
 pub mod decision;
 pub mod error;
 pub mod frontend;
 pub mod model;
 
+pub use classifier::{Classifier, Found, Options, Window};
 pub use error::{Error, Result};

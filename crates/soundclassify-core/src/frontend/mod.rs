@@ -12,6 +12,7 @@ mod spectrum;
 #[path = "../../../../tests/common/specs.rs"]
 mod test_specs;
 mod window;
+mod windower;
 
 use frames::Grid;
 use log::Compression;
@@ -22,6 +23,7 @@ use window::{FrameRing, Pieces, SampleRing, Schedule};
 
 pub use resampler::Resampler;
 pub use spec::{ChannelAxis, FeatureSpec, Features, Layout, Log, LogMel, MelNorm, MelScale, Normalize, Power};
+pub use windower::Windower;
 
 /// Progress one stream of samples into windows of model input. Each frame is computed once, however many windows share it.
 pub struct Frontend {

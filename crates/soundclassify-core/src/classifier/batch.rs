@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Windows that go through the network in one run.
+
+use super::decision::WindowTime;
+use crate::{
+    error::{Error, Result},
+    frontend::ReadyWindow,
+    model::Network,
+};
+
+/// Most windows of one run: more gain no speed.
+const LARGEST: usize = 16;
+
+/// The network, and the windows that wait for it.
+pub(super) struct Batch {
+    network: Box<dyn Network>,
+    inputs: Vec<f32>,
+    scores: Vec<f32>,
+    waiting: Vec<WindowTime>,
+    size: usize,
+}
+
+impl Batch {
+    pub(super) fn new(network: Box<dyn Network>) -> Self {
+        let size = network.max_batch().clamp(1, LARGEST);
+        let (inputs, scores) = (vec![0.0; size * network.window_len()], vec![0.0; size * network.classes()]);
+        Self { network, inputs, scores, waiting: Vec::with_capacity(size), size }
+    }
+
+    /// Puts a window in; there is room after [`Batch::run`].
+    pub(super) fn push(&mut self, window: &ReadyWindow<'_>, time: WindowTime) {
+        let length = self.network.window_len();
+        window.write_to(&mut self.inputs[self.waiting.len() * length..][..length]);
+        self.waiting.push(time);
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.len() == self.size
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// Runs what waits and calls `on_scores` for each window, in order; nothing waits then, not even after an error.
+    pub(super) fn run(&mut self, on_scores: &mut dyn FnMut(WindowTime, &[f32])) -> Result<()> {
+        let count = self.waiting.len();
+        if count == 0 {
+            return Ok(());
+        }
+        let classes = self.network.classes();
+        let scores = &mut self.scores[..count * classes];
+        let mut windows: [&[f32]; LARGEST] = [&[]; LARGEST];
+        for (window, input) in windows.iter_mut().zip(self.inputs.chunks_exact(self.network.window_len())) {
+            *window = input;
+        }
+        let outcome = self.network.run(&windows[..count], scores);
+        let outcome = outcome.and_then(|()| finite(scores, classes));
+        if outcome.is_ok() {
+            self.waiting.iter().zip(scores.chunks_exact(classes)).for_each(|(time, scores)| on_scores(*time, scores));
+        }
+        self.waiting.clear();
+        outcome
+    }
+}
+
+fn finite(scores: &[f32], classes: usize) -> Result<()> {
+    match scores.iter().position(|score| !score.is_finite()) {
+        Some(at) => Err(Error::NotFinite { class: at % classes, value: scores[at] }),
+        None => Ok(()),
+    }
+}

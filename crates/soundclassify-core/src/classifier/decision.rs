@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Scores of the windows, in order → what the caller gets.
+
+use std::time::Duration;
+
+use super::{Found, Options, Window};
+use crate::{
+    decision::{Ensemble, EventTime, Events, Filter, Gate},
+    frontend::ReadyWindow,
+    model::Manifest,
+};
+
+/// Number and time of a window.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WindowTime {
+    number: u64,
+    /// Start, ns from the beginning of the stream.
+    at: u64,
+    /// Time to the next window, or the whole length of one that stands alone, ns.
+    span: u64,
+}
+
+/// Ensemble, filter, silence gate and events of one stream.
+pub(super) struct Decision {
+    rate: u32,
+    stride: u64,
+    length: u64,
+    ensemble: Ensemble,
+    /// Of the same time at any number of windows a second; `None` where that is `ensemble`.
+    for_events: Option<Ensemble>,
+    filter: Filter,
+    gate: Gate,
+    events: Events<Duration>,
+}
+
+impl Decision {
+    pub(super) fn new(manifest: &Manifest, options: &Options) -> Self {
+        let (classes, rate) = (manifest.labels.len(), manifest.features.sample_rate);
+        let (ensembles, for_events) = (options.ensembles(manifest), options.event_windows(manifest));
+        Self {
+            rate,
+            stride: nanoseconds(1, options.oversamples(manifest)),
+            length: nanoseconds(manifest.features.window as u64, rate),
+            ensemble: Ensemble::new(classes, ensembles),
+            for_events: (for_events != ensembles).then(|| Ensemble::new(classes, for_events)),
+            filter: options.filter(manifest),
+            gate: Gate::new(options.silence_threshold(manifest)),
+            events: Events::new(options.event_rules(manifest)),
+        }
+    }
+
+    /// When a window is. `alone`: it is the only one of its stream.
+    pub(super) fn time(&self, window: &ReadyWindow<'_>, alone: bool) -> WindowTime {
+        let span = if alone { self.length } else { self.stride };
+        WindowTime { number: window.number(), at: nanoseconds(window.position(), self.rate), span }
+    }
+
+    /// Whether the next window is too quiet to be classified.
+    pub(super) fn silences(&mut self, window: &ReadyWindow<'_>) -> bool {
+        self.gate.silences(|| window.rms())
+    }
+
+    pub(super) fn classify(&mut self, time: WindowTime, scores: &[f32], on_found: &mut dyn FnMut(Found<'_>)) {
+        let Self { ensemble, for_events, events, .. } = self;
+        let steady = for_events.as_mut().map(|ensemble| ensemble.push(scores));
+        let mean = ensemble.push(scores);
+        let predictions = self.filter.apply(mean);
+        let (start, duration) = (Duration::from_nanos(time.at), Duration::from_nanos(self.length));
+        on_found(Found::Window(Window { number: time.number, start, duration, scores, mean, predictions }));
+        events.push(time.for_events(), steady.unwrap_or(mean), &mut |event| on_found(Found::Event(event)));
+    }
+
+    pub(super) fn pass_silence(&mut self, time: WindowTime, on_found: &mut dyn FnMut(Found<'_>)) {
+        self.clear();
+        self.events.push_silence(time.for_events(), &mut |event| on_found(Found::Event(event)));
+    }
+
+    /// The stream ends; another one may begin.
+    pub(super) fn finish(&mut self, on_found: &mut dyn FnMut(Found<'_>)) {
+        self.clear();
+        self.gate.reset();
+        self.events.close(&mut |event| on_found(Found::Event(event)));
+    }
+
+    fn clear(&mut self) {
+        self.ensemble.clear();
+        if let Some(ensemble) = &mut self.for_events {
+            ensemble.clear();
+        }
+    }
+}
+
+impl WindowTime {
+    fn for_events(&self) -> EventTime<Duration> {
+        EventTime { at: self.at, span: self.span, mark: Duration::from_nanos(self.at) }
+    }
+}
+
+/// `count / per_second` in nanoseconds, rounded down.
+fn nanoseconds(count: u64, per_second: u32) -> u64 {
+    (u128::from(count) * 1_000_000_000 / u128::from(per_second.max(1))) as u64
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The three rooms in one object: samples in, windows and events out.
+
+mod batch;
+mod decision;
+mod options;
+
+use std::{fmt, time::Duration};
+
+use self::{batch::Batch, decision::Decision};
+use crate::{
+    decision::{Event, Prediction},
+    error::Result,
+    frontend::{ReadyWindow, Windower},
+    model::{Manifest, Model, load_network},
+};
+
+pub use self::options::Options;
+
+/// A stream of mono samples of any rate → scores of each window, predictions and events, as the element gives them.
+///
+/// It owns a network and runs it on the caller's thread, up to 16 windows of one push in a run; results depend on how the
+/// stream is cut into pushes by rounding only. Streams that share a network are made of [`Engine`](crate::model::Engine).
+pub struct Classifier {
+    model: Model,
+    oversamples: u32,
+    windower: Windower,
+    batch: Batch,
+    decision: Decision,
+}
+
+/// What a push found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Found<'a> {
+    /// A window was classified.
+    Window(Window<'a>),
+    /// An event started, goes on, or ended; the onset is counted from the beginning of the stream.
+    Event(Event<Duration>),
+}
+
+/// One classified window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Window<'a> {
+    /// Number in the stream, from 0. Silent windows have one, and are not reported.
+    pub number: u64,
+    /// Start, from the beginning of the stream.
+    pub start: Duration,
+    /// Length of a window.
+    pub duration: Duration,
+    /// Probabilities of this window by itself, one a class, 0…1.
+    pub scores: &'a [f32],
+    /// The moving geometric mean of the probabilities, one a class, 0…1.
+    pub mean: &'a [f32],
+    /// What passes the filters, by `mean`, best first, at most `top_k`.
+    pub predictions: &'a [Prediction],
+}
+
+impl Classifier {
+    /// A classifier with a network of its own. Finds ONNX Runtime and loads the network, which can take seconds.
+    ///
+    /// # Errors
+    /// [`Error::Option`](crate::Error::Option) for an option out of its range or a label that the model lacks, and those
+    /// of [`Engine::shared`](crate::model::Engine::shared).
+    pub fn new(model: &Model, options: &Options) -> Result<Self> {
+        let manifest = model.manifest();
+        options.check(manifest)?;
+        let oversamples = options.oversamples(manifest);
+        Ok(Self {
+            oversamples,
+            windower: Windower::new(&manifest.features, oversamples),
+            batch: Batch::new(load_network(model, options.engine)?),
+            decision: Decision::new(manifest, options),
+            model: model.clone(),
+        })
+    }
+
+    /// What the model's author says about it: its labels, features and defaults.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        self.model.manifest()
+    }
+
+    /// Windows a second.
+    #[must_use]
+    pub fn oversamples(&self) -> u32 {
+        self.oversamples
+    }
+
+    /// Takes samples, full scale ±1, of `sample_rate` Hz, and calls `on_found` for all that became known, in the order of
+    /// the stream. NaN and infinities count as 0.
+    ///
+    /// # Errors
+    /// [`Error::Rate`](crate::Error::Rate) for a rate that can't be converted, [`Error::Inference`](crate::Error::Inference)
+    /// and [`Error::NotFinite`](crate::Error::NotFinite) of the network. The windows of a run that failed are lost; the
+    /// stream can go on or [start anew](Self::reset).
+    pub fn push(&mut self, samples: &[f32], sample_rate: u32, on_found: &mut dyn FnMut(Found<'_>)) -> Result<()> {
+        let Self { windower, batch, decision, .. } = self;
+        let mut outcome = Ok(());
+        windower.push(samples, sample_rate, &mut |window| {
+            let taken = take(&window, false, batch, decision, on_found);
+            outcome = std::mem::replace(&mut outcome, Ok(())).and(taken);
+        })?;
+        let rest = run(batch, decision, on_found);
+        outcome.and(rest)
+    }
+
+    /// The stream ends here: classifies what is left, which is one window if the stream was shorter than that, and ends
+    /// all events. The next push begins another stream.
+    ///
+    /// # Errors
+    /// As [`Self::push`]; events end all the same.
+    pub fn finish(&mut self, on_found: &mut dyn FnMut(Found<'_>)) -> Result<()> {
+        let Self { windower, batch, decision, .. } = self;
+        let mut outcome = Ok(());
+        windower.finish(&mut |window, alone| {
+            let taken = take(&window, alone, batch, decision, on_found);
+            outcome = std::mem::replace(&mut outcome, Ok(())).and(taken);
+        });
+        let rest = run(batch, decision, on_found);
+        decision.finish(on_found);
+        outcome.and(rest)
+    }
+
+    /// Forgets the stream: open events are dropped.
+    pub fn reset(&mut self) {
+        self.windower.reset();
+        self.batch.clear();
+        self.decision.finish(&mut |_| {});
+    }
+
+    /// NaN and infinite samples since the last call.
+    pub fn take_invalid(&mut self) -> u64 {
+        self.windower.take_invalid()
+    }
+}
+
+impl fmt::Debug for Classifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Classifier").field("model", &self.manifest().name).finish_non_exhaustive()
+    }
+}
+
+fn take(
+    window: &ReadyWindow<'_>,
+    alone: bool,
+    batch: &mut Batch,
+    decision: &mut Decision,
+    on_found: &mut dyn FnMut(Found<'_>),
+) -> Result<()> {
+    let time = decision.time(window, alone);
+    if decision.silences(window) {
+        let before = run(batch, decision, on_found);
+        decision.pass_silence(time, on_found);
+        return before;
+    }
+    batch.push(window, time);
+    if batch.is_full() { run(batch, decision, on_found) } else { Ok(()) }
+}
+
+fn run(batch: &mut Batch, decision: &mut Decision, on_found: &mut dyn FnMut(Found<'_>)) -> Result<()> {
+    batch.run(&mut |time, scores| decision.classify(time, scores, on_found))
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a [`Classifier`](super::Classifier) may be told, and what follows from it and the manifest.
+
+use std::{collections::BTreeMap, fmt::Display, time::Duration};
+
+use crate::{
+    decision::{EventRules, Filter, unknown_label_hint},
+    error::{Error, Result},
+    model::{EngineOptions, Manifest},
+};
+
+/// Options of a classifier; names, units, ranges and meaning are those of the element's properties. `None`, and nothing
+/// for maps: the manifest's default, or else the one given here.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Options {
+    /// Windows a second, 1–100; 10.
+    pub oversamples: Option<u32>,
+    /// Windows in the moving geometric mean, 1–256; 10.
+    pub ensembles: Option<u32>,
+    /// Longest list of predictions, 1–1000; 3.
+    pub top_k: Option<u32>,
+    /// Minimum probability of a prediction, 0–1; 0.
+    pub threshold: Option<f64>,
+    /// Minimum probability by label, 0–1; over `threshold`.
+    pub label_thresholds: BTreeMap<String, f64>,
+    /// Only these labels; empty: all.
+    pub allow_labels: Option<Vec<String>>,
+    /// All but these labels; empty.
+    pub deny_labels: Option<Vec<String>>,
+    /// Windows below are not classified, dBFS; negative infinity.
+    pub silence_threshold: Option<f64>,
+    /// An event starts at or above, 0–1; 0.5.
+    pub event_on: Option<f64>,
+    /// An event ends below, 0–1; 0.35.
+    pub event_off: Option<f64>,
+    /// Shorter events are left out; 0.2 s.
+    pub event_min_duration: Option<Duration>,
+    /// Gaps up to this do not end an event; 0.5 s.
+    pub event_hold: Option<Duration>,
+    /// What computes the network; one thread of the CPU.
+    pub engine: EngineOptions,
+}
+
+impl Options {
+    /// Checks ranges and labels.
+    pub(super) fn check(&self, manifest: &Manifest) -> Result<()> {
+        whole("oversamples", self.oversamples, 100)?;
+        whole("ensembles", self.ensembles, 256)?;
+        whole("top_k", self.top_k, 1000)?;
+        for (name, value) in [("threshold", self.threshold), ("event_on", self.event_on), ("event_off", self.event_off)]
+        {
+            probability(name, value)?;
+        }
+        for (label, value) in &self.label_thresholds {
+            known("label_thresholds", label, manifest)?;
+            probability("label_thresholds", Some(*value))?;
+        }
+        for (name, labels) in [("allow_labels", &self.allow_labels), ("deny_labels", &self.deny_labels)] {
+            labels.iter().flatten().try_for_each(|label| known(name, label, manifest))?;
+        }
+        match self.silence_threshold {
+            Some(value) if value.is_nan() || value > 0.0 => Err(wrong("silence_threshold", "dBFS, at most 0", &value)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn oversamples(&self, manifest: &Manifest) -> u32 {
+        self.oversamples.or(manifest.defaults.oversamples).unwrap_or(10)
+    }
+
+    pub(super) fn ensembles(&self, manifest: &Manifest) -> usize {
+        self.ensembles.or(manifest.defaults.ensembles).unwrap_or(10) as usize
+    }
+
+    /// Windows that make the time of `ensembles` windows at ten a second, so that events are the same at any rate.
+    pub(super) fn event_windows(&self, manifest: &Manifest) -> usize {
+        match self.ensembles(manifest) {
+            1 => 1,
+            windows => (windows as f64 * f64::from(self.oversamples(manifest)) / 10.0).round() as usize,
+        }
+    }
+
+    pub(super) fn silence_threshold(&self, manifest: &Manifest) -> f64 {
+        self.silence_threshold.or(manifest.defaults.silence_threshold).unwrap_or(f64::NEG_INFINITY)
+    }
+
+    pub(super) fn filter(&self, manifest: &Manifest) -> Filter {
+        let thresholds = manifest.labels.iter().map(|label| self.threshold_of(label, manifest) as f32);
+        let top_k = self.top_k.or(manifest.defaults.top_k).unwrap_or(3) as usize;
+        Filter::new(&manifest.labels, self.allowed(manifest), self.denied(manifest), thresholds.collect(), top_k)
+    }
+
+    /// What makes an event. A label's events start at `event_on` and not below its threshold.
+    pub(super) fn event_rules(&self, manifest: &Manifest) -> EventRules {
+        let defaults = &manifest.defaults;
+        let (allow, deny) = (self.allowed(manifest), self.denied(manifest));
+        let on = self.event_on.or(defaults.event_on).unwrap_or(0.5);
+        let of = |label: &String| {
+            let reported = (allow.is_empty() || allow.contains(label)) && !deny.contains(label);
+            reported.then(|| self.threshold_of(label, manifest).max(on) as f32)
+        };
+        EventRules {
+            on: manifest.labels.iter().map(of).collect(),
+            off: self.event_off.or(defaults.event_off).unwrap_or(0.35) as f32,
+            min_duration: self
+                .event_min_duration
+                .map(nanoseconds)
+                .or(defaults.event_min_duration)
+                .unwrap_or(200_000_000),
+            hold: self.event_hold.map(nanoseconds).or(defaults.event_hold).unwrap_or(500_000_000),
+        }
+    }
+
+    /// The label's own threshold, or else the caller's for all, or else the manifest's for the label, or else for all.
+    fn threshold_of(&self, label: &str, manifest: &Manifest) -> f64 {
+        let own = self.label_thresholds.get(label).copied().or(self.threshold);
+        let suggested = || manifest.defaults.thresholds.get(label).copied().or(manifest.defaults.threshold);
+        own.or_else(suggested).unwrap_or(0.0)
+    }
+
+    fn allowed<'a>(&'a self, manifest: &'a Manifest) -> &'a [String] {
+        self.allow_labels.as_deref().unwrap_or(&manifest.defaults.allow_labels)
+    }
+
+    fn denied<'a>(&'a self, manifest: &'a Manifest) -> &'a [String] {
+        self.deny_labels.as_deref().unwrap_or(&manifest.defaults.deny_labels)
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn wrong(name: &'static str, expected: impl Into<String>, found: &dyn Display) -> Error {
+    Error::Option { name, expected: expected.into(), found: found.to_string() }
+}
+
+fn whole(name: &'static str, value: Option<u32>, largest: u32) -> Result<()> {
+    match value {
+        Some(value) if !(1..=largest).contains(&value) => {
+            Err(wrong(name, format!("a whole number from 1 to {largest}"), &value))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn probability(name: &'static str, value: Option<f64>) -> Result<()> {
+    match value {
+        Some(value) if !(0.0..=1.0).contains(&value) => Err(wrong(name, "a number from 0 to 1", &value)),
+        _ => Ok(()),
+    }
+}
+
+fn known(name: &'static str, label: &str, manifest: &Manifest) -> Result<()> {
+    let Some(near) = unknown_label_hint(label, &manifest.labels) else { return Ok(()) };
+    let hint = if near.is_empty() { String::new() } else { format!(", such as {}", near.join(", ")) };
+    Err(wrong(name, format!("labels of the model {}{hint}", manifest.name), &format!("{label:?}")))
+}
