@@ -76,7 +76,8 @@ fn bare_seconds(name: &str) -> f64 {
 }
 
 fn bare_in_a_process(model: &str) -> f64 {
-    let output = Command::new(env::current_exe().unwrap()).args(["bare", model]).output().unwrap();
+    let mut command = Command::new(env::current_exe().unwrap());
+    let output = command.args(["bare", model]).env("ORT_DISABLE_TELEMETRY", "1").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     text.trim().parse().unwrap_or_else(|_| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)))
 }

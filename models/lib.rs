@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Models that are part of the program.
 
+#![forbid(unsafe_code)]
+
 /// The files of one.
 #[derive(Debug, Clone, Copy)]
 pub struct Files {

@@ -3,6 +3,8 @@
 //!
 //! Everything that knows GStreamer is in this crate; features, inference and decisions are in `soundclassify-core`.
 
+#![forbid(unsafe_code)]
+
 mod plugin;
 pub mod soundclassify;
 pub mod stream;

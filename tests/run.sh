@@ -80,3 +80,4 @@ if [[ $# == 0 ]]; then
   step "interleavings of queue and registry" && check_interleavings
 fi
 run_tests "$@"
+[[ $# != 0 ]] || { step "no telemetry" && bash tests/telemetry.sh 12; }

@@ -2,6 +2,7 @@
 //! The companion program of the element `soundclassify`: live view, files, folders, a report to look at.
 //!
 //! A client of the element and nothing more: it builds pipelines around it and reads its messages.
+#![forbid(unsafe_code)]
 // They panic where nobody reads.
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 

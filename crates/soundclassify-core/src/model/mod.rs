@@ -15,6 +15,7 @@ mod operators;
 mod provider;
 pub mod runtime;
 mod source;
+mod telemetry;
 pub mod weights;
 
 pub use self::{

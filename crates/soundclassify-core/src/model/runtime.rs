@@ -19,7 +19,7 @@ use ort::{
     logging::LogLevel,
 };
 
-use super::{engine::panic_text, provider::ExecutionProvider};
+use super::{engine::panic_text, provider::ExecutionProvider, telemetry};
 use crate::error::{Error, Result};
 
 /// Environment variable that names the library.
@@ -92,6 +92,7 @@ pub(super) fn environment() -> Result<Environment> {
     if let Some(environment) = held.as_ref() {
         return Ok(environment.clone());
     }
+    telemetry::disable();
     let environment = search()?;
     *held = Some(environment.clone());
     Ok(environment)
