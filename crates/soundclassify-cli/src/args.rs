@@ -246,12 +246,24 @@ pub(crate) struct FeaturesArgs {
 /// Options of `tune`.
 #[derive(Debug, Args)]
 pub(crate) struct TuneArgs {
-    /// Table with the columns `file` and `label` (several labels: separated by `;`, or several rows)
-    #[arg(value_name = "LABELLED.csv")]
-    pub(crate) table: PathBuf,
-    /// Precision that each label shall have
+    /// Table of recordings and labels (several labels: separated by `;`, or several rows), or a folder with a folder for each label
+    #[arg(value_name = "LABELLED", required_unless_present = "quiet")]
+    pub(crate) table: Option<PathBuf>,
+    /// Wanted precision of each label
     #[arg(long, default_value_t = 0.95)]
     pub(crate) precision: f64,
+    /// Column of the recordings [default: file, filename, path, …]
+    #[arg(long, value_name = "NAME", requires = "table")]
+    pub(crate) file_column: Option<String>,
+    /// Column of the labels [default: label, class, category, …]
+    #[arg(long, value_name = "NAME", requires = "table")]
+    pub(crate) label_column: Option<String>,
+    /// Hours of your own unlabelled audio, in place of a table: thresholds so that no label is posted too often
+    #[arg(long, value_name = "FILE", num_args = 1.., value_parser = input(), conflicts_with_all = ["table", "precision", "jobs"])]
+    pub(crate) quiet: Vec<String>,
+    /// With --quiet: how often a day each label may be posted
+    #[arg(long, value_name = "N", default_value_t = 1.0, requires = "quiet")]
+    pub(crate) per_day: f64,
     /// Copy of the manifest with the thresholds in it
     #[arg(short, long, value_name = "FILE.toml")]
     pub(crate) output: Option<PathBuf>,

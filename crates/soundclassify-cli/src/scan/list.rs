@@ -130,7 +130,8 @@ fn same(one: &Path, other: &Path) -> bool {
     one.file_name() == other.file_name() && one.canonicalize().ok() == other.canonicalize().ok()
 }
 
-fn has_sound(path: &Path) -> bool {
+/// Whether a file has an extension of recordings.
+pub(crate) fn has_sound(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_lowercase);
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
 }

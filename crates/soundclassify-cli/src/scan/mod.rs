@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `soundclassify scan`: thousands of files on all cores into one table, safe against a kill at any moment.
 
-mod list;
+pub(crate) mod list;
 pub(crate) mod pool;
 mod progress;
 pub(crate) mod summary;

@@ -4,26 +4,42 @@
 /// What one threshold gives.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Choice {
-    /// Told at or above it.
+    /// The label is reported at or above it.
     pub(super) threshold: f64,
-    /// Part of the told recordings that have the label.
+    /// Share of the reported recordings that have the label.
     pub(super) precision: f64,
-    /// Part of the recordings with the label that are told.
+    /// Share of the recordings with the label that are reported.
     pub(super) recall: f64,
 }
+
+/// Parts that the recordings are dealt into for [`Curve::cross_fit`], at most.
+const FOLDS: usize = 5;
 
 /// Scores of one label in all recordings, best first.
 pub(super) struct Curve {
     scores: Vec<(f64, bool)>,
     positives: usize,
+    /// Part of each score, dealt by the order in which the recordings were given.
+    folds: Vec<usize>,
 }
 
 impl Curve {
     /// Scores with the truth; `None` when no recording has the label.
-    pub(super) fn new(mut scores: Vec<(f64, bool)>) -> Option<Self> {
-        scores.sort_by(|a, b| b.0.total_cmp(&a.0));
+    pub(super) fn new(scores: Vec<(f64, bool)>) -> Option<Self> {
         let positives = scores.iter().filter(|(_, positive)| *positive).count();
-        (positives > 0).then_some(Self { scores, positives })
+        // Recordings with the label, and those without, are dealt out in turn.
+        let mut dealt = [0; 2];
+        let mut dealt: Vec<_> = scores
+            .into_iter()
+            .map(|score| {
+                let next = &mut dealt[usize::from(score.1)];
+                *next += 1;
+                (score, (*next - 1) % FOLDS)
+            })
+            .collect();
+        dealt.sort_by(|a, b| b.0.0.total_cmp(&a.0.0));
+        let (scores, folds) = dealt.into_iter().unzip();
+        (positives > 0).then_some(Self { scores, positives, folds })
     }
 
     /// Recordings that have the label.
@@ -53,6 +69,36 @@ impl Curve {
         let best =
             || self.points().max_by(|a, b| a.precision.total_cmp(&b.precision).then(a.recall.total_cmp(&b.recall)));
         good.or_else(best).unwrap_or(Choice { threshold: 1.0, precision: 0.0, recall: 0.0 })
+    }
+
+    /// Precision and recall of thresholds on recordings that did not choose them: each part of the recordings is judged by
+    /// the threshold that the other parts choose. The threshold is their mean. `None` when fewer than two recordings
+    /// have the label.
+    pub(super) fn cross_fit(&self, precision: f64) -> Option<Choice> {
+        if self.positives < 2 {
+            return None;
+        }
+        let (mut reported, mut hits, mut thresholds) = (0, 0, Vec::new());
+        for fold in 0..FOLDS {
+            let part = |inside: bool| {
+                let scores = self.scores.iter().zip(&self.folds);
+                scores.filter(move |(_, at)| (**at == fold) == inside).map(|(score, _)| *score)
+            };
+            let Some(others) = Self::new(part(false).collect()) else { continue };
+            let threshold = others.choose(precision).threshold;
+            thresholds.push(threshold);
+            for (_, positive) in part(true).filter(|(score, _)| *score >= threshold) {
+                reported += 1;
+                hits += usize::from(positive);
+            }
+        }
+        let share = |part: usize, whole: usize| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+        Some(Choice {
+            threshold: thresholds.iter().sum::<f64>() / thresholds.len() as f64,
+            // Where nothing is reported, nothing is reported wrongly.
+            precision: if reported == 0 { 1.0 } else { share(hits, reported) },
+            recall: share(hits, self.positives),
+        })
     }
 }
 
@@ -86,12 +132,32 @@ mod tests {
         let curve = Curve::new(vec![(0.9, true), (0.9, false)]).unwrap();
 
         assert_eq!(curve.points().count(), 1);
-        assert_eq!(curve.choose(0.95).precision, 0.5, "the best there is");
+        assert_eq!(curve.choose(0.95).precision, 0.5, "the best possible");
     }
 
     #[test]
     fn a_label_that_no_recording_has_has_no_curve() {
         assert!(Curve::new(vec![(0.9, false)]).is_none());
+    }
+
+    #[test]
+    fn a_threshold_that_only_fits_by_chance_is_not_confirmed_by_the_other_recordings() {
+        // Scores without any relation to the truth.
+        let scores = (0..40u32).map(|n| (f64::from(n * 7919 % 40) / 40.0, n % 2 == 0));
+        let curve = Curve::new(scores.collect()).unwrap();
+
+        let (fitted, crossed) = (curve.choose(0.95), curve.cross_fit(0.95).unwrap());
+
+        assert!(crossed.precision < fitted.precision, "{crossed:?} {fitted:?}");
+    }
+
+    #[test]
+    fn labels_that_are_well_separated_are_confirmed() {
+        let scores = (0..20u32).map(|n| (if n % 2 == 0 { 0.9 } else { 0.1 }, n % 2 == 0));
+        let crossed = Curve::new(scores.collect()).unwrap().cross_fit(0.95).unwrap();
+
+        assert_eq!((crossed.precision, crossed.recall), (1.0, 1.0));
+        assert!(Curve::new(vec![(0.9, true), (0.1, false)]).unwrap().cross_fit(0.95).is_none());
     }
 
     proptest! {
@@ -101,9 +167,9 @@ mod tests {
         ) {
             if let Some(curve) = Curve::new(scores.clone()) {
                 let choice = curve.choose(wanted);
-                let told: Vec<_> = scores.iter().filter(|score| score.0 >= choice.threshold).collect();
-                let hits = told.iter().filter(|score| score.1).count();
-                prop_assert!((hits as f64 / told.len() as f64 - choice.precision).abs() < 1e-12);
+                let reported: Vec<_> = scores.iter().filter(|score| score.0 >= choice.threshold).collect();
+                let hits = reported.iter().filter(|score| score.1).count();
+                prop_assert!((hits as f64 / reported.len() as f64 - choice.precision).abs() < 1e-12);
             }
         }
     }

@@ -10,7 +10,7 @@ use std::{
 use soundclassify_core::model::Manifest;
 use toml_edit::{DocumentMut, InlineTable, Item, Table, value};
 
-use super::Tuned;
+use super::Threshold;
 use crate::{
     atomic_file::ReservedFile,
     exit::{Failure, Result},
@@ -47,11 +47,12 @@ fn same(one: impl Read, other: impl Read) -> io::Result<bool> {
 }
 
 /// Writes the copy, and beside it what it names unless that is there.
-pub(super) fn write(place: ReservedFile, manifest: &Manifest, tuned: &[Tuned]) -> Result<()> {
+pub(super) fn write(place: ReservedFile, manifest: &Manifest, thresholds: &[Threshold<'_>]) -> Result<()> {
     check(place.path(), manifest)?;
     let files = ModelFiles::of(manifest);
     let mut document = files.document()?;
-    put(&mut document, tuned);
+    put(&mut document, thresholds);
+    rename(&mut document, place.path());
     for (name, target) in copies(place.path(), &files)?.into_iter().filter(|(_, target)| !target.exists()) {
         if let Some(folder) = target.parent() {
             std::fs::create_dir_all(folder).map_err(|error| Failure::io("folder", folder, &error))?;
@@ -68,41 +69,45 @@ fn copies(path: &Path, files: &ModelFiles) -> Result<Vec<(String, PathBuf)>> {
 }
 
 /// Labels that were not tuned keep their thresholds.
-fn put(document: &mut DocumentMut, tuned: &[Tuned]) {
+fn put(document: &mut DocumentMut, new: &[Threshold<'_>]) {
     let defaults = document.entry("defaults").or_insert(Item::Table(Table::new()));
     let Some(defaults) = defaults.as_table_like_mut() else { return };
     let thresholds = defaults.entry("thresholds").or_insert(value(InlineTable::new()));
     if let Some(thresholds) = thresholds.as_table_like_mut() {
-        for Tuned { label, choice, .. } in tuned {
-            thresholds.insert(label, value(choice.threshold));
+        for Threshold { label, value: threshold } in new {
+            thresholds.insert(label, value(*threshold));
         }
     }
+}
+
+/// The copy is another model: it has its file's name.
+fn rename(document: &mut DocumentMut, path: &Path) {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let name: String = stem.chars().map(|it| if it.is_ascii_alphanumeric() { it } else { '-' }).collect();
+    let name = name.trim_matches('-');
+    document["name"] = value(if name.is_empty() { "tuned" } else { name });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tune::curve::Curve;
 
     #[test]
     fn thresholds_go_into_the_copy_and_comments_stay() {
-        let curve = Curve::new(vec![(0.8, true), (0.4, false)]).unwrap();
-        let choice = curve.choose(0.95);
-        let tuned = [Tuned { label: "Bark, loud".to_owned(), curve, choice }];
+        let tuned = [Threshold { label: "Bark, loud", value: 0.6 }];
         let mut document: DocumentMut = "name = \"a\" # mine\n[defaults]\ntop-k = 2\n".parse().unwrap();
 
         put(&mut document, &tuned);
+        rename(&mut document, Path::new("out/My model.toml"));
 
         let text = document.to_string();
-        assert!(text.contains("# mine") && text.contains("top-k = 2"), "{text}");
+        assert!(text.starts_with("name = \"my-model\"") && text.contains("top-k = 2"), "{text}");
         assert!(text.contains("thresholds = { \"Bark, loud\" = 0.6 }"), "{text}");
     }
 
     #[test]
     fn thresholds_of_other_labels_stay() {
-        let curve = Curve::new(vec![(0.8, true), (0.4, false)]).unwrap();
-        let choice = curve.choose(0.95);
-        let tuned = [Tuned { label: "Bark".to_owned(), curve, choice }];
+        let tuned = [Threshold { label: "Bark", value: 0.6 }];
         for text in
             ["[defaults]\nthresholds = { Meow = 0.3, Bark = 0.1 }\n", "[defaults.thresholds]\nMeow = 0.3\nBark = 0.1\n"]
         {

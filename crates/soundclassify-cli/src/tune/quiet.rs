@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Thresholds from hours of unlabelled audio, so that no label is posted more than N times a day.
+
+use std::collections::BTreeMap;
+
+use gst::prelude::*;
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use super::{
+    Outputs, Threshold,
+    episodes::{Count, Episodes},
+    picture::{self, Chart, PRECISION},
+};
+use crate::{
+    args::TuneArgs,
+    exit::{Exit, Failure, Result},
+    options::ElementOptions,
+    output::{self, Form, Printer, json},
+    record::Record,
+    session::{Source, Step},
+    source,
+    warm_engine::WarmEngine,
+};
+
+const DAY: f64 = 86_400.0;
+/// Added to each recording's times, so that no episode joins two of them.
+const BETWEEN: u64 = 1_000_000_000_000;
+/// More episodes than allowed that the chart shows, as a multiple.
+const CHART: usize = 4;
+
+/// All scores, and how much audio they are of.
+#[derive(Default)]
+struct Gathered {
+    labels: BTreeMap<String, Episodes>,
+    /// Nanoseconds of audio.
+    audio: u64,
+    /// Start of the recording that is being analysed, in the time of `labels`.
+    start: u64,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    label: &'a str,
+    /// Below it the label would be posted too often; the manifest's own where that is higher.
+    threshold: f64,
+    per_day: f64,
+    /// What was in force, and how often the label was posted with it.
+    threshold_before: f64,
+    per_day_before: f64,
+}
+
+/// Analyses all recordings, prints a line for each label that must be raised, writes picture and manifest where wanted.
+pub(super) fn run(args: &TuneArgs, options: &ElementOptions) -> Result<Exit> {
+    if !(args.per_day.is_finite() && args.per_day >= 0.0) {
+        return Err(Failure::Usage(format!("--per-day {}: expected a number from 0", args.per_day)));
+    }
+    let model = super::model_in_force(options)?;
+    let outputs = Outputs::check(args, model.manifest())?.reserve()?;
+    let warm_engine = WarmEngine::new(options.clone())?;
+    let (gathered, exit) = gather(args, &warm_engine)?;
+    if gathered.audio == 0 {
+        output::tell("soundclassify: no recording could be classified; nothing is written");
+        return Ok(Exit::Failed);
+    }
+    let hold = warm_engine.settings().property::<u64>("event-hold");
+    let days = gathered.audio as f64 / 1e9 / DAY;
+    let budget = (args.per_day * days).floor() as usize;
+    warn_of_little_audio(args.per_day, days);
+    let suggested = &model.manifest().defaults.thresholds;
+    let before = |label: &str| suggested.get(label).copied().unwrap_or(0.0);
+    let mut found = Vec::new();
+    for (label, episodes) in &gathered.labels {
+        let needed = needed(episodes, hold, budget);
+        if needed > before(label) {
+            found.push((label.as_str(), episodes, needed));
+        }
+    }
+    let thresholds: Vec<_> = found.iter().map(|&(label, _, value)| Threshold { label, value }).collect();
+    let charts: Vec<_> =
+        found.iter().map(|(label, episodes, value)| chart(label, episodes, *value, hold, budget, days)).collect();
+    outputs.write(model.manifest(), &thresholds, &charts)?;
+    let lines = found.iter().map(|&(label, episodes, threshold)| Line {
+        label,
+        threshold,
+        per_day: episodes.at(threshold, hold) as f64 / days,
+        threshold_before: before(label),
+        per_day_before: episodes.at(before(label), hold) as f64 / days,
+    });
+    print(lines, args.json, gathered.audio)?;
+    Ok(exit)
+}
+
+/// The lowest threshold with at most `budget` episodes, in steps of a thousandth.
+fn needed(episodes: &Episodes, hold: u64, budget: usize) -> f64 {
+    let value = match episodes.counts(hold, budget).last() {
+        Some(count) => count.threshold,
+        None if episodes.peak() == 0.0 => return 0.0,
+        None => episodes.peak() + 1e-3,
+    };
+    let rounded = (value * 1e3).ceil() / 1e3;
+    if value <= f64::from(Episodes::FLOOR) * 2.0 && episodes.at(f64::from(Episodes::FLOOR), hold) <= budget {
+        return 0.0;
+    }
+    rounded.min(1.0)
+}
+
+fn gather(args: &TuneArgs, warm_engine: &WarmEngine) -> Result<(Gathered, Exit)> {
+    let (mut gathered, mut exit) = (Gathered::default(), Exit::Success);
+    let bar = ProgressBar::new(args.quiet.len() as u64);
+    for input in &args.quiet {
+        match one(input, warm_engine, &mut gathered) {
+            Err(Failure::Failed(why)) => {
+                bar.suspend(|| output::tell(format_args!("soundclassify: {why}; left out")));
+                exit = Exit::Failed;
+            }
+            other => other?,
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok((gathered, exit))
+}
+
+fn one(input: &str, warm_engine: &WarmEngine, gathered: &mut Gathered) -> Result<()> {
+    let uri = source::uri(input)?;
+    let session = warm_engine.session(input, Source::Uri(&uri), None)?;
+    let mut end = 0;
+    session.run(&mut |step| {
+        if let Step::Record(Record::Window(window)) = step {
+            end = end.max(window.start() + window.duration);
+            for prediction in &window.predictions {
+                if !(0.0..=1.0).contains(&prediction.probability) {
+                    let (label, found) = (&prediction.label, prediction.probability);
+                    return Err(Failure::Failed(format!(
+                        "expected probabilities from 0 to 1, found {found} for {label}: is output.activation in the manifest right?"
+                    )));
+                }
+                let episodes = gathered.labels.entry(prediction.label.clone()).or_default();
+                episodes.push(gathered.start + window.start(), prediction.probability as f32);
+            }
+        }
+        Ok(())
+    })?;
+    gathered.audio += end;
+    gathered.start += end + BETWEEN;
+    Ok(())
+}
+
+fn warn_of_little_audio(per_day: f64, days: f64) {
+    let hours = days * 24.0;
+    if per_day > 0.0 && per_day * days < 1.0 {
+        output::tell(format_args!(
+            "soundclassify: warning: {hours:.1} h of audio allow no episode at {per_day} a day: each label is raised above all \
+             that it reached; more audio gives lower thresholds"
+        ));
+    }
+}
+
+fn chart(label: &str, episodes: &Episodes, chosen: f64, hold: u64, budget: usize, days: f64) -> Chart {
+    let counts = episodes.counts(hold, (budget * CHART).max(CHART));
+    let points: Vec<_> =
+        counts.iter().rev().map(|&Count { threshold, episodes }| (threshold, episodes as f64 / days)).collect();
+    let top = points.iter().map(|point| point.1).fold(budget as f64 / days, f64::max) * 1.1;
+    Chart {
+        caption: label.to_owned(),
+        lines: vec![picture::Line { name: "posts a day", colour: PRECISION, points }],
+        wanted: budget as f64 / days,
+        chosen,
+        top: top.max(1.0),
+    }
+}
+
+fn print<'a>(lines: impl Iterator<Item = Line<'a>>, as_json: bool, audio: u64) -> Result<()> {
+    let mut printer = Printer::stdout(Form::Plain, false);
+    let hours = audio as f64 / 3.6e12;
+    if !as_json {
+        printer.line(&format!("{hours:.2} h of audio; labels that need a higher threshold:"))?;
+        printer.line(&format!("{:<28} {:>9} {:>9} {:>9} {:>9}", "label", "threshold", "a day", "before", "a day"))?;
+    }
+    for line in lines {
+        let Line { label, threshold, per_day, threshold_before, per_day_before } = line;
+        printer.line(&if as_json {
+            json(&line)
+        } else {
+            format!("{label:<28} {threshold:>9.3} {per_day:>9.1} {threshold_before:>9.3} {per_day_before:>9.1}")
+        })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_that_never_appears_needs_no_threshold() {
+        assert_eq!(needed(&Episodes::default(), 1, 0), 0.0);
+    }
+
+    #[test]
+    fn with_no_episode_allowed_the_threshold_is_above_all() {
+        let mut episodes = Episodes::default();
+        episodes.push(0, 0.75);
+
+        assert!(needed(&episodes, 1, 0) > 0.75);
+        assert_eq!(episodes.at(needed(&episodes, 1, 0), 1), 0);
+    }
+}

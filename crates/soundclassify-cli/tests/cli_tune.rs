@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `soundclassify tune`: folders of labels, cross-fitting, and thresholds from unlabelled audio.
+
+mod cli_support;
+
+use cli_support::{HIGH, LOW, MIDDLE, TONES, melody, objects, run, stdout, text, tones};
+
+#[test]
+fn a_folder_for_each_label_takes_the_place_of_a_table() {
+    let folder = tempfile::tempdir().unwrap();
+    for (label, frequency) in [("Low", LOW), ("Middle", MIDDLE), ("High", HIGH)] {
+        std::fs::create_dir(folder.path().join(label)).unwrap();
+        for number in 0..3 {
+            tones(&folder.path().join(label).join(format!("{number}.wav")), &[(frequency, 1.0)]);
+        }
+    }
+
+    let lines = objects(&stdout(["tune", folder.path().to_str().unwrap(), "--json", "--model", TONES]));
+
+    assert_eq!(lines.len(), 3);
+    for line in lines {
+        assert_eq!((line["recordings"].as_u64(), line["precision"].as_f64()), (Some(3), Some(1.0)), "{line}");
+        assert_eq!(line["cross_fitted_precision"].as_f64(), Some(1.0), "{line}");
+    }
+}
+
+#[test]
+fn columns_of_any_name_are_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    tones(&folder.path().join("low.wav"), &[(LOW, 1.0)]);
+    let table = folder.path().join("labelled.tsv");
+    std::fs::write(&table, "sound\tmeaning\nlow.wav\tLow\n").unwrap();
+    let table = table.to_str().unwrap();
+
+    let unnamed = run(["tune", table, "--model", TONES]);
+    let lines = stdout(["tune", table, "--file-column=sound", "--label-column=meaning", "--json", "--model", TONES]);
+
+    assert_eq!(unnamed.status.code(), Some(1));
+    assert!(text(&unnamed.stderr).contains("sound, meaning"), "{}", text(&unnamed.stderr));
+    assert_eq!(objects(&lines)[0]["cross_fitted_precision"], serde_json::Value::Null);
+}
+
+#[test]
+fn thresholds_of_unlabelled_audio_keep_labels_rare() {
+    let folder = tempfile::tempdir().unwrap();
+    let recording = melody(folder.path());
+    let [copy, picture] = ["quiet.toml", "quiet.svg"].map(|name| folder.path().join(name));
+    let arguments = [&recording, &copy, &picture].map(|path| path.to_str().unwrap());
+
+    let lines = objects(&stdout([
+        "tune",
+        "--quiet",
+        arguments[0],
+        "--per-day",
+        "0",
+        "--json",
+        "--model",
+        TONES,
+        "-o",
+        arguments[1],
+        "--picture",
+        arguments[2],
+    ]));
+
+    let low = lines.iter().find(|line| line["label"] == "Low").unwrap();
+    assert!(low["per_day_before"].as_f64().unwrap() > 0.0 && low["per_day"].as_f64() == Some(0.0), "{low}");
+    assert!(std::fs::read_to_string(&picture).unwrap().contains("posts a day"));
+    let tuned = soundclassify_core::model::Model::load(arguments[1]).unwrap();
+    assert_eq!(tuned.manifest().name, "quiet");
+    // With these thresholds the recording is silent.
+    assert_eq!(text(&run(["file", "--model", arguments[1], arguments[0]]).stdout), "");
+}
+
+#[test]
+fn a_day_with_more_posts_needs_lower_thresholds() {
+    let folder = tempfile::tempdir().unwrap();
+    let recording = melody(folder.path());
+    let recording = recording.to_str().unwrap();
+    let lines = |per_day: &str| {
+        objects(&stdout(["tune", "--quiet", recording, "--per-day", per_day, "--json", "--model", TONES])).len()
+    };
+
+    let (strict, loose) = (lines("0"), lines("1000000"));
+
+    assert!(strict > loose, "{strict} labels are raised, and {loose} where all may be posted");
+}
+
+#[test]
+fn quiet_audio_that_can_not_be_read_is_no_success() {
+    let nothing = run(["tune", "--quiet", "no-such.wav", "--model", TONES]);
+    let both = run(["tune", "a.csv", "--quiet", "a.wav"]);
+
+    assert_eq!(nothing.status.code(), Some(1));
+    assert!(text(&nothing.stderr).contains("no-such.wav") && text(&nothing.stderr).contains("nothing is written"));
+    assert_eq!(both.status.code(), Some(2));
+}
