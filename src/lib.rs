@@ -6,8 +6,9 @@
 #![forbid(unsafe_code)]
 
 mod plugin;
+pub mod signal;
 pub mod soundclassify;
-pub mod stream;
+mod stream;
 
 pub use plugin::plugin_register_static;
 pub use soundclassify::message::{Classification, ClassificationEvent, Label};

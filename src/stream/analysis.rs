@@ -2,35 +2,33 @@
 //! The streaming thread's side of one stream: buffers in, windows on their way to the engine.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 
-use super::clock::{Clock, Continuity};
-use super::input::{Input, InputError};
 use super::reporter::WindowTime;
 use super::results::Results;
 use super::timeline::{Entry, Kind, Switch};
+use crate::signal::clock::Clock;
+use crate::signal::input::InputError;
+use crate::signal::{Complaint, Piece, Plan, Signal, Windows};
 use crate::soundclassify::loader::{Prepared, Retired};
 use crate::soundclassify::settings::Settings;
 use soundclassify_core::decision::Gate;
-use soundclassify_core::frontend::{Frontend, ReadyWindow};
+use soundclassify_core::frontend::ReadyWindow;
 use soundclassify_core::model::{Engine, Stream, Tensor};
 
 /// Everything that one stream needs between READY and PAUSED.
 pub(crate) struct Analysis {
-    input: Option<Input>,
-    info: Option<gst_audio::AudioInfo>,
-    frontend: Frontend,
+    signal: Signal,
+    windows: Windows,
     dispatch: Dispatch,
-    channel: i32,
     settings: u64,
     complained: bool,
 }
 
 /// Finished windows on their way to the engine.
 struct Dispatch {
-    clock: Clock,
     engine: Arc<Engine>,
     stream: Arc<Stream>,
     results: Arc<Results>,
@@ -43,30 +41,21 @@ struct Dispatch {
     max_pending: usize,
     waits: bool,
     ticket: u64,
-    heard: Heard,
+    tally: Tally,
 }
 
-/// What there was of a stream.
-#[derive(Debug, Default)]
-struct Heard {
-    audio: gst::ClockTime,
-    /// Whether there was any since it broke off.
-    goes_on: bool,
-    /// Whether it broke off in between.
-    broken: bool,
-    /// Whether it had a window, in this stretch of audio or in one before a break.
-    windows: bool,
+/// What the streaming thread counts.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Tally {
+    /// Times that audio broke off and analysis began anew.
+    pub(crate) breaks: u64,
+    /// NaN and infinite samples.
+    pub(crate) invalid_samples: u64,
+    /// Time that the streaming thread spent on analysis.
+    pub(crate) analysis: Duration,
+    /// Audio analysed, seconds.
+    pub(crate) audio: f64,
 }
-
-impl Heard {
-    /// Whether a stream that ends here was shorter than one window.
-    fn is_short(&self, window: gst::ClockTime) -> bool {
-        !self.windows && (!self.broken || self.audio < window)
-    }
-}
-
-/// Frames of a buffer, and the timestamp of the first of them.
-pub(crate) type Inside = (std::ops::Range<usize>, Option<gst::ClockTime>);
 
 /// Results of everything before this ticket are to be waited for, once the lock is released.
 pub(crate) type After = Option<u64>;
@@ -78,27 +67,24 @@ impl Analysis {
         let rate = features.sample_rate;
         let process_count = settings.process_count.get() as usize;
         Self {
-            input: None,
-            info: None,
-            frontend,
-            channel: settings.channel,
+            signal: Signal::new(rate, settings.channel),
+            windows: Windows::new(features, frontend),
             settings: settings.version,
             complained: false,
             dispatch: Dispatch {
-                clock: Clock::new(rate, None),
                 stream: open(&loaded.engine, &results),
+                window: scale(features.window as u64, rate),
                 engine: loaded.engine,
                 results,
                 rate,
                 span: scale(1, settings.oversamples.get()),
-                window: scale(features.window as u64, rate),
                 gate: Gate::new(settings.silence_threshold.get()),
                 batch: Vec::with_capacity(process_count),
                 process_count,
                 max_pending: settings.max_pending as usize,
                 waits: false,
                 ticket: 0,
-                heard: Heard::default(),
+                tally: Tally::default(),
             },
         }
     }
@@ -114,8 +100,10 @@ impl Analysis {
 
     /// Another model's windows begin here; those that are due go to the one before. On an error analysis rests until
     /// the next format.
-    pub(crate) fn switch(&mut self, next: Prepared, settings: &Settings) -> (After, Result<(), InputError>) {
-        self.drain(false);
+    pub(crate) fn switch(&mut self, next: Prepared, settings: &Settings) -> Result<(), InputError> {
+        let Self { signal, windows, dispatch, .. } = self;
+        signal.drain(&mut |piece, clock| dispatch.take(windows, &piece, clock));
+        dispatch.send();
         self.configure(settings);
         let Prepared { loaded, frontend } = next;
         let features = &loaded.model.manifest().features;
@@ -123,6 +111,7 @@ impl Analysis {
         dispatch.rate = features.sample_rate;
         dispatch.span = scale(1, settings.oversamples.get());
         dispatch.window = scale(features.window as u64, features.sample_rate);
+        self.windows.replace(features, frontend);
         let stream = open(&loaded.engine, &dispatch.results);
         let old = Retired {
             _stream: std::mem::replace(&mut dispatch.stream, stream),
@@ -131,14 +120,8 @@ impl Analysis {
         dispatch.process_count = settings.process_count.get() as usize;
         let switch = Switch { model: loaded.model, settings: settings.clone(), old };
         dispatch.expect(|ticket| Entry::switch(ticket, switch));
-        self.frontend = frontend;
-        let input = match self.info.clone() {
-            Some(info) => self.set_format(&info),
-            None => Ok(()),
-        };
-        self.forget();
-        self.dispatch.break_off();
-        (self.dispatch.after(), input)
+        dispatch.forget();
+        self.signal.set_rate(self.dispatch.rate)
     }
 
     pub(crate) fn results(&self) -> Arc<Results> {
@@ -147,6 +130,11 @@ impl Analysis {
 
     pub(crate) fn stream(&self) -> Arc<Stream> {
         Arc::clone(&self.dispatch.stream)
+    }
+
+    /// What the streaming thread counted so far.
+    pub(crate) fn tally(&self) -> Tally {
+        self.dispatch.tally
     }
 
     /// Whether the streaming thread waits for results.
@@ -159,83 +147,48 @@ impl Analysis {
         self.dispatch.waits
     }
 
+    /// Number of the next entry of the timeline: it has grown where something new is to be waited for.
+    pub(crate) fn ticket(&self) -> u64 {
+        self.dispatch.ticket
+    }
+
     /// Whether this is the first buffer of its format that can't be read.
     pub(crate) fn complains(&mut self) -> bool {
         !std::mem::replace(&mut self.complained, true)
     }
 
-    /// Whether audio of this format comes already.
-    pub(crate) fn has_format(&self, info: &gst_audio::AudioInfo) -> bool {
-        self.info.as_ref() == Some(info)
+    /// What the application should know of the stream, once.
+    pub(crate) fn take_complaint(&mut self) -> Option<Complaint> {
+        let reverse = self.signal.is_reverse();
+        self.signal.take_complaint().or_else(|| self.windows.take_complaint(reverse))
     }
 
-    /// Audio of another format comes from now on. On an error analysis rests until the next format.
-    pub(crate) fn set_format(&mut self, info: &gst_audio::AudioInfo) -> Result<(), InputError> {
-        self.input = None;
-        self.complained = false;
-        self.info = Some(info.clone());
-        self.dispatch.clock.set_rate(info.rate());
-        self.input = Some(Input::new(info, self.channel, self.dispatch.rate)?);
-        Ok(())
+    /// The signal, which knows what a buffer or an event amounts to.
+    pub(crate) fn signal(&mut self) -> &mut Signal {
+        &mut self.signal
     }
 
-    /// The segment that the next buffers belong to; `None` when it is not in time.
-    pub(crate) fn set_segment(&mut self, segment: Option<gst::FormattedSegment<gst::ClockTime>>) {
-        self.dispatch.clock.set_segment(segment);
+    /// What caps amount to.
+    pub(crate) fn plan_format(&mut self, info: gst_audio::AudioInfo) -> Plan {
+        let plan = self.signal.plan_format(info);
+        if !plan.is_done() {
+            self.complained = false;
+            self.windows.begin_format();
+        }
+        plan
     }
 
-    /// Whether audio from `pts` on joins what came before. `lost`: something between them is said to be missing.
-    pub(crate) fn continuity(&self, pts: Option<gst::ClockTime>, lost: bool) -> Continuity {
-        let clock = &self.dispatch.clock;
-        if lost { clock.continuity_after_loss(pts) } else { clock.continuity(pts) }
-    }
-
-    /// Frames of a buffer that lie in the segment, none while there is no format, and when the first of them is.
-    pub(crate) fn frames(&self, buffer: &gst::BufferRef) -> Result<Inside, InputError> {
-        let frames = self.input.as_ref().map_or(Ok(0), |input| input.frames(buffer))?;
-        let clock = &self.dispatch.clock;
-        let inside = clock.inside(buffer.pts(), frames as u64);
-        let pts = buffer.pts().map(|pts| pts.saturating_add(clock.duration(inside.start)));
-        Ok((inside.start as usize..inside.end as usize, pts))
-    }
-
-    /// The part of a gap that is to be silence.
-    pub(crate) fn missing(
-        &self,
-        start: gst::ClockTime,
-        duration: gst::ClockTime,
-    ) -> Option<(gst::ClockTime, gst::ClockTime)> {
-        self.dispatch.clock.missing(start, duration)
-    }
-
-    /// Frames that take `duration`.
-    pub(crate) fn frames_in(&self, duration: gst::ClockTime) -> u64 {
-        self.dispatch.clock.frames_in(duration)
-    }
-
-    /// Frames in one step: a second, so that little waits for the model even when buffers are long.
-    pub(crate) fn step(&self) -> usize {
-        self.info.as_ref().map_or(usize::MAX, |info| info.rate().max(1) as usize)
-    }
-
-    /// Takes some frames of a buffer. Frames are taken from the first to the last.
-    pub(crate) fn push(
-        &mut self,
-        buffer: &gst::BufferRef,
-        frames: std::ops::Range<usize>,
-    ) -> Result<After, InputError> {
+    /// Does the next part of a plan: at most a second of audio.
+    pub(crate) fn step(&mut self, plan: &mut Plan, buffer: Option<&gst::BufferRef>) -> Result<(), InputError> {
         let begun = Instant::now();
-        let Self { input: Some(input), frontend, dispatch, .. } = self else { return Ok(After::default()) };
-        let offset = dispatch.clock.duration(frames.start as u64);
-        let pts = buffer.pts().map(|pts| pts.saturating_add(offset));
-        dispatch.clock.advance(pts, frames.len() as u64);
-        let count = frames.len();
-        input.push(buffer, frames, &mut |samples| {
-            frontend.push(samples, &mut |window| dispatch.submit(&window));
-        })?;
-        let invalid = input.take_invalid();
-        dispatch.count(count, invalid, begun);
-        Ok(dispatch.after())
+        let Self { signal, windows, dispatch, .. } = self;
+        let rate = signal.input_rate() as f64;
+        let stepped = signal.step(plan, buffer, &mut |piece, clock| dispatch.take(windows, &piece, clock))?;
+        let tally = &mut dispatch.tally;
+        tally.analysis += begun.elapsed();
+        tally.audio += stepped.frames as f64 / rate;
+        tally.invalid_samples += stepped.invalid;
+        Ok(())
     }
 
     /// What is to be waited for by now.
@@ -243,90 +196,43 @@ impl Analysis {
         self.dispatch.after()
     }
 
-    /// Takes `frames` of silence, `before` frames after `start`.
-    pub(crate) fn push_silence(&mut self, start: gst::ClockTime, before: u64, frames: u64) -> After {
-        let begun = Instant::now();
-        let Self { input: Some(input), frontend, dispatch, .. } = self else { return After::default() };
-        let pts = start.saturating_add(dispatch.clock.duration(before));
-        dispatch.clock.advance_gap(pts, frames);
-        input.push_silence(frames, &mut |samples| {
-            frontend.push(samples, &mut |window| dispatch.submit(&window));
-        });
-        dispatch.count(frames as usize, 0, begun);
-        dispatch.after()
-    }
-
-    /// The stream breaks off here: windows that are due go to the model, and everything starts anew.
-    pub(crate) fn interrupt(&mut self) -> After {
-        self.drain(false);
-        self.dispatch.expect(Entry::interruption);
-        self.forget();
-        if self.dispatch.break_off() {
-            self.dispatch.results.count(|stats| stats.breaks += 1);
-        }
-        self.dispatch.after()
-    }
-
     /// Another stream's tags follow.
-    pub(crate) fn forget_tags(&mut self) -> After {
+    pub(crate) fn forget_tags(&mut self) {
         self.dispatch.expect(Entry::stream_change);
-        self.dispatch.after()
     }
 
-    /// The stream ends here: as [`Self::interrupt`], and a stream shorter than one window is classified.
-    pub(crate) fn finish(&mut self) -> After {
-        self.drain(true);
-        self.dispatch.expect(Entry::interruption);
-        self.begin();
-        self.dispatch.after()
-    }
-
-    /// Another stream begins.
-    pub(crate) fn begin(&mut self) {
-        self.forget();
-        self.dispatch.heard = Heard::default();
-    }
-
-    /// Another stream begins, and nothing of what is on its way is told any more.
+    /// Another stream begins, and none of the results on their way is posted.
     pub(crate) fn reset(&mut self) {
-        self.begin();
+        self.windows.begin();
+        self.signal.forget();
+        self.dispatch.forget();
         self.dispatch.stream.cancel();
         self.dispatch.results.discard();
-    }
-
-    /// Forgets audio that is not yet a window and windows that are not yet with the engine.
-    pub(crate) fn forget(&mut self) {
-        self.frontend.reset();
-        if let Some(input) = &mut self.input {
-            input.reset();
-        }
-        self.dispatch.clock.reset();
-        self.dispatch.batch.clear();
-        self.dispatch.gate.reset();
-    }
-
-    fn drain(&mut self, ends: bool) {
-        let Self { input: Some(input), frontend, dispatch, .. } = self else { return };
-        input.finish(&mut |samples| frontend.push(samples, &mut |window| dispatch.submit(&window)));
-        if ends && dispatch.heard.is_short(dispatch.window) {
-            let stride = std::mem::replace(&mut dispatch.span, dispatch.window);
-            frontend.finish(&mut |window| dispatch.submit(&window));
-            dispatch.span = stride;
-        }
-        dispatch.send();
     }
 }
 
 impl Dispatch {
-    fn submit(&mut self, window: &ReadyWindow<'_>) {
+    fn take(&mut self, windows: &mut Windows, piece: &Piece<'_>, clock: &mut Clock) {
+        let broke_off = windows.take(piece, &mut |window, whole| {
+            let span = if whole { self.window } else { self.span };
+            self.submit(window, span, clock);
+        });
+        if !matches!(piece, Piece::Samples(_)) {
+            self.send();
+            self.expect(Entry::interruption);
+            self.forget();
+            self.tally.breaks += u64::from(broke_off);
+        }
+    }
+
+    fn submit(&mut self, window: &ReadyWindow<'_>, span: gst::ClockTime, clock: &mut Clock) {
         let time = WindowTime {
             number: window.number(),
-            times: self.clock.times(window.position(), self.rate),
+            times: clock.times(window.position(), self.rate),
             at: scale(window.position(), self.rate),
-            span: self.span,
+            span,
             due: Instant::now(),
         };
-        self.heard.windows = true;
         let busy = || !self.batch.is_empty() || self.stream.pending() > 0;
         let kind = self.results.admit(self.gate.silences(|| window.rms()), busy);
         let ticket = self.ticket;
@@ -336,10 +242,16 @@ impl Dispatch {
             window.write_to(&mut tensor);
             self.batch.push((ticket, tensor));
         }
-        // What has no scores is told after what came before, which must not wait for it.
+        // What has no scores is posted after what came before, which must not wait for it.
         if kind != Kind::Window || self.batch.len() >= self.process_count {
             self.send();
         }
+    }
+
+    // Windows that are not yet with the engine.
+    fn forget(&mut self) {
+        self.batch.clear();
+        self.gate.reset();
     }
 
     fn expect(&mut self, entry: impl FnOnce(u64) -> Entry) {
@@ -349,6 +261,9 @@ impl Dispatch {
 
     // Without waiting the queue is bounded: the oldest make room.
     fn send(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
         let coming = self.batch.len();
         while !self.waits && self.stream.waiting() + coming > self.max_pending.max(coming) {
             let Some(ticket) = self.stream.drop_oldest() else { break };
@@ -361,24 +276,6 @@ impl Dispatch {
         }
     }
 
-    // Whether there was audio to break off: as a rule a stream begins with a break before any.
-    fn break_off(&mut self) -> bool {
-        let goes_on = std::mem::take(&mut self.heard.goes_on);
-        self.heard.broken |= goes_on;
-        goes_on
-    }
-
-    fn count(&mut self, frames: usize, invalid: u64, begun: Instant) {
-        self.heard.goes_on |= frames > 0;
-        self.heard.audio = self.heard.audio.saturating_add(self.clock.duration(frames as u64));
-        let seconds = frames as f64 / self.clock.rate() as f64;
-        self.results.count(|stats| {
-            stats.analysis += begun.elapsed();
-            stats.audio += seconds;
-            stats.invalid_samples += invalid;
-        });
-    }
-
     // Windows of an incomplete batch are not waited for.
     fn after(&self) -> After {
         let sent = self.batch.first().map_or(self.ticket, |(ticket, _)| *ticket);
@@ -387,8 +284,8 @@ impl Dispatch {
 }
 
 fn open(engine: &Arc<Engine>, results: &Arc<Results>) -> Arc<Stream> {
-    let told = Arc::clone(results);
-    Arc::new(engine.stream(move |reply| told.reply(&reply)))
+    let results = Arc::clone(results);
+    Arc::new(engine.stream(move |reply| results.reply(&reply)))
 }
 
 fn scale(count: u64, per_second: u32) -> gst::ClockTime {

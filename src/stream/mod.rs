@@ -2,8 +2,6 @@
 //! One stream: buffers in, windows to the engine, results out in their order.
 
 pub(crate) mod analysis;
-pub mod clock;
-pub mod input;
 pub(crate) mod reporter;
 pub(crate) mod results;
 pub(crate) mod stats;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use gst::ClockTime;
 use gst::prelude::*;
 
-use super::clock::Times;
+use crate::signal::clock::Times;
 use crate::soundclassify::enums::Report;
 #[cfg(feature = "v1_24")]
 use crate::soundclassify::message::Label;
@@ -187,6 +187,15 @@ impl Reporter {
         if self.tags.is_some() {
             self.forget_tags();
         }
+    }
+
+    /// Whether tags or results for a buffer wait for the streaming thread.
+    pub(crate) fn has_for_stream(&self) -> bool {
+        #[cfg(feature = "v1_24")]
+        if self.for_buffer.as_ref().is_some_and(|results| !results.is_empty()) {
+            return true;
+        }
+        self.tags.is_some()
     }
 
     /// Tags that wait for the streaming thread.

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use gst::glib;
 use gst::prelude::*;
 
+use super::analysis::Tally;
 use super::reporter::Reporter;
 use super::stats::Stats;
 use super::timeline::{Answer, Entry, Kind, Step, Timeline};
@@ -62,6 +64,10 @@ pub(crate) struct Results {
     loader: Arc<Loader>,
     inner: Mutex<Inner>,
     changed: Condvar,
+    /// As in `inner`, to be read without the lock.
+    interrupted: AtomicBool,
+    /// Whether something waits for the streaming thread: tags, or results for a buffer.
+    for_stream: AtomicBool,
 }
 
 struct Inner {
@@ -127,7 +133,14 @@ impl Results {
             qos: None,
             stats: Stats::default(),
         };
-        Self { element: element.downgrade(), loader, inner: Mutex::new(inner), changed: Condvar::new() }
+        Self {
+            element: element.downgrade(),
+            loader,
+            inner: Mutex::new(inner),
+            changed: Condvar::new(),
+            interrupted: AtomicBool::new(false),
+            for_stream: AtomicBool::new(false),
+        }
     }
 
     /// Takes over the live properties, from the next window on.
@@ -178,7 +191,7 @@ impl Results {
         }
         inner.stream_change += usize::from(pending.is_stream_change());
         inner.queue.push(pending);
-        inner.settle();
+        self.settle(&mut inner);
     }
 
     /// A window was taken out of the engine's queue before it ran. Leaves a QoS message to post, at most one a second.
@@ -205,7 +218,7 @@ impl Results {
             let message = message.src_if_some(self.element.upgrade().as_ref()).build();
             inner.outbox.push_back(Outgoing::Message(message));
         }
-        inner.settle();
+        self.settle(&mut inner);
         self.changed.notify_all();
     }
 
@@ -213,7 +226,7 @@ impl Results {
     pub(crate) fn drop_rest(&self) {
         let mut inner = self.lock();
         inner.stats.dropped += inner.queue.forget_windows();
-        inner.settle();
+        self.settle(&mut inner);
         drop(inner);
         self.changed.notify_all();
     }
@@ -222,7 +235,7 @@ impl Results {
     pub(crate) fn discard(&self) {
         let mut inner = self.lock();
         inner.queue.forget_windows();
-        inner.settle();
+        self.settle(&mut inner);
         let Inner { reporter, outbox, .. } = &mut *inner;
         reporter.interrupt(&mut |told| outbox.push_back(Outgoing::Element(told)));
         reporter.forget_waiting_tags();
@@ -236,7 +249,7 @@ impl Results {
         let mut inner = self.lock();
         inner.stats.errors += inner.queue.forget_windows();
         inner.health.rest();
-        inner.settle();
+        self.settle(&mut inner);
         drop(inner);
         self.changed.notify_all();
         self.post();
@@ -246,7 +259,7 @@ impl Results {
     pub(crate) fn finish(&self) {
         let mut inner = self.lock();
         inner.stats.errors += inner.queue.forget_windows();
-        inner.settle();
+        self.settle(&mut inner);
         inner.forget_for_buffer();
         drop(inner);
         self.changed.notify_all();
@@ -255,7 +268,10 @@ impl Results {
 
     /// Ends waits at once, as long as it holds.
     pub(crate) fn interrupt(&self, interrupted: bool) {
-        self.lock().interrupted = interrupted;
+        let mut inner = self.lock();
+        inner.interrupted = interrupted;
+        self.interrupted.store(interrupted, Ordering::SeqCst);
+        drop(inner);
         self.changed.notify_all();
     }
 
@@ -296,7 +312,7 @@ impl Results {
 
     /// Whether a flush or a state change is under way.
     pub(crate) fn is_interrupted(&self) -> bool {
-        self.lock().interrupted
+        self.interrupted.load(Ordering::SeqCst)
     }
 
     /// Tells what is to be told, in order. Another thread that is at it already tells this, too.
@@ -348,27 +364,35 @@ impl Results {
         self.lock().reporter.forget_tags();
     }
 
+    /// Whether tags or results for a buffer wait for the streaming thread.
+    pub(crate) fn has_for_stream(&self) -> bool {
+        self.for_stream.load(Ordering::SeqCst)
+    }
+
     /// Tags that wait for the streaming thread.
     pub(crate) fn take_tags(&self) -> Option<gst::TagList> {
         let mut inner = self.lock();
-        if inner.stream_change == 0 { inner.reporter.take_tags() } else { None }
+        let tags = if inner.stream_change == 0 { inner.reporter.take_tags() } else { None };
+        self.for_stream.store(inner.reporter.has_for_stream(), Ordering::SeqCst);
+        tags
     }
 
     /// Results that wait for a buffer, in order.
     #[cfg(feature = "v1_24")]
     pub(crate) fn take_for_buffer(&self) -> Vec<Vec<Label>> {
-        self.lock().reporter.take_for_buffer()
+        if !self.has_for_stream() {
+            return Vec::new();
+        }
+        let mut inner = self.lock();
+        let results = inner.reporter.take_for_buffer();
+        self.for_stream.store(inner.reporter.has_for_stream(), Ordering::SeqCst);
+        results
     }
 
-    /// Adds to the statistics.
-    pub(crate) fn count(&self, add: impl FnOnce(&mut Stats)) {
-        add(&mut self.lock().stats);
-    }
-
-    /// The property `stats`.
-    pub(crate) fn stats(&self) -> gst::Structure {
+    /// The property `stats`; `tally` is the streaming thread's part.
+    pub(crate) fn stats(&self, tally: Tally) -> gst::Structure {
         let inner = self.lock();
-        inner.stats.to_structure(inner.queue.windows())
+        inner.stats.to_structure(inner.queue.windows(), tally)
     }
 
     /// How long a wait may take without any reply.
@@ -381,7 +405,12 @@ impl Results {
 
     /// A reply came. Runs on the engine's thread, or on the streaming thread while it would wait.
     pub(crate) fn reply(&self, reply: &Reply<'_>) {
-        if catch_unwind(AssertUnwindSafe(|| self.lock().reply(reply))).is_err() {
+        let replied = catch_unwind(AssertUnwindSafe(|| {
+            let mut inner = self.lock();
+            inner.reply(reply);
+            self.settle(&mut inner);
+        }));
+        if replied.is_err() {
             self.lock().start_over();
             self.changed.notify_all();
         }
@@ -408,6 +437,11 @@ impl Results {
         }
     }
 
+    fn settle(&self, inner: &mut Inner) {
+        inner.settle();
+        self.for_stream.store(inner.reporter.has_for_stream(), Ordering::SeqCst);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -426,7 +460,6 @@ impl Inner {
     fn reply(&mut self, reply: &Reply<'_>) {
         let Some(answer) = self.answer(reply) else { return };
         self.stats.errors += self.queue.answer(reply.ticket, answer, OLD_MODEL_TIMEOUT);
-        self.settle();
     }
 
     // Something in here panicked: what is on its way may be half decided.
@@ -521,7 +554,7 @@ impl Inner {
 
 /// The property `stats` of an element that has no stream.
 pub(crate) fn no_stats() -> gst::Structure {
-    Stats::default().to_structure(0)
+    Stats::default().to_structure(0, Tally::default())
 }
 
 #[cfg(test)]

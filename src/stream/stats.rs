@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::analysis::Tally;
+
 /// Longest time that is told apart, microseconds.
 const LONGEST: u64 = 60_000_000;
 
@@ -19,16 +21,8 @@ pub(crate) struct Stats {
     pub(crate) gated: u64,
     /// Windows dropped because too many waited.
     pub(crate) dropped: u64,
-    /// Times that audio broke off and analysis began anew.
-    pub(crate) breaks: u64,
-    /// NaN and infinite samples.
-    pub(crate) invalid_samples: u64,
     /// Windows without scores because the model failed.
     pub(crate) errors: u64,
-    /// Time that the streaming thread spent on analysis.
-    pub(crate) analysis: Duration,
-    /// Audio analysed, seconds.
-    pub(crate) audio: f64,
     runs: f64,
     inference: Duration,
     run_times: Histogram<u32>,
@@ -44,11 +38,7 @@ impl Default for Stats {
             classified: 0,
             gated: 0,
             dropped: 0,
-            breaks: 0,
-            invalid_samples: 0,
             errors: 0,
-            analysis: Duration::ZERO,
-            audio: 0.0,
             runs: 0.0,
             inference: Duration::ZERO,
             run_times: histogram(),
@@ -76,25 +66,25 @@ impl Stats {
         Duration::from_micros(self.run_times.max())
     }
 
-    /// The property's value; `pending` windows are on their way.
-    pub(crate) fn to_structure(&self, pending: usize) -> gst::Structure {
+    /// The property's value; `pending` windows are on their way, `tally` is the streaming thread's part.
+    pub(crate) fn to_structure(&self, pending: usize, tally: Tally) -> gst::Structure {
         let classified = self.classified.max(1);
         let inference_mean = self.inference.as_nanos() as u64 / classified;
-        let busy = (self.analysis + self.inference).as_secs_f64();
+        let busy = (tally.analysis + self.inference).as_secs_f64();
         gst::Structure::builder("soundclassify-stats")
             .field("windows", self.windows)
             .field("classified", self.classified)
             .field("gated", self.gated)
             .field("dropped", self.dropped)
-            .field("breaks", self.breaks)
-            .field("invalid-samples", self.invalid_samples)
+            .field("breaks", tally.breaks)
+            .field("invalid-samples", tally.invalid_samples)
             .field("errors", self.errors)
             .field("inference-time-mean", inference_mean)
             .field("inference-time-p99", p99(&self.run_times))
             .field("latency-p99", p99(&self.latencies))
             .field("pending", u32::try_from(pending).unwrap_or(u32::MAX))
             .field("batch-mean", if self.runs > 0.0 { self.classified as f64 / self.runs } else { 0.0 })
-            .field("real-time-factor", if self.audio > 0.0 { busy / self.audio } else { 0.0 })
+            .field("real-time-factor", if tally.audio > 0.0 { busy / tally.audio } else { 0.0 })
             .build()
     }
 }
@@ -119,8 +109,7 @@ mod tests {
             stats.run(Duration::from_millis(8), 4);
         }
         stats.latency(Duration::from_millis(20));
-        stats.audio = 0.4;
-        let told = stats.to_structure(3);
+        let told = stats.to_structure(3, Tally { audio: 0.4, ..Tally::default() });
         assert_eq!(told.get::<f64>("batch-mean"), Ok(4.0));
         assert_eq!(told.get::<u64>("inference-time-mean"), Ok(2_000_000));
         assert_eq!(told.get::<u32>("pending"), Ok(3));
@@ -132,7 +121,7 @@ mod tests {
     #[test]
     fn nothing_yet_is_zero() {
         gst::init().unwrap();
-        let told = Stats::default().to_structure(0);
+        let told = Stats::default().to_structure(0, Tally::default());
         assert_eq!(told.get::<u64>("inference-time-p99"), Ok(0));
         assert_eq!(told.get::<f64>("batch-mean"), Ok(0.0));
     }

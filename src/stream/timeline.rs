@@ -226,7 +226,7 @@ impl Timeline {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::stream::clock::Times;
+    use crate::signal::clock::Times;
     use gst::ClockTime;
 
     pub(crate) fn window(ticket: u64, kind: Kind) -> Entry {

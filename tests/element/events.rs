@@ -150,7 +150,7 @@ fn flush_reset_and_state_change_end_events() {
 #[test]
 fn breaks_in_the_audio_end_events() {
     ends_once(|rig| {
-        let mut next = buffer(&vec![0.0; 100], Some(pts(3 * RATE / 2, RATE)));
+        let mut next = buffer(&vec![0.0; 100], Some(pts(RATE, RATE)));
         next.get_mut().unwrap().set_flags(gst::BufferFlags::DISCONT);
         rig.harness.push(next).unwrap();
     });

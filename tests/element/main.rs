@@ -13,5 +13,6 @@ mod parity;
 mod passthrough;
 mod rig;
 mod settings;
+mod signal;
 mod streams;
 mod timing;

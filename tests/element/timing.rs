@@ -85,14 +85,34 @@ fn starts_anew(rig: &Rig, at: ClockTime) {
 }
 
 #[test]
-fn discont_starts_anew() {
+fn discont_starts_anew_where_the_timestamp_differs() {
+    let model = TestModel::new("linear");
+    for (at, breaks) in [(1000, 0), (950, 1), (1201, 1)] {
+        let mut rig = Rig::plain(&model);
+        rig.push(&noise(RATE, 1), Some(ms(0)));
+        let mut second = buffer(&noise(RATE, 2), Some(ms(at)));
+        second.get_mut().unwrap().set_flags(gst::BufferFlags::DISCONT);
+        rig.harness.push(second).unwrap();
+        assert_eq!(rig.count("breaks"), breaks, "{at}");
+        if breaks > 0 {
+            starts_anew(&rig, ms(at));
+        } else {
+            assert_eq!(rig.heard().len() as u64, windows_in(2 * RATE as u64, 10));
+        }
+    }
+}
+
+#[test]
+fn discont_on_each_buffer_that_fits_resets_nothing() {
     let model = TestModel::new("linear");
     let mut rig = Rig::plain(&model);
-    rig.push(&noise(RATE, 1), Some(ms(0)));
-    let mut second = buffer(&noise(RATE, 2), Some(ms(1000)));
-    second.get_mut().unwrap().set_flags(gst::BufferFlags::DISCONT);
-    rig.harness.push(second).unwrap();
-    starts_anew(&rig, ms(1000));
+    for (number, part) in noise(4 * RATE, 1).chunks(RATE / 10).enumerate() {
+        let mut next = buffer(part, Some(ms(number as u64 * 100)));
+        next.get_mut().unwrap().set_flags(gst::BufferFlags::DISCONT);
+        rig.harness.push(next).unwrap();
+    }
+    assert_eq!(rig.heard().len() as u64, windows_in(4 * RATE as u64, 10));
+    assert_eq!((rig.count("breaks"), rig.warnings()), (0, vec![]));
 }
 
 /// Noise without the part from `lost.start` to `lost.end`, ms, as after lost packets.
@@ -226,16 +246,97 @@ fn pieces_too_short_for_a_window_make_none_at_the_end() {
 }
 
 #[test]
-fn jump_of_more_than_40_ms_starts_anew_and_less_does_not() {
+fn a_hole_that_timestamps_prove_is_silence_and_jitter_is_none() {
     let model = TestModel::new("linear");
+    for hole in [41, 60, 200] {
+        let mut rig = Rig::plain(&model);
+        with_a_hole(&mut rig, 1000..1000 + hole, |_, rest| rest.unset_flags(gst::BufferFlags::DISCONT));
+        assert_eq!(rig.heard(), with_silence(&model, 1000..1000 + hole), "{hole}");
+        assert_eq!(rig.count("breaks"), 0);
+    }
     let mut rig = Rig::plain(&model);
     rig.push(&noise(RATE, 1), Some(ms(0)));
-    rig.push(&noise(RATE, 2), Some(ms(1041)));
-    starts_anew(&rig, ms(1041));
+    rig.push(&noise(RATE, 2), Some(ms(1201)));
+    starts_anew(&rig, ms(1201));
     let mut rig = Rig::plain(&model);
     rig.push(&noise(RATE, 1), Some(ms(0)));
     rig.push(&noise(RATE, 2), Some(ms(1040)));
     assert_eq!(rig.heard().len() as u64, windows_in(2 * RATE as u64, 10));
+}
+
+/// Windows and warnings of 20 s in packets of `length` ms at a rate of `rate` Hz, with these timestamps, µs.
+fn stamped(rate: i32, length: usize, stamp: impl Fn(u64) -> u64) -> (u64, Vec<String>, gst::Structure) {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::new(&model).caps("F32LE", rate, 1);
+    let frames = rate as usize * length / 1000;
+    for (number, part) in noise(20 * rate as usize, 1).chunks(frames).enumerate() {
+        rig.push(part, Some(ClockTime::from_useconds(stamp(number as u64))));
+        while rig.harness.try_pull().is_some() {}
+    }
+    rig.eos();
+    let warnings = rig.warnings();
+    (rig.count("classified"), warnings, rig.stats())
+}
+
+/// From a packet's number to its timestamp, µs.
+type Stamp = Box<dyn Fn(u64) -> u64>;
+
+/// Numbers of 0…`most`, the same for the same number.
+fn random(number: u64, most: u64) -> u64 {
+    (number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33) % (most + 1)
+}
+
+#[test]
+fn jitter_costs_no_window() {
+    let rate = RATE as i32;
+    let late = |most: u64| {
+        move |packet: u64| (packet.saturating_sub(20)..=packet).map(|n| n * 20_000 + random(n, most)).max().unwrap()
+    };
+    let stall = |packet: u64| (packet * 20_000).max(packet / 50 * 1_000_000 + 150_000);
+    let patterns: [(&str, usize, Stamp); 5] = [
+        ("0…60 ms", 20, Box::new(late(60_000))),
+        ("0…120 ms", 20, Box::new(late(120_000))),
+        ("0…200 ms", 20, Box::new(late(200_000))),
+        ("every second 50 ms late", 100, Box::new(|packet| packet * 100_000 + packet % 2 * 50_000)),
+        ("stalls", 20, Box::new(stall)),
+    ];
+    for (name, length, stamp) in patterns {
+        let (windows, warnings, stats) = stamped(rate, length, stamp);
+        assert!(windows >= windows_in(20 * RATE as u64, 10), "{name}: {windows}, {stats}");
+        assert_eq!(warnings, [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn senseless_timestamps_give_all_windows_and_one_warning() {
+    let rate = RATE as i32;
+    let patterns: [(&str, Stamp); 4] = [
+        ("all equal", Box::new(|_| 0)),
+        ("three times too fast", Box::new(|packet| packet * 300_000)),
+        ("three times too slow", Box::new(|packet| packet * 33_333)),
+        ("pieces that overlap", Box::new(|packet| packet / 4 * 200_000 + packet % 4 * 100_000)),
+    ];
+    for (name, stamp) in patterns {
+        let (windows, warnings, _) = stamped(rate, 100, stamp);
+        assert_eq!(windows, windows_in(20 * RATE as u64, 10), "{name}");
+        assert!(warnings.len() == 1 && warnings[0].contains("time counts samples"), "{name}: {warnings:?}");
+    }
+}
+
+#[test]
+fn a_stream_without_windows_is_warned_of_once() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    // Half a window, and half a second that is missing, again and again.
+    for piece in 0..200u64 {
+        rig.push(&noise(WINDOW / 2, 1), Some(ms(piece * 600)));
+        rig.push(&noise(WINDOW / 4, 1), Some(ms(piece * 600 + 56)));
+    }
+    let warnings = rig.warnings();
+    assert!(
+        warnings.len() == 1 && warnings[0].contains("no window") && warnings[0].contains("broke off"),
+        "{warnings:?}"
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::{
     },
 };
 
+use gstsoundclassify::signal::{Item, Signal, Windows};
 use soundclassify_core::{
     frontend::{FeatureSpec, Frontend, ReadyWindow},
     model::Model,
@@ -20,14 +21,13 @@ use soundclassify_core::{
 use crate::{
     args::FeaturesArgs,
     atomic_file::AtomicFile,
-    ear::{Ear, Sound},
     exit::{Exit, Failure, Result},
     interrupt,
     mel::{Mel, MelStream},
     npy::NpyWriter,
     output,
     scan::pool::Pool,
-    session::{Heard, Listener, Session, Source, make},
+    session::{Listener, Session, Source, make},
     source,
 };
 
@@ -91,9 +91,9 @@ impl Kind {
         let uri = source::uri(file)?;
         let gathered = Arc::new(Mutex::new(Gathered::new(self)));
         let inner = Arc::clone(&gathered);
-        let listener: Listener = Box::new(move |heard| {
+        let listener: Listener = Box::new(move |item| {
             if let Ok(mut gathered) = inner.lock() {
-                gathered.hear(heard);
+                gathered.take(item);
             }
         });
         let session = Session::new(file, Source::Uri(&uri), &make("identity")?, Some(listener))?;
@@ -112,7 +112,7 @@ struct Gathered {
 }
 
 enum Stream {
-    Windows(Box<Ear>, Box<Frontend>),
+    Windows { signal: Box<Signal>, windows: Box<Windows>, length: usize },
     Frames(Box<MelStream>),
 }
 
@@ -122,35 +122,32 @@ impl Gathered {
             Stream::Frames(Box::new(MelStream::new(&kind.spec, kind.channel)))
         } else {
             let frontend = Frontend::new(&kind.spec, kind.oversamples);
-            Stream::Windows(Box::new(Ear::new(kind.spec.sample_rate, kind.channel)), Box::new(frontend))
+            Stream::Windows {
+                signal: Box::new(Signal::new(kind.spec.sample_rate, kind.channel)),
+                length: frontend.window_len(),
+                windows: Box::new(Windows::new(&kind.spec, frontend)),
+            }
         };
         Self { stream, values: Vec::new(), error: None }
     }
 
-    fn hear(&mut self, heard: Heard<'_>) {
+    fn take(&mut self, item: Item<'_>) {
         let values = &mut self.values;
-        let heard = match &mut self.stream {
-            Stream::Frames(stream) => stream.hear(heard, &mut |mel| gather(values, &mel)),
-            Stream::Windows(ear, frontend) => ear.hear(heard, &mut |sound| push(frontend, &sound, values)),
+        let taken = match &mut self.stream {
+            Stream::Frames(stream) => stream.take(item, &mut |mel| gather(values, &mel)),
+            Stream::Windows { signal, windows, length } => signal.take(item, &mut |piece, _| {
+                windows.take(&piece, &mut |window, _| append(window, *length, values));
+            }),
         };
-        if let Err(error) = heard {
+        if let Err(error) = taken {
             self.error.get_or_insert(error.to_string());
         }
     }
 
     fn finish(&mut self, file: &str) -> Result<Vec<f32>> {
-        let values = &mut self.values;
-        match &mut self.stream {
-            Stream::Frames(stream) => stream.finish(&mut |mel| gather(values, &mel)),
-            Stream::Windows(ear, frontend) => {
-                ear.finish(&mut |sound| push(frontend, &sound, values));
-                let length = frontend.window_len();
-                frontend.finish(&mut |window| append(&window, length, values));
-            }
-        }
         match self.error.take() {
             Some(error) => Err(Failure::Failed(format!("{file}: {error}"))),
-            None => Ok(std::mem::take(values)),
+            None => Ok(std::mem::take(&mut self.values)),
         }
     }
 }
@@ -158,14 +155,6 @@ impl Gathered {
 fn gather(values: &mut Vec<f32>, mel: &Mel<'_>) {
     if let Mel::Frame(frame) = mel {
         values.extend_from_slice(frame);
-    }
-}
-
-fn push(frontend: &mut Frontend, sound: &Sound<'_>, values: &mut Vec<f32>) {
-    let length = frontend.window_len();
-    match sound {
-        Sound::Break => frontend.reset(),
-        Sound::Samples(samples) => frontend.push(samples, &mut |window| append(&window, length, values)),
     }
 }
 

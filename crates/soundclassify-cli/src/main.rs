@@ -9,7 +9,6 @@
 mod args;
 mod atomic_file;
 mod doctor;
-mod ear;
 mod emoji;
 mod exit;
 mod features;

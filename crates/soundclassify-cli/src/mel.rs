@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The model's log-mel frames of a stream of buffers, through the element's own input and front end.
+//! The model's log-mel frames of a stream of buffers, through the element's own signal and front end.
 
-use gstsoundclassify::stream::input::InputError;
+use gstsoundclassify::signal::{Item, Piece, Signal, input::InputError};
 use soundclassify_core::frontend::{
     FeatureSpec, Features, Frontend, Layout, Log, LogMel, MelNorm, MelScale, Normalize, Power,
-};
-
-use crate::{
-    ear::{Ear, Sound},
-    session::Heard,
 };
 
 /// Decibels that a value of mel energy or magnitude is worth in the model's own logarithm.
@@ -24,9 +19,9 @@ fn decibels_per_unit(mel: &LogMel) -> f32 {
     }
 }
 
-/// Frames of a stream, each told once.
+/// Frames of a stream, each given once.
 pub(crate) struct MelStream {
-    ear: Ear,
+    signal: Signal,
     frames: Frames,
     rate: f64,
     decibels: f32,
@@ -40,7 +35,7 @@ struct Frames {
     next: u64,
 }
 
-/// What a mel stream tells.
+/// What a mel stream gives.
 pub(crate) enum Mel<'a> {
     /// Analysis samples.
     Samples(&'a [f32]),
@@ -68,7 +63,7 @@ impl MelStream {
         };
         let frontend = Frontend::new(&spec, spec.sample_rate.div_ceil(hop as u32));
         Self {
-            ear: Ear::new(spec.sample_rate, channel),
+            signal: Signal::new(spec.sample_rate, channel),
             frames: Frames { frontend, hop: hop as u64, frame: vec![0.0; bands], next: 0 },
             rate: f64::from(spec.sample_rate) / hop as f64,
             decibels,
@@ -91,27 +86,21 @@ impl MelStream {
     }
 
     /// Takes in what left the element.
-    pub(crate) fn hear(&mut self, heard: Heard<'_>, on_mel: &mut dyn FnMut(Mel<'_>)) -> Result<(), InputError> {
-        let Self { ear, frames, .. } = self;
-        ear.hear(heard, &mut |sound| frames.take(&sound, on_mel))
-    }
-
-    /// End of the stream: the frames that the resampler still held back.
-    pub(crate) fn finish(&mut self, on_mel: &mut dyn FnMut(Mel<'_>)) {
-        let Self { ear, frames, .. } = self;
-        ear.finish(&mut |sound| frames.take(&sound, on_mel));
+    pub(crate) fn take(&mut self, item: Item<'_>, on_mel: &mut dyn FnMut(Mel<'_>)) -> Result<(), InputError> {
+        let Self { signal, frames, .. } = self;
+        signal.take(item, &mut |piece, _| frames.take(&piece, on_mel))
     }
 }
 
 impl Frames {
-    fn take(&mut self, sound: &Sound<'_>, on_mel: &mut dyn FnMut(Mel<'_>)) {
+    fn take(&mut self, piece: &Piece<'_>, on_mel: &mut dyn FnMut(Mel<'_>)) {
         let Self { frontend, hop, frame, next } = self;
-        match sound {
-            Sound::Break => {
+        match piece {
+            Piece::Break | Piece::End | Piece::Flush => {
                 frontend.reset();
                 *next = 0;
             }
-            Sound::Samples(samples) => {
+            Piece::Samples(samples) => {
                 on_mel(Mel::Samples(samples));
                 frontend.push(samples, &mut |window| {
                     if window.position() / *hop >= *next {

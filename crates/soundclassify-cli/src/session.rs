@@ -10,6 +10,7 @@ use std::{
 };
 
 use gst::{glib, prelude::*};
+use gstsoundclassify::signal::Item;
 
 use crate::{
     exit::{Failure, Result},
@@ -38,23 +39,8 @@ const LONGEST: usize = 300;
 /// Kinds of streams without sound, once a demuxer has told them apart.
 const SILENT: [&str; 5] = ["video/", "image/", "text/", "subpicture/", "closedcaption/"];
 
-/// Called with every buffer that left the element, and with the caps before it.
-pub(crate) type Listener = Box<dyn FnMut(Heard<'_>) + Send>;
-
-/// What a listener hears.
-#[derive(Clone, Copy)]
-pub(crate) enum Heard<'a> {
-    /// The format of the buffers that follow.
-    Format(&'a gst_audio::AudioInfo),
-    /// The segment of the buffers that follow, if it is in time.
-    Segment(Option<&'a gst::FormattedSegment<gst::ClockTime>>),
-    /// Audio.
-    Buffer(&'a gst::BufferRef),
-    /// Silence from here on, so long.
-    Gap(gst::ClockTime, gst::ClockTime),
-    /// A flush: what follows has nothing to do with what was.
-    Break,
-}
+/// Called with all that left the element: buffers, and the events between them.
+pub(crate) type Listener = Box<dyn FnMut(Item<'_>) + Send>;
 
 /// A pipeline that ends in a sink that plays nothing.
 pub(crate) struct Session {
@@ -219,7 +205,7 @@ impl Session {
         }
         match error.message() {
             message if self.known.iter().any(|known| known == message) => Ok(Step::Idle),
-            message if self.whole => Err(Failure::Failed(format!("{}: {message}", self.name))),
+            message if self.whole && !is_hint(warning) => Err(Failure::Failed(format!("{}: {message}", self.name))),
             message => Ok(Step::Warning(format!("{}: {message}", self.name))),
         }
     }
@@ -303,6 +289,11 @@ fn tells(error: &gst::message::Error) -> Tells {
     if error.src().is_some_and(ObjectExt::is::<gst::Bin>) { Tells::Summary } else { Tells::Reason }
 }
 
+/// Whether all audio is classified, whatever the element warns of.
+fn is_hint(warning: &gst::message::Warning) -> bool {
+    warning.details().is_some_and(|details| details.name() == "soundclassify-hint")
+}
+
 fn is_demuxer(element: &gst::Element) -> bool {
     element.factory().is_some_and(|factory| factory.metadata("klass").is_some_and(|klass| klass.contains("Demux")))
 }
@@ -358,31 +349,14 @@ fn listen(sink: &gst::Element, end: Arc<AtomicU64>, listener: Option<Listener>) 
         if let Ok(mut listener) = listener.lock()
             && let Some(listener) = listener.as_mut()
         {
-            hear(info, listener);
+            match info.data {
+                Some(gst::PadProbeData::Buffer(ref buffer)) => listener(Item::Buffer(buffer)),
+                Some(gst::PadProbeData::Event(ref event)) => listener(Item::Event(event)),
+                _ => {}
+            }
         }
         gst::PadProbeReturn::Ok
     });
-}
-
-fn hear(info: &gst::PadProbeInfo<'_>, listener: &mut Listener) {
-    if let Some(buffer) = info.buffer() {
-        return listener(Heard::Buffer(buffer));
-    }
-    match info.event().map(|event| event.view()) {
-        Some(gst::EventView::Caps(caps)) => {
-            if let Ok(info) = gst_audio::AudioInfo::from_caps(caps.caps()) {
-                listener(Heard::Format(&info));
-            }
-        }
-        Some(gst::EventView::Segment(segment)) => listener(Heard::Segment(segment.segment().downcast_ref())),
-        Some(gst::EventView::Gap(gap)) => {
-            if let (start, Some(duration)) = gap.get() {
-                listener(Heard::Gap(start, duration));
-            }
-        }
-        Some(gst::EventView::FlushStop(_)) => listener(Heard::Break),
-        _ => {}
-    }
 }
 
 fn add(pipeline: &gst::Pipeline, element: &gst::Element) -> Result<()> {

@@ -23,12 +23,14 @@ use gst_base::subclass::prelude::*;
 
 use self::models::prepare;
 use self::tags::Tags;
+use self::warnings::Notice;
 use super::enums::Sync;
 use super::loader::{Loaded, Loader, Prepared};
 use super::properties::PROPERTIES;
 use super::settings::{Effect, Settings};
-use crate::stream::analysis::{After, Analysis};
-use crate::stream::clock::Continuity;
+use crate::signal::Plan;
+use crate::signal::input::InputError;
+use crate::stream::analysis::Analysis;
 use crate::stream::results::{Results, Timeout, Waited};
 use soundclassify_core::model::Stream;
 
@@ -36,9 +38,6 @@ use soundclassify_core::model::Stream;
 const REPLY_TIMEOUT: Timeout = Timeout::PerReply(Duration::from_secs(10));
 /// The whole wait at the end of a stream that is not waited for, such as a live one.
 const END_TIMEOUT: Timeout = Timeout::InAll(Duration::from_millis(900));
-
-/// A gap that is longer breaks the stream off: silence for hours would take minutes of the streaming thread.
-const LONGEST_GAP: gst::ClockTime = gst::ClockTime::from_seconds(60);
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> =
     LazyLock::new(|| gst::DebugCategory::new("soundclassify", gst::DebugColorFlags::empty(), Some("Sound classifier")));
@@ -63,16 +62,14 @@ struct Streaming {
     /// The model that is to run from the next buffer on.
     next: Option<Prepared>,
     sync_known: bool,
-    rate: (f64, f64),
-    id: Option<String>,
 }
 
 /// What a step of the analysis leaves to do without the lock.
 struct Stepped {
-    /// Where its windows went.
-    stream: Arc<Stream>,
-    after: After,
     results: Arc<Results>,
+    /// Where its windows went, and the ticket up to which results are to be waited for, if anything is new.
+    new: Option<(Arc<Stream>, Option<u64>)>,
+    notices: Vec<Notice>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -126,7 +123,14 @@ impl ObjectImpl for SoundClassify {
 
     fn property(&self, _id: usize, spec: &glib::ParamSpec) -> glib::Value {
         if spec.name() == "stats" {
-            let stats = catch_unwind(AssertUnwindSafe(|| self.results().map(|results| results.stats())));
+            let stats = catch_unwind(AssertUnwindSafe(|| {
+                let (results, tally) = {
+                    let state = lock(&self.state);
+                    let analysis = &state.as_ref()?.analysis;
+                    (analysis.results(), analysis.tally())
+                };
+                Some(results.stats(tally))
+            }));
             return stats.ok().flatten().unwrap_or_else(crate::stream::results::no_stats).to_value();
         }
         lock(&self.settings).value(spec.name())
@@ -203,7 +207,7 @@ impl BaseTransformImpl for SoundClassify {
         let (model, loader) = (loaded.model.clone(), Arc::clone(&self.loader));
         let results = Arc::new(Results::new(&self.obj(), loader, model, settings.clone()));
         let analysis = Analysis::new(prepare(loaded.clone(), &settings), results, &settings);
-        *lock(&self.state) = Some(Streaming { analysis, next: None, sync_known: false, rate: (1.0, 1.0), id: None });
+        *lock(&self.state) = Some(Streaming { analysis, next: None, sync_known: false });
         // Whatever changed meanwhile found no state to tell.
         let settings = lock(&self.settings).clone();
         self.configure(&settings);
@@ -223,28 +227,25 @@ impl BaseTransformImpl for SoundClassify {
     fn set_caps(&self, caps: &gst::Caps, _out: &gst::Caps) -> Result<(), gst::LoggableError> {
         let info = gst_audio::AudioInfo::from_caps(caps)
             .map_err(|error| gst::loggable_error!(CAT, "caps {caps} can't be read: {error}"))?;
-        let same = lock(&self.state).as_ref().is_none_or(|state| state.analysis.has_format(&info));
-        if same {
-            return Ok(());
-        }
-        self.analyse(REPLY_TIMEOUT, Analysis::interrupt);
-        let changed = lock(&self.state).as_mut().map(|state| state.analysis.set_format(&info));
-        self.warn_of_input(changed.unwrap_or(Ok(())));
+        self.analyse(None, REPLY_TIMEOUT, |analysis| Ok(analysis.plan_format(info)));
         Ok(())
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
         use gst::EventView;
         match event.view() {
-            EventView::StreamStart(start) => self.begin_stream(start.stream_id()),
+            EventView::StreamStart(start) => self.begin_stream(start.stream_id(), &event),
             EventView::FlushStart(_) => self.interrupt(true),
             EventView::FlushStop(_) => {
                 self.reset();
                 self.interrupt(false);
             }
-            EventView::Segment(segment) => self.segment(segment.segment()),
-            EventView::Gap(gap) => self.gap(gap),
-            EventView::SegmentDone(_) | EventView::Eos(_) => self.end(),
+            EventView::Segment(_) => self.event(&event),
+            EventView::Gap(_) => {
+                self.prepare();
+                self.event(&event);
+            }
+            EventView::SegmentDone(_) | EventView::Eos(_) => self.end(&event),
             _ => {}
         }
         self.parent_sink_event(self.with_own_tags(event))
@@ -260,12 +261,17 @@ impl BaseTransformImpl for SoundClassify {
     }
 
     fn transform_ip_passthrough(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
-        self.decide_on_waiting();
-        self.switch();
-        self.send_tags();
         // A second reference: mapping a buffer that nobody else holds would merge its memories.
         let shared = buffer.clone();
-        self.buffer(&shared);
+        self.analyse(Some(&shared), REPLY_TIMEOUT, |analysis| analysis.signal().plan_buffer(&shared));
+        Ok(gst::FlowSuccess::Ok)
+    }
+
+    // The base class leaves passthrough while it is deactivated, whatever this element asked for.
+    fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
+        // It refers to the same memories; mapping the buffer itself, which is writable, would merge them.
+        let shared = buffer.copy();
+        self.analyse(Some(&shared), REPLY_TIMEOUT, |analysis| analysis.signal().plan_buffer(&shared));
         Ok(gst::FlowSuccess::Ok)
     }
 }
@@ -307,118 +313,40 @@ impl SoundClassify {
         }
     }
 
-    fn buffer(&self, buffer: &gst::BufferRef) {
-        let discont = buffer.flags().contains(gst::BufferFlags::DISCONT);
-        let (inside, step) = {
-            let state = lock(&self.state);
-            let Some(Streaming { analysis, .. }) = state.as_ref() else { return };
-            let inside = analysis.frames(buffer);
-            (inside.map(|(frames, pts)| (frames, analysis.continuity(pts, discont))), analysis.step())
-        };
-        let (frames, continuity) = inside.unwrap_or_else(|error| (self.warn_of_buffer(&error), Continuity::Continuous));
-        // What lies outside the segment joins nothing.
-        if frames.is_empty() || !self.join(continuity) {
-            return;
-        }
-        for start in frames.clone().step_by(step) {
-            let range = start..frames.end.min(start + step);
-            let goes_on = self.analyse(REPLY_TIMEOUT, |analysis| {
-                analysis.push(buffer, range).unwrap_or_else(|error| {
-                    gst::warning!(CAT, "{error}");
-                    analysis.after()
-                })
-            });
-            if !goes_on {
-                return;
-            }
-        }
-    }
-
-    fn gap(&self, gap: &gst::event::Gap) {
-        let (start, Some(duration)) = gap.get() else { return };
+    // What has to be settled before the next audio, which may find it out as well.
+    fn prepare(&self) {
         self.decide_on_waiting();
         self.switch();
-        let missing = lock(&self.state).as_ref().and_then(|Streaming { analysis, .. }| {
-            let (start, duration) = analysis.missing(start, duration)?;
-            Some((start, duration, analysis.continuity(Some(start), false)))
-        });
-        let Some((start, duration, continuity)) = missing else { return };
-        if !self.join(continuity) {
-            return;
-        }
-        if duration > LONGEST_GAP {
-            self.analyse(REPLY_TIMEOUT, Analysis::interrupt);
-        } else {
-            self.silence(start, duration);
-        }
+        self.send_tags();
     }
 
-    // Before what follows: breaks off what was, or fills what is missing. `false` as in `analyse`.
-    fn join(&self, continuity: Continuity) -> bool {
-        match continuity {
-            Continuity::Continuous => true,
-            Continuity::Lost(start, duration) => {
-                gst::debug!(CAT, imp = self, "silence takes the place of {duration} that are missing from {start} on");
-                self.silence(start, duration)
-            }
-            Continuity::Jump => {
-                gst::debug!(CAT, imp = self, "audio breaks off");
-                self.analyse(REPLY_TIMEOUT, Analysis::interrupt)
-            }
-        }
-    }
-
-    fn silence(&self, start: gst::ClockTime, duration: gst::ClockTime) -> bool {
-        let frames = lock(&self.state).as_ref().map_or(0, |state| state.analysis.frames_in(duration));
-        let mut done = 0;
-        while done < frames {
-            let step = self.step().min(frames - done);
-            if !self.analyse(REPLY_TIMEOUT, |analysis| analysis.push_silence(start, done, step)) {
-                return false;
-            }
-            done += step;
-        }
-        true
-    }
-
-    fn step(&self) -> u64 {
-        lock(&self.state).as_ref().map_or(u64::MAX, |state| state.analysis.step() as u64)
-    }
-
-    fn segment(&self, segment: &gst::Segment) {
-        let rate = (segment.rate(), segment.applied_rate());
-        let progress = lock(&self.state).as_ref().is_some_and(|state| state.rate != rate);
-        if progress {
-            self.analyse(REPLY_TIMEOUT, Analysis::interrupt);
-        }
-        if let Some(state) = lock(&self.state).as_mut() {
-            state.rate = rate;
-            state.analysis.set_segment(segment.downcast_ref().cloned());
-        }
+    fn event(&self, event: &gst::EventRef) {
+        self.analyse(None, REPLY_TIMEOUT, |analysis| Ok(analysis.signal().plan_event(event)));
     }
 
     // Another stream than before ends that one. Nobody knows this one's tags yet, nor whether it is live.
-    fn begin_stream(&self, id: &str) {
-        let before = lock(&self.state).as_mut().and_then(|state| state.id.replace(id.to_owned()));
-        if before.is_some_and(|before| before != id) {
-            self.analyse(REPLY_TIMEOUT, Analysis::finish);
+    fn begin_stream(&self, id: &str, event: &gst::EventRef) {
+        let other = lock(&self.state).as_mut().is_some_and(|state| state.analysis.signal().is_other_stream(id));
+        self.event(event);
+        if other {
             self.send_tags();
-            self.analyse(REPLY_TIMEOUT, Analysis::forget_tags);
-            if let Some(state) = lock(&self.state).as_mut() {
+            self.step(REPLY_TIMEOUT, |state| {
+                state.analysis.forget_tags();
                 state.sync_known = false;
-            }
+                Ok(())
+            });
         }
         self.forget_tags();
     }
 
-    fn end(&self) {
+    fn end(&self, event: &gst::EventRef) {
         self.decide_on_waiting();
         let waits = lock(&self.state).as_ref().is_some_and(|state| state.analysis.waits());
         let timeout = if waits { REPLY_TIMEOUT } else { END_TIMEOUT };
-        self.analyse(timeout, |analysis| {
-            // Whatever `sync` says, nothing is told after the end.
+        self.analyse(None, timeout, |analysis| {
+            // Whatever `sync` says, nothing is posted after the end.
             analysis.set_waits(true);
-            analysis.finish()
+            Ok(analysis.signal().plan_event(event))
         });
         if let Some(state) = lock(&self.state).as_mut() {
             state.sync_known = false;
@@ -429,38 +357,72 @@ impl SoundClassify {
         self.send_tags();
     }
 
-    // One step of analysis, what it asks to post, and the wait for its results. Audio goes on, whatever happens here.
-    // `false` when a flush or a state change wants the thread back.
-    fn analyse(&self, timeout: Timeout, step: impl FnOnce(&mut Analysis) -> After) -> bool {
-        let stepped = catch_unwind(AssertUnwindSafe(|| {
-            let mut state = lock(&self.state);
-            let analysis = &mut state.as_mut()?.analysis;
-            Some(Stepped { stream: analysis.stream(), after: step(analysis), results: analysis.results() })
-        }));
-        self.follow(stepped, timeout);
-        self.results().is_none_or(|results| !results.is_interrupted())
-    }
-
-    fn follow(&self, stepped: std::thread::Result<Option<Stepped>>, timeout: Timeout) {
-        match stepped {
-            Ok(None) => {}
-            Ok(Some(Stepped { stream, after, results })) => {
-                results.post();
-                if let Some(ticket) = after {
-                    // At the end of a stream that did not wait the time is too short for that.
-                    let here = matches!(timeout, Timeout::PerReply(_));
-                    stream.run(|| here && results.awaits(ticket));
-                    self.wait(&results, &stream, ticket, timeout);
+    // What a buffer or an event amounts to, a second of audio after the other, and the wait for its results between them.
+    // Audio goes on, whatever happens here.
+    fn analyse(
+        &self,
+        buffer: Option<&gst::BufferRef>,
+        timeout: Timeout,
+        make_plan: impl FnOnce(&mut Analysis) -> Result<Plan, InputError>,
+    ) {
+        let (mut make_plan, mut plan) = (Some(make_plan), Plan::default());
+        let mut prepared = buffer.is_none();
+        loop {
+            let mut unprepared = false;
+            let goes_on = self.step(timeout, |state| {
+                unprepared = !prepared && state.is_unprepared();
+                if unprepared {
+                    return Ok(());
                 }
+                if let Some(make_plan) = make_plan.take() {
+                    plan = make_plan(&mut state.analysis)?;
+                }
+                state.analysis.step(&mut plan, buffer)
+            });
+            if unprepared {
+                self.prepare();
+                prepared = true;
+            } else if plan.is_done() || !goes_on {
+                return;
             }
-            Err(_) => self.give_up_analysis(),
         }
     }
 
-    // Windows that wait are taken out when the wait was in vain. The one that runs stays: its late answer would tell that
+    // One look at the state, and what that leaves to do without the lock. `false` when a flush or a state change wants the
+    // thread back.
+    fn step(&self, timeout: Timeout, step: impl FnOnce(&mut Streaming) -> Result<(), InputError>) -> bool {
+        let stepped = catch_unwind(AssertUnwindSafe(|| lock(&self.state).as_mut().map(|state| state.step(step))));
+        match stepped {
+            Ok(None) => false,
+            Ok(Some(stepped)) => {
+                let results = Arc::clone(&stepped.results);
+                self.follow(stepped, timeout);
+                !results.is_interrupted()
+            }
+            Err(_) => {
+                self.give_up_analysis();
+                false
+            }
+        }
+    }
+
+    fn follow(&self, stepped: Stepped, timeout: Timeout) {
+        let Stepped { results, new, notices } = stepped;
+        notices.into_iter().for_each(|notice| self.warn_of(notice));
+        let Some((stream, after)) = new else { return };
+        results.post();
+        if let Some(ticket) = after {
+            // At the end of a stream that did not wait the time is too short for that.
+            let here = matches!(timeout, Timeout::PerReply(_));
+            stream.run(|| here && results.awaits(ticket));
+            self.wait(&results, &stream, ticket, timeout);
+        }
+    }
+
+    // Windows that wait are taken out when the wait was in vain. The one that runs stays: its late answer would prove that
     // the model works after all.
     fn wait(&self, results: &Results, stream: &Stream, ticket: u64, timeout: Timeout) {
-        // Most buffers complete no window, and most windows are told by now.
+        // Most windows are done by now.
         if !results.awaits(ticket) {
             return;
         }
@@ -520,5 +482,26 @@ impl SoundClassify {
         let mut query = gst::query::Latency::new();
         let [pad] = self.obj().sink_pads().try_into().unwrap_or_else(|_| unreachable!("a transform has one sink pad"));
         pad.peer_query(&mut query) && query.result().0
+    }
+}
+
+impl Streaming {
+    /// Whether something has to be settled before the next audio.
+    fn is_unprepared(&self) -> bool {
+        !self.sync_known || self.next.is_some() || self.analysis.results().has_for_stream()
+    }
+
+    fn step(&mut self, step: impl FnOnce(&mut Self) -> Result<(), InputError>) -> Stepped {
+        // What is waited for after a switch are windows of the model before.
+        let (before, stream) = (self.analysis.ticket(), self.analysis.stream());
+        let mut notices = Vec::new();
+        if let Err(error) = step(self) {
+            let first = self.analysis.complains();
+            notices.push(Notice::Input(error, first));
+        }
+        let analysis = &mut self.analysis;
+        notices.extend(analysis.take_complaint().map(Notice::Stream));
+        let new = (analysis.ticket() != before).then(|| (stream, analysis.after()));
+        Stepped { results: analysis.results(), new, notices }
     }
 }

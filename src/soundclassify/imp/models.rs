@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The element's model: loaded going to READY, or to PAUSED if it was changed in READY; changed from then on.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::{CAT, REPLY_TIMEOUT, SoundClassify, Stepped, Streaming, lock};
+use super::{CAT, REPLY_TIMEOUT, SoundClassify, lock};
 use crate::soundclassify::error_mapping;
 use crate::soundclassify::loader::{self, Loaded, Prepared, Request};
 use crate::soundclassify::settings::Settings;
@@ -123,18 +122,10 @@ impl SoundClassify {
             return;
         }
         let settings = lock(&self.settings).clone();
-        let mut outcome = Ok(());
-        let switched = catch_unwind(AssertUnwindSafe(|| {
-            let mut state = lock(&self.state);
-            let Streaming { analysis, next, .. } = state.as_mut()?;
-            // What is waited for are windows of the model before.
-            let stream = analysis.stream();
-            let (after, input) = analysis.switch(next.take()?, &settings);
-            outcome = input;
-            Some(Stepped { stream, after, results: analysis.results() })
-        }));
-        self.follow(switched, REPLY_TIMEOUT);
-        self.warn_of_input(outcome);
+        self.step(REPLY_TIMEOUT, |state| match state.next.take() {
+            Some(next) => state.analysis.switch(next, &settings),
+            None => Ok(()),
+        });
     }
 }
 

@@ -1,16 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the element warns of.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use gst::subclass::prelude::*;
 
 use super::{CAT, SoundClassify, lock};
+use crate::signal::Complaint;
+use crate::signal::input::InputError;
 use crate::soundclassify::loader::Loaded;
 use crate::soundclassify::settings::Settings;
-use crate::stream::input::InputError;
 use soundclassify_core::decision::unknown_label_hint;
+
+/// Name of the details of warnings after which all audio is still analysed.
+const HINT: &str = "soundclassify-hint";
+
+/// What a step of the analysis found that the application should know.
+pub(super) enum Notice {
+    /// Audio that is not analysed, and whether it is the first of its format.
+    Input(InputError, bool),
+    Stream(Complaint),
+}
 
 impl SoundClassify {
     pub(super) fn warn_of_unknown_labels(&self, settings: &Settings) {
@@ -47,14 +57,28 @@ impl SoundClassify {
         );
     }
 
-    pub(super) fn warn_of_input(&self, outcome: Result<(), InputError>) {
-        if let Err(error) = outcome {
-            gst::element_imp_warning!(
+    pub(super) fn warn_of(&self, notice: Notice) {
+        match notice {
+            Notice::Input(error @ InputError::Buffer(_), first) => self.warn_of_buffer(&error, first),
+            Notice::Input(error, _) => gst::element_imp_warning!(
                 self,
                 gst::LibraryError::Settings,
                 ("{error}"),
                 ["audio goes on without analysis"]
-            );
+            ),
+            Notice::Stream(complaint @ Complaint::Timestamps(_)) => gst::element_imp_warning!(
+                self,
+                gst::StreamError::Format,
+                ("{complaint}"),
+                ["all audio is analysed; this is posted once"],
+                details: gst::Structure::new_empty(HINT)
+            ),
+            Notice::Stream(complaint) => gst::element_imp_warning!(
+                self,
+                gst::StreamError::Format,
+                ("{complaint}"),
+                ["audio goes on; this is posted once"]
+            ),
         }
     }
 
@@ -67,16 +91,15 @@ impl SoundClassify {
         );
     }
 
-    pub(super) fn warn_of_buffer(&self, error: &InputError) -> Range<usize> {
+    fn warn_of_buffer(&self, error: &InputError, first: bool) {
         gst::warning!(CAT, imp = self, "{error}; the buffer goes on without analysis");
-        if lock(&self.state).as_mut().is_some_and(|state| state.analysis.complains()) {
+        if first {
             gst::element_imp_warning!(
                 self,
                 gst::StreamError::Format,
                 ("{error}; non-interleaved audio needs a GstAudioMeta on each buffer, interleaved whole frames"),
-                ["such buffers go on without analysis; this is said once"]
+                ["such buffers go on without analysis; this is posted once"]
             );
         }
-        0..0
     }
 }

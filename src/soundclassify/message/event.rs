@@ -4,7 +4,7 @@
 use gst::ClockTime;
 
 use super::{Label, Named, ParseError, class_number, expect_name, field, time, time_fields};
-use crate::stream::clock::Times;
+use crate::signal::clock::Times;
 use soundclassify_core::decision::EventKind;
 
 /// Name of the element message that tells an event.

@@ -5,7 +5,7 @@ use gst::ClockTime;
 use gst::glib;
 use gst::prelude::*;
 
-use crate::stream::clock::Times;
+use crate::signal::clock::Times;
 
 mod event;
 #[cfg(feature = "v1_24")]

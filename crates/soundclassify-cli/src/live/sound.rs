@@ -16,7 +16,7 @@ use crate::{
 /// Columns of the picture a second.
 const COLUMN_RATE: f64 = 25.0;
 
-/// What the view hears.
+/// What the view shows of the audio.
 pub(super) enum Sound {
     /// dB of each band, lowest first.
     Column(Vec<f32>),
@@ -35,9 +35,9 @@ pub(super) fn listener(warm_engine: &WarmEngine) -> Result<(Listener, Receiver<S
     let channel = warm_engine.settings().property::<i32>("channel");
     let mut stream = MelStream::new(&model(warm_engine)?.manifest().features, channel);
     let mut column = Column::new(&stream);
-    let listener: Listener = Box::new(move |heard| {
+    let listener: Listener = Box::new(move |item| {
         // A view that is gone, or a channel that is not there: the element itself reports what matters.
-        let _ = stream.hear(heard, &mut |mel| {
+        let _ = stream.take(item, &mut |mel| {
             let sound = match mel {
                 Mel::Samples(samples) => loudness(samples),
                 Mel::Frame(frame) => column.push(frame),

@@ -79,9 +79,7 @@ pub(super) fn recording(input: &str, warm_engine: &WarmEngine, spec: &FeatureSpe
     windows.finish(seconds(end));
     drop(session);
     let mut shared = shared.lock().map_err(|_| Failure::Failed(format!("{input}: the picture gave up")))?;
-    let (stream, spectrogram) = &mut *shared;
-    let decibels = stream.decibels();
-    stream.finish(&mut |mel| draw(spectrogram, &mel, decibels));
+    let (_, spectrogram) = &mut *shared;
     Ok(Recording {
         name: input.to_owned(),
         uri,
@@ -97,12 +95,12 @@ pub(super) fn recording(input: &str, warm_engine: &WarmEngine, spec: &FeatureSpe
 
 fn listener(shared: &Arc<Mutex<(MelStream, Spectrogram)>>) -> Listener {
     let shared = Arc::clone(shared);
-    Box::new(move |heard| {
+    Box::new(move |item| {
         if let Ok(mut shared) = shared.lock() {
             let (stream, spectrogram) = &mut *shared;
             let decibels = stream.decibels();
             // A format that can't be read is reported by the element.
-            let _ = stream.hear(heard, &mut |mel| draw(spectrogram, &mel, decibels));
+            let _ = stream.take(item, &mut |mel| draw(spectrogram, &mel, decibels));
         }
     })
 }

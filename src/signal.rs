@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Caps, segments, buffers, gaps, stream starts, flushes and ends → samples, breaks and ends. Here, and nowhere else, is
+//! decided which buffer joins which: DISCONT, jitter, holes, wrong timestamps, audio outside the segment.
+//!
+//! The element, `soundclassify features` and the live view's picture use the same [`Signal`], so all of them see the same
+//! samples. A [`Plan`] says what one buffer or event amounts to; [`Signal::step`] carries it out, at most a second of
+//! audio a call.
+
+mod align;
+pub mod clock;
+pub mod input;
+mod windows;
+
+use std::ops::Range;
+
+use gst::ClockTime;
+
+pub use self::align::Nonsense;
+use self::align::{Aligner, Verdict};
+use self::clock::Clock;
+use self::input::{Input, InputError};
+pub use self::windows::Windows;
+
+/// A longer gap is a break: silence for hours would take minutes of the streaming thread.
+const MAX_GAP: ClockTime = ClockTime::from_seconds(60);
+/// One buffer stands for at most this; at a low rate a few kilobytes are hours.
+pub(crate) const MAX_BUFFER: ClockTime = ClockTime::from_seconds(600);
+
+/// What flows through a pad.
+#[derive(Debug, Clone, Copy)]
+pub enum Item<'a> {
+    /// A buffer.
+    Buffer(&'a gst::BufferRef),
+    /// An event.
+    Event(&'a gst::EventRef),
+}
+
+/// What comes out.
+#[derive(Debug)]
+pub enum Piece<'a> {
+    /// Analysis samples: mono, at the model's rate.
+    Samples(&'a [f32]),
+    /// The stream broke off: what follows has nothing to do with what was.
+    Break,
+    /// The stream ended.
+    End,
+    /// A flush: what came before is forgotten, and another stream follows.
+    Flush,
+}
+
+/// Gets the pieces, with the clock that knows when their samples were.
+pub type Sink<'a> = &'a mut dyn FnMut(Piece<'_>, &mut Clock);
+
+/// What one buffer or event amounts to; done in the order of the fields, in steps.
+#[derive(Debug, Default)]
+pub struct Plan {
+    cut: Option<Cut>,
+    change: Option<Change>,
+    silence: Silence,
+    audio: Range<usize>,
+    pts: Option<ClockTime>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    Break,
+    End,
+    Flush,
+}
+
+#[derive(Debug)]
+enum Change {
+    Format(gst_audio::AudioInfo),
+    Segment(Option<gst::FormattedSegment<ClockTime>>, bool),
+}
+
+#[derive(Debug, Default)]
+struct Silence {
+    start: Option<ClockTime>,
+    frames: u64,
+}
+
+impl Plan {
+    /// Whether nothing is left to do.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.cut.is_none() && self.change.is_none() && self.silence.frames == 0 && self.audio.is_empty()
+    }
+
+    fn cut(cut: Cut) -> Self {
+        Self { cut: Some(cut), ..Self::default() }
+    }
+}
+
+/// What an application should know of a stream's timestamps and buffers; each is reported once a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Complaint {
+    /// Timestamps are ignored from here on.
+    Timestamps(Nonsense),
+    /// A buffer stands for this time, of which the end is left out.
+    LongBuffer(ClockTime),
+    /// This much audio came and made no window; it broke off so many times.
+    NoWindow {
+        /// How much.
+        audio: ClockTime,
+        /// How many times.
+        breaks: u32,
+        /// Whether the segment is played backwards.
+        reverse: bool,
+    },
+}
+
+impl std::fmt::Display for Complaint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Timestamps(why) => write!(f, "{why}; they are ignored, and time counts samples"),
+            Self::LongBuffer(length) => write!(
+                f,
+                "one buffer holds {length} of audio by its caps; only the first {} s are analysed; check the sample rate",
+                MAX_BUFFER.seconds()
+            ),
+            Self::NoWindow { audio, reverse: true, .. } => write!(
+                f,
+                "{} s of audio were too short for a window: played backwards, each buffer stands alone",
+                audio.seconds()
+            ),
+            Self::NoWindow { audio, breaks, .. } => write!(
+                f,
+                "{} s of audio gave no window: it broke off {breaks} times, at timestamps that do not follow each other, \
+                 DISCONT, other caps or flushes; an element such as audiorate before this one may join it",
+                audio.seconds()
+            ),
+        }
+    }
+}
+
+/// One stream's analysis signal.
+#[derive(Debug)]
+pub struct Signal {
+    rate: u32,
+    channel: i32,
+    info: Option<gst_audio::AudioInfo>,
+    input: Option<Input>,
+    clock: Clock,
+    aligner: Aligner,
+    /// Rate and applied rate of the segment.
+    playback: (f64, f64),
+    stream: Option<String>,
+    reported: Option<Nonsense>,
+    long_buffer: bool,
+    complaint: Option<Complaint>,
+}
+
+impl Signal {
+    /// The signal at `rate` Hz. `channel` -1: the average of all.
+    #[must_use]
+    pub fn new(rate: u32, channel: i32) -> Self {
+        Self {
+            rate,
+            channel,
+            info: None,
+            input: None,
+            clock: Clock::new(rate),
+            aligner: Aligner::new(rate),
+            playback: (1.0, 1.0),
+            stream: None,
+            reported: None,
+            long_buffer: false,
+            complaint: None,
+        }
+    }
+
+    /// Another model's rate, Hz; everything is forgotten but the format and the segment.
+    ///
+    /// # Errors
+    /// Those of [`Input::new`]; nothing is analysed then until the next format.
+    pub fn set_rate(&mut self, rate: u32) -> Result<(), InputError> {
+        self.rate = rate;
+        let set = match self.info.clone() {
+            Some(info) => self.set_format(&info),
+            None => Ok(()),
+        };
+        self.forget();
+        set
+    }
+
+    /// Whether audio of this format comes already.
+    #[must_use]
+    pub fn has_format(&self, info: &gst_audio::AudioInfo) -> bool {
+        self.info.as_ref() == Some(info)
+    }
+
+    /// Whether another stream than `id` was before.
+    #[must_use]
+    pub fn is_other_stream(&self, id: &str) -> bool {
+        self.stream.as_ref().is_some_and(|before| before != id)
+    }
+
+    /// Whether the segment is played backwards.
+    #[must_use]
+    pub fn is_reverse(&self) -> bool {
+        self.playback.0 < 0.0
+    }
+
+    /// What an event amounts to.
+    pub fn plan_event(&mut self, event: &gst::EventRef) -> Plan {
+        use gst::EventView;
+        match event.view() {
+            EventView::StreamStart(start) => self.plan_stream(start.stream_id()),
+            EventView::Caps(caps) => match gst_audio::AudioInfo::from_caps(caps.caps()) {
+                Ok(info) => self.plan_format(info),
+                Err(_) => Plan::default(),
+            },
+            EventView::Segment(segment) => self.plan_segment(segment.segment()),
+            EventView::Gap(gap) => match gap.get() {
+                (start, Some(duration)) => self.plan_gap(start, duration),
+                _ => Plan::default(),
+            },
+            EventView::FlushStop(_) => Plan::cut(Cut::Flush),
+            EventView::SegmentDone(_) | EventView::Eos(_) => Plan::cut(Cut::End),
+            _ => Plan::default(),
+        }
+    }
+
+    fn plan_stream(&mut self, id: &str) -> Plan {
+        let other = self.is_other_stream(id);
+        self.stream = Some(id.to_owned());
+        if !other {
+            return Plan::default();
+        }
+        (self.reported, self.long_buffer) = (None, false);
+        Plan::cut(Cut::End)
+    }
+
+    /// What caps amount to.
+    #[must_use]
+    pub fn plan_format(&self, info: gst_audio::AudioInfo) -> Plan {
+        if self.has_format(&info) {
+            return Plan::default();
+        }
+        Plan { cut: Some(Cut::Break), change: Some(Change::Format(info)), ..Plan::default() }
+    }
+
+    fn plan_segment(&mut self, segment: &gst::Segment) -> Plan {
+        let playback = (segment.rate(), segment.applied_rate());
+        let cut = (self.playback != playback).then_some(Cut::Break);
+        self.playback = playback;
+        let time = segment.downcast_ref().cloned();
+        Plan { cut, change: Some(Change::Segment(time, playback.0 < 0.0)), ..Plan::default() }
+    }
+
+    /// What a gap amounts to: silence where nothing came yet, inside the segment.
+    fn plan_gap(&mut self, start: ClockTime, duration: ClockTime) -> Plan {
+        if self.aligner.ignored().is_some() {
+            return self.silence(None, duration);
+        }
+        let joins = |known: i128, goes_on: bool| goes_on || (known - i128::from(start.nseconds())).abs() <= align::JUMP;
+        let known = self.aligner.end().filter(|&(known, goes_on)| joins(known, goes_on));
+        let known = known.and_then(|(known, _)| u64::try_from(known).ok()).map(ClockTime::from_nseconds);
+        let first = known.map_or(start, |known| known.max(start));
+        let Some((start, end)) = self.clock.clip(first, start.saturating_add(duration)) else { return Plan::default() };
+        let verdict = self.aligner.judge_gap(start.nseconds());
+        self.note_ignored();
+        match verdict {
+            Verdict::Join => self.silence(Some(start), end - start),
+            Verdict::Hole(missing) => {
+                let start = start.saturating_sub(ClockTime::from_nseconds(missing));
+                self.silence(Some(start), end - start)
+            }
+            Verdict::Break => Plan { cut: Some(Cut::Break), ..self.silence(Some(start), end - start) },
+        }
+    }
+
+    fn silence(&self, start: Option<ClockTime>, duration: ClockTime) -> Plan {
+        if duration > MAX_GAP {
+            return Plan::cut(Cut::Break);
+        }
+        let silence = Silence { start, frames: self.clock.frames_in(duration) };
+        Plan { silence, ..Plan::default() }
+    }
+
+    /// What a buffer amounts to; nothing while there is no format.
+    ///
+    /// # Errors
+    /// [`InputError::Buffer`] when its memory does not fit the caps.
+    pub fn plan_buffer(&mut self, buffer: &gst::BufferRef) -> Result<Plan, InputError> {
+        let Some(input) = &self.input else { return Ok(Plan::default()) };
+        let all = input.frames(buffer)? as u64;
+        let ignored = self.aligner.ignored().is_some();
+        let inside = self.clock.inside(buffer.pts().filter(|_| !ignored), all);
+        let most = self.clock.frames_in(MAX_BUFFER);
+        let audio = inside.start..inside.end.min(inside.start.saturating_add(most));
+        // What lies outside the segment joins nothing.
+        if audio.is_empty() {
+            return Ok(Plan::default());
+        }
+        let pts = buffer.pts().map(|pts| pts.saturating_add(self.clock.duration(audio.start)));
+        let discont = buffer.flags().contains(gst::BufferFlags::DISCONT);
+        let verdict = self.aligner.judge(pts.map(ClockTime::nseconds), audio.end - audio.start, discont);
+        self.note_ignored();
+        if audio.end < inside.end {
+            self.aligner.lose_rest();
+            if !std::mem::replace(&mut self.long_buffer, true) {
+                self.complaint = Some(Complaint::LongBuffer(self.clock.duration(all)));
+            }
+        }
+        let (cut, silence) = match verdict {
+            Verdict::Join => (None, Silence::default()),
+            Verdict::Break => (Some(Cut::Break), Silence::default()),
+            Verdict::Hole(missing) => {
+                let missing = ClockTime::from_nseconds(missing);
+                let start = pts.map(|pts| pts.saturating_sub(missing));
+                (None, Silence { start, frames: self.clock.frames_in(missing) })
+            }
+        };
+        Ok(Plan { cut, change: None, silence, audio: audio.start as usize..audio.end as usize, pts })
+    }
+
+    fn note_ignored(&mut self) {
+        let Some(why) = self.aligner.ignored() else { return };
+        if self.reported.replace(why).is_none() {
+            self.complaint = Some(Complaint::Timestamps(why));
+        }
+        self.clock.count_samples();
+    }
+
+    /// Does the next part of a plan: the break or the end, if one is left, and at most a second of audio. `buffer` is the
+    /// one that the plan is of.
+    ///
+    /// # Errors
+    /// [`InputError`]: the plan is given up, and nothing of the rest is analysed.
+    pub fn step(
+        &mut self,
+        plan: &mut Plan,
+        buffer: Option<&gst::BufferRef>,
+        sink: Sink<'_>,
+    ) -> Result<Stepped, InputError> {
+        if let Some(cut) = plan.cut.take() {
+            self.cut(cut, sink);
+        }
+        if let Some(change) = plan.change.take() {
+            self.change(change)?;
+        }
+        let second = self.clock.rate();
+        let stepped = if plan.silence.frames > 0 {
+            let frames = plan.silence.frames.min(second);
+            plan.silence.frames -= frames;
+            let start = plan.silence.start;
+            plan.silence.start = start.map(|start| start.saturating_add(self.clock.duration(frames)));
+            self.push_silence(start, frames, sink);
+            Stepped { frames, invalid: 0 }
+        } else if let (Some(buffer), false) = (buffer, plan.audio.is_empty()) {
+            let frames = (plan.audio.len() as u64).min(second);
+            let range = plan.audio.start..plan.audio.start + frames as usize;
+            plan.audio.start = range.end;
+            let pts = plan.pts;
+            plan.pts = pts.map(|pts| pts.saturating_add(self.clock.duration(frames)));
+            let pushed = self.push(buffer, range, pts, sink);
+            if pushed.is_err() {
+                *plan = Plan::default();
+            }
+            Stepped { frames, invalid: pushed? }
+        } else {
+            *plan = Plan::default();
+            Stepped::default()
+        };
+        Ok(stepped)
+    }
+
+    /// All that a buffer or an event amounts to, for callers that have the time.
+    ///
+    /// # Errors
+    /// [`InputError`]: what follows in this buffer, or all audio until the next format, is not analysed.
+    pub fn take(&mut self, item: Item<'_>, sink: Sink<'_>) -> Result<(), InputError> {
+        let (mut plan, buffer) = match item {
+            Item::Buffer(buffer) => (self.plan_buffer(buffer)?, Some(buffer)),
+            Item::Event(event) => (self.plan_event(event), None),
+        };
+        while !plan.is_done() {
+            self.step(&mut plan, buffer, sink)?;
+        }
+        Ok(())
+    }
+
+    fn push(
+        &mut self,
+        buffer: &gst::BufferRef,
+        frames: Range<usize>,
+        pts: Option<ClockTime>,
+        sink: Sink<'_>,
+    ) -> Result<u64, InputError> {
+        let Self { input: Some(input), clock, aligner, .. } = self else { return Ok(0) };
+        let count = frames.len() as u64;
+        let time = aligner.advance(pts.map(ClockTime::nseconds), count);
+        clock.advance(time.map(ClockTime::from_nseconds), count);
+        input.push(buffer, frames, &mut |samples| sink(Piece::Samples(samples), clock))?;
+        Ok(input.take_invalid())
+    }
+
+    fn push_silence(&mut self, start: Option<ClockTime>, frames: u64, sink: Sink<'_>) {
+        let Self { input: Some(input), clock, aligner, .. } = self else { return };
+        let time = aligner.advance_gap(start.map(ClockTime::nseconds), frames);
+        clock.advance(time.map(ClockTime::from_nseconds), frames);
+        input.push_silence(frames, &mut |samples| sink(Piece::Samples(samples), clock));
+    }
+
+    fn cut(&mut self, cut: Cut, sink: Sink<'_>) {
+        if cut != Cut::Flush {
+            self.drain(sink);
+        }
+        let piece = match cut {
+            Cut::Break => Piece::Break,
+            Cut::End => Piece::End,
+            Cut::Flush => Piece::Flush,
+        };
+        sink(piece, &mut self.clock);
+        self.forget();
+    }
+
+    fn change(&mut self, change: Change) -> Result<(), InputError> {
+        match change {
+            Change::Format(info) => self.set_format(&info),
+            Change::Segment(segment, reverse) => {
+                self.clock.set_segment(segment);
+                self.aligner.begin_segment(reverse);
+                Ok(())
+            }
+        }
+    }
+
+    fn set_format(&mut self, info: &gst_audio::AudioInfo) -> Result<(), InputError> {
+        self.input = None;
+        self.info = Some(info.clone());
+        self.clock.set_rate(info.rate());
+        self.aligner = Aligner::new(info.rate());
+        self.aligner.begin_segment(self.is_reverse());
+        self.input = Some(Input::new(info, self.channel, self.rate)?);
+        Ok(())
+    }
+
+    /// Passes on what the resampler still holds.
+    pub fn drain(&mut self, sink: Sink<'_>) {
+        let Self { input: Some(input), clock, .. } = self else { return };
+        input.finish(&mut |samples| sink(Piece::Samples(samples), clock));
+    }
+
+    /// Forgets audio and timestamps.
+    pub fn forget(&mut self) {
+        if let Some(input) = &mut self.input {
+            input.reset();
+        }
+        self.clock.reset();
+        self.aligner.restart();
+    }
+
+    /// What the application should know, once.
+    pub fn take_complaint(&mut self) -> Option<Complaint> {
+        self.complaint.take()
+    }
+
+    /// Frames of input a second.
+    #[must_use]
+    pub fn input_rate(&self) -> u64 {
+        self.clock.rate()
+    }
+}
+
+/// What one step did.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Stepped {
+    /// Frames of input, silence included.
+    pub frames: u64,
+    /// Samples of them that were NaN or infinite; each counted as 0.
+    pub invalid: u64,
+}

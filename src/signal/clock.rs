@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Sample positions → timestamp, stream time, running time.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use gst::ClockTime;
+use gst::prelude::*;
+
+/// Timestamps that drift this far from the count of samples move the anchor; below, the count is the better clock.
+const DRIFT: ClockTime = ClockTime::from_mseconds(10);
+
+/// Times of one window's start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// Presentation time; counts from 0 when the buffers have none.
+    pub timestamp: ClockTime,
+    /// Stream time, if the buffers have timestamps in a TIME segment.
+    pub stream_time: Option<ClockTime>,
+    /// Running time, likewise.
+    pub running_time: Option<ClockTime>,
+}
+
+/// Counts input frames since the last reset and knows which timestamp belongs to which.
+#[derive(Debug)]
+pub struct Clock {
+    rate: u64,
+    frames: u64,
+    anchors: VecDeque<Anchor>,
+    /// The first anchor since the last reset.
+    first: Option<Anchor>,
+    segment: Option<gst::FormattedSegment<ClockTime>>,
+    segment_is_new: bool,
+}
+
+/// From this frame on, timestamps count from here and belong to this segment.
+#[derive(Debug, Clone)]
+struct Anchor {
+    frame: u64,
+    pts: ClockTime,
+    segment: Option<gst::FormattedSegment<ClockTime>>,
+}
+
+impl Clock {
+    /// A clock for audio of `rate` frames per second.
+    pub(super) fn new(rate: u32) -> Self {
+        Self {
+            rate: rate.max(1).into(),
+            frames: 0,
+            anchors: VecDeque::new(),
+            first: None,
+            segment: None,
+            segment_is_new: false,
+        }
+    }
+
+    /// Frames per second.
+    pub(super) fn rate(&self) -> u64 {
+        self.rate
+    }
+
+    /// Starts counting at 0 again.
+    pub(super) fn reset(&mut self) {
+        self.frames = 0;
+        self.anchors.clear();
+        self.first = None;
+    }
+
+    /// Audio of another rate comes from now on; nothing of the old one may be under way.
+    pub(super) fn set_rate(&mut self, rate: u32) {
+        self.reset();
+        self.rate = rate.max(1).into();
+    }
+
+    /// The segment that the next buffers belong to; `None` when it is not in time.
+    pub(super) fn set_segment(&mut self, segment: Option<gst::FormattedSegment<ClockTime>>) {
+        self.segment = segment;
+        self.segment_is_new = true;
+    }
+
+    /// Samples count from the first timestamp on; those that followed were wrong.
+    pub(super) fn count_samples(&mut self) {
+        self.anchors.clear();
+        self.anchors.extend(self.first.clone());
+    }
+
+    /// Frames of a buffer that starts at `pts` which lie in the segment. All do where either is not known.
+    pub(super) fn inside(&self, pts: Option<ClockTime>, frames: u64) -> Range<u64> {
+        let (Some(segment), Some(pts)) = (&self.segment, pts) else { return 0..frames };
+        let end = pts.saturating_add(self.duration(frames));
+        let Some((Some(first), Some(last))) = segment.clip(pts, end) else { return 0..0 };
+        // Rounded up: what begins before the segment has no running time.
+        let skipped = first.saturating_sub(pts).nseconds().mul_div_ceil(self.rate, ClockTime::SECOND.nseconds());
+        let skipped = skipped.unwrap_or(frames).min(frames);
+        let left = if last < end { self.frames_in(last.saturating_sub(pts)) } else { frames };
+        skipped..left.clamp(skipped, frames)
+    }
+
+    /// The part of a span of time that lies in the segment; none if that is nothing.
+    pub(super) fn clip(&self, start: ClockTime, end: ClockTime) -> Option<(ClockTime, ClockTime)> {
+        let (start, end) = match &self.segment {
+            Some(segment) => match segment.clip(start, end.max(start))? {
+                (Some(from), Some(to)) => (from, to),
+                _ => return None,
+            },
+            None => (start, end),
+        };
+        (end > start).then_some((start, end))
+    }
+
+    /// Counts `frames`, the first of which was at `time`.
+    pub(super) fn advance(&mut self, time: Option<ClockTime>, frames: u64) {
+        if let Some(pts) = time {
+            let drifted = self.pts_of(self.frames).is_none_or(|expected| expected.absdiff(pts) > DRIFT);
+            if drifted || self.segment_is_new {
+                let anchor = Anchor { frame: self.frames, pts, segment: self.segment.clone() };
+                self.first.get_or_insert_with(|| anchor.clone());
+                self.anchors.push_back(anchor);
+                self.segment_is_new = false;
+            }
+        }
+        self.frames += frames;
+    }
+
+    /// Times of analysis sample `position` at `analysis_rate` Hz. Positions must not fall from call to call, so
+    /// that anchors that nothing needs any more can go.
+    pub fn times(&mut self, position: u64, analysis_rate: u32) -> Times {
+        let offset = scale(position, ClockTime::SECOND.nseconds(), analysis_rate.into());
+        while self.anchors.get(1).is_some_and(|next| self.duration(next.frame) <= offset) {
+            self.anchors.pop_front();
+        }
+        let Some(anchor) = self.anchors.front() else {
+            return Times { timestamp: offset, stream_time: None, running_time: None };
+        };
+        let timestamp = anchor.pts.saturating_add(offset.saturating_sub(self.duration(anchor.frame)));
+        let segment = anchor.segment.as_ref();
+        Times {
+            timestamp,
+            stream_time: segment.and_then(|segment| segment.to_stream_time(timestamp)),
+            running_time: segment.and_then(|segment| segment.to_running_time(timestamp)),
+        }
+    }
+
+    fn pts_of(&self, frame: u64) -> Option<ClockTime> {
+        let anchor = self.anchors.back()?;
+        Some(anchor.pts.saturating_add(self.duration(frame - anchor.frame)))
+    }
+
+    /// Frames that take `duration`.
+    pub(super) fn frames_in(&self, duration: ClockTime) -> u64 {
+        duration.nseconds().mul_div_round(self.rate, ClockTime::SECOND.nseconds()).unwrap_or(0)
+    }
+
+    /// Time that `frames` take.
+    pub(super) fn duration(&self, frames: u64) -> ClockTime {
+        scale(frames, ClockTime::SECOND.nseconds(), self.rate)
+    }
+}
+
+fn scale(value: u64, numerator: u64, denominator: u64) -> ClockTime {
+    ClockTime::from_nseconds(value.mul_div_floor(numerator, denominator).unwrap_or(u64::MAX - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock() -> Clock {
+        gst::init().unwrap();
+        let mut clock = Clock::new(44100);
+        clock.set_segment(Some(gst::FormattedSegment::new()));
+        clock
+    }
+
+    fn ms(value: u64) -> ClockTime {
+        ClockTime::from_mseconds(value)
+    }
+
+    #[test]
+    fn the_first_timestamp_is_the_origin() {
+        let mut clock = clock();
+        clock.advance(Some(ms(1500)), 44100);
+        assert_eq!(clock.times(16000, 16000).timestamp, ms(2500));
+    }
+
+    #[test]
+    fn rounding_of_timestamps_never_moves_the_grid() {
+        let mut clock = clock();
+        for buffer in 0..100_000u64 {
+            let pts = scale(buffer * 441, ClockTime::SECOND.nseconds(), 44100) + ms(buffer % 3);
+            clock.advance(Some(pts), 441);
+        }
+        assert_eq!(clock.times(44_100 * 900, 44100).timestamp, ClockTime::from_seconds(900));
+        assert_eq!(clock.anchors.len(), 1);
+    }
+
+    #[test]
+    fn slow_drift_moves_the_anchor() {
+        let mut clock = clock();
+        (0..1000).for_each(|buffer| clock.advance(Some(ClockTime::from_useconds(buffer * 10_050)), 441));
+        let timestamp = clock.times(999 * 441, 44100).timestamp;
+        assert!(timestamp.absdiff(ClockTime::from_useconds(999 * 10_050)) <= DRIFT, "{timestamp}");
+    }
+
+    #[test]
+    fn without_timestamps_samples_count() {
+        let mut clock = clock();
+        clock.advance(None, 44100);
+        let times = clock.times(44100, 44100);
+        assert_eq!(times, Times { timestamp: ms(1000), stream_time: None, running_time: None });
+    }
+
+    #[test]
+    fn timestamps_that_are_ignored_count_from_the_first() {
+        let mut clock = clock();
+        (0..10).for_each(|_| clock.advance(Some(ms(500)), 44100));
+        clock.count_samples();
+        assert_eq!(clock.times(9 * 44100, 44100).timestamp, ms(9500));
+    }
+
+    #[test]
+    fn gaps_and_frames_end_with_the_segment() {
+        let mut clock = clock();
+        let mut segment = gst::FormattedSegment::<ClockTime>::new();
+        segment.set_start(ms(1000));
+        segment.set_stop(ms(3000));
+        clock.set_segment(Some(segment));
+        assert_eq!(clock.clip(ms(0), ms(900)), None);
+        assert_eq!(clock.clip(ms(0), ms(1500)), Some((ms(1000), ms(1500))));
+        assert_eq!(clock.clip(ms(2500), ms(60_000)), Some((ms(2500), ms(3000))));
+        assert_eq!(clock.clip(ms(3500), ms(3510)), None);
+        for (pts, inside) in [(0, 0..0), (500, 22050..44100), (1500, 0..44100), (2500, 0..22050), (3500, 0..0)] {
+            assert_eq!(clock.inside(Some(ms(pts)), 44100), inside, "{pts}");
+        }
+        assert_eq!(clock.inside(None, 10), 0..10);
+        clock.set_segment(None);
+        assert_eq!(clock.inside(Some(ms(0)), 10), 0..10);
+    }
+
+    #[test]
+    fn the_segment_gives_stream_and_running_time() {
+        let mut clock = clock();
+        let mut segment = gst::FormattedSegment::<ClockTime>::new();
+        segment.set_rate(2.0);
+        segment.set_start(ms(1000));
+        segment.set_time(ms(5000));
+        segment.set_base(ms(300));
+        clock.set_segment(Some(segment));
+        clock.advance(Some(ms(1000)), 88200);
+        let times = clock.times(16000, 16000);
+        assert_eq!((times.stream_time, times.running_time), (Some(ms(6000)), Some(ms(800))));
+    }
+
+    #[test]
+    fn reverse_playback_runs_from_the_end() {
+        let mut clock = clock();
+        let mut segment = gst::FormattedSegment::<ClockTime>::new();
+        segment.set_rate(-1.0);
+        segment.set_stop(ms(10_000));
+        clock.set_segment(Some(segment));
+        clock.advance(Some(ms(8000)), 88200);
+        assert_eq!(clock.times(0, 16000).running_time, Some(ms(2000)));
+    }
+
+    #[test]
+    fn windows_before_a_new_segment_keep_the_old_one() {
+        let mut clock = clock();
+        clock.advance(Some(ms(0)), 44100);
+        let mut next = gst::FormattedSegment::<ClockTime>::new();
+        next.set_base(ms(1000));
+        clock.set_segment(Some(next));
+        assert_eq!(clock.times(22050, 44100).running_time, Some(ms(500)));
+        clock.advance(Some(ms(0)), 44100);
+        assert_eq!(clock.times(44100, 44100).running_time, Some(ms(1000)));
+    }
+
+    #[test]
+    fn the_end_of_time_and_days_are_exact() {
+        let mut clock = clock();
+        clock.advance(Some(ClockTime::MAX), 44100);
+        assert_eq!(clock.times(44100, 44100).timestamp, ClockTime::MAX);
+        clock.reset();
+        clock.advance(Some(ms(0)), 1);
+        let week = 7 * 86_400u64;
+        assert_eq!(clock.times(week * 44_100, 44_100).timestamp, ClockTime::from_seconds(week));
+    }
+}

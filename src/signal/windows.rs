@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Pieces of a signal → windows: the front end, and the rule for streams shorter than one window.
+
+use gst::ClockTime;
+use gst::prelude::*;
+
+use super::{Complaint, Piece};
+use soundclassify_core::frontend::{FeatureSpec, Frontend, ReadyWindow};
+
+/// So much audio without a window is worth a warning, beside the length of one window.
+const PATIENCE: u64 = 5;
+
+/// Windows of one stream.
+pub struct Windows {
+    frontend: Frontend,
+    /// Samples a second.
+    rate: u32,
+    /// Samples of one window.
+    window: u64,
+    /// Samples since the stream began.
+    samples: u64,
+    /// Whether some came since it broke off.
+    goes_on: bool,
+    /// Whether it broke off in between.
+    broken: bool,
+    /// Whether it had a window.
+    any: bool,
+    /// Samples and breaks since the last window.
+    without: (u64, u32),
+    warned: bool,
+}
+
+impl Windows {
+    /// Windows of `spec`, made by `frontend`.
+    #[must_use]
+    pub fn new(spec: &FeatureSpec, frontend: Frontend) -> Self {
+        Self {
+            frontend,
+            rate: spec.sample_rate,
+            window: spec.window as u64,
+            samples: 0,
+            goes_on: false,
+            broken: false,
+            any: false,
+            without: (0, 0),
+            warned: false,
+        }
+    }
+
+    /// Another model's windows; what there was of the stream stays known.
+    pub fn replace(&mut self, spec: &FeatureSpec, frontend: Frontend) {
+        let samples = self.samples.mul_div_round(spec.sample_rate.into(), self.rate.max(1).into()).unwrap_or(u64::MAX);
+        let Self { broken, any, goes_on, warned, .. } = *self;
+        *self = Self { samples, broken: broken | goes_on, any, warned, ..Self::new(spec, frontend) };
+    }
+
+    /// Takes a piece; `on_window` gets each window that is due, and whether it is all of a stream shorter than one window.
+    /// Gives whether the piece broke off audio.
+    pub fn take(&mut self, piece: &Piece<'_>, on_window: &mut dyn FnMut(&ReadyWindow<'_>, bool)) -> bool {
+        match piece {
+            Piece::Samples(samples) => {
+                self.push(samples, on_window);
+                false
+            }
+            Piece::Break => {
+                self.frontend.reset();
+                let broke_off = std::mem::take(&mut self.goes_on);
+                self.broken |= broke_off;
+                self.without.1 += u32::from(broke_off);
+                broke_off
+            }
+            Piece::End => {
+                if !self.any && (!self.broken || self.samples < self.window) {
+                    self.frontend.finish(&mut |window| on_window(&window, true));
+                }
+                self.begin();
+                false
+            }
+            Piece::Flush => {
+                self.begin();
+                false
+            }
+        }
+    }
+
+    fn push(&mut self, samples: &[f32], on_window: &mut dyn FnMut(&ReadyWindow<'_>, bool)) {
+        self.goes_on |= !samples.is_empty();
+        self.samples += samples.len() as u64;
+        self.without.0 += samples.len() as u64;
+        let Self { frontend, any, without, .. } = self;
+        frontend.push(samples, &mut |window| {
+            *any = true;
+            *without = (0, 0);
+            on_window(&window, false);
+        });
+    }
+
+    /// Another stream begins.
+    pub fn begin(&mut self) {
+        self.frontend.reset();
+        (self.samples, self.goes_on, self.broken, self.any) = (0, false, false, false);
+        (self.without, self.warned) = ((0, 0), false);
+    }
+
+    /// Audio of another format comes from now on: how much came without a window is counted anew.
+    pub fn begin_format(&mut self) {
+        self.without = (0, 0);
+    }
+
+    /// Says once a stream that much audio came and no window.
+    pub fn take_complaint(&mut self, reverse: bool) -> Option<Complaint> {
+        let (samples, breaks) = self.without;
+        let most = (PATIENCE * u64::from(self.rate)).max(self.window + 2 * u64::from(self.rate));
+        if self.warned || samples < most {
+            return None;
+        }
+        self.warned = true;
+        let nanoseconds = samples.mul_div_floor(ClockTime::SECOND.nseconds(), self.rate.max(1).into());
+        let audio = ClockTime::from_nseconds(nanoseconds.unwrap_or(0));
+        Some(Complaint::NoWindow { audio, breaks, reverse })
+    }
+}
+
+impl std::fmt::Debug for Windows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Windows").field("samples", &self.samples).field("without", &self.without).finish()
+    }
+}
