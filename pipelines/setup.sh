@@ -66,6 +66,7 @@ find_missing_for_tests() {
   need pulseaudio-utils command -v pactl
   need chromium has_browser
   need procps command -v pgrep
+  need python3-venv python3 -c 'import venv, ensurepip'
   need python3-gi /usr/bin/python3 -c 'import gi'
   need gir1.2-gstreamer-1.0 has_typelib Gst
   need gir1.2-gst-rtsp-server-1.0 has_typelib GstRtspServer

@@ -78,6 +78,7 @@ if [[ $# == 0 ]]; then
   step "lints" && cargo clippy --locked --workspace --all-targets -- -D warnings
   step "documentation" && cargo doc --locked --workspace --no-deps
   step "interleavings of queue and registry" && check_interleavings
+  step "Python package" && tests/python.sh
 fi
 run_tests "$@"
 [[ $# != 0 ]] || { step "no telemetry" && bash tests/telemetry.sh 12; }

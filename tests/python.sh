@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Builds the wheel of soundclassify-py, installs it into a fresh environment and runs the tests of tests/python there.
+#
+#   tests/python.sh [PYTEST ARGUMENTS]
+#
+# Needs python3 3.11 or newer with venv, and pip's way to PyPI. The wheel is one of the profile dev, which is quicker to
+# build; `pip wheel --no-deps -w dist crates/soundclassify-py` builds the one for use.
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+target=${CARGO_TARGET_DIR:-$root/target}
+cd "$root"
+
+die() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+make_environment() {
+  python3 -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' || die "python3 3.11 or newer with venv is needed"
+  rm -rf "$1"
+  python3 -m venv "$1"
+  "$1/bin/pip" install --quiet --disable-pip-version-check "maturin>=1.9,<2"
+}
+
+build_wheel() {
+  rm -rf "$2"
+  "$1/bin/maturin" build --quiet --locked --profile dev --manifest-path crates/soundclassify-py/Cargo.toml --out "$2" \
+    --interpreter "$1/bin/python"
+}
+
+environment=$target/python/environment wheels=$target/python/wheels
+make_environment "$environment"
+build_wheel "$environment" "$wheels"
+"$environment/bin/pip" install --quiet --disable-pip-version-check "$(echo "$wheels"/*.whl)" pyarrow matplotlib pytest
+cargo build --quiet --locked --package soundclassify-cli --bins
+
+# The wheel finds the library that it depends on, and the program is pointed at the same one.
+unset ORT_DYLIB_PATH
+SOUNDCLASSIFY_PROGRAM=$target/debug/soundclassify
+SOUNDCLASSIFY_RUNTIME=$("$environment/bin/python" -c 'from soundclassify import _runtime; print(_runtime.library_folder())')
+export SOUNDCLASSIFY_PROGRAM SOUNDCLASSIFY_RUNTIME
+exec "$environment/bin/python" -m pytest -q -p no:cacheprovider tests/python "$@"
