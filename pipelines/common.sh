@@ -54,58 +54,8 @@ prepare() {
   export GST_PLUGIN_PATH=$target/release${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
 }
 
-# The field $1 of the structure in `line`, as GStreamer writes it: a string with more in it than letters and digits
-# comes in quotes, other characters after a backslash or as octal bytes.
-field() {
-  local quoted='^"(([^"\\]|\\.)*)"'
-  value=${line#*[ ,]"$1"=(*)}
-  if [[ $value =~ $quoted ]]; then
-    printf -v value '%b' "${BASH_REMATCH[1]}"
-    value=${value//\\/}
-  else
-    value=${value%%[,;]*}
-  fi
-}
-
-# Makes "time label index probability" of each result that `gst-launch-1.0 -m` prints, and of each event
-# "time kind label index probability peak probability lasting seconds", as soon as it is there.
-# Ctrl-C is for the pipeline alone: what it still says while it stops has a reader then.
-print_results() {
-  local LC_ALL=C line value time label index probability
-  trap '' INT
-  while IFS= read -r line; do
-    [[ $line == *'): soundclassify'@(|-event)', '* ]] || continue
-    field timestamp && seconds && time=$value
-    field label && label=$value
-    field index && index=$value
-    field probability && probability=$value
-    if [[ $line == *'): soundclassify-event, '* ]]; then
-      print_event
-    else
-      printf '%s %s %d %.8f\n' "$time" "$label" "$index" "$probability"
-    fi
-  done
-}
-
-print_event() {
-  local kind peak
-  field kind && kind=$value
-  field peak && peak=$value
-  field duration && seconds
-  printf '%s %s %s %d %.6f peak %.6f lasting %s\n' "$time" "$kind" "$label" "$index" "$probability" "$peak" "$value"
-}
-
-# Runs a pipeline with its messages; gst-launch-1.0 ends with 255 where other programs end with 1.
-launch() {
+# Runs a pipeline and prints its results and events; what gst-launch-1.0 would be given is shown.
+classify() {
   say "gst-launch-1.0 $*"
-  gst-launch-1.0 -m "$@" || return $(($? == 255 ? 1 : $?))
-}
-
-# Runs a pipeline and prints its results and events.
-classify() { launch "$@" | print_results; }
-
-# Nanoseconds in `value` → seconds with three digits.
-seconds() {
-  local milliseconds=$(((value + 500000) / 1000000))
-  printf -v value '%d.%03d' $((milliseconds / 1000)) $((milliseconds % 1000))
+  "$root/pipelines/launch.py" "$@"
 }

@@ -11,17 +11,8 @@
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
-list_devices() {
-  say "PulseAudio or PipeWire (--pulse):"
-  { pactl list short sources 2>/dev/null || say "  none"; } | awk '{ print "  " $2 }'
-  say "ALSA (--alsa):"
-  { arecord --list-devices 2>/dev/null || say "  none"; } |
-    sed -nE 's/^card ([0-9]+): .*\[(.*)\], device ([0-9]+): .*/  hw:\1,\3 \2/p'
-}
-
 if [[ ${1:-} == --list ]]; then
-  list_devices
-  exit
+  exec "$root/pipelines/list-microphones.py"
 fi
 read_arguments 'pulse alsa' "$@"
 [[ ${#arguments[@]} == 0 ]] || wrong_usage "not understood: ${arguments[*]}"

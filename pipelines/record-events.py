@@ -10,6 +10,7 @@ otherwise, such as "filesrc location=street.ogg ! decodebin". The properties are
 
 import argparse
 import collections
+import itertools
 import pathlib
 import sys
 import wave
@@ -43,8 +44,8 @@ class Tape:
         while self.pieces and self.pieces[0][0] + self.duration(self.pieces[0][1]) < time:
             self.pieces.popleft()
 
-    def write(self, path, start, end):
-        with wave.open(str(path), "wb") as file:
+    def write(self, target, start, end):
+        with target, wave.open(target, "wb") as file:
             file.setparams((self.channels, SAMPLE, self.rate, 0, "NONE", None))
             for pts, audio in self.pieces:
                 first, last = self.offset(start - pts), self.offset(end - pts)
@@ -52,6 +53,15 @@ class Tape:
 
     def offset(self, time):
         return max(time, 0) * self.rate // Gst.SECOND * SAMPLE * self.channels
+
+
+def fresh(path):
+    """A new file: one of an earlier run stays, and this one gets a number."""
+    for number in itertools.count(1):
+        try:
+            return open(path if number == 1 else path.with_stem(f"{path.stem}-{number}"), "xb")
+        except FileExistsError:
+            pass
 
 
 class Recorder:
@@ -80,9 +90,9 @@ class Recorder:
         for number, (label, onset, end) in list(self.recordings.items()):
             if is_over(end):
                 del self.recordings[number]
-                path = self.folder / f"{onset / Gst.SECOND:010.3f}-{label.replace('/', '_')}.wav"
-                self.tape.write(path, onset - self.before, self.tape.end if end is None else end)
-                print(path, flush=True)
+                target = fresh(self.folder / f"{onset / Gst.SECOND:010.3f}-{label.replace('/', '_')}.wav")
+                self.tape.write(target, onset - self.before, self.tape.end if end is None else end)
+                print(target.name, flush=True)
 
 
 def record(pipeline, recorder):

@@ -49,6 +49,8 @@ find_missing() {
   need gstreamer1.0-plugins-good gst-inspect-1.0 --exists autoaudiosrc
   need gstreamer1.0-alsa gst-inspect-1.0 --exists alsasrc
   need gstreamer1.0-pulseaudio gst-inspect-1.0 --exists pulsesrc
+  need python3-gi /usr/bin/python3 -c 'import gi'
+  need gir1.2-gstreamer-1.0 has_typelib Gst
   need sound-theme-freedesktop test -e /usr/share/sounds/freedesktop/stereo/bell.oga
   need alsa-utils test -e /usr/share/sounds/alsa/Front_Center.wav
   [[ -n ${ORT_DYLIB_PATH:-} || -e $onnxruntime ]] || need python3-pip python3 -m pip --version
@@ -67,8 +69,6 @@ find_missing_for_tests() {
   need chromium has_browser
   need procps command -v pgrep
   need python3-venv python3 -c 'import venv, ensurepip'
-  need python3-gi /usr/bin/python3 -c 'import gi'
-  need gir1.2-gstreamer-1.0 has_typelib Gst
   need gir1.2-gst-rtsp-server-1.0 has_typelib GstRtspServer
 }
 

@@ -12,6 +12,8 @@ use soundclassify_core::model::Model;
 
 use crate::{
     emoji::{DESK_WORK, Symbols},
+    exit::{Failure, Result},
+    labels,
     options::ElementOptions,
     output::Form,
     source,
@@ -91,28 +93,34 @@ impl FormArgs {
     }
 
     /// Options of the element that follow from the form.
-    pub(crate) fn apply(&self, options: ElementOptions) -> ElementOptions {
+    ///
+    /// # Errors
+    /// A symbol for a label that the model does not have.
+    pub(crate) fn apply(&self, options: ElementOptions) -> Result<ElementOptions> {
         let options = if self.events { options.with("report", "events") } else { options };
         match &self.emoji {
             Some(symbols) => {
-                let labels = heard(symbols, &options);
-                options.or("allow-labels", labels).or("threshold", ["0.3"])
+                let labels = symbol_labels(symbols, &options)?;
+                Ok(options.or("allow-labels", labels).or("threshold", ["0.3"]))
             }
-            None => options,
+            None => Ok(options),
         }
     }
 }
 
-/// The labels to listen for. Of the built-in symbols those that the model knows: nobody asked for the others.
-fn heard(symbols: &Symbols, options: &ElementOptions) -> Vec<String> {
-    let all = || symbols.labels().map(str::to_owned);
-    let model = options.get("model").and_then(<[String]>::last).map_or("default", String::as_str);
-    // What can't be loaded is told by who needs it.
-    let known = match Model::load(model) {
-        Ok(model) if symbols.built_in() => all().filter(|label| model.manifest().labels.contains(label)).collect(),
-        _ => Vec::new(),
-    };
-    if known.is_empty() { all().collect() } else { known }
+/// The labels with a symbol. Of the built-in symbols those that the model has: nobody asked for the others.
+fn symbol_labels(symbols: &Symbols, options: &ElementOptions) -> Result<Vec<String>> {
+    let all: Vec<_> = symbols.labels().map(str::to_owned).collect();
+    // A model that can't be loaded is reported when it is needed.
+    let Ok(model) = Model::load(options.model()) else { return Ok(all) };
+    let known = &model.manifest().labels;
+    let found: Vec<_> = all.iter().filter(|label| known.contains(label)).cloned().collect();
+    if symbols.built_in() && !found.is_empty() {
+        return Ok(found);
+    }
+    let unknown = all.iter().try_for_each(|label| labels::check(label, known));
+    unknown.map_err(|why| Failure::Usage(format!("--emoji: {why}")))?;
+    Ok(all)
 }
 
 /// Options of `live`.

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeSet,
+    io::StdoutLock,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -16,7 +17,7 @@ use crate::{
     exit::{Exit, Failure, Result},
     interrupt,
     options::{ELEMENT, ElementOptions},
-    output::{self, Form, Printer, json},
+    output::{Form, Printer, json},
     record::Record,
     session::{Source, Step, make},
     source,
@@ -93,7 +94,6 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<Exit> {
         &microphones,
     ];
     let mut printer = Printer::stdout(Form::Plain, false);
-    let colour = output::colour(&std::io::stdout());
     let mut exit = Exit::Success;
     for look in looks {
         interrupt::check()?;
@@ -101,20 +101,23 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<Exit> {
         if check.verdict == Verdict::Bad {
             exit = Exit::Failed;
         }
-        printer.line(&if args.json { json(&check) } else { line(&check, colour) })?;
+        if args.json {
+            printer.line(&json(&check))?;
+        } else {
+            print(&check, &mut printer)?;
+        }
     }
     Ok(exit)
 }
 
-fn line(check: &Check, colour: bool) -> String {
-    let (mark, code) = match check.verdict {
+fn print(check: &Check, printer: &mut Printer<StdoutLock<'_>>) -> Result<()> {
+    let (mark, style) = match check.verdict {
         Verdict::Good => ("ok  ", "32"),
         Verdict::Note => ("note", "33"),
         Verdict::Bad => ("bad ", "31"),
     };
-    let mark = if colour { format!("\x1b[{code}m{mark}\x1b[0m") } else { mark.to_owned() };
-    let remedy = check.remedy.as_ref().map(|remedy| format!("\n       → {remedy}")).unwrap_or_default();
-    format!("{mark}  {:<18} {}{remedy}", check.check, check.found)
+    printer.styled(&[(style, mark), ("", &format!("  {:<18} {}", check.check, check.found))])?;
+    check.remedy.as_ref().map_or(Ok(()), |remedy| printer.line(&format!("       → {remedy}")))
 }
 
 fn gstreamer() -> Check {

@@ -3,6 +3,8 @@
 
 use std::{io, path::Path, process::ExitCode};
 
+use soundclassify_core::text;
+
 /// Exit status of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -50,7 +52,7 @@ pub(crate) enum Failure {
 impl Failure {
     /// A file operation that failed.
     pub(crate) fn io(what: &str, path: &Path, error: &io::Error) -> Self {
-        Self::Failed(format!("{}: {what}: {error}", path.display()))
+        Self::Failed(format!("{}: {what}: {error}", text::visible(&path.to_string_lossy())))
     }
 
     /// A write to standard output that failed.

@@ -16,6 +16,7 @@ use gstsoundclassify::signal::{Item, Signal, Windows};
 use soundclassify_core::{
     frontend::{FeatureSpec, Frontend, ReadyWindow},
     model::Model,
+    text,
 };
 
 use crate::{
@@ -147,6 +148,7 @@ impl Gathered {
     fn finish(&mut self, file: &str) -> Result<Vec<f32>> {
         match self.error.take() {
             Some(error) => Err(Failure::Failed(format!("{file}: {error}"))),
+            None if self.values.is_empty() => Err(Failure::Failed(format!("{file}: no window in its audio"))),
             None => Ok(std::mem::take(&mut self.values)),
         }
     }
@@ -315,6 +317,7 @@ impl Names {
             let broken = |error: csv::Error| Failure::Failed(format!("{}: index: {error}", index.display()));
             for row in csv::Reader::from_path(index).map_err(broken)?.into_deserialize::<(String, String)>() {
                 let (file, name) = row.map_err(broken)?;
+                let [file, name] = [&file, &name].map(|cell| text::csv_text(cell).to_owned());
                 names.given.insert(name.trim_end_matches(".npy").to_lowercase(), 0);
                 names.earlier.insert(file, name);
             }
@@ -401,7 +404,8 @@ impl Index {
     }
 
     fn write(&mut self, row: &[&str]) -> Result<()> {
-        self.writer.write_record(row).map_err(|error| Failure::Failed(format!("{}: {error}", self.path.display())))
+        let cells = row.iter().map(|text| text::csv_cell(text).into_owned());
+        self.writer.write_record(cells).map_err(|error| Failure::Failed(format!("{}: {error}", self.path.display())))
     }
 
     fn finish(mut self) -> Result<()> {

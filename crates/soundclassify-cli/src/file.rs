@@ -19,7 +19,7 @@ use crate::{
 pub(crate) fn run(args: &FileArgs, options: ElementOptions) -> Result<Exit> {
     interrupt::install()?;
     let options = if args.no_ensemble { options.with("ensembles", "1") } else { options };
-    let options = args.form.apply(options);
+    let options = args.form.apply(options)?;
     let asked = ["threshold", "label-thresholds", "allow-labels", "deny-labels"];
     let warm_engine = WarmEngine::new(options.clone())?;
     // Without any of these, only thresholds of the model's own keep labels back.

@@ -38,7 +38,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<Exit> {
     let report = model::inspect(&args.model)?;
     let mut printer = Printer::stdout(Form::Plain, false);
     if args.template {
-        printer.line(report.template().trim_end())?;
+        printer.block(report.template().trim_end())?;
         return Ok(Exit::Success);
     }
     let texts = |ports: &[TensorInfo]| ports.iter().map(ToString::to_string).collect::<Vec<_>>();

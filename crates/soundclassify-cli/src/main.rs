@@ -15,6 +15,7 @@ mod features;
 mod file;
 mod inspect;
 mod interrupt;
+mod labels;
 mod live;
 mod mel;
 mod messages;

@@ -5,7 +5,10 @@
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser};
 use gst::{glib, prelude::*};
 
-use crate::exit::{Failure, Result};
+use crate::{
+    exit::{Failure, Result},
+    labels,
+};
 
 /// Name of the element.
 pub(crate) const ELEMENT: &str = "soundclassify";
@@ -15,6 +18,10 @@ const OWN: [&str; 4] = ["post-messages", "emit-tags", "add-meta", "report"];
 
 /// Properties that say nothing about what is heard with a model.
 const UNTOLD: [&str; 4] = ["model", "stats", "post-messages", "report"];
+
+/// Properties that are lists of labels.
+const LABEL_LISTS: [&str; 2] = ["allow-labels", "deny-labels"];
+const LABEL_THRESHOLDS: &str = "label-thresholds";
 
 /// Options whose name the program needs for something else.
 const RENAMED: [(&str, &str); 1] = [("device", "execution-device")];
@@ -54,9 +61,38 @@ impl ElementOptions {
         self
     }
 
+    /// Name or path of the model.
+    pub(crate) fn model(&self) -> &str {
+        self.get("model").and_then(<[String]>::last).map_or("default", String::as_str)
+    }
+
     /// Texts given for a property.
     pub(crate) fn get(&self, name: &str) -> Option<&[String]> {
         self.0.iter().find(|(given, _)| given == name).map(|(_, values)| values.as_slice())
+    }
+
+    /// The same with the labels of a model, whose blanks and commas may have been written in several ways.
+    ///
+    /// # Errors
+    /// A label that is none of `known`.
+    pub(crate) fn with_labels_of(mut self, known: &[String]) -> Result<Self> {
+        let usage = |name: &str| {
+            let name = name.to_owned();
+            move |why: String| Failure::Usage(format!("--{name}: {why}"))
+        };
+        for (name, values) in &mut self.0 {
+            let check = |given: &[String]| given.iter().try_for_each(|label| labels::check(label, known));
+            if LABEL_LISTS.contains(&name.as_str()) {
+                let found = label_list(values, known);
+                check(&found).map_err(usage(name))?;
+                *values = serialized(&found).into_iter().collect();
+            } else if name == LABEL_THRESHOLDS {
+                let found = threshold_list(values, known).map_err(usage(name))?;
+                check(&found.iter().map(|(label, _)| label.clone()).collect::<Vec<_>>()).map_err(usage(name))?;
+                *values = found.iter().map(|(label, threshold)| format!("{label}={threshold}")).collect();
+            }
+        }
+        Ok(self)
     }
 
     /// The options as arguments of this program.
@@ -172,18 +208,57 @@ fn leak(text: &str) -> &'static str {
     Box::leak(text.to_owned().into_boxed_str())
 }
 
+/// Whether the texts are one that is written as for gst-launch-1.0.
+fn is_serialized(texts: &[String]) -> bool {
+    matches!(texts, [text] if text.starts_with('<') || text.starts_with("thresholds,"))
+}
+
+/// The labels that the texts of a list mean.
+fn label_list(texts: &[String], known: &[String]) -> Vec<String> {
+    if is_serialized(texts)
+        && let Ok(array) = glib::Value::deserialize(&texts[0], gst::Array::static_type())
+        && let Ok(array) = array.get::<gst::Array>()
+    {
+        return array.iter().filter_map(|value| value.get().ok()).collect();
+    }
+    let is_known = |label: &str| known.iter().any(|known| known == label);
+    texts.iter().flat_map(|text| labels::split_known(text, is_known)).collect()
+}
+
+/// The labels and thresholds that the texts of a structure mean.
+fn threshold_list(texts: &[String], known: &[String]) -> std::result::Result<Vec<(String, f64)>, String> {
+    let is_known =
+        |pair: &str| pair.rsplit_once('=').is_some_and(|(label, _)| known.iter().any(|known| known == label.trim()));
+    let structure = match texts {
+        [text] if is_serialized(texts) => text.parse().map_err(|_| "expected thresholds,LABEL=NUMBER,…".to_owned())?,
+        _ => thresholds(&texts.iter().flat_map(|text| labels::split_known(text, is_known)).collect::<Vec<_>>())?,
+    };
+    let field = |(label, value): (&glib::GStr, &glib::SendValue)| Some((label.to_string(), number(value)?));
+    Ok(structure.iter().filter_map(field).collect())
+}
+
+fn number(value: &glib::Value) -> Option<f64> {
+    value.transform::<f64>().ok()?.get().ok()
+}
+
+/// Labels as gst-launch-1.0 takes them, whatever characters they have.
+fn serialized(labels: &[String]) -> Option<String> {
+    let text = gst::Array::new(labels).to_value().serialize().ok()?;
+    Some(text.into())
+}
+
 /// The value of a property from its texts; the error says what is allowed. Lists may also be written as for
 /// gst-launch-1.0.
 fn parse(pspec: &glib::ParamSpec, texts: &[String]) -> std::result::Result<glib::Value, String> {
     let kind = pspec.value_type();
     if let [text] = texts
-        && (text.starts_with('<') || text.starts_with("thresholds,"))
+        && is_serialized(texts)
         && let Ok(value) = glib::Value::deserialize_with_pspec(text, pspec)
     {
         return Ok(value);
     }
     if kind == gst::Array::static_type() {
-        return Ok(gst::Array::new(texts.iter().flat_map(|text| labels(text))).to_value());
+        return Ok(gst::Array::new(texts.iter().flat_map(|text| labels::split(text))).to_value());
     }
     if kind == gst::Structure::static_type() {
         return thresholds(texts).map(|structure| structure.to_value());
@@ -217,29 +292,13 @@ fn nanoseconds(text: &str) -> String {
         .map_or_else(|| text.to_owned(), |nanoseconds| format!("{nanoseconds}"))
 }
 
-/// Labels of a comma-separated list; a comma before a blank belongs to the label ("Child speech, kid speaking").
-fn labels(text: &str) -> Vec<String> {
-    let mut labels = vec![String::new()];
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        match (character, characters.peek(), labels.last_mut()) {
-            (',', Some(next), _) if !next.is_whitespace() => labels.push(String::new()),
-            (',', None, _) => {}
-            (_, _, Some(label)) => label.push(character),
-            (_, _, None) => unreachable!("the list starts with one label"),
-        }
-    }
-    labels.retain(|label| !label.is_empty());
-    labels
-}
-
 fn thresholds(texts: &[String]) -> std::result::Result<gst::Structure, String> {
     let mut structure = gst::Structure::new_empty("thresholds");
-    for pair in texts.iter().flat_map(|text| labels(text)) {
+    for pair in texts.iter().flat_map(|text| labels::split(text)) {
         let (label, number) = pair.rsplit_once('=').ok_or_else(|| format!("expected LABEL=NUMBER, found {pair:?}"))?;
         let number = number.trim().parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
         let number = number.ok_or_else(|| format!("{label}: expected a number from 0 to 1"))?;
-        structure.set(label, number);
+        structure.set(label.trim(), number);
     }
     Ok(structure)
 }
@@ -247,11 +306,6 @@ fn thresholds(texts: &[String]) -> std::result::Result<gst::Structure, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_comma_before_a_blank_belongs_to_the_label() {
-        assert_eq!(labels("Bark,Child speech, kid speaking,Meow,"), ["Bark", "Child speech, kid speaking", "Meow"]);
-    }
 
     #[test]
     fn lists_may_be_written_as_for_gst_launch() {

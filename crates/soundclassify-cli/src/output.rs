@@ -2,12 +2,14 @@
 //! The forms in which results are printed.
 
 use std::{
+    borrow::Cow,
     fmt::Display,
     io::{self, IsTerminal, Write},
     path::Path,
 };
 
 use serde::Serialize;
+use soundclassify_core::text;
 
 use crate::{
     emoji::Symbols,
@@ -69,8 +71,11 @@ impl<W: Write> Printer<W> {
     /// One record in the form chosen.
     pub(crate) fn record(&mut self, record: &Record) -> Result<()> {
         let text = match (&self.form, record) {
-            (Form::Json, _) => Some(json(&Line { input: self.input.as_deref(), record })),
-            (Form::Plain, Record::Window(window)) => Some(self.plain(window)),
+            (Form::Json, _) => {
+                let line = json(&Line { input: self.input.as_deref(), record });
+                return self.write(&line);
+            }
+            (Form::Plain, Record::Window(window)) => return self.plain(window),
             (Form::Emoji(symbols), Record::Window(window)) => {
                 symbols.bar(&window.label, window.probability).map(|bar| {
                     format!("{}{bar:<20} {} {:.2}", self.stamp(window.start()), window.label, window.probability)
@@ -81,14 +86,11 @@ impl<W: Write> Printer<W> {
         text.map_or(Ok(()), |text| self.line(&text))
     }
 
-    fn plain(&self, window: &Window) -> String {
+    fn plain(&mut self, window: &Window) -> Result<()> {
+        let stamp = self.stamp(window.start());
         let line = format!("{} {} {:.6}", window.label, window.index, window.probability);
-        let line = match (self.colour, window.probability) {
-            (false, _) => line,
-            (true, 0.5..) => format!("\x1b[1m{line}\x1b[0m"),
-            (true, _) => format!("\x1b[2m{line}\x1b[0m"),
-        };
-        format!("{}{line}", self.stamp(window.start()))
+        let style = if window.probability >= 0.5 { "1" } else { "2" };
+        self.styled(&[("", &stamp), (style, &line)])
     }
 
     fn event(&self, event: &Event) -> String {
@@ -108,8 +110,27 @@ impl<W: Write> Printer<W> {
         if self.time { format!("{:.3} ", seconds(nanoseconds)) } else { String::new() }
     }
 
-    /// One line of text, given out at once.
-    pub(crate) fn line(&mut self, text: &str) -> Result<()> {
+    /// One line of text, given out at once; what a terminal would act on is made visible.
+    pub(crate) fn line(&mut self, line: &str) -> Result<()> {
+        self.write(&text::visible(line))
+    }
+
+    /// Text of several lines.
+    pub(crate) fn block(&mut self, lines: &str) -> Result<()> {
+        self.write(&text::visible_lines(lines))
+    }
+
+    /// One line of parts, each in a style of SGR (as "1" for bold) where the output has colour.
+    pub(crate) fn styled(&mut self, parts: &[(&str, &str)]) -> Result<()> {
+        let parts = parts.iter().map(|(style, part)| match (self.colour, *style) {
+            (false, _) | (true, "") => text::visible(part),
+            (true, style) => format!("\x1b[{style}m{}\x1b[0m", text::visible(part)).into(),
+        });
+        let line = parts.collect::<String>();
+        self.write(&line)
+    }
+
+    fn write(&mut self, text: &str) -> Result<()> {
         writeln!(self.out, "{text}").and_then(|()| self.out.flush()).map_err(|error| Failure::output(&error))
     }
 }
@@ -133,7 +154,7 @@ pub(crate) fn print<W: Write>(session: &Session, printer: &mut Printer<W>) -> Re
 
 /// A line on standard error; a closed one is nothing to report anywhere.
 pub(crate) fn tell(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", text::visible_lines(&line.to_string()));
 }
 
 /// Refuses a file in a folder that is not there, before hours of sound are heard for it.
@@ -148,9 +169,13 @@ pub(crate) fn check_folder(path: &Path) -> Result<()> {
     }
 }
 
-/// The record as one line of JSON.
+/// The record as one line of JSON that a terminal may show.
 pub(crate) fn json<T: Serialize>(record: &T) -> String {
-    serde_json::to_string(record).expect("records have string keys and finite numbers")
+    let json = serde_json::to_string(record).expect("records have string keys and finite numbers");
+    match text::visible_json(&json) {
+        Cow::Borrowed(_) => json,
+        Cow::Owned(safe) => safe,
+    }
 }
 
 /// Whether a stream may be coloured: a terminal, and no `NO_COLOR` (<https://no-color.org>).

@@ -11,12 +11,13 @@ use std::{
 
 use gst::{glib, prelude::*};
 use gstsoundclassify::signal::Item;
+use soundclassify_core::text;
 
 use crate::{
     exit::{Failure, Result},
     interrupt,
     messages::{self, Told},
-    record::Record,
+    record::{Record, seconds},
 };
 
 /// What the bus told.
@@ -48,6 +49,8 @@ pub(crate) struct Session {
     element: gst::Element,
     bus: gst::Bus,
     end: Arc<AtomicU64>,
+    /// Whether any audio left the element.
+    sound: Arc<AtomicBool>,
     missing: Mutex<Vec<Missing>>,
     name: String,
     /// Whether all of the sound is to be classified, or else the input failed.
@@ -108,10 +111,11 @@ impl Session {
             }
         }
         let end = Arc::new(AtomicU64::new(0));
-        listen(&sink, Arc::clone(&end), listener);
+        let sound = Arc::new(AtomicBool::new(false));
+        listen(&sink, Arc::clone(&end), Arc::clone(&sound), listener);
         let bus = pipeline.bus().ok_or_else(|| Failure::Failed("the pipeline has no bus".to_owned()))?;
         let (element, name) = (element.clone(), name.to_owned());
-        Ok(Self { pipeline, element, bus, end, missing: Mutex::default(), name, whole, known: Vec::new() })
+        Ok(Self { pipeline, element, bus, end, sound, missing: Mutex::default(), name, whole, known: Vec::new() })
     }
 
     /// Keeps quiet about warnings of the element that the user has heard already.
@@ -173,7 +177,7 @@ impl Session {
         interrupt::check()?;
         let Some(message) = self.bus.timed_pop(timeout) else { return Ok(Step::Idle) };
         match message.view() {
-            gst::MessageView::Eos(_) => Ok(Step::End),
+            gst::MessageView::Eos(_) => self.ended(),
             gst::MessageView::Error(error) => Err(self.cause(error)),
             gst::MessageView::Warning(warning) => self.warned(warning),
             gst::MessageView::Latency(_) => {
@@ -193,15 +197,36 @@ impl Session {
         }
     }
 
+    /// The end of a stream that gave no result at all is a failure, whatever the reason.
+    fn ended(&self) -> Result<Step> {
+        let name = text::visible(&self.name);
+        if !self.sound.load(Ordering::Relaxed) {
+            return Err(Failure::Failed(format!("{name}: not one sample of audio in it; is it damaged or empty?")));
+        }
+        if self.windows() == Some(0) {
+            let length = seconds(self.end());
+            return Err(Failure::Failed(format!(
+                "{name}: no window in its {length:.3} s of audio; GST_DEBUG=soundclassify:5 shows why"
+            )));
+        }
+        Ok(Step::End)
+    }
+
+    /// Windows that the element made so far; none where another element is in its place.
+    fn windows(&self) -> Option<u64> {
+        self.element.find_property("stats")?;
+        self.element.property::<gst::Structure>("stats").get("windows").ok()
+    }
+
     /// A recording of which the element leaves something out was not classified as a whole; a live stream goes on.
     fn warned(&self, warning: &gst::message::Warning) -> Result<Step> {
         let error = warning.error();
         // Without any microphone it goes on, with silence.
         if warning.src().is_some_and(|source| source.type_().name() == "GstAutoAudioSrc") {
-            return Err(Failure::Failed(text(&self.name, &error, warning.debug().as_deref())));
+            return Err(Failure::Failed(described(&self.name, &error, warning.debug().as_deref())));
         }
         if warning.src() != Some(self.element.upcast_ref()) {
-            return Ok(Step::Warning(text(&self.name, &error, warning.debug().as_deref())));
+            return Ok(Step::Warning(described(&self.name, &error, warning.debug().as_deref())));
         }
         match error.message() {
             message if self.known.iter().any(|known| known == message) => Ok(Step::Idle),
@@ -250,7 +275,7 @@ impl Session {
         if error.error().matches(gst::CoreError::MissingPlugin) && unheard && !missing.iter().any(|it| it.audible) {
             return Failure::Failed(format!("{}: no audio in it", self.name));
         }
-        let mut text = text(&self.name, &error.error(), error.debug().as_deref());
+        let mut text = described(&self.name, &error.error(), error.debug().as_deref());
         if !missing.is_empty() {
             let names = missing.iter().map(|missing| &*missing.name).collect::<Vec<_>>().join(", ");
             text.push_str(&format!(
@@ -332,11 +357,14 @@ fn add_decoder(pipeline: &gst::Pipeline, uri: &str, element: &gst::Element) -> R
     Ok(())
 }
 
-fn listen(sink: &gst::Element, end: Arc<AtomicU64>, listener: Option<Listener>) {
+fn listen(sink: &gst::Element, end: Arc<AtomicU64>, sound: Arc<AtomicBool>, listener: Option<Listener>) {
     let Some(pad) = sink.static_pad("sink") else { return };
     let listener = Mutex::new(listener);
     let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::EVENT_FLUSH;
     pad.add_probe(kinds, move |pad, info| {
+        if info.buffer().is_some_and(|buffer| buffer.size() > 0) {
+            sound.store(true, Ordering::Relaxed);
+        }
         if let Some(buffer) = info.buffer()
             && let (Some(pts), Some(length)) = (buffer.pts(), buffer.duration())
         {
@@ -376,7 +404,8 @@ pub(crate) fn make(factory: &str) -> Result<gst::Element> {
 }
 
 /// An error for people; the debug text only where it says something that the message does not.
-fn text(name: &str, error: &glib::Error, debug: Option<&str>) -> String {
+fn described(name: &str, error: &glib::Error, debug: Option<&str>) -> String {
+    let name = text::visible(name);
     let message = brief(error.message().trim_end_matches('.'));
     // Between what the element added stand lines that say where in its source.
     let told = |line: &&str| !line.is_empty() && !line.contains(".c(") && !line.contains("streaming stopped");

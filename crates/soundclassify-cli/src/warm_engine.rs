@@ -2,6 +2,7 @@
 //! Keeps the engine loaded from one pipeline to the next.
 
 use gst::prelude::*;
+use soundclassify_core::model::Model;
 
 use crate::{
     exit::{Failure, Result},
@@ -21,6 +22,7 @@ pub(crate) struct WarmEngine {
 impl WarmEngine {
     /// Loads the model; all its errors come here, before any input is opened.
     pub(crate) fn new(options: ElementOptions) -> Result<Self> {
+        let options = checked(options)?;
         let element = options.element()?;
         let bus = gst::Bus::new();
         element.set_bus(Some(&bus));
@@ -58,6 +60,14 @@ impl WarmEngine {
     /// The element that keeps the engine; its properties are those in force, the manifest's defaults included.
     pub(crate) fn settings(&self) -> &gst::Element {
         &self.element
+    }
+}
+
+/// The options with the labels that the model has. A model that can't be loaded is reported by the element.
+fn checked(options: ElementOptions) -> Result<ElementOptions> {
+    match Model::load(options.model()) {
+        Ok(model) => options.with_labels_of(&model.manifest().labels),
+        Err(_) => Ok(options),
     }
 }
 

@@ -11,8 +11,8 @@ use super::{CAT, REPLY_TIMEOUT, SoundClassify, lock};
 use crate::soundclassify::error_mapping;
 use crate::soundclassify::loader::{self, Loaded, Prepared, Request};
 use crate::soundclassify::settings::Settings;
-use soundclassify_core::Error;
 use soundclassify_core::frontend::Frontend;
+use soundclassify_core::{Error, text};
 
 impl SoundClassify {
     // The state change waits for it.
@@ -106,10 +106,11 @@ impl SoundClassify {
             settings.model.clone_from(&kept);
         }
         drop(settings);
+        let text = format!("model {} can't be used, {kept} stays: {error}", request.name);
         gst::element_imp_warning!(
             self,
             gst::LibraryError::Settings,
-            ("model {} can't be used, {kept} stays: {error}", request.name),
+            ("{}", text::bus_message(&text)),
             ["audio goes on with the old model; set the property model again"]
         );
         self.obj().notify("model");

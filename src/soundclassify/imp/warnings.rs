@@ -10,7 +10,7 @@ use crate::signal::Complaint;
 use crate::signal::input::InputError;
 use crate::soundclassify::loader::Loaded;
 use crate::soundclassify::settings::Settings;
-use soundclassify_core::decision::unknown_label_hint;
+use soundclassify_core::{decision::unknown_label_hint, text};
 
 /// Name of the details of warnings after which all audio is still analysed.
 const HINT: &str = "soundclassify-hint";
@@ -47,6 +47,7 @@ impl SoundClassify {
     }
 
     fn warn_of_unknown_label(&self, property: &str, name: &str, near: &[&str]) {
+        let name = text::bus_message(name);
         let hint =
             if near.is_empty() { "nothing like it is there".into() } else { format!("near: {}", near.join(", ")) };
         gst::element_imp_warning!(

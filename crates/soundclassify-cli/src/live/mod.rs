@@ -36,7 +36,7 @@ pub(crate) fn run(args: &LiveArgs, options: ElementOptions) -> Result<Exit> {
         let session = open(args, &warm_engine, Some(listener))?;
         return view::run(&session, &warm_engine, &sounds).map_err(|failure| advise(args, failure));
     }
-    let warm_engine = WarmEngine::new(args.form.apply(options))?;
+    let warm_engine = WarmEngine::new(args.form.apply(options)?)?;
     print(args, &warm_engine).map_err(|failure| advise(args, failure))
 }
 

@@ -13,6 +13,7 @@ use std::{
 };
 
 use serde::{Deserialize, de::IgnoredAny};
+use soundclassify_core::text;
 
 use super::summary::{FileRecord, Status};
 use crate::{
@@ -287,13 +288,13 @@ fn last_byte(mut file: &File) -> std::io::Result<Option<u8>> {
 }
 
 fn row(cells: &csv::ByteRecord) -> Option<Row> {
-    let text = |column| std::str::from_utf8(cells.get(column)?).ok();
-    let status = match text(1)? {
+    let cell = |column| std::str::from_utf8(cells.get(column)?).ok();
+    let status = match cell(1)? {
         "ok" => Status::Ok,
         "failed" => Status::Failed,
         _ => return None,
     };
-    Some(Row { file: text(0)?.to_owned(), status, settings: text(11)?.to_owned() })
+    Some(Row { file: text::csv_text(cell(0)?).to_owned(), status, settings: cell(11)?.to_owned() })
 }
 
 fn foreign(path: &Path, number: usize) -> Failure {
@@ -333,20 +334,21 @@ fn kept(file: &File, kind: Kind) -> Result<Vec<String>> {
 }
 
 fn cells(record: &FileRecord) -> [String; 12] {
+    let cell = |text: &str| text::csv_cell(text).into_owned();
     let best = record.labels.first();
     let labels = record.labels.iter().map(|label| format!("{}={:.3}", label.label, label.peak));
     [
-        record.file.clone(),
+        cell(&record.file),
         if record.status == Status::Ok { "ok" } else { "failed" }.to_owned(),
-        record.error.clone().unwrap_or_default(),
+        record.error.as_deref().map(cell).unwrap_or_default(),
         record.duration.to_string(),
         record.windows.to_string(),
-        best.map(|best| best.label.clone()).unwrap_or_default(),
+        best.map(|best| cell(&best.label)).unwrap_or_default(),
         best.map(|best| best.index.to_string()).unwrap_or_default(),
         best.map(|best| best.share.to_string()).unwrap_or_default(),
         best.map(|best| best.peak.to_string()).unwrap_or_default(),
-        labels.collect::<Vec<_>>().join(";"),
-        record.model.clone(),
+        cell(&labels.collect::<Vec<_>>().join(";")),
+        cell(&record.model),
         record.settings.clone(),
     ]
 }

@@ -111,6 +111,12 @@ fn events_are_recorded_with_what_came_before() {
     let whole = samples(&files[0]);
     assert!((whole.len() as f64 / f64::from(RATE) - 6.0).abs() < 0.2, "{}", whole.len());
     assert!(loud(&whole, 0, 2300) == 0.0 && loud(&whole, 2700, 3300) > 0.9 && loud(&whole, 3800, 5800) == 0.0);
+    // Another run keeps the files of the first.
+    let before: Vec<_> = files.iter().map(|file| fs::read(file).unwrap()).collect();
+    let again = sandbox.start(PYTHON, &words).finish().succeeded().stdout;
+    assert!(again.lines().count() == 2 && again.lines().all(|line| line.ends_with("-2.wav")), "{again}");
+    assert_eq!(files.iter().map(|file| fs::read(file).unwrap()).collect::<Vec<_>>(), before);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 4);
     // The last one ends with the recording.
     let last = samples(&files[1]);
     assert!((last.len() as f64 / f64::from(RATE) - 4.5).abs() < 0.2, "{}", last.len());

@@ -137,3 +137,51 @@ fn the_demo_classifies_recordings_of_debian() {
     assert!(heard(&results.join("\n")).len() >= 9, "{printed}");
     assert!(printed.contains("microphone.sh"), "{printed}");
 }
+
+/// Languages into which GStreamer's messages are translated, with a locale for each.
+const LANGUAGES: [(&str, &str); 8] = [
+    ("de", "de_DE"),
+    ("fr", "fr_FR"),
+    ("zh_CN", "zh_CN"),
+    ("hu", "hu_HU"),
+    ("sk", "sk_SK"),
+    ("eu", "eu_ES"),
+    ("es", "es_ES"),
+    ("tr", "tr_TR"),
+];
+
+/// Makes a locale in `folder` for processes with LOCPATH; whether it could be made.
+fn make_locale(folder: &Path, name: &str) -> bool {
+    let made = std::process::Command::new("localedef")
+        .args(["--no-archive", "-i", name, "-f", "UTF-8"])
+        .arg(folder.join(format!("{name}.UTF-8")))
+        .output();
+    // Status 1 is a warning.
+    made.is_ok_and(|made| made.status.code().is_some_and(|code| code <= 1))
+        && folder.join(format!("{name}.UTF-8/LC_MESSAGES")).exists()
+}
+
+#[test]
+fn scripts_print_the_same_in_every_language() {
+    let mut sandbox = Sandbox::new();
+    let recording = sandbox.noise(2);
+    let expected = sandbox.script("file.sh", &[&recording]).finish().succeeded().stdout;
+    assert!(!expected.is_empty());
+    let locales = sandbox.path("locales");
+    fs::create_dir(&locales).unwrap();
+    sandbox.variables.push(("LOCPATH", locales.display().to_string()));
+    let set = sandbox.variables.len();
+    let mut tried = 0;
+    for (language, name) in LANGUAGES {
+        if !make_locale(&locales, name) {
+            skip(&format!("{language}: localedef can't make {name}; on Debian: apt install locales"));
+            continue;
+        }
+        sandbox.variables.truncate(set);
+        sandbox.variables.extend([("LC_ALL", format!("{name}.UTF-8")), ("LANGUAGE", language.to_owned())]);
+        let printed = sandbox.script("file.sh", &[&recording]).finish().succeeded().stdout;
+        assert_eq!(printed, expected, "{language}");
+        tried += 1;
+    }
+    println!("{tried} of {} languages", LANGUAGES.len());
+}

@@ -72,7 +72,7 @@ fn the_microphone_script_lists_devices() {
     let mut sandbox = Sandbox::new();
     let Some(_server) = serve(&mut sandbox) else { return };
     let listed = sandbox.script("microphone.sh", &["--list"]).finish().succeeded().stdout;
-    assert!(listed.contains("loudspeaker.monitor"), "{listed}");
+    assert!(listed.contains("--pulse loudspeaker.monitor  ("), "{listed}");
 }
 
 #[test]

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `soundclassify tune`: folders of labels, cross-fitting, and thresholds from unlabelled audio.
 
-mod cli_support;
-
-use cli_support::{HIGH, LOW, MIDDLE, TONES, melody, objects, run, stdout, text, tones};
+use crate::support::{HIGH, LOW, MIDDLE, TONES, melody, objects, run, stdout, text, tones};
 
 #[test]
 fn a_folder_for_each_label_takes_the_place_of_a_table() {

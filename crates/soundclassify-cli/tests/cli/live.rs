@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `soundclassify live`: a PulseAudio null sink as microphone, and the view in a pseudo-terminal.
 
-mod cli_support;
-
 use std::{
     io::{BufRead, BufReader, Read, Write},
     num::NonZero,
@@ -12,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cli_support::{LOW, MIDDLE, TONES, interrupt, program, text, tones};
+use crate::support::{LOW, MIDDLE, TONES, interrupt, objects, program, text, tones};
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 /// A sound server of its own with one sink, whose monitor is the only microphone, and a tone that plays into it.
@@ -157,7 +155,7 @@ fn microphones_are_listed_and_chosen_by_name_and_by_id() {
     let listed = pulse.on(program().args(["live", "--list-devices", "--json"])).output().unwrap();
 
     assert!(listed.status.success(), "{}", text(&listed.stderr));
-    let devices = cli_support::objects(&text(&listed.stdout));
+    let devices = objects(&text(&listed.stdout));
     let monitor = devices.iter().find(|device| device["id"] == "classify.monitor").expect("the null sink's monitor");
     for wanted in [monitor["id"].as_str().unwrap(), monitor["name"].as_str().unwrap()] {
         let mut command = program();

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the tests of the companion program share: the program, sounds to feed it, a model without training.
-#![allow(dead_code, reason = "each test uses its part")]
 
 use std::{
     f64::consts::TAU,

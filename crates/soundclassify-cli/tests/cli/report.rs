@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `soundclassify report`: the page in headless Chromium, the picture beside it.
 
-mod cli_support;
-
 use std::{path::Path, process::Command};
 
-use cli_support::{TONES, melody, run, stdout, text};
+use crate::support::{TONES, melody, run, stdout, text};
 
 /// Put before all else on the page: what goes wrong is noted.
 const WATCH: &str = r#"<script>

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `soundclassify scan`: a row a file whatever happens to the process.
 
-mod cli_support;
-
 use std::{
     collections::BTreeMap,
     io::Write,
@@ -11,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cli_support::{HIGH, LOW, MIDDLE, TONES, interrupt, objects, outside, program, run, stdout, text, tones};
+use crate::support::{HIGH, LOW, MIDDLE, TONES, interrupt, objects, outside, program, run, stdout, text, tones};
 
 /// `files` recordings, every 25th of them broken in one of several ways.
 fn folder_of(files: usize) -> tempfile::TempDir {

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `doctor`: what is missing and how to get it.
+
+use crate::support::{TONES, objects, program, run, text};
+
+#[test]
+fn doctor_is_content_here_and_names_what_is_missing() {
+    let checks = objects(&text(&run(["doctor", "--json", "--model", TONES]).stdout));
+    let verdict = |name: &str| {
+        let check = checks.iter().find(|check| check["check"] == name).unwrap();
+        check["verdict"].as_str().unwrap().to_owned()
+    };
+    for name in ["GStreamer", "plugin", "ONNX Runtime", "providers", "model", "self-test"] {
+        assert_eq!(verdict(name), "good", "{checks:#?}");
+    }
+
+    let sick = program().args(["doctor", "--model", TONES]).env("ORT_DYLIB_PATH", "/no/such/lib.so").output().unwrap();
+
+    assert_eq!(sick.status.code(), Some(1));
+    let told = text(&sick.stdout);
+    assert!(told.contains("/no/such/lib.so") && told.contains("ORT_DYLIB_PATH"), "{told}");
+    assert!(told.contains("not possible without ONNX Runtime"), "{told}");
+}
+
+#[test]
+fn doctor_knows_the_version_of_a_library_whose_name_has_none() {
+    let Ok(library) = std::env::var("ORT_DYLIB_PATH") else {
+        return println!("skipped: ORT_DYLIB_PATH names no ONNX Runtime");
+    };
+    // Where the README suggests to put it, or under any other name.
+    let folder = tempfile::tempdir().unwrap();
+    let plain = folder.path().join("engine.so");
+    std::fs::copy(&library, &plain).unwrap();
+
+    let named = program().args(["doctor", "--model", TONES]).env("ORT_DYLIB_PATH", &plain).output().unwrap();
+
+    let version = library.split(".so.").nth(1).unwrap_or_default();
+    let line = format!("{version}, {} (named by ORT_DYLIB_PATH)", plain.display());
+    assert!(text(&named.stdout).contains(&line), "{}", text(&named.stdout));
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Help, wrong usage, completion, the manual page.
+
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use crate::support::{run, stdout, text};
+
+#[test]
+fn options_say_what_they_are_in_the_programs_own_form() {
+    let help = stdout(["file", "--help"]);
+
+    assert!(help.contains("[default: 0.35]") && help.contains("--allow-labels <LABEL,…>"), "{help}");
+    assert!(!help.contains("<Bark") && !help.contains("thresholds,"), "{help}");
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_says_what_is_allowed() {
+    for (arguments, wanted) in [
+        (&["tune", "a.csv", "-o", "tuned.txt"][..], ".toml"),
+        (&["report", "a.wav", "--picture", "a.gif"], ".svg or .png"),
+        (&["file", "--oversamples", "0", "a.wav"], "from 1 to 100"),
+        (&["file", "--sync", "maybe", "a.wav"], "always"),
+        (&["file"], "<FILE|URI>"),
+        (&["fiel"], "file"),
+        (&["scan", "/tmp", "-o", "a.xls"], ".jsonl or .csv"),
+        (&["scan", "/tmp", "--events", "-o", "a.csv"], ".jsonl"),
+        (&["live", "--plain", "--device", "no such microphone"], "no such microphone"),
+    ] {
+        let output = run(arguments);
+
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+        assert!(errors.contains(wanted), "{arguments:?}: {errors}");
+    }
+}
+
+#[test]
+fn completions_and_manual_know_the_elements_properties() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = stdout(["completions", shell]);
+        assert!(script.contains("oversamples") && script.contains("scan"), "{shell}");
+    }
+    let page = stdout(["man"]);
+    assert!(page.contains("max\\-pending") && page.contains(".SH FILE") && page.contains("ORT_DYLIB_PATH"), "{page}");
+    assert!(!page.contains("soundclassify\\-file(1)"), "there is one page only");
+    let bash = std::process::Command::new("bash").args(["-n", "/dev/stdin"]).stdin(Stdio::piped()).spawn();
+    if let Ok(mut bash) = bash {
+        std::io::Write::write_all(&mut bash.stdin.take().unwrap(), stdout(["completions", "bash"]).as_bytes()).unwrap();
+        assert!(bash.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn the_help_is_quick_and_lists_exit_statuses() {
+    let start = Instant::now();
+    let help = stdout(["--help"]);
+
+    assert!(help.contains("130") && help.contains("scan"), "{help}");
+    assert!(start.elapsed() < Duration::from_secs(10));
+    assert!(stdout(["file", "--help"]).contains("--allow-labels"));
+}

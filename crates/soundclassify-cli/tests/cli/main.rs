@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The program, run as people run it.
+
+mod doctor;
+mod empty;
+mod ending;
+mod features;
+mod file;
+mod help;
+mod inspect;
+mod labels;
+mod live;
+mod report;
+mod scan;
+mod support;
+mod terminal;
+mod tune;
+mod tune_labelled;
