@@ -99,6 +99,10 @@ pub enum Complaint {
     Timestamps(Nonsense),
     /// A buffer stands for this time, of which the end is left out.
     LongBuffer(ClockTime),
+    /// Buffers hold parts of frames, so many bytes of such size.
+    OddSize(usize, usize),
+    /// The channels cancel each other when they are averaged.
+    Cancelling,
     /// This much audio came and made no window; it broke off so many times.
     NoWindow {
         /// How much.
@@ -118,6 +122,15 @@ impl std::fmt::Display for Complaint {
                 f,
                 "one buffer holds {length} of audio by its caps; only the first {} s are analysed; check the sample rate",
                 MAX_BUFFER.seconds()
+            ),
+            Self::OddSize(size, frame) => write!(
+                f,
+                "buffers hold parts of frames: one has {size} bytes, and a frame has {frame}; what is left over is not \
+                 analysed, so channels may be taken for each other; audio/x-raw needs whole frames"
+            ),
+            Self::Cancelling => f.write_str(
+                "the channels cancel each other: their average is nearly silent, as where one of them is inverted; \
+                 channel=0 analyses the first of them alone",
             ),
             Self::NoWindow { audio, reverse: true, .. } => write!(
                 f,
@@ -148,6 +161,8 @@ pub struct Signal {
     stream: Option<String>,
     reported: Option<Nonsense>,
     long_buffer: bool,
+    /// Bytes of the last buffer, where they made no whole frames, and whether that was said.
+    odd: (Option<usize>, bool),
     complaint: Option<Complaint>,
 }
 
@@ -166,6 +181,7 @@ impl Signal {
             stream: None,
             reported: None,
             long_buffer: false,
+            odd: (None, false),
             complaint: None,
         }
     }
@@ -207,7 +223,7 @@ impl Signal {
         use gst::EventView;
         match event.view() {
             EventView::StreamStart(start) => self.plan_stream(start.stream_id()),
-            EventView::Caps(caps) => match gst_audio::AudioInfo::from_caps(caps.caps()) {
+            EventView::Caps(caps) if caps.caps().is_fixed() => match gst_audio::AudioInfo::from_caps(caps.caps()) {
                 Ok(info) => self.plan_format(info),
                 Err(_) => Plan::default(),
             },
@@ -228,7 +244,7 @@ impl Signal {
         if !other {
             return Plan::default();
         }
-        (self.reported, self.long_buffer) = (None, false);
+        (self.reported, self.long_buffer, self.odd) = (None, false, (None, false));
         Plan::cut(Cut::End)
     }
 
@@ -286,6 +302,8 @@ impl Signal {
     pub fn plan_buffer(&mut self, buffer: &gst::BufferRef) -> Result<Plan, InputError> {
         let Some(input) = &self.input else { return Ok(Plan::default()) };
         let all = input.frames(buffer)? as u64;
+        let odd = (input.odd_bytes(buffer) > 0).then(|| buffer.size());
+        self.note_odd_size(odd);
         let ignored = self.aligner.ignored().is_some();
         let inside = self.clock.inside(buffer.pts().filter(|_| !ignored), all);
         let most = self.clock.frames_in(MAX_BUFFER);
@@ -314,6 +332,16 @@ impl Signal {
             }
         };
         Ok(Plan { cut, change: None, silence, audio: audio.start as usize..audio.end as usize, pts })
+    }
+
+    // The last buffer of a file that was cut off may be odd: nothing follows.
+    fn note_odd_size(&mut self, odd: Option<usize>) {
+        let before = std::mem::replace(&mut self.odd.0, odd);
+        if let (Some(size), false) = (before, self.odd.1) {
+            self.odd.1 = true;
+            let frame = self.info.as_ref().map_or(0, |info| info.bpf() as usize);
+            self.complaint = Some(Complaint::OddSize(size, frame));
+        }
     }
 
     fn note_ignored(&mut self) {
@@ -389,11 +417,14 @@ impl Signal {
         pts: Option<ClockTime>,
         sink: Sink<'_>,
     ) -> Result<u64, InputError> {
-        let Self { input: Some(input), clock, aligner, .. } = self else { return Ok(0) };
+        let Self { input: Some(input), clock, aligner, complaint, .. } = self else { return Ok(0) };
         let count = frames.len() as u64;
         let time = aligner.advance(pts.map(ClockTime::nseconds), count);
         clock.advance(time.map(ClockTime::from_nseconds), count);
         input.push(buffer, frames, &mut |samples| sink(Piece::Samples(samples), clock))?;
+        if input.take_cancelling() {
+            *complaint = Some(Complaint::Cancelling);
+        }
         Ok(input.take_invalid())
     }
 

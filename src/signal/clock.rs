@@ -136,8 +136,8 @@ impl Clock {
         let segment = anchor.segment.as_ref();
         Times {
             timestamp,
-            stream_time: segment.and_then(|segment| segment.to_stream_time(timestamp)),
-            running_time: segment.and_then(|segment| segment.to_running_time(timestamp)),
+            stream_time: segment.filter(|it| has_stream_time(it)).and_then(|it| it.to_stream_time(timestamp)),
+            running_time: segment.filter(|it| has_running_time(it)).and_then(|it| it.to_running_time(timestamp)),
         }
     }
 
@@ -155,6 +155,15 @@ impl Clock {
     pub(super) fn duration(&self, frames: u64) -> ClockTime {
         scale(frames, ClockTime::SECOND.nseconds(), self.rate)
     }
+}
+
+// Backwards, times count from the segment's end: GStreamer takes it for a bug of the caller when there is none.
+fn has_running_time(segment: &gst::FormattedSegment<ClockTime>) -> bool {
+    segment.rate() > 0.0 || segment.stop().is_some_and(|stop| segment.offset().is_none_or(|offset| stop >= offset))
+}
+
+fn has_stream_time(segment: &gst::FormattedSegment<ClockTime>) -> bool {
+    segment.applied_rate() > 0.0 || segment.stop().is_some()
 }
 
 fn scale(value: u64, numerator: u64, denominator: u64) -> ClockTime {

@@ -15,6 +15,8 @@ const MOST_FRAMES: usize = 2048;
 const MOST_SAMPLES: usize = 1 << 16;
 /// Most channels: a frame of more would not fit into the scratch memory.
 const MOST_CHANNELS: u32 = 1 << 20;
+/// Lowest sample rate, Hz: below, audio holds no sound that a network knows, and a small buffer stands for hours.
+const MIN_RATE: u32 = 1000;
 
 /// Converter of one stream's buffers to the analysis signal: mono, [-1, 1), at the model's rate.
 #[derive(Debug)]
@@ -28,12 +30,20 @@ pub struct Input {
     mono: Vec<f32>,
     resampler: Option<Resampler>,
     invalid: u64,
+    balance: Balance,
 }
 
-/// A buffer's samples. GStreamer's audio mapping allocates; buffers that lie as their caps say do without it.
-enum Samples<'a> {
-    Plain(gst::BufferMap<'a, gst::buffer::Readable>),
-    Planes(gst_audio::AudioBufferRef<&'a gst::BufferRef>),
+/// Where a buffer's samples lie. Not by `gst_audio_buffer_map`, for which caps and meta that contradict each other are a
+/// bug of the caller.
+struct Arrangement {
+    frames: usize,
+    /// First byte of each plane; one plane holds interleaved channels.
+    planes: Planes,
+}
+
+enum Planes {
+    Interleaved(usize),
+    Separate(Vec<usize>),
 }
 
 /// What can't be analysed.
@@ -52,6 +62,9 @@ pub enum InputError {
     /// More channels than can be averaged.
     #[error("audio of {0} channels can't be analysed, only up to 1048576; pick some before this element")]
     Channels(u32),
+    /// Hardly any sound.
+    #[error("audio at {0} Hz can't be analysed, only from 1000 Hz on; check the caps, or resample before this element")]
+    LowRate(u32),
     /// A buffer's memory does not hold what its caps say.
     #[error("buffer can't be read as {0}")]
     Buffer(String),
@@ -70,6 +83,9 @@ impl Input {
         if channels > MOST_CHANNELS {
             return Err(InputError::Channels(channels));
         }
+        if info.rate() < MIN_RATE {
+            return Err(InputError::LowRate(info.rate()));
+        }
         let block = (MOST_SAMPLES / channels.max(1) as usize).clamp(1, MOST_FRAMES);
         let channel = match usize::try_from(channel) {
             Ok(index) if index >= channels as usize => return Err(InputError::Channel { channel, channels }),
@@ -87,6 +103,7 @@ impl Input {
             mono: vec![0.0; block],
             resampler,
             invalid: 0,
+            balance: Balance::new(info.rate()),
         })
     }
 
@@ -95,10 +112,14 @@ impl Input {
     /// # Errors
     /// [`InputError::Buffer`] when the memory does not fit the caps.
     pub fn frames(&self, buffer: &gst::BufferRef) -> Result<usize, InputError> {
-        if is_plain(buffer, &self.info) || buffer.size() == 0 {
-            return Ok(buffer.size() / self.info.bpf().max(1) as usize);
-        }
-        Ok(planes(buffer, &self.info)?.n_samples())
+        Ok(arrangement(buffer, &self.info)?.frames)
+    }
+
+    /// Bytes of a buffer that make no whole frame.
+    #[must_use]
+    pub fn odd_bytes(&self, buffer: &gst::BufferRef) -> usize {
+        let interleaved = self.info.layout() == gst_audio::AudioLayout::Interleaved;
+        if interleaved { buffer.size() % self.info.bpf().max(1) as usize } else { 0 }
     }
 
     /// Converts some frames of a buffer; `sink` gets the analysis samples that are ready. A buffer with the flag GAP
@@ -116,10 +137,14 @@ impl Input {
             self.push_silence(frames.len() as u64, sink);
             return Ok(());
         }
-        let samples = map(buffer, &self.info)?;
+        let arrangement = arrangement(buffer, &self.info)?;
+        if frames.end > arrangement.frames {
+            return Err(unreadable(&self.info, "fewer frames than it was planned for"));
+        }
+        let memory = buffer.map_readable().map_err(|_| unreadable(&self.info, "its memory can't be mapped"))?;
         for start in frames.clone().step_by(self.block) {
             let count = self.block.min(frames.end - start);
-            self.mix(&samples, start, count)?;
+            self.mix(&memory, &arrangement.planes, start, count);
             self.emit(count, sink);
         }
         Ok(())
@@ -154,6 +179,11 @@ impl Input {
         std::mem::take(&mut self.invalid)
     }
 
+    /// Whether the channels turned out to cancel each other; said once.
+    pub fn take_cancelling(&mut self) -> bool {
+        self.balance.take_cancelling()
+    }
+
     fn emit(&mut self, count: usize, sink: &mut dyn FnMut(&[f32])) {
         match &mut self.resampler {
             Some(resampler) => resampler.push(&self.mono[..count], sink),
@@ -162,29 +192,33 @@ impl Input {
     }
 
     // Channel average of frames `start .. start + count` into `mono`.
-    fn mix(&mut self, samples: &Samples<'_>, start: usize, count: usize) -> Result<(), InputError> {
+    fn mix(&mut self, memory: &[u8], planes: &Planes, start: usize, count: usize) {
         let channels = self.info.channels() as usize;
         // Not `bps`, which counts the bits in use: a sample of S24_32 takes four bytes.
         let sample = self.info.width() as usize / 8;
-        let interleaved = self.info.layout() == gst_audio::AudioLayout::Interleaved;
-        if interleaved {
-            let bytes = &plane(samples, 0, &self.info)?[start * channels * sample..][..count * channels * sample];
-            self.mix_interleaved(bytes, count, channels);
-        } else {
-            self.sum[..count].fill(0.0);
-            let wanted = self.channel.map_or(0..channels, |channel| channel..channel + 1);
-            let parts = wanted.len() as f64;
-            for channel in wanted {
-                self.unpack(&plane(samples, channel, &self.info)?[start * sample..][..count * sample], count);
-                for (sum, sample) in self.sum.iter_mut().zip(&self.unpacked[..count]) {
-                    *sum += sample;
-                }
+        let firsts = match planes {
+            Planes::Interleaved(first) => {
+                let bytes = &memory[first + start * channels * sample..][..count * channels * sample];
+                return self.mix_interleaved(bytes, count, channels);
             }
-            for (mono, sum) in self.mono.iter_mut().zip(&self.sum[..count]) {
-                *mono = (sum / parts) as f32;
+            Planes::Separate(firsts) => firsts,
+        };
+        self.sum[..count].fill(0.0);
+        let wanted = self.channel.map_or(0..channels, |channel| channel..channel + 1);
+        let (parts, mut power) = (wanted.len() as f64, 0.0);
+        for first in &firsts[wanted] {
+            self.unpack(&memory[first + start * sample..][..count * sample], count);
+            for (sum, sample) in self.sum.iter_mut().zip(&self.unpacked[..count]) {
+                *sum += sample;
+                power += sample * sample;
             }
         }
-        Ok(())
+        for (mono, sum) in self.mono.iter_mut().zip(&self.sum[..count]) {
+            *mono = (sum / parts) as f32;
+        }
+        if parts > 1.0 {
+            self.balance.count(&self.mono[..count], power / parts);
+        }
     }
 
     fn mix_interleaved(&mut self, bytes: &[u8], count: usize, channels: usize) {
@@ -195,12 +229,21 @@ impl Input {
             return;
         }
         self.unpack(bytes, count * channels);
+        let power = if self.channel.is_none() && channels > 1 && self.balance.is_open() {
+            let power = self.unpacked[..count * channels].iter().map(|sample| sample * sample).sum::<f64>();
+            Some(power / channels as f64)
+        } else {
+            None
+        };
         let frames = self.unpacked[..count * channels].chunks_exact(channels);
         for (mono, frame) in self.mono.iter_mut().zip(frames) {
             *mono = match self.channel {
                 Some(channel) => frame[channel] as f32,
                 None => (frame.iter().sum::<f64>() / channels as f64) as f32,
             };
+        }
+        if let Some(power) = power {
+            self.balance.count(&self.mono[..count], power);
         }
     }
 
@@ -223,34 +266,109 @@ impl Input {
     }
 }
 
-/// Whether the memory is all samples, in the order of the caps.
-fn is_plain(buffer: &gst::BufferRef, info: &gst_audio::AudioInfo) -> bool {
-    info.layout() == gst_audio::AudioLayout::Interleaved && buffer.meta::<gst_audio::AudioMeta>().is_none()
-}
-
-fn map<'a>(buffer: &'a gst::BufferRef, info: &gst_audio::AudioInfo) -> Result<Samples<'a>, InputError> {
-    if is_plain(buffer, info) {
-        return buffer.map_readable().map(Samples::Plain).map_err(|_| unreadable(info));
+// The meta, where there is one, says where samples lie; it has to agree with the caps and with the buffer's size.
+fn arrangement(buffer: &gst::BufferRef, info: &gst_audio::AudioInfo) -> Result<Arrangement, InputError> {
+    let (channels, sample) = (info.channels().max(1) as usize, info.width() as usize / 8);
+    let interleaved = info.layout() == gst_audio::AudioLayout::Interleaved;
+    let Some(meta) = buffer.meta::<gst_audio::AudioMeta>() else {
+        let frames = buffer.size() / (channels * sample).max(1);
+        return match interleaved {
+            true => Ok(Arrangement { frames, planes: Planes::Interleaved(0) }),
+            false if buffer.size() == 0 => Ok(Arrangement { frames: 0, planes: Planes::Separate(vec![0; channels]) }),
+            false => Err(unreadable(info, "it is not interleaved and has no GstAudioMeta")),
+        };
+    };
+    let other = meta.info();
+    if (other.format(), other.channels(), other.layout()) != (info.format(), info.channels(), info.layout()) {
+        let found = format!(
+            "its GstAudioMeta says {:?} of {} channels, {:?}",
+            other.format(),
+            other.channels(),
+            other.layout()
+        );
+        return Err(unreadable(info, &found));
     }
-    planes(buffer, info).map(Samples::Planes)
-}
-
-fn planes<'a>(
-    buffer: &'a gst::BufferRef,
-    info: &gst_audio::AudioInfo,
-) -> Result<gst_audio::AudioBufferRef<&'a gst::BufferRef>, InputError> {
-    gst_audio::AudioBufferRef::from_buffer_ref_readable(buffer, info).map_err(|_| unreadable(info))
-}
-
-fn plane<'a>(samples: &'a Samples<'_>, plane: usize, info: &gst_audio::AudioInfo) -> Result<&'a [u8], InputError> {
-    match samples {
-        Samples::Plain(memory) => Ok(memory.as_slice()),
-        Samples::Planes(audio) => audio.plane_data(plane as u32).map_err(|_| unreadable(info)),
+    let (frames, offsets) = (meta.samples(), meta.offsets());
+    let plane = frames.saturating_mul(if interleaved { channels * sample } else { sample });
+    let planes = if interleaved { 1 } else { channels };
+    let first = |index: usize| match offsets.get(index) {
+        Some(&offset) => offset,
+        // Without offsets, planes follow each other.
+        None => plane.saturating_mul(index),
+    };
+    let firsts: Vec<usize> = (0..planes).map(first).collect();
+    if firsts.iter().any(|first| first.saturating_add(plane) > buffer.size()) {
+        let found = format!("its GstAudioMeta says {frames} frames, and it has {} bytes", buffer.size());
+        return Err(unreadable(info, &found));
     }
+    let planes = if interleaved { Planes::Interleaved(firsts[0]) } else { Planes::Separate(firsts) };
+    Ok(Arrangement { frames, planes })
 }
 
-fn unreadable(info: &gst_audio::AudioInfo) -> InputError {
-    InputError::Buffer(format!("{:?} of {} channels", info.format(), info.channels()))
+fn unreadable(info: &gst_audio::AudioInfo, found: &str) -> InputError {
+    InputError::Buffer(format!("{:?} of {} channels, {:?}: {found}", info.format(), info.channels(), info.layout()))
+}
+
+/// Power of the mix against that of its channels: channels of inverted polarity cancel each other.
+#[derive(Debug)]
+struct Balance {
+    /// Frames of one measurement.
+    second: u64,
+    frames: u64,
+    mix: f64,
+    channels: f64,
+    /// Seconds measured and found audible.
+    audible: u32,
+    cancelling: u32,
+    done: bool,
+    found: bool,
+}
+
+/// Mean power below which a second of audio says nothing: −60 dBFS.
+const AUDIBLE: f64 = 1e-6;
+/// The mix is this much below its channels where they cancel each other, −26 dB. Different sounds in each lose less.
+const CANCELLED: f64 = 2.5e-3;
+/// Audible seconds after which channels are known to cancel each other, and to not do so.
+const CANCELLING_SECONDS: u32 = 2;
+const MAX_SECONDS: u32 = 30;
+
+impl Balance {
+    fn new(rate: u32) -> Self {
+        let second = u64::from(rate.max(1));
+        Self { second, frames: 0, mix: 0.0, channels: 0.0, audible: 0, cancelling: 0, done: false, found: false }
+    }
+
+    fn is_open(&self) -> bool {
+        !self.done
+    }
+
+    /// `channels` is the power of all of them, on average.
+    fn count(&mut self, mono: &[f32], channels: f64) {
+        if self.done {
+            return;
+        }
+        self.mix += mono.iter().map(|sample| f64::from(*sample) * f64::from(*sample)).sum::<f64>();
+        self.channels += channels;
+        self.frames += mono.len() as u64;
+        if self.frames >= self.second {
+            self.close_second();
+        }
+    }
+
+    fn close_second(&mut self) {
+        if self.channels / self.frames as f64 > AUDIBLE {
+            self.audible += 1;
+            self.cancelling += u32::from(self.mix < self.channels * CANCELLED);
+        }
+        (self.frames, self.mix, self.channels) = (0, 0.0, 0.0);
+        let all = self.cancelling == self.audible;
+        self.found = all && self.cancelling >= CANCELLING_SECONDS;
+        self.done = self.found || (self.audible > 0 && !all) || self.audible >= MAX_SECONDS;
+    }
+
+    fn take_cancelling(&mut self) -> bool {
+        std::mem::take(&mut self.found)
+    }
 }
 
 // NaN and infinity become 0 and are counted.

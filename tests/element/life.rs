@@ -192,3 +192,54 @@ fn state_change_does_not_wait_for_a_long_gap() {
     assert!(begun.elapsed() < std::time::Duration::from_secs(2), "{:?}", begun.elapsed());
     gap.join().unwrap();
 }
+
+#[test]
+fn buffers_that_meet_state_changes_and_flushes_are_no_error() {
+    let model = TestModel::new("linear");
+    for flushes in [false, true] {
+        let (element, bus) = element(&model.manifest());
+        element.set_property_from_str("sync", "never");
+        let src = gst::Pad::builder(gst::PadDirection::Src).build();
+        let sink =
+            gst::Pad::builder(gst::PadDirection::Sink).chain_function(|_, _, _| Ok(gst::FlowSuccess::Ok)).build();
+        src.link(&element.static_pad("sink").unwrap()).unwrap();
+        element.static_pad("src").unwrap().link(&sink).unwrap();
+        [&src, &sink].iter().for_each(|pad| pad.set_active(true).unwrap());
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        let goes_on = || !stop.load(std::sync::atomic::Ordering::SeqCst);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for turn in (0u64..).take_while(|_| goes_on()) {
+                    let states = [gst::State::Ready, gst::State::Paused, gst::State::Playing, gst::State::Ready];
+                    let _ = element.set_state(states[(turn * 7 % 11 % 4) as usize]);
+                    std::thread::sleep(std::time::Duration::from_micros(turn * 37 % 3000));
+                }
+            });
+            scope.spawn(|| {
+                while flushes && goes_on() {
+                    src.push_event(gst::event::FlushStart::new());
+                    src.push_event(gst::event::FlushStop::new(true));
+                    std::thread::sleep(std::time::Duration::from_millis(3));
+                }
+            });
+            let begun = std::time::Instant::now();
+            for turn in 0.. {
+                if turn % 50 == 0 {
+                    src.push_event(gst::event::StreamStart::new("one"));
+                    let rate = if turn % 100 == 0 { 16_000 } else { 44_100 };
+                    let caps = gst::Caps::builder("audio/x-raw").field("format", "F32LE").field("rate", rate);
+                    let caps = caps.field("channels", 1).field("layout", "interleaved").build();
+                    src.push_event(gst::event::Caps::new(&caps));
+                    src.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+                }
+                let _ = src.push(buffer(&noise(160, 1), None));
+                if begun.elapsed().as_secs() >= 4 {
+                    break;
+                }
+            }
+            stop.store(true, std::sync::atomic::Ordering::SeqCst);
+        });
+        element.set_state(gst::State::Null).unwrap();
+        assert_eq!(crate::rig::texts(&bus, gst::MessageType::Error), [""; 0]);
+    }
+}

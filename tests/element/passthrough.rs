@@ -157,3 +157,134 @@ fn planes_are_heard_as_interleaved_channels_are() {
     assert!(one.len() > 5);
     assert_eq!(one, other);
 }
+
+/// Texts of the warnings that a buffer gives; it goes through whatever they say.
+#[track_caller]
+fn warned_of(rig: &mut Rig, buffer: gst::Buffer) -> Vec<String> {
+    goes_through(rig, buffer.clone());
+    goes_through(rig, buffer);
+    rig.warnings()
+}
+
+#[test]
+fn buffers_that_contradict_their_caps_go_through_with_one_warning() {
+    crate::rig::init();
+    let info = |layout, format, channels| {
+        gst_audio::AudioInfo::builder(format, RATE as u32, channels).layout(layout).build().unwrap()
+    };
+    let (plain, planar) = (gst_audio::AudioLayout::Interleaved, gst_audio::AudioLayout::NonInterleaved);
+    let with_meta = |info: &gst_audio::AudioInfo, samples: usize| {
+        let mut buffer = gst::Buffer::from_slice(bytes(3200, 1));
+        gst_audio::AudioMeta::add(buffer.get_mut().unwrap(), info, samples, &[]).unwrap();
+        buffer
+    };
+    let f32 = gst_audio::AUDIO_FORMAT_F32;
+    let without = || gst::Buffer::from_slice(bytes(3200, 1));
+    for (layout, buffer) in [
+        ("non-interleaved", without()),
+        ("interleaved", with_meta(&info(planar, f32, 2), 100)),
+        ("non-interleaved", with_meta(&info(plain, f32, 2), 100)),
+        ("non-interleaved", with_meta(&info(planar, f32, 4), 100)),
+        ("interleaved", with_meta(&info(plain, AudioFormat::S16le, 2), 100)),
+    ] {
+        let mut rig = Rig::new(&TestModel::new("linear"));
+        rig.set_caps("F32LE", RATE as i32, 2, layout);
+        let warnings = warned_of(&mut rig, buffer);
+        assert!(warnings.len() == 1 && warnings[0].contains("can't be read"), "{layout}: {warnings:?}");
+    }
+}
+
+#[test]
+fn very_many_planar_channels_are_analysed() {
+    crate::rig::init();
+    for channels in [64u32, 65, 1000] {
+        let mut rig = Rig::new(&TestModel::new("linear"));
+        rig.set_caps("F32LE", RATE as i32, channels as i32, "non-interleaved");
+        let mask = vec![gst_audio::AudioChannelPosition::None; channels as usize];
+        let info = gst_audio::AudioInfo::builder(gst_audio::AUDIO_FORMAT_F32, RATE as u32, channels)
+            .layout(gst_audio::AudioLayout::NonInterleaved)
+            .positions(&mask)
+            .build();
+        // GStreamer describes at most 64 channels by positions.
+        let Ok(info) = info else { continue };
+        let mut buffer = crate::rig::buffer(&noise(RATE * channels as usize, 1), None);
+        gst_audio::AudioMeta::add(buffer.get_mut().unwrap(), &info, RATE, &[]).unwrap();
+        assert_eq!(warned_of(&mut rig, buffer), [""; 0]);
+        assert!(rig.count("windows") > 0, "{channels}");
+    }
+}
+
+#[test]
+fn parts_of_frames_are_warned_of_once() {
+    let mut rig = Rig::new(&TestModel::new("linear")).caps("S16LE", RATE as i32, 2);
+    for number in 0..20 {
+        goes_through(&mut rig, gst::Buffer::from_slice(bytes(1447, number + 1)));
+    }
+    let warnings = rig.warnings();
+    assert!(warnings.len() == 1 && warnings[0].contains("1447 bytes"), "{warnings:?}");
+    // The end of a file that was cut off.
+    let mut rig = Rig::new(&TestModel::new("linear")).caps("S16LE", RATE as i32, 2);
+    goes_through(&mut rig, gst::Buffer::from_slice(bytes(1447, 1)));
+    assert_eq!(rig.warnings(), [""; 0]);
+}
+
+#[test]
+fn channels_that_cancel_each_other_are_warned_of_once() {
+    let warnings = |right: &dyn Fn(f32) -> f32, channel: i32| {
+        use gst::prelude::*;
+        let model = TestModel::new("linear");
+        let mut rig = Rig::with(&model, |element| element.set_property("channel", channel));
+        rig.set_caps("F32LE", RATE as i32, 2, "interleaved");
+        let signal: Vec<f32> = noise(6 * RATE, 1).into_iter().flat_map(|left| [left, right(left)]).collect();
+        for part in signal.chunks(RATE / 5) {
+            goes_through(&mut rig, crate::rig::buffer(part, None));
+        }
+        rig.warnings()
+    };
+    for gain in [1.0, 0.95] {
+        let inverted = warnings(&|left| -left * gain, -1);
+        assert!(inverted.len() == 1 && inverted[0].contains("channel=0"), "{inverted:?}");
+    }
+    assert_eq!(warnings(&|left| -left, 0), [""; 0]);
+    assert_eq!(warnings(&|left| left, -1), [""; 0]);
+    assert_eq!(warnings(&|_| 0.0, -1), [""; 0]);
+}
+
+#[test]
+fn low_rates_go_through_with_a_warning() {
+    for rate in [1, 100, 999] {
+        let mut rig = Rig::new(&TestModel::new("linear")).caps("S16LE", rate, 1);
+        goes_through(&mut rig, gst::Buffer::from_slice(bytes(65_536, 1)));
+        let warnings = rig.warnings();
+        assert!(warnings.len() == 1 && warnings[0].contains(&format!("{rate} Hz")), "{warnings:?}");
+    }
+}
+
+#[test]
+fn one_buffer_stands_for_at_most_ten_minutes() {
+    let mut rig = Rig::new(&TestModel::new("linear")).caps("S8", 1000, 1);
+    for flags in [gst::BufferFlags::empty(), gst::BufferFlags::GAP] {
+        let mut buffer = gst::Buffer::from_slice(bytes(3_600_000, 1));
+        buffer.get_mut().unwrap().set_flags(flags);
+        goes_through(&mut rig, buffer);
+    }
+    assert!(rig.count("windows") <= 2 * 6000, "{}", rig.stats());
+    let warnings = rig.warnings();
+    assert!(warnings.len() == 1 && warnings[0].contains("600 s"), "{warnings:?}");
+}
+
+#[test]
+fn segments_without_an_end_and_backwards_have_no_running_time() {
+    let mut rig = Rig::plain(&TestModel::new("linear"));
+    for (rate, applied) in [(-1.0, 1.0), (1.0, -1.0), (-2.0, -1.0)] {
+        let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        segment.set_rate(rate);
+        segment.set_applied_rate(applied);
+        rig.harness.push_event(gst::event::Segment::new(&segment));
+        rig.push(&noise(RATE, 1), Some(gst::ClockTime::from_seconds(5)));
+        let heard = rig.heard();
+        assert!(!heard.is_empty());
+        assert_eq!(heard[0].running_time.is_none(), rate < 0.0);
+        assert_eq!(heard[0].stream_time.is_none(), applied < 0.0);
+    }
+}

@@ -12,7 +12,7 @@ use crate::soundclassify::loader::Loaded;
 use crate::soundclassify::settings::Settings;
 use soundclassify_core::{decision::unknown_label_hint, text};
 
-/// Name of the details of warnings after which all audio is still analysed.
+/// Name of the details of warnings after which audio is still analysed.
 const HINT: &str = "soundclassify-hint";
 
 /// What a step of the analysis found that the application should know.
@@ -67,13 +67,15 @@ impl SoundClassify {
                 ("{error}"),
                 ["audio goes on without analysis"]
             ),
-            Notice::Stream(complaint @ Complaint::Timestamps(_)) => gst::element_imp_warning!(
-                self,
-                gst::StreamError::Format,
-                ("{complaint}"),
-                ["all audio is analysed; this is posted once"],
-                details: gst::Structure::new_empty(HINT)
-            ),
+            Notice::Stream(complaint @ (Complaint::Timestamps(_) | Complaint::OddSize(..) | Complaint::Cancelling)) => {
+                gst::element_imp_warning!(
+                    self,
+                    gst::StreamError::Format,
+                    ("{complaint}"),
+                    ["audio goes on, and its analysis; this is posted once"],
+                    details: gst::Structure::new_empty(HINT)
+                )
+            }
             Notice::Stream(complaint) => gst::element_imp_warning!(
                 self,
                 gst::StreamError::Format,
