@@ -16,6 +16,7 @@ mod imp;
 pub(crate) mod loader;
 pub mod message;
 mod properties;
+pub(crate) mod rules;
 pub(crate) mod settings;
 
 use gst::glib;

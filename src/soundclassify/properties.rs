@@ -74,6 +74,7 @@ fn decision_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .maximum(256)
             .default_value(default.ensembles.get())
             .mutable_playing()
+            .controllable()
             .build(),
         glib::ParamSpecUInt::builder("top-k")
             .nick("Top k")
@@ -82,6 +83,7 @@ fn decision_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .maximum(1000)
             .default_value(default.top_k.get())
             .mutable_playing()
+            .controllable()
             .build(),
         glib::ParamSpecDouble::builder("threshold")
             .nick("Threshold")
@@ -90,6 +92,7 @@ fn decision_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .maximum(1.0)
             .default_value(default.threshold.get())
             .mutable_playing()
+            .controllable()
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("label-thresholds")
             .nick("Label thresholds")
@@ -105,6 +108,15 @@ fn decision_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             "Only these labels are reported; empty: all. Example: <Bark,Meow>",
         ),
         label_list("deny-labels", "Denied labels", "All labels but these are reported. Example: <Background>"),
+        glib::ParamSpecBoxed::builder::<gst::Structure>("label-groups")
+            .nick("Label groups")
+            .blurb(
+                "Labels that count as one, under a name of their own; a group can be allowed, denied, given thresholds and \
+                 rules like a label. Set, it replaces the groups of the model's manifest. Its labels are not reported by \
+                 themselves unless 'allow-labels' has them. Example: \"groups,alarm=<Siren,Fire_alarm>\"",
+            )
+            .mutable_playing()
+            .build(),
         glib::ParamSpecDouble::builder("silence-threshold")
             .nick("Silence threshold")
             .blurb(
@@ -115,6 +127,7 @@ fn decision_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .maximum(0.0)
             .default_value(default.silence_threshold.get())
             .mutable_playing()
+            .controllable()
             .build(),
     ]
 }
@@ -122,11 +135,11 @@ fn decision_properties(default: &Settings) -> Vec<glib::ParamSpec> {
 fn event_properties(default: &Settings) -> Vec<glib::ParamSpec> {
     let level = |name, nick, blurb, default| {
         let spec = glib::ParamSpecDouble::builder(name).nick(nick).blurb(blurb).minimum(0.0).maximum(1.0);
-        spec.default_value(default).mutable_playing().build()
+        spec.default_value(default).mutable_playing().controllable().build()
     };
     let time = |name, nick, blurb, default| {
         let spec = glib::ParamSpecUInt64::builder(name).nick(nick).blurb(blurb).default_value(default);
-        spec.mutable_playing().build()
+        spec.mutable_playing().controllable().build()
     };
     vec![
         glib::ParamSpecEnum::builder_with_default("report", default.report)
@@ -152,6 +165,28 @@ fn event_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             "Event hold",
             "Gaps up to this do not end an event, ns; an end is told when the gap is longer",
             default.event_hold.get(),
+        ),
+        time(
+            "event-cooldown",
+            "Event cooldown",
+            "After an event's end, no event of the same label begins for this long, ns; those left out are counted in \
+             'stats'",
+            default.event_cooldown,
+        ),
+        glib::ParamSpecBoxed::builder::<gst::Structure>("label-rules")
+            .nick("Label rules")
+            .blurb(
+                "Rules for events per label or group: on, off (0-1), min-duration, hold, cooldown (ns), each over those \
+                 of the model's manifest and of the element. Example: \
+                 \"rules,Bark=(structure)[rule,on=0.6,cooldown=(guint64)60000000000]\"",
+            )
+            .mutable_playing()
+            .build(),
+        label_list(
+            "suppress-while",
+            "Suppressing labels",
+            "While one of these labels is above its threshold (without one: the level at which its events start), or has \
+             an event, no other label has events; those left out are counted in 'stats'. Example: <Speech>",
         ),
     ]
 }
@@ -201,7 +236,7 @@ fn output_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .nick("Statistics")
             .blurb(
                 "windows, classified, gated, dropped, invalid-samples, errors; inference-time-mean, \
-                 inference-time-p99, latency-p99 (ns); pending, batch-mean, real-time-factor",
+                 inference-time-p99, latency-p99 (ns); events-in-cooldown, events-suppressed; pending, batch-mean, real-time-factor",
             )
             .read_only()
             .build(),

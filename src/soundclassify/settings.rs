@@ -7,7 +7,8 @@ use gst::glib;
 use gst::prelude::*;
 
 use super::enums::{Provider, Report, Sync};
-use soundclassify_core::decision::EventRules;
+use super::rules::{self, Names, Rule};
+use soundclassify_core::decision::{EventRules, LabelRule};
 use soundclassify_core::model::{Defaults, EngineOptions, Manifest};
 
 /// A value that the application set, or one that the model's manifest suggests, or the built-in default.
@@ -57,6 +58,10 @@ pub(crate) struct Settings {
     pub(crate) event_off: Choice<f64>,
     pub(crate) event_min_duration: Choice<u64>,
     pub(crate) event_hold: Choice<u64>,
+    pub(crate) event_cooldown: u64,
+    pub(crate) label_rules: Option<gst::Structure>,
+    pub(crate) label_groups: Option<gst::Structure>,
+    pub(crate) suppress_while: Vec<String>,
     pub(crate) emit_tags: bool,
     #[cfg(feature = "v1_24")]
     pub(crate) add_meta: bool,
@@ -89,6 +94,10 @@ impl Default for Settings {
             event_off: Choice::new(0.35),
             event_min_duration: Choice::new(200_000_000),
             event_hold: Choice::new(500_000_000),
+            event_cooldown: 0,
+            label_rules: None,
+            label_groups: None,
+            suppress_while: Vec::new(),
             emit_tags: false,
             #[cfg(feature = "v1_24")]
             add_meta: false,
@@ -148,19 +157,54 @@ impl Settings {
         all.map(|(label, value)| (label.to_string(), probability(value))).collect()
     }
 
-    /// What makes an event. A label's events start at `event-on` and not below its threshold.
-    pub(crate) fn event_rules(&self, model: &Manifest) -> EventRules {
-        let (allow, deny) = (self.allow_labels.get(), self.deny_labels.get());
-        let on = |label: &String| {
-            let told = (allow.is_empty() || allow.contains(label)) && !deny.contains(label);
-            told.then(|| self.threshold_of(label, model).max(self.event_on.get()) as f32)
-        };
-        EventRules {
-            on: model.labels.iter().map(on).collect(),
+    /// The labels and groups of this model, with these settings.
+    pub(crate) fn names(&self, model: &Manifest) -> Names {
+        let groups = self.label_groups.as_ref().map(rules::groups);
+        Names::new(model, groups.as_deref().unwrap_or_default())
+    }
+
+    /// Rules by label in `label-rules`.
+    pub(crate) fn label_rules(&self) -> BTreeMap<String, Rule> {
+        self.label_rules.as_ref().map(rules::rules).unwrap_or_default()
+    }
+
+    /// What makes an event. A label's events start at `event-on` and not below its threshold, unless its rule says when.
+    pub(crate) fn event_rules(&self, model: &Manifest, names: &Names) -> EventRules {
+        let own = self.label_rules();
+        let all = LabelRule {
+            on: self.event_on.get() as f32,
             off: self.event_off.get() as f32,
             min_duration: self.event_min_duration.get(),
             hold: self.event_hold.get(),
+            cooldown: self.event_cooldown,
+        };
+        let of = |label: &String| {
+            let threshold = self.threshold_of(label, model) as f32;
+            let all = LabelRule { on: all.on.max(threshold), ..all };
+            own.get(label).map_or(all, |rule| rule.over(all))
+        };
+        let reported = self.reported(names);
+        let rule = |(label, reported): (&String, bool)| reported.then(|| of(label));
+        let suppressor = |name: &String| {
+            let index = names.index(name)?;
+            let threshold = self.threshold_of(name, model) as f32;
+            Some((index, if threshold > 0.0 { threshold } else { of(name).on }))
+        };
+        EventRules {
+            labels: names.all.iter().zip(reported).map(rule).collect(),
+            suppressors: self.suppress_while.iter().filter_map(suppressor).collect(),
         }
+    }
+
+    /// Whether each label or group may be reported. Labels of a group are reported by its name, and by their own only
+    /// where `allow-labels` has it.
+    pub(crate) fn reported(&self, names: &Names) -> Vec<bool> {
+        let (allow, deny) = (self.allow_labels.get(), self.deny_labels.get());
+        let is_reported = |(index, name): (usize, &String)| {
+            let allowed = if allow.is_empty() { !names.is_in_group(index) } else { allow.contains(name) };
+            allowed && !deny.contains(name)
+        };
+        names.all.iter().enumerate().map(is_reported).collect()
     }
 
     /// What the engine is shared by.
@@ -188,6 +232,10 @@ impl Settings {
             "event-off" => self.event_off.get().to_value(),
             "event-min-duration" => self.event_min_duration.get().to_value(),
             "event-hold" => self.event_hold.get().to_value(),
+            "event-cooldown" => self.event_cooldown.to_value(),
+            "label-rules" => self.label_rules.to_value(),
+            "label-groups" => self.label_groups.to_value(),
+            "suppress-while" => gst::Array::new(self.suppress_while.clone()).to_value(),
             "emit-tags" => self.emit_tags.to_value(),
             #[cfg(feature = "v1_24")]
             "add-meta" => self.add_meta.to_value(),
@@ -221,6 +269,10 @@ impl Settings {
             "event-off" => self.event_off.set(checked(value)),
             "event-min-duration" => self.event_min_duration.set(checked(value)),
             "event-hold" => self.event_hold.set(checked(value)),
+            "event-cooldown" => self.event_cooldown = checked(value),
+            "label-rules" => self.label_rules = value.get().ok().flatten(),
+            "label-groups" => self.label_groups = value.get().ok().flatten(),
+            "suppress-while" => self.suppress_while = strings(value),
             "emit-tags" => self.emit_tags = checked(value),
             #[cfg(feature = "v1_24")]
             "add-meta" => self.add_meta = checked(value),
@@ -233,9 +285,13 @@ impl Settings {
         }
         match name {
             "model" | "threads" | "execution-provider" | "device" => Effect::Model,
-            "allow-labels" | "deny-labels" | "label-thresholds" => Effect::Labels,
+            "allow-labels" | "deny-labels" | "label-thresholds" | "label-rules" | "label-groups" | "suppress-while" => {
+                Effect::Labels
+            }
             "ensembles" | "top-k" | "threshold" | "silence-threshold" | "post-messages" | "report" | "event-on"
-            | "event-off" | "event-min-duration" | "event-hold" | "emit-tags" | "add-meta" => Effect::Decision,
+            | "event-off" | "event-min-duration" | "event-hold" | "event-cooldown" | "emit-tags" | "add-meta" => {
+                Effect::Decision
+            }
             _ => Effect::Later,
         }
     }
@@ -256,7 +312,7 @@ fn strings(value: &glib::Value) -> Vec<String> {
 }
 
 // A number of any type, as `gst-launch-1.0` makes integers of what has no point.
-fn probability(value: &glib::Value) -> Option<f64> {
+pub(super) fn probability(value: &glib::Value) -> Option<f64> {
     let number = value.transform::<f64>().ok()?.get::<f64>().ok()?;
     (0.0..=1.0).contains(&number).then_some(number)
 }

@@ -11,8 +11,9 @@ use crate::soundclassify::enums::Report;
 #[cfg(feature = "v1_24")]
 use crate::soundclassify::message::Label;
 use crate::soundclassify::message::{self, Named};
+use crate::soundclassify::rules::Names;
 use crate::soundclassify::settings::Settings;
-use soundclassify_core::decision::{Ensemble, Event, EventTime, Events, Filter, Prediction};
+use soundclassify_core::decision::{Ensemble, Event, EventTime, Events, Filter, Groups, LeftOut, Prediction};
 use soundclassify_core::model::{Manifest, Model};
 
 /// Where and when one window was.
@@ -33,6 +34,9 @@ pub(crate) struct WindowTime {
 /// Decides on the windows of one stream, in order.
 pub(crate) struct Reporter {
     model: Model,
+    /// Labels and groups; a label's number is its class, groups follow.
+    names: Names,
+    groups: Groups,
     duration: ClockTime,
     ensemble: Ensemble,
     /// Of the same time at any rate of windows; `None` where that is `ensemble`.
@@ -55,12 +59,15 @@ impl Reporter {
         let duration = (manifest.features.window as u64)
             .mul_div_floor(ClockTime::SECOND.nseconds(), manifest.features.sample_rate.into())
             .unwrap_or(u64::MAX - 1);
+        let names = settings.names(manifest);
         Self {
             duration: ClockTime::from_nseconds(duration),
-            ensemble: Ensemble::new(manifest.labels.len(), settings.ensembles.get() as usize),
-            for_events: for_events(manifest, settings),
-            filter: filter(manifest, settings),
-            events: Events::new(settings.event_rules(manifest)),
+            ensemble: Ensemble::new(names.all.len(), settings.ensembles.get() as usize),
+            for_events: for_events(&names, settings),
+            filter: filter(manifest, &names, settings),
+            events: Events::new(settings.event_rules(manifest, &names)),
+            groups: names.groups(manifest.activation),
+            names,
             report: report(settings),
             tag: settings.emit_tags,
             model,
@@ -79,11 +86,13 @@ impl Reporter {
 
     /// Takes over the live properties, from the next window on. Events that are not to be told any more end.
     pub(crate) fn configure(&mut self, settings: &Settings, tell: &mut dyn FnMut(gst::Structure)) {
-        let (model, told) = (self.model.clone(), self.tells_events());
-        let manifest = model.manifest();
-        self.filter = filter(manifest, settings);
+        let names = settings.names(self.model.manifest());
+        if names != self.names {
+            return self.replace(self.model.clone(), settings, tell);
+        }
+        let told = self.tells_events();
         self.ensemble.set_length(settings.ensembles.get() as usize);
-        match (&mut self.for_events, for_events(manifest, settings)) {
+        match (&mut self.for_events, for_events(&names, settings)) {
             (Some(ensemble), Some(_)) => ensemble.set_length(event_windows(settings)),
             (ensemble, other) => *ensemble = other,
         }
@@ -93,10 +102,12 @@ impl Reporter {
         {
             self.for_buffer = settings.add_meta.then(|| self.for_buffer.take().unwrap_or_default());
         }
+        let manifest = self.model.manifest();
+        self.filter = filter(manifest, &names, settings);
         if told && !self.tells_events() {
-            self.events.close(&mut |event| tell(structure(manifest, &event)));
+            self.events.close(&mut |event| tell(structure(&names, &event)));
         }
-        self.events.set_rules(settings.event_rules(manifest), &mut |event| tell(structure(manifest, &event)));
+        self.events.set_rules(settings.event_rules(manifest, &names), &mut |event| tell(structure(&names, &event)));
     }
 
     /// Another model's scores come from now on; events of this one end.
@@ -116,18 +127,18 @@ impl Reporter {
     /// The scores of the next window.
     pub(crate) fn classify(&mut self, window: &WindowTime, scores: &[f32], tell: &mut dyn FnMut(gst::Structure)) {
         let tells_events = self.tells_events();
-        let Self { model, ensemble, for_events, events, .. } = self;
-        let manifest = model.manifest();
+        let Self { model, names, groups, ensemble, for_events, events, .. } = self;
+        let scores = groups.extend(scores);
         let steady = for_events.as_mut().map(|ensemble| ensemble.push(scores));
         let scores = ensemble.push(scores);
         if tells_events {
             let steady = steady.unwrap_or(scores);
-            events.push(window.for_events(), steady, &mut |event| tell(structure(manifest, &event)));
+            events.push(window.for_events(), steady, &mut |event| tell(structure(names, &event)));
         }
         let predictions = self.filter.apply(scores);
         let best = predictions.first().map(|prediction| prediction.index);
         let changed = std::mem::replace(&mut self.best, best) != best;
-        let label = |prediction: &Prediction| name(manifest, prediction.index, prediction.probability);
+        let label = |prediction: &Prediction| name(names, prediction.index, prediction.probability);
         let Some(first) = predictions.first() else { return };
         if self.tag && self.tagged != best {
             self.tagged = best;
@@ -140,7 +151,7 @@ impl Reporter {
         if self.report.is_some_and(|report| report.has_window(changed)) {
             let all = predictions.iter().map(label);
             let WindowTime { number, times, .. } = *window;
-            tell(message::classification(times, self.duration, number, label(first), all, &manifest.name));
+            tell(message::classification(times, self.duration, number, label(first), all, &model.manifest().name));
         }
     }
 
@@ -153,16 +164,16 @@ impl Reporter {
     /// The model has no scores for the next window: nothing to go by for the ensemble, nothing heard for events.
     pub(crate) fn miss(&mut self, window: &WindowTime, tell: &mut dyn FnMut(gst::Structure)) {
         if self.tells_events() {
-            let manifest = self.model.manifest();
-            self.events.push_silence(window.for_events(), &mut |event| tell(structure(manifest, &event)));
+            let names = &self.names;
+            self.events.push_silence(window.for_events(), &mut |event| tell(structure(names, &event)));
         }
     }
 
     /// The audio breaks off: the ensemble starts anew, events end.
     pub(crate) fn interrupt(&mut self, tell: &mut dyn FnMut(gst::Structure)) {
         self.clear();
-        let manifest = self.model.manifest();
-        self.events.close(&mut |event| tell(structure(manifest, &event)));
+        let names = &self.names;
+        self.events.close(&mut |event| tell(structure(names, &event)));
     }
 
     fn clear(&mut self) {
@@ -198,6 +209,11 @@ impl Reporter {
         self.tags.is_some()
     }
 
+    /// Events that rules left out.
+    pub(crate) fn left_out(&self) -> LeftOut {
+        self.events.left_out()
+    }
+
     /// Tags that wait for the streaming thread.
     pub(crate) fn take_tags(&mut self) -> Option<gst::TagList> {
         self.tags.take()
@@ -216,13 +232,13 @@ impl WindowTime {
     }
 }
 
-fn name(manifest: &Manifest, index: usize, probability: f32) -> Named<'_> {
-    Named { label: &manifest.labels[index], index, probability: probability.into() }
+fn name(names: &Names, index: usize, probability: f32) -> Named<'_> {
+    Named { label: &names.all[index], index, probability: probability.into() }
 }
 
-fn structure(manifest: &Manifest, event: &Event<Times>) -> gst::Structure {
+fn structure(names: &Names, event: &Event<Times>) -> gst::Structure {
     let duration = ClockTime::try_from(event.duration).unwrap_or(ClockTime::MAX);
-    let now = name(manifest, event.index, event.probability);
+    let now = name(names, event.index, event.probability);
     message::event(event.kind, event.id, event.onset, duration, now, event.peak.into())
 }
 
@@ -238,18 +254,12 @@ fn event_windows(settings: &Settings) -> usize {
     }
 }
 
-fn for_events(model: &Manifest, settings: &Settings) -> Option<Ensemble> {
+fn for_events(names: &Names, settings: &Settings) -> Option<Ensemble> {
     let windows = event_windows(settings);
-    (windows != settings.ensembles.get() as usize).then(|| Ensemble::new(model.labels.len(), windows))
+    (windows != settings.ensembles.get() as usize).then(|| Ensemble::new(names.all.len(), windows))
 }
 
-fn filter(model: &Manifest, settings: &Settings) -> Filter {
-    let thresholds = model.labels.iter().map(|label| settings.threshold_of(label, model) as f32);
-    Filter::new(
-        &model.labels,
-        &settings.allow_labels.get(),
-        &settings.deny_labels.get(),
-        thresholds.collect(),
-        settings.top_k.get() as usize,
-    )
+fn filter(model: &Manifest, names: &Names, settings: &Settings) -> Filter {
+    let thresholds = names.all.iter().map(|label| settings.threshold_of(label, model) as f32);
+    Filter::of(settings.reported(names), thresholds.collect(), settings.top_k.get() as usize)
 }

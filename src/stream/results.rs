@@ -391,7 +391,8 @@ impl Results {
 
     /// The property `stats`; `tally` is the streaming thread's part.
     pub(crate) fn stats(&self, tally: Tally) -> gst::Structure {
-        let inner = self.lock();
+        let mut inner = self.lock();
+        inner.stats.left_out = inner.reporter.left_out();
         inner.stats.to_structure(inner.queue.windows(), tally)
     }
 

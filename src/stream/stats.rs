@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use soundclassify_core::decision::LeftOut;
 
 use super::analysis::Tally;
 
@@ -23,6 +24,8 @@ pub(crate) struct Stats {
     pub(crate) dropped: u64,
     /// Windows without scores because the model failed.
     pub(crate) errors: u64,
+    /// Events that rules left out.
+    pub(crate) left_out: LeftOut,
     runs: f64,
     inference: Duration,
     run_times: Histogram<u32>,
@@ -39,6 +42,7 @@ impl Default for Stats {
             gated: 0,
             dropped: 0,
             errors: 0,
+            left_out: LeftOut::default(),
             runs: 0.0,
             inference: Duration::ZERO,
             run_times: histogram(),
@@ -79,6 +83,8 @@ impl Stats {
             .field("breaks", tally.breaks)
             .field("invalid-samples", tally.invalid_samples)
             .field("errors", self.errors)
+            .field("events-in-cooldown", self.left_out.cooldown)
+            .field("events-suppressed", self.left_out.suppressed)
             .field("inference-time-mean", inference_mean)
             .field("inference-time-p99", p99(&self.run_times))
             .field("latency-p99", p99(&self.latencies))

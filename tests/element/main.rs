@@ -12,6 +12,7 @@ mod meta;
 mod parity;
 mod passthrough;
 mod rig;
+mod rules;
 mod settings;
 mod signal;
 mod streams;

@@ -17,6 +17,7 @@ use std::time::Duration;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
+use gst_base::prelude::*;
 #[cfg(feature = "v1_24")]
 use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
@@ -261,6 +262,7 @@ impl BaseTransformImpl for SoundClassify {
     }
 
     fn transform_ip_passthrough(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.sync_controls(buffer);
         // A second reference: mapping a buffer that nobody else holds would merge its memories.
         let shared = buffer.clone();
         self.analyse(Some(&shared), REPLY_TIMEOUT, |analysis| analysis.signal().plan_buffer(&shared));
@@ -277,6 +279,18 @@ impl BaseTransformImpl for SoundClassify {
 }
 
 impl SoundClassify {
+    // Properties under control of a GstControlBinding take their values of this time.
+    fn sync_controls(&self, buffer: &gst::BufferRef) {
+        if !self.obj().has_active_control_bindings() {
+            return;
+        }
+        let segment = self.obj().segment().downcast::<gst::ClockTime>().ok();
+        if let Some(time) = segment.and_then(|segment| segment.to_stream_time(buffer.pts())) {
+            // A value that can't be set is reported by the binding.
+            let _ = self.obj().sync_values(time);
+        }
+    }
+
     fn configure(&self, settings: &Settings) {
         let configured = catch_unwind(AssertUnwindSafe(|| {
             let results = lock(&self.state).as_mut().map(|state| {

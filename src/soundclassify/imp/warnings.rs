@@ -9,6 +9,7 @@ use super::{CAT, SoundClassify, lock};
 use crate::signal::Complaint;
 use crate::signal::input::InputError;
 use crate::soundclassify::loader::Loaded;
+use crate::soundclassify::rules::groups;
 use crate::soundclassify::settings::Settings;
 use soundclassify_core::{decision::unknown_label_hint, text};
 
@@ -26,24 +27,41 @@ impl SoundClassify {
     pub(super) fn warn_of_unknown_labels(&self, settings: &Settings) {
         let Some(Loaded { model, .. }) = lock(&self.loaded).clone() else { return };
         let labels = &model.manifest().labels;
-        let thresholds = settings.label_thresholds();
+        let known = settings.names(model.manifest()).all;
+        let (thresholds, rules) = (settings.label_thresholds(), settings.label_rules());
         let names = |of: Vec<String>, property| of.into_iter().map(move |name| (property, name));
         let all = names(settings.allow_labels.get(), "allow-labels")
             .chain(names(settings.deny_labels.get(), "deny-labels"))
+            .chain(names(settings.suppress_while.clone(), "suppress-while"))
+            .chain(names(rules.keys().cloned().collect(), "label-rules"))
             .chain(names(thresholds.keys().cloned().collect(), "label-thresholds"));
         for (property, name) in all {
-            if let Some(near) = unknown_label_hint(&name, labels) {
+            if let Some(near) = unknown_label_hint(&name, &known) {
                 self.warn_of_unknown_label(property, &name, &near);
             }
         }
-        for (name, _) in thresholds.iter().filter(|(_, value)| value.is_none()) {
-            gst::element_imp_warning!(
-                self,
-                gst::LibraryError::Settings,
-                ("label-thresholds: the value of \"{name}\" is no number of 0…1"),
-                ["the value has no effect"]
-            );
+        for (group, members) in settings.label_groups.as_ref().map(groups).unwrap_or_default() {
+            if labels.contains(&group) {
+                self.warn_of_value(&format!("label-groups: \"{group}\" is a label of this model; choose another name"));
+            }
+            for name in members {
+                if let Some(near) = unknown_label_hint(&name, labels) {
+                    self.warn_of_unknown_label("label-groups", &name, &near);
+                }
+            }
         }
+        for (name, _) in thresholds.iter().filter(|(_, value)| value.is_none()) {
+            self.warn_of_value(&format!("label-thresholds: the value of \"{name}\" is no number of 0…1"));
+        }
+        for (name, rule) in rules {
+            for problem in rule.problems {
+                self.warn_of_value(&format!("label-rules: \"{name}\": {problem}"));
+            }
+        }
+    }
+
+    fn warn_of_value(&self, text: &str) {
+        gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{text}"), ["the value has no effect"]);
     }
 
     fn warn_of_unknown_label(&self, property: &str, name: &str, near: &[&str]) {

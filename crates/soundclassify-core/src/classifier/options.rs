@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fmt::Display, time::Duration};
 
 use crate::{
-    decision::{EventRules, Filter, unknown_label_hint},
+    decision::{EventRules, Filter, LabelRule, unknown_label_hint},
     error::{Error, Result},
     model::{EngineOptions, Manifest},
 };
@@ -94,13 +94,8 @@ impl Options {
     pub(super) fn event_rules(&self, manifest: &Manifest) -> EventRules {
         let defaults = &manifest.defaults;
         let (allow, deny) = (self.allowed(manifest), self.denied(manifest));
-        let on = self.event_on.or(defaults.event_on).unwrap_or(0.5);
-        let of = |label: &String| {
-            let reported = (allow.is_empty() || allow.contains(label)) && !deny.contains(label);
-            reported.then(|| self.threshold_of(label, manifest).max(on) as f32)
-        };
-        EventRules {
-            on: manifest.labels.iter().map(of).collect(),
+        let all = LabelRule {
+            on: self.event_on.or(defaults.event_on).unwrap_or(0.5) as f32,
             off: self.event_off.or(defaults.event_off).unwrap_or(0.35) as f32,
             min_duration: self
                 .event_min_duration
@@ -108,7 +103,14 @@ impl Options {
                 .or(defaults.event_min_duration)
                 .unwrap_or(200_000_000),
             hold: self.event_hold.map(nanoseconds).or(defaults.event_hold).unwrap_or(500_000_000),
-        }
+            cooldown: 0,
+        };
+        let of = |label: &String| {
+            let reported = (allow.is_empty() || allow.contains(label)) && !deny.contains(label);
+            let threshold = self.threshold_of(label, manifest) as f32;
+            reported.then(|| LabelRule { on: all.on.max(threshold), ..all })
+        };
+        EventRules { labels: manifest.labels.iter().map(of).collect(), suppressors: Vec::new() }
     }
 
     /// The label's own threshold, or else the caller's for all, or else the manifest's for the label, or else for all.

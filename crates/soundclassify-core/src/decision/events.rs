@@ -7,24 +7,17 @@
 //! [`EventKind::Start`] is told by the window that completes it, so the onset lies in the past then. An end is known
 //! once the gap has become too long, or at once when everything ends; its duration never includes that gap.
 //!
+//! Rules leave events out: within a label's `cooldown` after its last event, and while a suppressing label is above its
+//! level or has an event. A sound that goes on after that begins then; events that are open when a suppressing label
+//! comes end there.
+//!
 //! All times are nanoseconds of the stream, so the same probabilities over time give the same events for any number of
 //! windows a second, up to the time between two windows at either border.
 
+use super::rules::{EventRules, LabelRule, LeftOut};
+
 /// An open event is told again whenever its duration passes another of these.
 const UPDATE_INTERVAL: u64 = 1_000_000_000;
-
-/// What makes an event.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EventRules {
-    /// Per label, the probability at or above which an event starts; `None` for labels without events.
-    pub on: Vec<Option<f32>>,
-    /// Probability below which a gap begins; above a label's `on` it counts as that.
-    pub off: f32,
-    /// Shorter events are not told, ns.
-    pub min_duration: u64,
-    /// Gaps up to this do not end an event, ns.
-    pub hold: u64,
-}
 
 /// When a window was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,9 +66,12 @@ pub struct Event<M> {
 pub struct Events<M> {
     rules: EventRules,
     tracks: Vec<Option<Track<M>>>,
+    /// Per label, the end of its cooldown.
+    cool_until: Vec<u64>,
     /// Where the newest window ends if no other follows.
     end: u64,
     told: u64,
+    left_out: LeftOut,
 }
 
 /// An event, told or not yet.
@@ -88,80 +84,126 @@ struct Track<M> {
     peak: f32,
     id: Option<u64>,
     updates: u64,
+    blocked: Option<Block>,
+}
+
+/// Why an event is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Block {
+    Cooldown,
+    Suppressed,
+    /// One of the two, and it is counted.
+    Counted,
 }
 
 impl<M: Copy> Events<M> {
     /// A machine for each label of `rules`.
     #[must_use]
     pub fn new(rules: EventRules) -> Self {
-        let tracks = rules.on.iter().map(|_| None).collect();
-        Self { rules, tracks, end: 0, told: 0 }
+        let labels = rules.labels.len();
+        let tracks = std::iter::repeat_with(|| None).take(labels).collect();
+        Self { rules, tracks, cool_until: vec![0; labels], end: 0, told: 0, left_out: LeftOut::default() }
     }
 
     /// Other rules from the next window on, for the same labels. Events of labels that have none any more end here.
     pub fn set_rules(&mut self, rules: EventRules, tell: &mut dyn FnMut(Event<M>)) {
-        debug_assert_eq!(rules.on.len(), self.tracks.len());
-        self.rules = rules;
+        debug_assert_eq!(rules.labels.len(), self.tracks.len());
         for index in 0..self.tracks.len() {
-            if self.rules.on[index].is_none() {
+            if rules.labels[index].is_none() {
                 self.close_one(index, tell);
             }
         }
+        self.rules = rules;
     }
 
     /// Takes the probabilities of the next window, one a label.
     pub fn push(&mut self, time: EventTime<M>, scores: &[f32], tell: &mut dyn FnMut(Event<M>)) {
-        for (index, score) in scores.iter().enumerate() {
-            self.step(index, time, *score, tell);
-        }
-        self.end = time.at.saturating_add(time.span);
+        self.step_all(time, tell, |index| scores[index]);
     }
 
     /// Takes a window in which nothing is heard.
     pub fn push_silence(&mut self, time: EventTime<M>, tell: &mut dyn FnMut(Event<M>)) {
-        for index in 0..self.tracks.len() {
-            self.step(index, time, 0.0, tell);
-        }
-        self.end = time.at.saturating_add(time.span);
+        self.step_all(time, tell, |_| 0.0);
     }
 
-    /// Everything ends here: open events end, and times may start anew. Event numbers go on.
+    /// Everything ends here: open events end, and times may start anew. Event numbers go on, and so does a cooldown.
     pub fn close(&mut self, tell: &mut dyn FnMut(Event<M>)) {
         for index in 0..self.tracks.len() {
             self.close_one(index, tell);
+            self.cool_until[index] = self.cool_until[index].saturating_sub(self.end);
         }
         self.end = 0;
     }
 
-    /// Takes over the numbering of the events before.
+    /// Takes over the numbering of the events before, and what is counted.
     pub fn continue_after(&mut self, other: &Self) {
         self.told = other.told;
+        self.left_out = other.left_out;
     }
 
-    fn step(&mut self, index: usize, time: EventTime<M>, score: f32, tell: &mut dyn FnMut(Event<M>)) {
-        let Some(on) = self.rules.on[index] else { return };
+    /// How many events rules left out so far.
+    #[must_use]
+    pub fn left_out(&self) -> LeftOut {
+        self.left_out
+    }
+
+    // Suppressing labels come first: their events suppress those of the same window.
+    fn step_all(&mut self, time: EventTime<M>, tell: &mut dyn FnMut(Event<M>), score: impl Fn(usize) -> f32) {
+        for position in 0..self.rules.suppressors.len() {
+            let (index, _) = self.rules.suppressors[position];
+            self.step(index, time, score(index), false, tell);
+        }
+        let mut suppressors = self.rules.suppressors.iter();
+        let suppressed = suppressors.any(|&(index, level)| score(index) >= level || self.has_event(index));
+        for index in 0..self.tracks.len() {
+            if !self.rules.is_suppressor(index) {
+                self.step(index, time, score(index), suppressed, tell);
+            }
+        }
+        self.end = time.at.saturating_add(time.span);
+    }
+
+    fn has_event(&self, index: usize) -> bool {
+        self.tracks[index].is_some_and(|track| track.id.is_some())
+    }
+
+    fn step(&mut self, index: usize, time: EventTime<M>, score: f32, suppressed: bool, tell: &mut dyn FnMut(Event<M>)) {
+        let Some(rule) = self.rules.labels[index] else { return };
         if let Some(track) = &mut self.tracks[index] {
             track.probability = score;
-            if track.gap.is_some_and(|gap| time.at.saturating_sub(gap) > self.rules.hold) {
+            if track.gap.is_some_and(|gap| time.at.saturating_sub(gap) > rule.hold) {
                 self.end_one(index, tell);
             }
         }
-        let off = self.rules.off.min(on);
+        let block = match suppressed {
+            true => Some(Block::Suppressed),
+            false => (time.at < self.cool_until[index]).then_some(Block::Cooldown),
+        };
+        // What was open ends where a suppressing label comes; what was left out may begin once nothing speaks against it.
+        if self.tracks[index].is_some_and(|track| track.blocked.is_some() != block.is_some()) {
+            self.end_one_at(index, time.at, tell);
+        }
         match &mut self.tracks[index] {
-            Some(track) => track.take(time.at, score, off),
-            empty if score >= on => *empty = Some(Track::new(time, score)),
+            Some(track) => track.take(time.at, score, rule.off.min(rule.on)),
+            empty if score >= rule.on => *empty = Some(Track::new(time, score, block)),
             _ => return,
         }
-        self.tell_growth(index, time.at, tell);
+        self.tell_growth(index, time.at, rule, tell);
     }
 
     // A start once it lasts long enough, then an update for each second.
-    fn tell_growth(&mut self, index: usize, now: u64, tell: &mut dyn FnMut(Event<M>)) {
+    fn tell_growth(&mut self, index: usize, now: u64, rule: LabelRule, tell: &mut dyn FnMut(Event<M>)) {
         let Some(track) = &mut self.tracks[index] else { return };
         let duration = track.duration(now);
+        if track.blocked.is_some() {
+            if duration >= rule.min_duration {
+                self.left_out.count(&mut track.blocked);
+            }
+            return;
+        }
         let seconds = duration / UPDATE_INTERVAL;
         let kind = match track.id {
-            None if duration >= self.rules.min_duration => EventKind::Start,
+            None if duration >= rule.min_duration => EventKind::Start,
             Some(_) if seconds > track.updates => EventKind::Update,
             _ => return,
         };
@@ -174,23 +216,42 @@ impl<M: Copy> Events<M> {
     }
 
     fn close_one(&mut self, index: usize, tell: &mut dyn FnMut(Event<M>)) {
-        if self.tracks[index].is_some_and(|track| track.id.is_none()) {
-            self.tell_growth(index, self.end, tell);
+        if let Some(rule) = self.rules.labels[index]
+            && self.tracks[index].is_some_and(|track| track.id.is_none())
+        {
+            self.tell_growth(index, self.end, rule, tell);
         }
         self.end_one(index, tell);
     }
 
     fn end_one(&mut self, index: usize, tell: &mut dyn FnMut(Event<M>)) {
+        self.end_one_at(index, self.end, tell);
+    }
+
+    fn end_one_at(&mut self, index: usize, now: u64, tell: &mut dyn FnMut(Event<M>)) {
         let Some(track) = self.tracks[index].take() else { return };
-        if let Some(id) = track.id {
-            tell(track.event(EventKind::End, index, id, track.duration(self.end)));
+        let Some(id) = track.id else { return };
+        let duration = track.duration(now);
+        let cooldown = self.rules.labels[index].map_or(0, |rule| rule.cooldown);
+        self.cool_until[index] = track.start.saturating_add(duration).saturating_add(cooldown);
+        tell(track.event(EventKind::End, index, id, duration));
+    }
+}
+
+impl LeftOut {
+    fn count(&mut self, block: &mut Option<Block>) {
+        match block.replace(Block::Counted) {
+            Some(Block::Cooldown) => self.cooldown += 1,
+            Some(Block::Suppressed) => self.suppressed += 1,
+            Some(Block::Counted) | None => {}
         }
     }
 }
 
 impl<M: Copy> Track<M> {
-    fn new(time: EventTime<M>, score: f32) -> Self {
-        Self { start: time.at, onset: time.mark, gap: None, probability: score, peak: score, id: None, updates: 0 }
+    fn new(time: EventTime<M>, score: f32, blocked: Option<Block>) -> Self {
+        let (start, onset) = (time.at, time.mark);
+        Self { start, onset, gap: None, probability: score, peak: score, id: None, updates: 0, blocked }
     }
 
     fn take(&mut self, at: u64, score: f32, off: f32) {
@@ -215,8 +276,10 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
+    const RULE: LabelRule = LabelRule { on: 0.5, off: 0.35, min_duration: 200 * MS, hold: 500 * MS, cooldown: 0 };
+
     fn rules(labels: usize) -> EventRules {
-        EventRules { on: vec![Some(0.5); labels], off: 0.35, min_duration: 200 * MS, hold: 500 * MS }
+        EventRules::uniform(labels, RULE)
     }
 
     fn time(at: u64, span: u64) -> EventTime<u64> {
@@ -275,7 +338,7 @@ mod tests {
 
     #[test]
     fn without_hold_the_next_window_ends_it() {
-        let rules = EventRules { hold: 0, min_duration: 0, ..rules(1) };
+        let rules = EventRules::uniform(1, LabelRule { hold: 0, min_duration: 0, ..RULE });
         let told = told(&rules, 100 * MS, &[0.9, 0.0, 0.9, 0.0]);
         let ends: Vec<_> =
             told.iter().filter(|event| event.kind == EventKind::End).map(|e| (e.onset, e.duration)).collect();
@@ -302,7 +365,7 @@ mod tests {
     #[test]
     fn labels_are_apart_and_ids_rise() {
         let mut told = Vec::new();
-        let mut events = Events::new(EventRules { min_duration: 0, hold: 0, ..rules(2) });
+        let mut events = Events::new(EventRules::uniform(2, LabelRule { min_duration: 0, hold: 0, ..RULE }));
         for (window, scores) in [[0.9, 0.0], [0.9, 0.9], [0.0, 0.9], [0.0, 0.9]].iter().enumerate() {
             events.push(time(window as u64 * 100 * MS, 0), scores, &mut |event| told.push(event));
         }
@@ -315,7 +378,7 @@ mod tests {
     #[test]
     fn silence_ends_and_a_label_without_events_is_never_told() {
         let mut told = Vec::new();
-        let mut events = Events::new(EventRules { on: vec![Some(0.5), None], ..rules(2) });
+        let mut events = Events::new(EventRules { labels: vec![Some(RULE), None], suppressors: Vec::new() });
         for window in 0..5 {
             events.push(time(window * 100 * MS, 0), &[0.9, 0.9], &mut |event| told.push(event));
         }
@@ -329,25 +392,94 @@ mod tests {
     #[test]
     fn new_rules_end_events_of_labels_that_lose_theirs() {
         let mut told = Vec::new();
-        let mut events = Events::new(EventRules { min_duration: 0, ..rules(2) });
+        let mut events = Events::new(EventRules::uniform(2, LabelRule { min_duration: 0, ..RULE }));
         events.push(time(0, 10), &[0.9, 0.9], &mut |event| told.push(event));
-        events.set_rules(EventRules { on: vec![Some(0.5), None], ..rules(2) }, &mut |event| told.push(event));
+        events.set_rules(EventRules { labels: vec![Some(RULE), None], suppressors: Vec::new() }, &mut |event| {
+            told.push(event);
+        });
         assert_eq!(told.iter().filter(|event| event.kind == EventKind::End).map(|e| e.index).collect::<Vec<_>>(), [1]);
     }
 
     #[test]
     fn extreme_times_are_no_trouble() {
-        let rules = EventRules { min_duration: u64::MAX, hold: u64::MAX, ..rules(1) };
+        let rules = EventRules::uniform(1, LabelRule { min_duration: u64::MAX, hold: u64::MAX, ..RULE });
         assert_eq!(told(&rules, u64::MAX / 4, &[0.9, 0.0, 0.9]), []);
     }
 
-    fn any_rules() -> impl Strategy<Value = EventRules> {
-        (0.0f32..1.0, 0.0f32..1.0, 0u64..600, 0u64..600).prop_map(|(on, off, min, hold)| EventRules {
-            on: vec![Some(on)],
-            off,
-            min_duration: min * MS,
-            hold: hold * MS,
+    fn any_rule() -> impl Strategy<Value = LabelRule> {
+        (0.0f32..1.0, 0.0f32..1.0, 0u64..600, 0u64..600, 0u64..2000).prop_map(|(on, off, min, hold, cooldown)| {
+            LabelRule { on, off, min_duration: min * MS, hold: hold * MS, cooldown: cooldown * MS }
         })
+    }
+
+    // All that several labels' scores give, window by window, and what was left out.
+    fn told_of(rules: &EventRules, windows: &[Vec<f32>]) -> (Vec<Event<u64>>, LeftOut) {
+        let mut told = Vec::new();
+        let mut events = Events::new(rules.clone());
+        for (window, scores) in windows.iter().enumerate() {
+            events.push(time(window as u64 * 100 * MS, 100 * MS), scores, &mut |event| told.push(event));
+        }
+        events.close(&mut |event| told.push(event));
+        (told, events.left_out())
+    }
+
+    fn ends(told: &[Event<u64>]) -> Vec<(usize, u64, u64)> {
+        let ends = told.iter().filter(|event| event.kind == EventKind::End);
+        ends.map(|event| (event.index, event.onset / MS, event.duration / MS)).collect()
+    }
+
+    #[test]
+    fn labels_have_their_own_levels_and_times() {
+        let quiet = LabelRule { on: 0.2, off: 0.1, ..RULE };
+        let long = LabelRule { min_duration: 1000 * MS, ..RULE };
+        let rules = EventRules { labels: vec![Some(RULE), Some(quiet), Some(long)], suppressors: Vec::new() };
+        let windows = [vec![vec![0.0; 3]; 2], vec![vec![0.3, 0.3, 0.9]; 6], vec![vec![0.0; 3]; 10]].concat();
+        assert_eq!(ends(&told_of(&rules, &windows).0), [(1, 200, 600)]);
+    }
+
+    #[test]
+    fn within_a_cooldown_events_are_left_out_and_counted() {
+        let rules = EventRules::uniform(1, LabelRule { cooldown: 3000 * MS, hold: 0, ..RULE });
+        let bark = [vec![vec![0.9]; 4], vec![vec![0.0]; 6]].concat();
+        let (told, left_out) = told_of(&rules, &[bark.clone(), bark.clone(), bark.clone(), bark.clone()].concat());
+        assert_eq!(ends(&told), [(0, 0, 400)]);
+        assert_eq!(left_out, LeftOut { cooldown: 3, suppressed: 0 });
+        let (told, _) = told_of(&rules, &[bark.clone(), vec![vec![0.0]; 24], bark].concat());
+        assert_eq!(ends(&told), [(0, 0, 400), (0, 3400, 400)]);
+    }
+
+    #[test]
+    fn a_sound_that_outlasts_the_cooldown_begins_at_its_end() {
+        let rules = EventRules::uniform(1, LabelRule { cooldown: 1000 * MS, hold: 0, ..RULE });
+        let windows = [vec![vec![0.9]; 4], vec![vec![0.0]; 2], vec![vec![0.9]; 20]].concat();
+        assert_eq!(ends(&told_of(&rules, &windows).0), [(0, 0, 400), (0, 1400, 1200)]);
+    }
+
+    #[test]
+    fn a_cooldown_goes_on_where_times_start_anew() {
+        let mut told = Vec::new();
+        let mut events =
+            Events::new(EventRules::uniform(1, LabelRule { cooldown: 1000 * MS, min_duration: 0, ..RULE }));
+        for _ in 0..2 {
+            for window in 0..2 {
+                events.push(time(window * 100 * MS, 100 * MS), &[0.9], &mut |event| told.push(event));
+            }
+            events.close(&mut |event| told.push(event));
+        }
+        assert_eq!(ends(&told), [(0, 0, 200)]);
+        assert_eq!(events.left_out().cooldown, 1);
+    }
+
+    #[test]
+    fn while_a_suppressing_label_is_there_nothing_else_is_reported() {
+        let rules = EventRules { suppressors: vec![(1, 0.3)], ..rules(2) };
+        let (bark, talk, both) = (vec![0.9, 0.0], vec![0.0, 0.4], vec![0.9, 0.4]);
+        let (told, left_out) = told_of(&rules, &[vec![talk; 3], vec![both; 5]].concat());
+        assert_eq!((told.len(), left_out.suppressed), (0, 1));
+        // An open event ends where the suppressing label comes, and one that goes on begins after it.
+        let both = vec![0.9, 0.9];
+        let (told, _) = told_of(&rules, &[vec![bark.clone(); 10], vec![both; 10], vec![bark; 20]].concat());
+        assert_eq!(ends(&told), [(0, 0, 1000), (1, 1000, 1000), (0, 2600, 1400)]);
     }
 
     /// A piece of a curve: how long, ms, and how probable. Lengths keep clear of `min_duration` and `hold`.
@@ -383,24 +515,29 @@ mod tests {
     proptest! {
         #[test]
         fn each_start_has_exactly_one_end_and_nothing_is_too_short(
-            rules in any_rules(),
+            rule in any_rule(),
             scores in prop::collection::vec(0.0f32..1.0, 0..200),
             stride in 10u64..300,
         ) {
-            let told = told(&rules, stride * MS, &scores);
+            let told = told(&EventRules::uniform(1, rule), stride * MS, &scores);
+            let mut last_end: Option<u64> = None;
             let mut open: Option<Event<u64>> = None;
             for event in &told {
                 match event.kind {
-                    EventKind::Start => prop_assert!(open.replace(*event).is_none()),
+                    EventKind::Start => {
+                        prop_assert!(open.replace(*event).is_none());
+                        prop_assert!(last_end.is_none_or(|end| event.onset >= end + rule.cooldown));
+                    }
                     EventKind::Update | EventKind::End => {
                         let before = if event.kind == EventKind::End { open.take() } else { open.replace(*event) };
                         let before = before.expect("an open event");
                         prop_assert_eq!((before.id, before.onset), (event.id, event.onset));
+                        last_end = (event.kind == EventKind::End).then_some(event.onset + event.duration);
                         prop_assert!(before.duration <= event.duration && before.peak <= event.peak);
                     }
                 }
-                prop_assert!(event.duration >= rules.min_duration);
-                prop_assert!(event.peak >= rules.on[0].unwrap());
+                prop_assert!(event.duration >= rule.min_duration);
+                prop_assert!(event.peak >= rule.on);
             }
             prop_assert!(open.is_none());
             let ids: Vec<u64> = told.iter().filter(|e| e.kind == EventKind::End).map(|e| e.id).collect();

@@ -24,9 +24,15 @@ impl Filter {
     /// A name in `allow` or `deny` that is no label has no effect; see [`unknown_label_hint`].
     #[must_use]
     pub fn new(labels: &[String], allow: &[String], deny: &[String], thresholds: Vec<f32>, top_k: usize) -> Self {
-        debug_assert_eq!(labels.len(), thresholds.len());
         let told = labels.iter().map(|label| (allow.is_empty() || allow.contains(label)) && !deny.contains(label));
-        Self { told: told.collect(), thresholds, top_k, found: Vec::new() }
+        Self::of(told.collect(), thresholds, top_k)
+    }
+
+    /// A filter by class number: whether each may be reported, and from which probability on, 0…1.
+    #[must_use]
+    pub fn of(told: Vec<bool>, thresholds: Vec<f32>, top_k: usize) -> Self {
+        debug_assert_eq!(told.len(), thresholds.len());
+        Self { told, thresholds, top_k, found: Vec::new() }
     }
 
     /// The predictions that are told for these scores, best first, ties by index, at most `top_k`.

@@ -5,8 +5,12 @@ mod ensemble;
 mod events;
 mod filter;
 mod gate;
+mod groups;
+mod rules;
 
 pub use ensemble::Ensemble;
-pub use events::{Event, EventKind, EventRules, EventTime, Events};
+pub use events::{Event, EventKind, EventTime, Events};
 pub use filter::{Filter, Prediction, unknown_label_hint};
 pub use gate::Gate;
+pub use groups::{Groups, Merge};
+pub use rules::{EventRules, LabelRule, LeftOut};
