@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Times the same audio in this crate, librosa and kaldi-native-fbank, one thread each, in turns, and prints rows of the table.
+# Times the same audio in this crate, librosa and kaldi-native-fbank, one thread each, in turns, and prints rows of the table;
+# before that, how far the network inputs of all presets are from those of their authors' libraries.
 #
 #   benches/compare.sh               the front end
 #   benches/compare.sh --original    and a prediction of the original, librosa and TensorFlow (a download of 0.3 GB)
@@ -22,5 +23,6 @@ bench() {
 
 benches=("$(bench frontend)")
 [[ ${1:-} != --original ]] || benches+=("$(bench element)")
+"$python" benches/compare_features.py "${benches[0]}"
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
 exec "$python" benches/compare.py "${benches[@]}"

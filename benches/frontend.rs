@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The front end's cost, as ratios: `cargo bench --bench frontend`. With `audio PRESET FILE` (raw mono f32 at the preset's
-//! rate) it prints the seconds that the log-mel frames of that file take, and nothing else.
+//! rate) it prints the seconds that the log-mel frames of that file take, and nothing else; with `values PRESET FILE` it
+//! writes the network's input of all complete frames, as one window, to FILE.values (f32, frames × bands).
 
 mod common;
 #[path = "../tests/common/signal.rs"]
 mod signal;
-#[path = "../tests/common/specs.rs"]
-mod specs;
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use realfft::RealFftPlanner;
-use soundclassify_core::frontend::{
-    ChannelAxis, FeatureSpec, Features, Frontend, Layout, Log, LogMel, MelNorm, MelScale, Normalize, Power,
-};
+use soundclassify_core::frontend::{FeatureSpec, Features, Frontend, Layout, LogMel, preset};
 
 /// Buffers of a live pipeline are about this long.
 const BUFFERS_A_SECOND: usize = 100;
@@ -22,20 +19,28 @@ const BUFFERS_A_SECOND: usize = 100;
 fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     if let [mode, preset, file] = arguments.as_slice() {
-        assert_eq!(mode, "audio");
-        return audio(preset, file);
+        let preset = preset::named(preset).expect("a preset");
+        match mode.as_str() {
+            "audio" => audio(&preset, file),
+            "values" => values(preset, file),
+            other => panic!("expected audio or values, found {other}"),
+        }
+        return;
     }
     common::print_head();
-    frame("fsdkaggle2018", &specs::fsdkaggle2018());
-    frame("yamnet", &specs::yamnet());
-    window("fsdkaggle2018", &specs::fsdkaggle2018());
-    window("yamnet", &specs::yamnet());
+    frame("fsdkaggle2018", &preset::fsdkaggle2018());
+    frame("yamnet", &preset::yamnet());
+    frame("efficientat", &preset::efficientat());
+    frame("beats", &preset::beats());
+    frame("zipformer", &preset::zipformer());
+    window("fsdkaggle2018", &preset::fsdkaggle2018());
+    window("yamnet", &preset::yamnet());
     growth();
 }
 
 /// Everything that one frame costs, from the buffer to its log-mel values, against its FFT alone.
 fn frame(name: &str, spec: &FeatureSpec) {
-    let mel = specs::log_mel(spec);
+    let mel = spec.log_mel().expect("frames");
     let seconds = 1;
     let samples = signal::signal(spec.sample_rate as usize);
     let frames = seconds * samples.len() / mel.hop_length;
@@ -51,12 +56,10 @@ fn frame(name: &str, spec: &FeatureSpec) {
 }
 
 /// Time for all frames of a file, the best of three.
-fn audio(preset: &str, file: &str) {
-    let spec = if preset == "yamnet" { specs::yamnet() } else { specs::fsdkaggle2018() };
-    let bytes = std::fs::read(file).unwrap();
-    let samples: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+fn audio(spec: &FeatureSpec, file: &str) {
+    let samples = read(file);
     let once = || {
-        let mut frontend = Frontend::new(&spec, 10);
+        let mut frontend = Frontend::new(spec, 10);
         common::time(&mut || {
             for part in samples.chunks(spec.sample_rate as usize) {
                 push(&mut frontend, part);
@@ -64,6 +67,36 @@ fn audio(preset: &str, file: &str) {
         })
     };
     println!("{}", (0..3).map(|_| once()).min().unwrap().as_secs_f64());
+}
+
+fn read(file: &str) -> Vec<f32> {
+    let bytes = std::fs::read(file).unwrap();
+    bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+}
+
+/// The input of a network that takes all frames of a file at once.
+fn values(mut spec: FeatureSpec, file: &str) {
+    let samples = read(file);
+    let one = FeatureSpec { layout: Layout::FramesMels, ..with_frames(spec.clone(), 1) };
+    let rate = spec.sample_rate.div_ceil(one.log_mel().map_or(1, |mel| mel.hop_length) as u32);
+    let mut frames = 0;
+    Frontend::new(&one, rate).push(&samples, &mut |window| {
+        frames = frames.max(window.position() as usize / one.log_mel().map_or(1, |mel| mel.hop_length) + 1);
+    });
+    spec = FeatureSpec { layout: Layout::FramesMels, ..with_frames(spec, frames) };
+    let mut tensor = vec![0.0; spec.len()];
+    Frontend::new(&spec, 1).push(&samples, &mut |window| {
+        if window.number() == 0 {
+            window.write_to(&mut tensor);
+        }
+    });
+    let bytes: Vec<u8> = tensor.iter().flat_map(|value| value.to_le_bytes()).collect();
+    std::fs::write(format!("{file}.values"), bytes).unwrap();
+}
+
+fn with_frames(spec: FeatureSpec, frames: usize) -> FeatureSpec {
+    let Some(mel) = spec.log_mel().cloned() else { panic!("a preset of frames") };
+    FeatureSpec { features: Features::LogMel(LogMel { frames, ..mel }), ..spec }
 }
 
 /// What one more window adds, against the frames that are new in it.
@@ -88,7 +121,7 @@ fn window(name: &str, spec: &FeatureSpec) {
 
 /// Five seconds after ten hours against the first five.
 fn growth() {
-    let spec = specs::yamnet();
+    let spec = preset::yamnet();
     let samples = signal::signal(spec.sample_rate as usize);
     let mut old = Frontend::new(&spec, 10);
     (0..36_000).for_each(|_| push(&mut old, &samples));

@@ -10,6 +10,7 @@ The committed files were made with librosa 0.11.0 and numpy on x86-64. The signa
 
     fsdkaggle2018.npy          continuous grid of 1.2 s at 44.1 kHz, dB, no top_db
     fsdkaggle2018-short.npy    0.4 s centred in 1 s of zeros, mirrored at both ends, top_db 80, min-max: model input, mels × frames
+    fsdkaggle2018-small.npy    continuous grid of 1.2 s at 16 kHz, dB, no top_db
     yamnet.npy                 continuous grid of 1.5 s at 16 kHz, ln
     yamnet-short.npy           0.4 s centred in 0.975 s of zeros, ln
     mixed.npy                  n_fft 600, win_length 441, hop 200, HTK scale with area norm, power 1, log10, centred
@@ -79,6 +80,8 @@ def main():
     save("fsdkaggle2018.npy", decibels(fsdkaggle2018(signal(52920))).T)
     short = fsdkaggle2018(centred(signal(17640), 44100))[:, :128]
     save("fsdkaggle2018-short.npy", min_max(decibels(short, TOP_DB)))
+    small = mel(signal(19200), 16000, 1280, 1280, 253, 64, 20, 8000, False, "slaney", 2)
+    save("fsdkaggle2018-small.npy", decibels(small).T)
     save("yamnet.npy", yamnet(signal(24000), (24000 - 400) // 160 + 1))
     save("yamnet-short.npy", yamnet(centred(signal(6400), 15600), 96))
     save("mixed.npy", np.log10(mel(signal(8000), 8000, 600, 441, 200, 20, 50, 3500, True, "slaney", 1) + 1e-5).T)

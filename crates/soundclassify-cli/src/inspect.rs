@@ -97,10 +97,14 @@ fn features(spec: &FeatureSpec) -> String {
     let window = spec.window as f64 / f64::from(spec.sample_rate);
     let shape = spec.shape();
     let rate = spec.sample_rate;
-    match &spec.features {
-        Features::Waveform => format!("{window:.3} s of samples at {rate} Hz, {shape:?}"),
-        Features::LogMel(mel) => format!(
-            "{window:.3} s at {rate} Hz: {} frames of {} mel bands, {}–{} Hz, FFT {}, hop {}, {shape:?}",
+    let cepstra = match &spec.features {
+        Features::Mfcc(mfcc) => format!("{} cepstral coefficients of ", mfcc.coefficients),
+        Features::LogMel(_) | Features::Waveform => String::new(),
+    };
+    match spec.log_mel() {
+        None => format!("{window:.3} s of samples at {rate} Hz, {shape:?}"),
+        Some(mel) => format!(
+            "{window:.3} s at {rate} Hz: {} frames of {cepstra}{} mel bands, {}–{} Hz, FFT {}, hop {}, {shape:?}",
             mel.frames, mel.n_mels, mel.fmin, mel.fmax, mel.n_fft, mel.hop_length
         ),
     }

@@ -3,7 +3,7 @@
 
 use gstsoundclassify::signal::{Item, Piece, Signal, input::InputError};
 use soundclassify_core::frontend::{
-    FeatureSpec, Features, Frontend, Layout, Log, LogMel, MelNorm, MelScale, Normalize, Power,
+    FeatureSpec, Features, FixedNormalize, Frontend, Layout, Log, LogMel, Normalize, Power, preset,
 };
 
 /// Decibels that a value of mel energy or magnitude is worth in the model's own logarithm.
@@ -14,7 +14,7 @@ fn decibels_per_unit(mel: &LogMel) -> f32 {
     };
     match mel.log {
         Log::Db { .. } => 1.0,
-        Log::Ln { .. } => power / std::f32::consts::LN_10,
+        Log::Ln { .. } | Log::LnFloor { .. } => power / std::f32::consts::LN_10,
         Log::Log10 { .. } => power,
     }
 }
@@ -46,10 +46,7 @@ pub(crate) enum Mel<'a> {
 impl MelStream {
     /// Frames as a model of `spec` sees them; for models that take samples, frames that suit a picture.
     pub(crate) fn new(spec: &FeatureSpec, channel: i32) -> Self {
-        let mel = match &spec.features {
-            Features::LogMel(mel) => mel.clone(),
-            Features::Waveform => for_pictures(spec.sample_rate),
-        };
+        let mel = spec.log_mel().cloned().unwrap_or_else(|| for_pictures(spec.sample_rate));
         let hop = mel.hop_length;
         let decibels = decibels_per_unit(&mel);
         let bands = mel.n_mels;
@@ -57,6 +54,7 @@ impl MelStream {
         let spec = FeatureSpec {
             window: mel.n_fft,
             features: Features::LogMel(LogMel { frames: 1, ..mel }),
+            fixed: FixedNormalize::None,
             normalize: Normalize::None,
             layout: Layout::FramesMels,
             ..spec.clone()
@@ -124,11 +122,8 @@ fn for_pictures(rate: u32) -> LogMel {
         n_mels: 64,
         fmin: 50.0,
         fmax: f64::from(rate) / 2.0,
-        scale: MelScale::Slaney,
-        norm: MelNorm::Slaney,
-        power: Power::Two,
-        center: true,
         frames: 1,
         log: Log::Db { amin: 1e-10, top_db: None },
+        ..preset::librosa()
     }
 }

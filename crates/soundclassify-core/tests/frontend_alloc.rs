@@ -3,12 +3,8 @@
 
 #[path = "../../../tests/common/signal.rs"]
 mod signal;
-#[path = "../../../tests/common/specs.rs"]
-mod specs;
 
-use soundclassify_core::frontend::{
-    ChannelAxis, FeatureSpec, Features, Frontend, Layout, Log, LogMel, MelNorm, MelScale, Normalize, Power,
-};
+use soundclassify_core::frontend::{FeatureSpec, Features, FixedNormalize, Frontend, Lifter, Mfcc, preset};
 
 /// Allocations of pushes that bring no window, and of those that do, with what an application does with a window.
 fn allocations(spec: &FeatureSpec) -> (u64, u64, u64) {
@@ -31,23 +27,30 @@ fn allocations(spec: &FeatureSpec) -> (u64, u64, u64) {
 }
 
 #[test]
-fn nothing_is_allocated_for_frames() {
-    for spec in [specs::fsdkaggle2018(), specs::fsdkaggle2018_small(), specs::yamnet()] {
+fn nothing_is_allocated_for_any_preset() {
+    for (name, preset) in preset::ALL {
+        let mut spec = preset();
+        if let Features::LogMel(mel) = &mut spec.features {
+            mel.frames = mel.frames.min(100);
+        }
+        spec.window = spec.window.min(spec.sample_rate as usize);
         let (without, with, windows) = allocations(&spec);
-        assert!(windows >= 20, "{windows} windows");
-        assert_eq!((without, with), (0, 0));
+        assert!(windows >= 20, "{name}: {windows} windows");
+        assert_eq!((without, with), (0, 0), "{name}");
     }
 }
 
 #[test]
-fn nothing_is_allocated_for_waveforms() {
-    let spec = FeatureSpec { features: Features::Waveform, layout: Layout::Samples, ..specs::yamnet() };
-    let (without, with, windows) = allocations(&spec);
+fn nothing_is_allocated_for_cepstra_and_pairs_of_bands() {
+    let Some(mel) = preset::yamnet().log_mel().cloned() else { panic!("frames") };
+    let features = Features::Mfcc(Mfcc { mel, coefficients: 13, orthonormal: true, lifter: Lifter::Kaldi(22.0) });
+    let fixed = FixedNormalize::PerBand { mean: vec![0.5; 13], std: vec![2.0; 13] };
+    let (without, with, windows) = allocations(&FeatureSpec { features, fixed, ..preset::yamnet() });
     assert_eq!((without, with, windows), (0, 0, 21));
 }
 
 #[test]
 fn the_counter_counts() {
-    let measured = allocation_counter::measure(|| drop(Frontend::new(&specs::yamnet(), 10)));
+    let measured = allocation_counter::measure(|| drop(Frontend::new(&preset::yamnet(), 10)));
     assert!(measured.count_total > 0);
 }

@@ -3,12 +3,11 @@
 
 #[path = "../../../tests/common/signal.rs"]
 mod signal;
-#[path = "../../../tests/common/specs.rs"]
-mod specs;
 
 use proptest::prelude::*;
 use soundclassify_core::frontend::{
-    ChannelAxis, FeatureSpec, Features, Frontend, Layout, Log, LogMel, MelNorm, MelScale, Normalize, Power, ReadyWindow,
+    ChannelAxis, FeatureSpec, Features, Frontend, Layout, Log, LogMel, MelNorm, MelScale, Normalize, PadMode,
+    Placement, Power, ReadyWindow, preset,
 };
 
 /// All that a window holds, its values as bits.
@@ -46,12 +45,12 @@ fn seen<'a>(spec: &FeatureSpec, oversamples: u32, chunks: impl Iterator<Item = &
 }
 
 fn waveform(window: usize) -> FeatureSpec {
-    FeatureSpec { window, features: Features::Waveform, layout: Layout::Samples, ..specs::yamnet() }
+    FeatureSpec { window, features: Features::Waveform, layout: Layout::Samples, ..preset::yamnet() }
 }
 
 /// Small features, so that many cases fit in a second.
 fn small(center: bool, frames: usize) -> FeatureSpec {
-    let spec = specs::fsdkaggle2018();
+    let spec = preset::fsdkaggle2018();
     let mel = LogMel {
         n_fft: 64,
         win_length: 50,
@@ -62,9 +61,10 @@ fn small(center: bool, frames: usize) -> FeatureSpec {
         scale: MelScale::Htk,
         norm: MelNorm::None,
         power: Power::One,
-        center,
+        placement: if center { Placement::Center(PadMode::Reflect) } else { Placement::Start },
         frames,
         log: Log::Ln { offset: 1e-3 },
+        ..preset::librosa()
     };
     FeatureSpec {
         sample_rate: 1000,
@@ -86,12 +86,12 @@ fn due(spec: &FeatureSpec, oversamples: u32, samples: usize) -> Vec<(u64, u64)> 
 fn a_centred_window_is_due_with_half_an_fft_after_its_last_frame() {
     // g(1) = round(44100 / 3470) = 13
     let last = 127 * 347 + 1280;
-    assert_eq!(due(&specs::fsdkaggle2018(), 10, 50_000), [(0, last), (13 * 347, 13 * 347 + last)]);
+    assert_eq!(due(&preset::fsdkaggle2018(), 10, 50_000), [(0, last), (13 * 347, 13 * 347 + last)]);
 }
 
 #[test]
 fn a_window_that_is_not_centred_is_due_with_its_last_samples() {
-    assert_eq!(due(&specs::yamnet(), 10, 17_300), [(0, 15_600), (1600, 17_200)]);
+    assert_eq!(due(&preset::yamnet(), 10, 17_300), [(0, 15_600), (1600, 17_200)]);
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_short_stream_is_centred_in_zeros() {
 fn a_stream_of_a_window_that_was_not_due_is_cut_to_the_window() {
     // 1 s is 44100 samples; the first window is due with 45349.
     let signal = signal::signal(45_000);
-    let spec = specs::fsdkaggle2018();
+    let spec = preset::fsdkaggle2018();
     let long = seen(&spec, 10, signal.chunks(1000));
     let exact = seen(&spec, 10, signal[..44_100].chunks(1000));
     assert_eq!(long.len(), 1);
@@ -162,7 +162,8 @@ fn a_stream_of_a_window_that_was_not_due_is_cut_to_the_window() {
 
 #[test]
 fn tiny_streams_are_finite() {
-    for spec in [specs::fsdkaggle2018(), specs::yamnet(), small(true, 3), FeatureSpec { window: 1, ..small(true, 3) }] {
+    for spec in [preset::fsdkaggle2018(), preset::yamnet(), small(true, 3), FeatureSpec { window: 1, ..small(true, 3) }]
+    {
         let seen = seen(&spec, 10, std::iter::once(&[0.5][..]));
         assert!(seen[0].tensor.iter().all(|bits| f32::from_bits(*bits).is_finite()));
     }
@@ -171,7 +172,7 @@ fn tiny_streams_are_finite() {
 #[test]
 fn the_rms_is_that_of_the_windows_samples() {
     let signal = signal::signal(30_000);
-    let mut frontend = Frontend::new(&specs::yamnet(), 10);
+    let mut frontend = Frontend::new(&preset::yamnet(), 10);
     frontend.push(&signal, &mut |window| {
         let samples = &signal[window.position() as usize..][..15_600];
         let energy: f64 = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum();
@@ -180,15 +181,62 @@ fn the_rms_is_that_of_the_windows_samples() {
     });
 }
 
+/// Every preset, with a window of at most a second, so that many cases fit in a minute.
+fn presets() -> impl Iterator<Item = (&'static str, FeatureSpec)> {
+    let shorter = |(name, preset): &(&'static str, preset::Preset)| {
+        let mut spec = preset();
+        if let Features::LogMel(mel) = &mut spec.features {
+            mel.frames = mel.frames.min(100);
+        }
+        spec.window = spec.window.min(spec.sample_rate as usize);
+        (*name, spec)
+    };
+    preset::ALL.iter().map(shorter)
+}
+
 #[test]
 fn chunks_of_the_presets_make_no_difference() {
-    let signal = signal::signal(60_000);
-    for spec in [specs::fsdkaggle2018(), specs::fsdkaggle2018_small(), specs::yamnet()] {
+    for (name, spec) in presets() {
+        let signal = signal::signal(spec.sample_rate as usize * 13 / 10);
         let whole = seen(&spec, 10, std::iter::once(&signal[..]));
-        assert!(whole.len() > 3);
+        assert!(whole.len() > 1, "{name}");
         for size in [1, 160, 441, 4096] {
-            assert_eq!(seen(&spec, 10, signal.chunks(size)), whole, "chunks of {size}");
+            assert_eq!(seen(&spec, 10, signal.chunks(size)), whole, "{name} in chunks of {size}");
         }
+    }
+}
+
+#[test]
+fn short_streams_of_the_presets_are_finite() {
+    for (name, spec) in presets() {
+        for length in [1, 2, 1000] {
+            let seen = seen(&spec, 10, signal::signal(length).chunks(77));
+            assert!(seen.len() == 1 && seen[0].tensor.iter().all(|bits| f32::from_bits(*bits).is_finite()), "{name}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn random_chunks_of_the_presets_make_no_difference(
+        which in 0..preset::ALL.len(),
+        oversamples in 1u32..20,
+        sizes in prop::collection::vec(1usize..9000, 1..20),
+    ) {
+        let (name, mut spec) = presets().nth(which).expect("a preset");
+        if let Features::LogMel(mel) = &mut spec.features {
+            mel.frames = 20;
+        }
+        let signal = signal::kinds(spec.sample_rate as usize * 3 / 5);
+        let mut rest = &signal[..];
+        let mut sizes = sizes.iter().cycle();
+        let chunks = std::iter::from_fn(|| {
+            let (chunk, later) = rest.split_at((*sizes.next()?).min(rest.len()));
+            rest = later;
+            (!chunk.is_empty()).then_some(chunk)
+        });
+        prop_assert_eq!(seen(&spec, oversamples, chunks), seen(&spec, oversamples, std::iter::once(&signal[..])), "{}", name);
     }
 }
 

@@ -3,12 +3,16 @@
 
 use std::{
     fs,
+    path::Path,
     time::{Duration, Instant},
 };
 
 use soundclassify_core::{
     Error,
-    frontend::{ChannelAxis, Features, Layout, Log, MelNorm, MelScale, Normalize, Power},
+    frontend::{
+        ChannelAxis, FeatureSpec, Features, FixedNormalize, Layout, Lifter, Log, LogMel, MelNorm, MelScale, Mfcc,
+        Normalize, PadMode, Placement, Power, Preemphasis, WindowFunction, preset,
+    },
     model::{Activation, Manifest, Model},
 };
 use tempfile::TempDir;
@@ -89,24 +93,28 @@ fn presets_are_those_of_the_design() {
             mel.norm,
             mel.power,
             mel.log,
-            mel.center,
+            mel.placement,
         )
     };
     let db = Log::Db { amin: 1e-10, top_db: Some(80.0) };
     let (slaney, htk) = (MelScale::Slaney, MelScale::Htk);
+    let centred = Placement::Center(PadMode::Reflect);
     let big = [2560, 2560, 347, 128, 128];
     assert_eq!(
         values("fsdkaggle2018"),
-        (44_100, 44_100, big, (20.0, 22_050.0), slaney, MelNorm::Slaney, Power::Two, db, true)
+        (44_100, 44_100, big, (20.0, 22_050.0), slaney, MelNorm::Slaney, Power::Two, db, centred)
     );
     let small = [1280, 1280, 253, 64, 64];
     assert_eq!(
         values("fsdkaggle2018-small"),
-        (16_000, 16_000, small, (20.0, 8_000.0), slaney, MelNorm::Slaney, Power::Two, db, true)
+        (16_000, 16_000, small, (20.0, 8_000.0), slaney, MelNorm::Slaney, Power::Two, db, centred)
     );
     let yamnet = [512, 400, 160, 64, 96];
     let ln = Log::Ln { offset: 0.001 };
-    assert_eq!(values("yamnet"), (16_000, 15_600, yamnet, (125.0, 7_500.0), htk, MelNorm::None, Power::One, ln, false));
+    assert_eq!(
+        values("yamnet"),
+        (16_000, 15_600, yamnet, (125.0, 7_500.0), htk, MelNorm::None, Power::One, ln, Placement::Start)
+    );
 }
 
 #[test]
@@ -114,7 +122,8 @@ fn own_values_go_over_those_of_the_preset() {
     let manifest =
         load(&edited("\"fsdkaggle2018-small\"", "\"yamnet\"\nn-mels = 32\nlog = \"db\"\ncenter = true")).unwrap();
     let Features::LogMel(mel) = &manifest.features.features else { panic!("no log-mel") };
-    assert_eq!((mel.n_mels, mel.n_fft, mel.center), (32, 512, true));
+    assert_eq!((mel.n_mels, mel.n_fft), (32, 512));
+    assert_eq!(mel.placement, Placement::Center(PadMode::Reflect));
     assert_eq!(mel.log, Log::Db { amin: 1e-10, top_db: None });
     let manifest =
         load(&edited("\"fsdkaggle2018-small\"", "\"fsdkaggle2018\"\ntop-db = \"none\"\nsample-rate = 16000"));
@@ -134,6 +143,133 @@ fn a_waveform_needs_rate_and_window() {
     refuses(&manifest.replace("window = 0.5", ""), &["features.window", "seconds", "nothing"]);
     refuses(&manifest.replace("window", "n-mels = 3\nwindow"), &["features.n-mels (line 13)", "logmel", "waveform"]);
     refuses(&manifest.replace("\"samples\"", "\"mels-frames\""), &["input.layout (line 7)", "samples", "waveform"]);
+}
+
+/// The features of a manifest with these lines in place of the preset.
+#[track_caller]
+fn features(lines: &str) -> FeatureSpec {
+    load(&edited("preset = \"fsdkaggle2018-small\"", lines)).unwrap().features
+}
+
+const FBANK: &str = "kind = \"fbank\"\nsample-rate = 16000\nwindow = 1.0\nn-mels = 80\nframes = 98";
+
+#[test]
+fn kaldis_filter_bank_needs_four_numbers() {
+    let spec = features(FBANK);
+    assert_eq!(spec.log_mel(), Some(&LogMel::kaldi(16_000, 80, 98)));
+    let spec = features(&format!(
+        "{FBANK}\nwindow-function = \"hamming\"\nsnip-edges = false\nremove-dc = false\npreemphasis = 0.5\n\
+         energy-floor = 1.0\nwaveform-scale = 32768\nwin-length = 800\nfmax = 7600\npower = 1"
+    ));
+    let expected = LogMel {
+        window_function: WindowFunction::HammingSymmetric,
+        placement: Placement::HopCenter,
+        remove_dc: false,
+        preemphasis: Preemphasis::Frame(0.5),
+        log: Log::LnFloor { floor: 1.0 },
+        waveform_scale: 32_768.0,
+        win_length: 800,
+        n_fft: 1024,
+        fmax: 7600.0,
+        power: Power::One,
+        ..LogMel::kaldi(16_000, 80, 98)
+    };
+    assert_eq!(spec.log_mel(), Some(&expected));
+}
+
+#[test]
+fn presets_bring_their_kind_and_fixed_normalisation() {
+    for (name, make) in preset::ALL {
+        let expected = make();
+        let manifest = edited("fsdkaggle2018-small", name);
+        let waveform = expected.features == Features::Waveform;
+        let spec =
+            load(&if waveform { manifest.replace("mels-frames", "samples") } else { manifest }).unwrap().features;
+        assert_eq!((spec.sample_rate, spec.window), (expected.sample_rate, expected.window), "{name}");
+        assert_eq!((spec.features, spec.fixed), (expected.features, expected.fixed), "{name}");
+    }
+}
+
+#[test]
+fn log_mel_takes_pre_emphasis_window_functions_and_pads() {
+    let lines = "preset = \"yamnet\"\ncenter = true\npad-mode = \"constant\"\npreemphasis = 0.97\nmel-scale = \"kaldi\"\n\
+                 window-function = \"hann-symmetric\"\nnormalize-mean = -4.5\nnormalize-std = 5";
+    let spec = features(lines);
+    let mel = spec.log_mel().unwrap();
+    assert_eq!((mel.placement, mel.preemphasis), (Placement::Center(PadMode::Constant), Preemphasis::Signal(0.97)));
+    assert_eq!((mel.window_function, mel.scale), (WindowFunction::HannSymmetric, MelScale::Kaldi));
+    assert_eq!(spec.fixed, FixedNormalize::Scalar { mean: -4.5, std: 5.0 });
+    let spec = features("preset = \"yamnet\"\nn-mels = 2\nnormalize-mean = [1, 2]\nnormalize-std = [3, 4.5]");
+    assert_eq!(spec.fixed, FixedNormalize::PerBand { mean: vec![1.0, 2.0], std: vec![3.0, 4.5] });
+}
+
+#[test]
+fn cepstra_are_of_either_kind() {
+    let spec = features("kind = \"mfcc\"\npreset = \"yamnet\"\nn-mfcc = 13\nlifter = 22\ndct-norm = \"none\"");
+    let mel = preset::yamnet().log_mel().unwrap().clone();
+    let expected = Mfcc { mel, coefficients: 13, orthonormal: false, lifter: Lifter::Librosa(22.0) };
+    assert_eq!((spec.shape(), spec.features), (vec![1, 13, 96], Features::Mfcc(expected)));
+    let spec = features(&FBANK.replace("fbank\"", "mfcc\"\nof = \"fbank\"\nn-mfcc = 20\nlifter = 22"));
+    let Features::Mfcc(mfcc) = spec.features else { panic!("no MFCC") };
+    assert_eq!((mfcc.lifter, mfcc.orthonormal), (Lifter::Kaldi(22.0), true));
+    assert_eq!(mfcc.mel, LogMel::kaldi(16_000, 80, 98));
+}
+
+#[test]
+fn a_waveforms_scale_comes_before_its_normalisation() {
+    let manifest =
+        edited("\"mels-frames\"", "\"samples\"").replace("-small\"", "\"\nkind = \"waveform\"\nwaveform-scale = 32768");
+    assert_eq!(load(&manifest).unwrap().features.fixed, FixedNormalize::Scalar { mean: 0.0, std: 1.0 / 32_768.0 });
+    let manifest = manifest.replace("32768", "2\nnormalize-mean = 1\nnormalize-std = 4");
+    assert_eq!(load(&manifest).unwrap().features.fixed, FixedNormalize::Scalar { mean: 0.5, std: 2.0 });
+}
+
+#[test]
+fn mistakes_in_new_keys_name_both_sides() {
+    let own = |lines: &str| edited("preset = \"fsdkaggle2018-small\"", lines);
+    let small = |lines: &str| own(&format!("preset = \"fsdkaggle2018-small\"\n{lines}"));
+    refuses(&small("preemphasis = 1.5"), &["features.preemphasis (line 12)", "0 to 1", "found 1.5"]);
+    refuses(&small("window-function = \"povey\""), &["features.window-function", "hann-symmetric", "found \"povey\""]);
+    refuses(&small("pad-mode = \"edge\""), &["features.pad-mode", "one of constant, reflect", "found \"edge\""]);
+    refuses(
+        &small("center = false\npad-mode = \"reflect\""),
+        &["features.pad-mode", "center = true", "center = false"],
+    );
+    refuses(&small("mel-scale = \"bark\""), &["features.mel-scale", "htk, kaldi, slaney", "found \"bark\""]);
+    refuses(&small("snip-edges = true"), &["features.snip-edges", "only with kind = \"fbank\"", "kind = \"logmel\""]);
+    refuses(&small("n-mfcc = 13"), &["features.n-mfcc", "only with kind = \"mfcc\"", "kind = \"logmel\""]);
+    refuses(&small("normalize-mean = 1"), &["features.normalize-std", "beside features.normalize-mean", "nothing"]);
+    refuses(&small("normalize-std = 1"), &["features.normalize-mean", "beside features.normalize-std", "nothing"]);
+    refuses(&small("normalize-mean = 1\nnormalize-std = 0"), &["features.normalize-std", "a list of such", "found 0"]);
+    refuses(&small("normalize-mean = []\nnormalize-std = 1"), &["features.normalize-mean", "an empty list"]);
+    refuses(&small("normalize-mean = [1, \"2\"]\nnormalize-std = 1"), &["features.normalize-mean", "found \"2\""]);
+    refuses(
+        &small("normalize-mean = [1, 2]\nnormalize-std = [1, 2]"),
+        &["features.normalize-mean", "or 64, one a band", "found 2"],
+    );
+    refuses(&small("kind = \"fbank\""), &["features.kind", "logmel, as features.preset has it", "found fbank"]);
+    refuses(&small("waveform-scale = 0"), &["features.waveform-scale", "found 0"]);
+    refuses(&small("kind = \"mfcc\""), &["features.n-mfcc", "at most n-mels, 64", "nothing"]);
+    refuses(&small("kind = \"mfcc\"\nn-mfcc = 65"), &["features.n-mfcc", "1 to 64", "found 65"]);
+    refuses(
+        &small("kind = \"mfcc\"\nn-mfcc = 13\nof = \"fbank\""),
+        &["features.of", "logmel, as features.preset has it"],
+    );
+    refuses(
+        &small("kind = \"mfcc\"\nn-mfcc = 13\ndct-norm = \"slaney\""),
+        &["features.dct-norm", "one of none, ortho"],
+    );
+    refuses(
+        &own(&format!("{FBANK}\nlog = \"ln\"")),
+        &["features.log", "only with kind = \"logmel\"", "kind = \"fbank\""],
+    );
+    refuses(
+        &own(&format!("{FBANK}\nwindow-function = \"hann\"")),
+        &["features.window-function", "hamming, hanning, povey"],
+    );
+    refuses(&own(&format!("{FBANK}\nenergy-floor = 0")), &["features.energy-floor", "found 0"]);
+    refuses(&own(&format!("{FBANK}\nsnip-edges = 1")), &["features.snip-edges", "true or false", "found 1"]);
+    refuses(&own(&FBANK.replace("frames = 98", "")), &["features.frames", "a whole number", "nothing"]);
 }
 
 #[test]
@@ -373,4 +509,40 @@ fn a_checksum_of_another_file_is_refused() {
     let text = model_error(path.to_str().unwrap());
     // SHA-256 of "abc", FIPS 180-2.
     assert!(text.contains("0a0a0a") && text.contains("ba7816bf8f01cfea"), "{text}");
+}
+
+/// Those of published networks name files that are not here; in their place lie labels of any kind.
+#[test]
+fn every_preset_has_a_manifest() {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+    for (name, make) in preset::ALL {
+        let file = match *name {
+            "fsdkaggle2018" => continue, // the built-in models
+            "fsdkaggle2018-small" => "laser-machine-listener.toml".to_owned(),
+            name => format!("{name}.toml"),
+        };
+        let text = fs::read_to_string(models.join(&file)).expect("a manifest under models/");
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(&file), &text).unwrap();
+        for (key, head) in [("csv = ", "display_name,inat2024_fsd50k\n"), ("file = ", "")] {
+            if let Some(labels) = text.lines().find_map(|line| line.strip_prefix(key)) {
+                fs::write(folder.path().join(labels.trim_matches('"')), format!("{head}Bark,Bark\nRain,Rain\n"))
+                    .unwrap();
+            }
+        }
+
+        let manifest = Manifest::load(&folder.path().join(&file)).unwrap();
+
+        let expected = make();
+        assert_eq!(
+            manifest.features.shape(),
+            if *name == "fsdkaggle2018-small" { vec![64, 64, 1] } else { expected.shape() }
+        );
+        assert_eq!(
+            (manifest.features.features, manifest.features.fixed),
+            (expected.features, expected.fixed),
+            "{name}"
+        );
+        assert_eq!(manifest.features.normalize, expected.normalize, "{name}");
+    }
 }

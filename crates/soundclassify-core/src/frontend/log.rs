@@ -22,6 +22,7 @@ impl Compression {
             Log::Db { amin, .. } => (10.0 / LN_10, 0.0, amin),
             Log::Ln { offset } => (1.0, offset, 0.0),
             Log::Log10 { offset } => (1.0 / LN_10, offset, 0.0),
+            Log::LnFloor { floor } => (1.0, 0.0, floor),
         };
         Self { scale: scale as f32, offset: offset as f32, floor: (floor as f32).max(f32::MIN_POSITIVE) }
     }
@@ -97,11 +98,18 @@ mod tests {
         assert!((of(decibels, 2.0) - 3.010_3).abs() < 1e-5);
         assert!((of(Log::Ln { offset: 0.001 }, 0.0) - 0.001_f32.ln()).abs() < 1e-6);
         assert!((of(Log::Log10 { offset: 1.0 }, 99.0) - 2.0).abs() < 1e-6);
+        assert!((of(Log::LnFloor { floor: 0.5 }, 0.25) - 0.5_f32.ln()).abs() < 1e-6);
+        assert!((of(Log::LnFloor { floor: 0.5 }, 4.0) - 4.0_f32.ln()).abs() < 1e-6);
     }
 
     #[test]
     fn nothing_makes_it_infinite() {
-        for log in [Log::Ln { offset: 0.0 }, Log::Log10 { offset: 0.0 }, Log::Db { amin: 0.0, top_db: None }] {
+        for log in [
+            Log::Ln { offset: 0.0 },
+            Log::Log10 { offset: 0.0 },
+            Log::LnFloor { floor: 0.0 },
+            Log::Db { amin: 0.0, top_db: None },
+        ] {
             for value in [0.0, f32::MIN_POSITIVE / 2.0, f32::INFINITY, f32::NAN] {
                 assert!(of(log, value).is_finite(), "{log:?} {value}");
             }

@@ -87,27 +87,31 @@ fn sum_lanes(partial: &[[f32; HALF]], values: &mut [f32]) {
     }
 }
 
-/// Weights of the triangle over three edges in Hz, one a bin (librosa `filters.mel`).
+/// Weights of the triangle over three edges, one a bin. The sides are straight in Hz (librosa's `filters.mel`), those of
+/// Kaldi's scale in mel.
 fn triangle(edges: &[f64], mel: &LogMel, sample_rate: u32) -> Vec<f32> {
-    let (low, peak, high) = (edges[0], edges[1], edges[2]);
+    let hz = |edge: usize| mel_to_hz(edges[edge], mel.scale);
     let area = match mel.norm {
-        MelNorm::Slaney => 2.0 / (high - low),
+        MelNorm::Slaney => 2.0 / (hz(2) - hz(0)),
         MelNorm::None => 1.0,
     };
+    let straight_in_mel = mel.scale == MelScale::Kaldi;
+    let [low, peak, high] = [0, 1, 2].map(|edge| if straight_in_mel { edges[edge] } else { hz(edge) });
     let weight = |bin: usize| {
         let frequency = bin as f64 * f64::from(sample_rate) / mel.n_fft as f64;
-        let rising = (frequency - low) / (peak - low);
-        let falling = (high - frequency) / (high - peak);
+        let at = if straight_in_mel { hz_to_mel(frequency, mel.scale) } else { frequency };
+        let rising = (at - low) / (peak - low);
+        let falling = (high - at) / (high - peak);
         (rising.min(falling).max(0.0) * area) as f32
     };
     (0..=mel.n_fft / 2).map(weight).collect()
 }
 
-/// `n_mels + 2` edges in Hz, equally spaced in mel.
+/// `n_mels + 2` edges in mel, equally spaced.
 fn edges(mel: &LogMel) -> Vec<f64> {
     let (low, high) = (hz_to_mel(mel.fmin, mel.scale), hz_to_mel(mel.fmax, mel.scale));
     let step = (high - low) / (mel.n_mels + 1) as f64;
-    (0..mel.n_mels + 2).map(|edge| mel_to_hz(low + step * edge as f64, mel.scale)).collect()
+    (0..mel.n_mels + 2).map(|edge| low + step * edge as f64).collect()
 }
 
 /// Slaney's scale: 200/3 Hz a mel up to 1 kHz, then 27 mels for each factor of 6.4.
@@ -121,6 +125,7 @@ fn slaney_log_step() -> f64 {
 fn hz_to_mel(hz: f64, scale: MelScale) -> f64 {
     match scale {
         MelScale::Htk => 2595.0 * (1.0 + hz / 700.0).log10(),
+        MelScale::Kaldi => 1127.0 * (1.0 + hz / 700.0).ln(),
         MelScale::Slaney if hz < SLANEY_KNEE => hz / SLANEY_HZ,
         MelScale::Slaney => SLANEY_KNEE / SLANEY_HZ + (hz / SLANEY_KNEE).ln() / slaney_log_step(),
     }
@@ -130,6 +135,7 @@ fn mel_to_hz(mel: f64, scale: MelScale) -> f64 {
     let knee = SLANEY_KNEE / SLANEY_HZ;
     match scale {
         MelScale::Htk => 700.0 * (10.0_f64.powf(mel / 2595.0) - 1.0),
+        MelScale::Kaldi => 700.0 * ((mel / 1127.0).exp() - 1.0),
         MelScale::Slaney if mel < knee => mel * SLANEY_HZ,
         MelScale::Slaney => SLANEY_KNEE * ((mel - knee) * slaney_log_step()).exp(),
     }
@@ -137,7 +143,7 @@ fn mel_to_hz(mel: f64, scale: MelScale) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_specs;
+    use super::super::preset;
     use super::*;
     use proptest::prelude::*;
 
@@ -154,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_band_without_a_bin_is_zero() {
-        let mut mel = test_specs::log_mel(&test_specs::fsdkaggle2018());
+        let mut mel = preset::fsdkaggle2018().log_mel().unwrap().clone();
         mel.n_mels = 2000;
         let mut bank = MelBank::new(&mel, 44_100);
         let mut values = vec![1.0; 2000];
@@ -165,7 +171,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_scales_invert(hz in 0.0f64..48_000.0) {
-            for scale in [MelScale::Slaney, MelScale::Htk] {
+            for scale in [MelScale::Slaney, MelScale::Htk, MelScale::Kaldi] {
                 prop_assert!(close(mel_to_hz(hz_to_mel(hz, scale), scale), hz));
             }
         }
@@ -176,7 +182,7 @@ mod tests {
             n_mels in 1usize..80,
             fmin in 0.0f64..500.0,
             width in 100.0f64..7500.0,
-            slaney: bool,
+            scale in 0usize..3,
             area: bool,
             seed in prop::collection::vec(0.0f32..1.0, 600),
         ) {
@@ -185,9 +191,9 @@ mod tests {
                 n_mels,
                 fmin,
                 fmax: (fmin + width).min(8000.0),
-                scale: if slaney { MelScale::Slaney } else { MelScale::Htk },
+                scale: [MelScale::Slaney, MelScale::Htk, MelScale::Kaldi][scale],
                 norm: if area { MelNorm::Slaney } else { MelNorm::None },
-                ..test_specs::log_mel(&test_specs::yamnet())
+                ..preset::yamnet().log_mel().unwrap().clone()
             };
             let mut power = seed[..=n_fft / 2].to_vec();
             power.resize(n_fft / 2 + 1 + MelBank::PADDING, 0.0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Samples → model input. Counts samples, allocates in [`Frontend::new`], knows no model and no pipeline.
 
+mod cepstrum;
 mod frames;
 mod log;
 mod mel;
@@ -8,13 +9,13 @@ mod normalize;
 mod resampler;
 mod spec;
 mod spectrum;
-#[cfg(test)]
-#[path = "../../../../tests/common/specs.rs"]
-mod test_specs;
 mod window;
+mod window_function;
 mod windower;
 
-use frames::Grid;
+pub mod preset;
+
+use frames::{Edge, Grid};
 use log::Compression;
 use mel::MelBank;
 use normalize::{Writer, sum_of_squares};
@@ -22,7 +23,10 @@ use spectrum::Spectrum;
 use window::{FrameRing, Pieces, SampleRing, Schedule};
 
 pub use resampler::Resampler;
-pub use spec::{ChannelAxis, FeatureSpec, Features, Layout, Log, LogMel, MelNorm, MelScale, Normalize, Power};
+pub use spec::{
+    ChannelAxis, FeatureSpec, Features, FixedNormalize, Layout, Lifter, Log, LogMel, MelNorm, MelScale, Mfcc,
+    Normalize, PadMode, Placement, Power, Preemphasis, WindowFunction,
+};
 pub use windower::Windower;
 
 /// Progress one stream of samples into windows of model input. Each frame is computed once, however many windows share it.
@@ -48,6 +52,10 @@ struct Frames {
     bank: MelBank,
     compression: Compression,
     ring: FrameRing,
+    /// Coefficient of the pre-emphasis over the signal.
+    preemphasis: Option<f32>,
+    /// The samples of a frame that are not in the stream as they are.
+    gathered: Vec<f32>,
     /// Frame to be computed next.
     next: u64,
     per_window: usize,
@@ -67,16 +75,16 @@ impl Frontend {
     #[must_use]
     pub fn new(spec: &FeatureSpec, oversamples: u32) -> Self {
         debug_assert!(spec.window > 0 && !spec.is_empty());
-        let (samples, schedule, values) = match &spec.features {
-            Features::LogMel(mel) => {
+        let (samples, schedule, values) = match spec.log_mel() {
+            Some(mel) => {
                 let frames = Frames::new(mel, spec.sample_rate);
-                let capacity = frames.grid.needed(mel.frames as u64 - 1) as usize;
+                let capacity = frames.grid.span(mel.frames as u64);
                 let schedule = Schedule::new(spec.sample_rate, oversamples, mel.hop_length, mel.frames);
-                (SampleRing::new(frames.grid.lead(), capacity), schedule, Values::Frames(Box::new(frames)))
+                (SampleRing::new(capacity), schedule, Values::Frames(Box::new(frames)))
             }
-            Features::Waveform => {
+            None => {
                 let schedule = Schedule::new(spec.sample_rate, oversamples, 1, spec.window);
-                (SampleRing::new(0, spec.window), schedule, Values::Samples)
+                (SampleRing::new(spec.window), schedule, Values::Samples)
             }
         };
         let writer = Writer::new(spec);
@@ -100,8 +108,8 @@ impl Frontend {
     }
 
     /// End of stream: when no window became due since the last reset and at least one sample came, gives the one of the
-    /// samples centred in zeros, computed by itself: mirrored at both ends where frames are centred, followed by
-    /// zeros where they are not. [`Frontend::reset`] comes before the next push.
+    /// samples centred in zeros, computed by itself: its end is continued as its start is, and by zeros where frames
+    /// begin at their position. [`Frontend::reset`] comes before the next push.
     pub fn finish(&mut self, on_window: &mut dyn FnMut(ReadyWindow<'_>)) {
         if self.schedule.number() > 0 || self.samples.total() == 0 {
             return;
@@ -147,7 +155,7 @@ impl Frontend {
     /// Computes what the newest sample completed.
     fn step(&mut self, on_window: &mut dyn FnMut(ReadyWindow<'_>)) {
         let complete = match &mut self.values {
-            Values::Frames(frames) => frames.compute(&mut self.samples),
+            Values::Frames(frames) => frames.compute(&self.samples),
             Values::Samples => self.schedule.last(),
         };
         while self.schedule.last() == complete {
@@ -167,7 +175,7 @@ impl Frontend {
             Values::Samples => first,
         };
         let arrived = (self.samples.total() - position).min(self.window as u64) as usize;
-        let samples = self.samples.range(position as i64, arrived);
+        let samples = self.samples.range(position, arrived);
         let values = match &self.values {
             Values::Frames(frames) => frames.ring.window(first),
             Values::Samples => samples,
@@ -187,58 +195,96 @@ impl Frontend {
 
 impl Frames {
     fn new(mel: &LogMel, sample_rate: u32) -> Self {
+        let preemphasis = match mel.preemphasis {
+            Preemphasis::Signal(coefficient) => Some(coefficient as f32),
+            Preemphasis::None | Preemphasis::Frame(_) => None,
+        };
         Self {
             grid: Grid::new(mel),
             spectrum: Spectrum::new(mel, MelBank::PADDING),
             bank: MelBank::new(mel, sample_rate),
             compression: Compression::new(mel.log),
             ring: FrameRing::new(mel.frames, mel.n_mels),
+            preemphasis,
+            gathered: vec![0.0; mel.win_length + 1],
             next: 0,
             per_window: mel.frames,
         }
     }
 
     /// Computes the next frame and returns its number.
-    fn compute(&mut self, samples: &mut SampleRing) -> u64 {
+    fn compute(&mut self, samples: &SampleRing) -> u64 {
         let frame = self.next;
-        if frame == 0 {
-            samples.mirror();
+        match u64::try_from(self.grid.start(frame)) {
+            Err(_) => {
+                gather(&self.grid, self.preemphasis, frame, ENDLESS, &|at| samples.at(at), &mut self.gathered);
+                self.put(frame, None);
+            }
+            Ok(start) => match self.preemphasis {
+                None => self.put(frame, Some(samples.range(start, self.grid.length()))),
+                Some(coefficient) => {
+                    emphasise(coefficient, samples.range(start, self.grid.length() + 1), &mut self.gathered);
+                    self.put(frame, None);
+                }
+            },
         }
-        self.put(frame, samples.range(self.grid.start(frame), self.grid.length()));
         self.next += 1;
         frame
     }
 
     /// The frames of a segment by itself.
     fn isolated(&mut self, segment: &[f32]) -> Pieces<'_> {
-        let mirrored = self.grid.lead() > 0;
-        let mut samples = vec![0.0; self.grid.length()];
         for frame in 0..self.per_window as u64 {
-            let start = self.grid.start(frame);
-            for (sample, at) in samples.iter_mut().zip(start..) {
-                *sample = if mirrored { segment[reflect(at, segment.len())] } else { at_or_zero(segment, at) };
-            }
-            self.put(frame, [&samples, &[]]);
+            let at = |at: u64| segment[at as usize];
+            gather(&self.grid, self.preemphasis, frame, segment.len() as u64, &at, &mut self.gathered);
+            self.put(frame, None);
         }
         self.ring.window(0)
     }
 
-    fn put(&mut self, frame: u64, samples: Pieces<'_>) {
+    /// Computes a frame out of these samples, or of the gathered ones.
+    fn put(&mut self, frame: u64, samples: Option<Pieces<'_>>) {
         let values = self.ring.slot(frame);
+        let samples = samples.unwrap_or([&self.gathered[..self.grid.length()], &[]]);
         self.bank.apply(self.spectrum.compute(samples), values);
         self.compression.apply(values);
     }
 }
 
-/// Index into `length` values mirrored at both ends, again and again, without repeating the edges.
-fn reflect(at: i64, length: usize) -> usize {
-    let period = (2 * length as i64 - 2).max(1);
-    let folded = at.rem_euclid(period);
-    folded.min(period - folded) as usize % length
+/// Length of a stream whose end no frame touches.
+const ENDLESS: u64 = 1 << 60;
+
+/// The samples of a frame that touches an edge of a signal of `length` samples. Pre-emphasis comes before the mirror, and
+/// leaves one sample less.
+fn gather(
+    grid: &Grid,
+    preemphasis: Option<f32>,
+    frame: u64,
+    length: u64,
+    sample: &dyn Fn(u64) -> f32,
+    gathered: &mut [f32],
+) {
+    let (edge, start): (Edge, i64) = (grid.edge(), grid.start(frame));
+    let length = length - u64::from(preemphasis.is_some());
+    for (gathered, at) in gathered[..grid.length()].iter_mut().zip(start..) {
+        *gathered = match (edge.index(at, length), preemphasis) {
+            (None, _) => 0.0,
+            (Some(at), None) => sample(at),
+            (Some(at), Some(coefficient)) => sample(at + 1) - coefficient * sample(at),
+        };
+    }
 }
 
-fn at_or_zero(segment: &[f32], at: i64) -> f32 {
-    usize::try_from(at).ok().and_then(|at| segment.get(at)).copied().unwrap_or(0.0)
+/// `x[n + 1] − a · x[n]`, one value less than samples.
+fn emphasise(coefficient: f32, samples: Pieces<'_>, emphasised: &mut [f32]) {
+    let length = samples[0].len() + samples[1].len();
+    let emphasised = &mut emphasised[..length];
+    let (head, tail) = emphasised.split_at_mut(samples[0].len());
+    head.copy_from_slice(samples[0]);
+    tail.copy_from_slice(samples[1]);
+    for n in 1..length {
+        emphasised[n - 1] = emphasised[n] - coefficient * emphasised[n - 1];
+    }
 }
 
 impl ReadyWindow<'_> {
@@ -263,29 +309,17 @@ impl ReadyWindow<'_> {
         (energy / count.max(1) as f64).sqrt() as f32
     }
 
-    /// Writes the model's input: top_db, normalisation and layout; the logarithm was taken frame by frame. `tensor`
+    /// Writes the model's input: top_db, cepstra, normalisation and layout; the logarithm was taken frame by frame. `tensor`
     /// takes [`FeatureSpec::len`] values.
     pub fn write_to(&self, tensor: &mut [f32]) {
         self.writer.write(self.values, tensor);
     }
 
-    /// Writes the window before top_db and normalisation, frame by frame (for waveforms, the samples). `values` takes
-    /// [`FeatureSpec::len`] values.
+    /// Writes the window before top_db, cepstra and normalisation, frame by frame: `frames` × `n_mels` values; for
+    /// waveforms, the samples.
     pub fn log_mel(&self, values: &mut [f32]) {
         let (head, tail) = values.split_at_mut(self.values[0].len());
         head.copy_from_slice(self.values[0]);
         tail.copy_from_slice(self.values[1]);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reflection_is_that_of_numpy() {
-        let folded: Vec<usize> = (-5..8).map(|at| reflect(at, 4)).collect();
-        assert_eq!(folded, [1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1]);
-        assert_eq!(reflect(-3, 1), 0);
     }
 }

@@ -3,7 +3,8 @@
 
 use multiversion::multiversion;
 
-use super::spec::{FeatureSpec, Features, Layout, Log, Normalize};
+use super::cepstrum::Dct;
+use super::spec::{FeatureSpec, Features, FixedNormalize, Layout, Log, Normalize};
 use super::window::Pieces;
 
 /// Side of the squares that are transposed at once: a square's rows and columns stay in the cache.
@@ -11,35 +12,110 @@ const TILE: usize = 16;
 /// Sums are kept in `f32` over this many values and in `f64` beyond.
 const RUN: usize = 256;
 const LANES: usize = 16;
+/// Peak of a window that is normalised to its peak.
+const PEAK: f32 = 0.25;
 
 /// How one window becomes the model's input.
 #[derive(Debug)]
 pub(super) struct Writer {
     normalize: Normalize,
+    fixed: Fixed,
     top_db: Option<f32>,
+    dct: Option<Dct>,
     /// Frames and bands, when bands come first in the tensor.
     transposed: Option<(usize, usize)>,
 }
 
+/// Fixed normalisation, ready to be applied.
+#[derive(Debug)]
+enum Fixed {
+    None,
+    Scalar(Scale),
+    /// One a band.
+    PerBand(Vec<Scale>),
+}
+
+/// `(x − shift) · scale`.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    shift: f32,
+    scale: f32,
+}
+
+impl Scale {
+    fn new(mean: f64, std: f64) -> Self {
+        Self { shift: mean as f32, scale: (1.0 / std) as f32 }
+    }
+
+    #[inline(always)]
+    fn of(self, value: f32) -> f32 {
+        (value - self.shift) * self.scale
+    }
+}
+
+impl Fixed {
+    fn new(fixed: &FixedNormalize) -> Self {
+        match fixed {
+            FixedNormalize::None => Self::None,
+            FixedNormalize::Scalar { mean, std } => Self::Scalar(Scale::new(*mean, *std)),
+            FixedNormalize::PerBand { mean, std } => {
+                Self::PerBand(mean.iter().zip(std).map(|(mean, std)| Scale::new(*mean, *std)).collect())
+            }
+        }
+    }
+
+    /// `columns`: values of one band that lie together in the tensor, when bands come first.
+    fn apply(&self, tensor: &mut [f32], columns: Option<usize>) {
+        let all = |values: &mut [f32], scale: &Scale| values.iter_mut().for_each(|value| *value = scale.of(*value));
+        match (self, columns) {
+            (Self::None, _) => {}
+            (Self::Scalar(scale), _) => all(tensor, scale),
+            (Self::PerBand(scales), Some(columns)) => {
+                tensor.chunks_exact_mut(columns).zip(scales).for_each(|(band, scale)| all(band, scale));
+            }
+            (Self::PerBand(scales), None) => {
+                for frame in tensor.chunks_exact_mut(scales.len()) {
+                    frame.iter_mut().zip(scales).for_each(|(value, scale)| *value = scale.of(*value));
+                }
+            }
+        }
+    }
+}
+
 impl Writer {
     pub(super) fn new(spec: &FeatureSpec) -> Self {
-        let (top_db, transposed) = match &spec.features {
-            Features::LogMel(mel) => {
-                let top_db = match mel.log {
-                    Log::Db { top_db, .. } => top_db.map(|range| range as f32),
-                    Log::Ln { .. } | Log::Log10 { .. } => None,
-                };
-                (top_db, (spec.layout != Layout::FramesMels).then_some((mel.frames, mel.n_mels)))
-            }
+        let top_db = match spec.log_mel().map(|mel| mel.log) {
+            Some(Log::Db { top_db, .. }) => top_db.map(|range| range as f32),
+            Some(Log::Ln { .. } | Log::Log10 { .. } | Log::LnFloor { .. }) | None => None,
+        };
+        let (dct, plane) = match &spec.features {
+            Features::LogMel(mel) => (None, Some((mel.frames, mel.n_mels))),
+            Features::Mfcc(mfcc) => (Some(Dct::new(mfcc)), Some((mfcc.mel.frames, mfcc.coefficients))),
             Features::Waveform => (None, None),
         };
-        Self { normalize: spec.normalize, top_db, transposed }
+        let transposed = plane.filter(|_| spec.layout != Layout::FramesMels);
+        Self { normalize: spec.normalize, fixed: Fixed::new(&spec.fixed), top_db, dct, transposed }
     }
 
     /// Writes the model's input; `values` are in the order of time.
     pub(super) fn write(&self, values: Pieces<'_>, tensor: &mut [f32]) {
+        if self.dct.is_none() && matches!(self.fixed, Fixed::None) {
+            return self.lay_out(map(self.normalize, self.top_db, values), values, tensor);
+        }
+        let clip = map(Normalize::None, self.top_db, values);
+        match &self.dct {
+            None => self.lay_out(clip, values, tensor),
+            Some(dct) => dct.write(clip.floor, values, tensor, self.transposed.map(|(frames, _)| frames)),
+        }
+        self.fixed.apply(tensor, self.transposed.map(|(frames, _)| frames));
+        if self.normalize != Normalize::None {
+            let map = map(self.normalize, None, [tensor, &[]]);
+            tensor.iter_mut().for_each(|value| *value = map.of(*value));
+        }
+    }
+
+    fn lay_out(&self, map: Map, values: Pieces<'_>, tensor: &mut [f32]) {
         debug_assert_eq!(values[0].len() + values[1].len(), tensor.len());
-        let map = self.map(values);
         if let Some((frames, bands)) = self.transposed {
             let head = values[0].len() / bands;
             write_transposed(map, values[0], bands, tensor, frames, 0);
@@ -50,25 +126,32 @@ impl Writer {
             write_straight(map, values[1], tail);
         }
     }
+}
 
-    fn map(&self, values: Pieces<'_>) -> Map {
-        let margin = match self.normalize {
-            Normalize::MinMax => Some(1.0),
-            Normalize::MinMaxEps => Some(1e-7),
-            Normalize::None | Normalize::Standard | Normalize::MeanVar => None,
-        };
-        let needed = margin.is_some() || self.top_db.is_some();
-        let (least, greatest) = if needed { extremes(values) } else { (0.0, 0.0) };
-        let floor = self.top_db.map_or(f32::NEG_INFINITY, |range| greatest - range);
-        if let Some(margin) = margin {
-            let shift = least.max(floor);
-            return Map { floor, shift, scale: 1.0 / (greatest - shift + margin) };
+/// What top_db and the normalisation make of these values.
+fn map(normalize: Normalize, top_db: Option<f32>, values: Pieces<'_>) -> Map {
+    let margin = match normalize {
+        Normalize::MinMax => Some(1.0),
+        Normalize::MinMaxEps => Some(1e-7),
+        Normalize::None | Normalize::Standard | Normalize::MeanVar | Normalize::Max | Normalize::Peak => None,
+    };
+    let needed = margin.is_some() || top_db.is_some() || matches!(normalize, Normalize::Max | Normalize::Peak);
+    let (least, greatest) = if needed { extremes(values) } else { (0.0, 0.0) };
+    let floor = top_db.map_or(f32::NEG_INFINITY, |range| greatest - range);
+    if let Some(margin) = margin {
+        let shift = least.max(floor);
+        return Map { floor, shift, scale: 1.0 / (greatest - shift + margin) };
+    }
+    match normalize {
+        Normalize::Standard => Map::standard(values, floor, |deviation| deviation + 1.0),
+        Normalize::MeanVar => Map::standard(values, floor, |deviation| deviation.max(1e-6)),
+        Normalize::Max => Map { floor, shift: greatest, scale: 1.0 },
+        Normalize::Peak => {
+            let shift = mean(values, floor);
+            let peak = (greatest - shift).max(shift - least.max(floor));
+            Map { floor, shift, scale: if peak > 0.0 { PEAK / peak } else { 0.0 } }
         }
-        match self.normalize {
-            Normalize::Standard => Map::standard(values, floor, |deviation| deviation + 1.0),
-            Normalize::MeanVar => Map::standard(values, floor, |deviation| deviation.max(1e-6)),
-            Normalize::None | Normalize::MinMax | Normalize::MinMaxEps => Map { floor, shift: 0.0, scale: 1.0 },
-        }
+        Normalize::None | Normalize::MinMax | Normalize::MinMaxEps => Map { floor, shift: 0.0, scale: 1.0 },
     }
 }
 
@@ -82,14 +165,9 @@ struct Map {
 
 impl Map {
     fn standard(values: Pieces<'_>, floor: f32, divisor: impl Fn(f64) -> f64) -> Self {
-        let count = (values[0].len() + values[1].len()) as f64;
-        let total = |sum: fn(&[f32], f32, f32) -> f64, shift: f32| {
-            values.iter().map(|part| sum(part, floor, shift)).sum::<f64>() / count
-        };
-        let rough = total(sum, 0.0) as f32;
-        // A second pass takes out what rounding left in the first.
-        let shift = (f64::from(rough) + total(sum, rough)) as f32;
-        Self { floor, shift, scale: (1.0 / divisor(total(sum_of_squares, shift).sqrt())) as f32 }
+        let shift = mean(values, floor);
+        let variance = average(values, sum_of_squares, floor, shift);
+        Self { floor, shift, scale: (1.0 / divisor(variance.sqrt())) as f32 }
     }
 
     #[inline(always)]
@@ -98,7 +176,19 @@ impl Map {
     }
 }
 
-/// Least and greatest value.
+/// Mean of `max(x, floor)`.
+fn mean(values: Pieces<'_>, floor: f32) -> f32 {
+    let rough = average(values, sum, floor, 0.0) as f32;
+    // A second pass takes out what rounding left in the first.
+    (f64::from(rough) + average(values, sum, floor, rough)) as f32
+}
+
+fn average(values: Pieces<'_>, sum: fn(&[f32], f32, f32) -> f64, floor: f32, shift: f32) -> f64 {
+    let count = (values[0].len() + values[1].len()) as f64;
+    values.iter().map(|part| sum(part, floor, shift)).sum::<f64>() / count
+}
+
+/// Smallest and greatest value.
 fn extremes(values: Pieces<'_>) -> (f32, f32) {
     let (mut least, mut greatest) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
     for part in values {
@@ -184,15 +274,15 @@ fn write_transposed(map: Map, frames: &[f32], bands: usize, tensor: &mut [f32], 
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_specs;
+    use super::super::preset;
     use super::*;
     use proptest::prelude::*;
 
     fn spec(normalize: Normalize, layout: Layout, frames: usize, bands: usize, top_db: Option<f64>) -> FeatureSpec {
-        let mut spec = test_specs::fsdkaggle2018();
+        let mut spec = preset::fsdkaggle2018();
         spec.normalize = normalize;
         spec.layout = layout;
-        let mut mel = test_specs::log_mel(&spec);
+        let mut mel = spec.log_mel().unwrap().clone();
         (mel.frames, mel.n_mels, mel.log) = (frames, bands, Log::Db { amin: 1e-10, top_db });
         spec.features = Features::LogMel(mel);
         spec
@@ -213,13 +303,22 @@ mod tests {
             Normalize::MinMaxEps => (least, greatest - least + 1e-7),
             Normalize::Standard => (mean, deviation + 1.0),
             Normalize::MeanVar => (mean, deviation.max(1e-6)),
+            Normalize::Max => (greatest, 1.0),
+            Normalize::Peak => (mean, (greatest - mean).max(mean - least).max(1e-30) * 4.0),
         };
         x.iter_mut().for_each(|value| *value = (*value - shift) / divisor);
         (x, divisor)
     }
 
-    const ALL: [Normalize; 5] =
-        [Normalize::None, Normalize::MinMax, Normalize::MinMaxEps, Normalize::Standard, Normalize::MeanVar];
+    const ALL: [Normalize; 7] = [
+        Normalize::None,
+        Normalize::MinMax,
+        Normalize::MinMaxEps,
+        Normalize::Standard,
+        Normalize::MeanVar,
+        Normalize::Max,
+        Normalize::Peak,
+    ];
 
     #[test]
     fn a_constant_window_stays_finite() {
@@ -237,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_wave_is_normalised_too() {
-        let mut spec = test_specs::yamnet();
+        let mut spec = preset::yamnet();
         (spec.features, spec.layout, spec.window) = (Features::Waveform, Layout::Samples, 5);
         spec.normalize = Normalize::MinMax;
         let mut tensor = [0.0; 5];
@@ -248,13 +347,43 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_pair_for_each_band_comes_before_the_windows_own() {
+        let values = [1.0, 10.0, 3.0, 30.0, 5.0, 50.0];
+        for (layout, expected) in [
+            (Layout::FramesMels, [0.0, 0.0, 0.2, 0.2, 0.4, 0.4_f32]),
+            (Layout::MelsFrames, [0.0, 0.2, 0.4, 0.0, 0.2, 0.4]),
+        ] {
+            let mut spec = spec(Normalize::MinMax, layout, 3, 2, None);
+            spec.fixed = FixedNormalize::PerBand { mean: vec![1.0, 10.0], std: vec![2.0, 20.0] };
+            let mut tensor = [f32::NAN; 6];
+            // (x − 1) / 2 is 0, 1, 2, then divided by 2 + 1.
+            let expected = expected.map(|value| value * 5.0 / 3.0);
+
+            Writer::new(&spec).write([&values[..2], &values[2..]], &mut tensor);
+
+            assert!(tensor.iter().zip(expected).all(|(left, right)| (left - right).abs() < 1e-6), "{tensor:?}");
+        }
+    }
+
+    #[test]
+    fn a_fixed_pair_comes_after_top_db() {
+        let mut spec = spec(Normalize::None, Layout::FramesMels, 1, 3, Some(10.0));
+        spec.fixed = FixedNormalize::Scalar { mean: -4.5, std: 5.0 };
+        let mut tensor = [f32::NAN; 3];
+
+        Writer::new(&spec).write([&[-100.0, -1.0, 0.5], &[]], &mut tensor);
+
+        assert!(tensor.iter().zip([-1.0, 0.7, 1.0]).all(|(left, right)| (left - right).abs() < 1e-6), "{tensor:?}");
+    }
+
     proptest! {
         #[test]
         fn every_normalisation_and_layout_is_its_formula(
             frames in 1usize..60,
             bands in 1usize..60,
             split in 0usize..60,
-            which in 0usize..5,
+            which in 0usize..7,
             transposed: bool,
             top_db in prop::option::of(1.0f64..100.0),
             noise in prop::collection::vec(-100.0f32..30.0, 3600),

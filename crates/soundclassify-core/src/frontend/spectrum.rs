@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The spectrum of one frame: Hann, FFT of real samples, power.
+//! The spectrum of one frame: window function, FFT of real samples, power.
 
 use std::f64::consts::PI;
 use std::sync::Arc;
@@ -9,18 +9,21 @@ use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 
 use super::frames::Grid;
-use super::spec::{LogMel, Power};
+use super::spec::{LogMel, Power, Preemphasis};
 use super::window::Pieces;
+use super::window_function;
 
 /// Bins that are computed at once.
 const LANES: usize = 16;
 
 /// Computes the spectrum of one frame; plan and scratch are made once.
 pub(super) struct Spectrum {
-    hann: Vec<f32>,
+    /// What is done to the frame by itself.
+    conditioning: Option<Conditioning>,
+    window: Vec<f32>,
     inset: usize,
     exponent: Power,
-    /// The samples under the Hann window, zeros around them.
+    /// The samples under the window function, zeros around them.
     input: Vec<f32>,
     fft: Arc<dyn Fft<f32>>,
     /// Transformed in place: an even number of samples as half as many complex ones, others as they are.
@@ -36,7 +39,8 @@ impl Spectrum {
         let length = if mel.n_fft.is_multiple_of(2) { mel.n_fft / 2 } else { mel.n_fft };
         let fft = FftPlanner::new().plan_fft_forward(length);
         Self {
-            hann: hann(mel.win_length),
+            conditioning: Conditioning::new(mel),
+            window: window_function::weights(mel.window_function, mel.win_length, mel.waveform_scale),
             inset: Grid::new(mel).inset(),
             exponent: mel.power,
             input: vec![0.0; mel.n_fft],
@@ -48,13 +52,17 @@ impl Spectrum {
         }
     }
 
-    /// `|X|` or `|X|²` of the samples under the Hann window, then the padding.
+    /// `|X|` or `|X|²` of the samples under the window function, then the padding.
     pub(super) fn compute(&mut self, samples: Pieces<'_>) -> &[f32] {
-        let windowed = &mut self.input[self.inset..][..self.hann.len()];
-        let (head, tail) = windowed.split_at_mut(samples[0].len());
-        let (head_hann, tail_hann) = self.hann.split_at(samples[0].len());
-        multiply(samples[0], head_hann, head);
-        multiply(samples[1], tail_hann, tail);
+        let windowed = &mut self.input[self.inset..][..self.window.len()];
+        if let Some(conditioning) = &mut self.conditioning {
+            conditioning.apply(samples, &self.window, windowed);
+        } else {
+            let (head, tail) = windowed.split_at_mut(samples[0].len());
+            let (head_window, tail_window) = self.window.split_at(samples[0].len());
+            multiply(samples[0], head_window, head);
+            multiply(samples[1], tail_window, tail);
+        }
         let bins = self.input.len() / 2 + 1;
         let power = &mut self.power[..bins];
         if self.values.len() < self.input.len() {
@@ -73,10 +81,56 @@ impl Spectrum {
     }
 }
 
-/// Periodic Hann window, `0.5 − 0.5 · cos(2πn / length)`.
-fn hann(length: usize) -> Vec<f32> {
-    let turn = 2.0 * PI / length as f64;
-    (0..length).map(|n| (0.5 - 0.5 * (turn * n as f64).cos()) as f32).collect()
+/// Takes a frame's mean and its low frequencies out, as Kaldi does: each frame by itself.
+struct Conditioning {
+    remove_dc: bool,
+    coefficient: f32,
+    frame: Vec<f32>,
+}
+
+impl Conditioning {
+    fn new(mel: &LogMel) -> Option<Self> {
+        let coefficient = match mel.preemphasis {
+            Preemphasis::Frame(coefficient) => coefficient as f32,
+            Preemphasis::None | Preemphasis::Signal(_) => 0.0,
+        };
+        let needed = mel.remove_dc || coefficient != 0.0;
+        needed.then(|| Self { remove_dc: mel.remove_dc, coefficient, frame: vec![0.0; mel.win_length] })
+    }
+
+    fn apply(&mut self, samples: Pieces<'_>, window: &[f32], windowed: &mut [f32]) {
+        let (head, tail) = self.frame.split_at_mut(samples[0].len());
+        head.copy_from_slice(samples[0]);
+        tail.copy_from_slice(samples[1]);
+        let mean = if self.remove_dc { mean(&self.frame) } else { 0.0 };
+        emphasise(&self.frame, mean, self.coefficient, window, windowed);
+    }
+}
+
+/// The mean; exactly the value of a constant frame.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn mean(frame: &[f32]) -> f32 {
+    let first = frame[0];
+    let (vectors, rest) = frame.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for vector in vectors {
+        for lane in 0..LANES {
+            sums[lane] += vector[lane] - first;
+        }
+    }
+    let sum = sums.iter().sum::<f32>() + rest.iter().map(|sample| sample - first).sum::<f32>();
+    first + sum / frame.len() as f32
+}
+
+/// `(d[n] − a · d[n − 1]) · w[n]` with `d[n] = x[n] − mean` and `d[−1] = d[0]`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn emphasise(frame: &[f32], mean: f32, coefficient: f32, window: &[f32], windowed: &mut [f32]) {
+    let first = frame[0] - mean;
+    windowed[0] = (first - coefficient * first) * window[0];
+    let pairs = frame[1..].iter().zip(frame).zip(&window[1..]);
+    for (windowed, ((sample, earlier), weight)) in windowed[1..].iter_mut().zip(pairs) {
+        *windowed = ((sample - mean) - coefficient * (earlier - mean)) * weight;
+    }
 }
 
 /// `½ · e^(−2πik/n)` for `k` from 1 to below `n / 4`, in lanes.
@@ -182,20 +236,30 @@ fn energy_of_pair(low: Complex<f32>, high: Complex<f32>, re: f32, im: f32) -> (f
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_specs;
+    use super::super::preset;
+    use super::super::spec::{PadMode, Placement, WindowFunction};
     use super::*;
     use proptest::prelude::*;
 
+    /// The samples as the FFT gets them, in f64.
+    fn windowed(samples: &[f32], mel: &LogMel) -> Vec<f64> {
+        let x: Vec<f64> = samples.iter().map(|sample| f64::from(*sample)).collect();
+        let mean = if mel.remove_dc { x.iter().sum::<f64>() / x.len() as f64 } else { 0.0 };
+        let coefficient = if let Preemphasis::Frame(coefficient) = mel.preemphasis { coefficient } else { 0.0 };
+        let window = window_function::weights(mel.window_function, mel.win_length, mel.waveform_scale);
+        let emphasised = |n: usize| (x[n] - mean) - coefficient * (x[n.saturating_sub(1)] - mean);
+        (0..x.len()).map(|n| emphasised(n) * f64::from(window[n])).collect()
+    }
+
     /// `|X_k|²` by the definition, in f64.
-    fn naive(samples: &[f32], hann: &[f32], inset: usize, n_fft: usize) -> Vec<f64> {
+    fn naive(samples: &[f64], inset: usize, n_fft: usize) -> Vec<f64> {
         let energy_of = |bin: usize| {
             let turn = -2.0 * PI * bin as f64 / n_fft as f64;
             let (mut re, mut im) = (0.0, 0.0);
-            for (n, (sample, weight)) in samples.iter().zip(hann).enumerate() {
-                let value = f64::from(*sample) * f64::from(*weight);
+            for (n, sample) in samples.iter().enumerate() {
                 let angle = turn * (n + inset) as f64;
-                re += value * angle.cos();
-                im += value * angle.sin();
+                re += sample * angle.cos();
+                im += sample * angle.sin();
             }
             re * re + im * im
         };
@@ -210,16 +274,27 @@ mod tests {
             shorter in 0usize..100,
             split in 0usize..200,
             center: bool,
+            remove_dc: bool,
+            coefficient in prop::option::of(0.0f64..1.0),
             noise in prop::collection::vec(-1.0f32..1.0, 200),
         ) {
             let win_length = n_fft - shorter.min(n_fft - 1);
-            let mel = LogMel { n_fft, win_length, center, ..test_specs::log_mel(&test_specs::fsdkaggle2018()) };
+            let mel = LogMel {
+                n_fft,
+                win_length,
+                placement: if center { Placement::Center(PadMode::Reflect) } else { Placement::Start },
+                remove_dc,
+                preemphasis: coefficient.map_or(Preemphasis::None, Preemphasis::Frame),
+                waveform_scale: 2.0,
+                window_function: WindowFunction::Hamming,
+                ..preset::fsdkaggle2018().log_mel().unwrap().clone()
+            };
             let inset = if center { (n_fft - win_length) / 2 } else { 0 };
             let samples = &noise[..win_length];
             let (head, tail) = samples.split_at(split.min(win_length));
             let mut spectrum = Spectrum::new(&mel, 8);
             let computed = spectrum.compute([head, tail]).to_vec();
-            let expected = naive(samples, &hann(win_length), inset, n_fft);
+            let expected = naive(&windowed(samples, &mel), inset, n_fft);
             let loudest = expected.iter().fold(1e-3, |loudest: f64, power| loudest.max(*power));
             prop_assert_eq!(computed.len(), expected.len() + 8);
             for (computed, expected) in computed.iter().zip(&expected) {

@@ -55,18 +55,17 @@ impl Schedule {
     }
 }
 
-/// The newest samples of a stream, addressed by their number, with room for a mirrored lead before sample 0.
+/// The newest samples of a stream, addressed by their number.
 #[derive(Debug)]
 pub(super) struct SampleRing {
     values: Vec<f32>,
-    lead: usize,
     total: u64,
 }
 
 impl SampleRing {
-    /// Room for `lead` values before sample 0 and the newest `capacity` samples.
-    pub(super) fn new(lead: usize, capacity: usize) -> Self {
-        Self { values: vec![0.0; lead + capacity], lead, total: 0 }
+    /// Room for the newest `capacity` samples.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { values: vec![0.0; capacity], total: 0 }
     }
 
     /// Samples appended since the last reset.
@@ -82,31 +81,28 @@ impl SampleRing {
         let skipped = samples.len().saturating_sub(self.values.len());
         self.total += skipped as u64;
         let kept = &samples[skipped..];
-        let at = self.slot(self.total as i64);
+        let at = self.slot(self.total);
         let (head, tail) = kept.split_at(kept.len().min(self.values.len() - at));
         self.values[at..at + head.len()].copy_from_slice(head);
         self.values[..tail.len()].copy_from_slice(tail);
         self.total += kept.len() as u64;
     }
 
-    /// Fills the lead with samples `lead … 1`: a mirror that does not repeat the edge. They must all be there.
-    pub(super) fn mirror(&mut self) {
-        debug_assert!(self.total > self.lead as u64 && self.total <= (self.values.len() - self.lead) as u64);
-        for distance in 1..=self.lead {
-            self.values[self.lead - distance] = self.values[self.lead + distance];
-        }
+    /// One sample, which must be among the newest.
+    pub(super) fn at(&self, sample: u64) -> f32 {
+        self.values[self.slot(sample)]
     }
 
-    /// `length` values from sample `start` on; negative samples are the lead's.
-    pub(super) fn range(&self, start: i64, length: usize) -> Pieces<'_> {
+    /// `length` samples from `start` on, which must be among the newest.
+    pub(super) fn range(&self, start: u64, length: usize) -> Pieces<'_> {
         debug_assert!(length <= self.values.len());
         let at = self.slot(start);
         let head = length.min(self.values.len() - at);
         [&self.values[at..at + head], &self.values[..length - head]]
     }
 
-    fn slot(&self, sample: i64) -> usize {
-        ((sample + self.lead as i64) as u64 % self.values.len() as u64) as usize
+    fn slot(&self, sample: u64) -> usize {
+        (sample % self.values.len() as u64) as usize
     }
 }
 
@@ -187,14 +183,6 @@ mod tests {
     }
 
     #[test]
-    fn the_mirror_leaves_the_edge_out() {
-        let mut ring = SampleRing::new(2, 4);
-        ring.extend(&[1.0, 2.0, 3.0]);
-        ring.mirror();
-        assert_eq!(collect(ring.range(-2, 5)), [3.0, 2.0, 1.0, 2.0, 3.0]);
-    }
-
-    #[test]
     fn frames_come_back_in_order() {
         let mut ring = FrameRing::new(3, 2);
         for frame in 0..5 {
@@ -205,8 +193,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_ring_holds_the_newest(lead in 0usize..5, capacity in 1usize..20, chunks in prop::collection::vec(0usize..50, 1..20)) {
-            let mut ring = SampleRing::new(lead, capacity);
+        fn the_ring_holds_the_newest(capacity in 1usize..20, chunks in prop::collection::vec(0usize..50, 1..20)) {
+            let mut ring = SampleRing::new(capacity);
             let mut next = 0usize;
             for chunk in chunks {
                 let samples: Vec<f32> = (next..next + chunk).map(|n| n as f32).collect();
@@ -215,7 +203,7 @@ mod tests {
                 let held = capacity.min(next);
                 let expected: Vec<f32> = (next - held..next).map(|n| n as f32).collect();
                 prop_assert_eq!(ring.total(), next as u64);
-                prop_assert_eq!(collect(ring.range((next - held) as i64, held)), expected);
+                prop_assert_eq!(collect(ring.range((next - held) as u64, held)), expected);
             }
         }
     }

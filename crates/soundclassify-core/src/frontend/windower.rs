@@ -114,11 +114,11 @@ fn valid(sample: f32) -> f32 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::test_specs;
+    use super::super::preset;
     use super::*;
 
     fn windows(pushes: &[(&[f32], u32)]) -> Vec<(u64, u64, Vec<f32>)> {
-        let spec = test_specs::yamnet();
+        let spec = preset::yamnet();
         let mut windower = Windower::new(&spec, 10);
         let mut found = Vec::new();
         let mut take = |window: ReadyWindow<'_>| {
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_rate_of_nothing_is_an_error() {
-        let mut windower = Windower::new(&test_specs::yamnet(), 10);
+        let mut windower = Windower::new(&preset::yamnet(), 10);
 
         assert!(windower.push(&[0.0], 0, &mut |_| {}).is_err());
     }

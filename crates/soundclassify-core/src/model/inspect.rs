@@ -220,6 +220,7 @@ impl fmt::Display for Report {
         let spec = &manifest.features;
         let kind = match spec.features {
             Features::LogMel(_) => "log-mel",
+            Features::Mfcc(_) => "MFCC",
             Features::Waveform => "waveform",
         };
         let seconds = spec.window as f64 / f64::from(spec.sample_rate);

@@ -15,11 +15,13 @@
 //! name = "input"                       # optional: the network's only input
 //! layout = "mels-frames"               # axes of a window: mels-frames, frames-mels; samples (waveform only)
 //! channel-axis = "first"               # axis of length 1 for the channel: first, last, none
-//! normalize = "minmax"                 # each window by itself: none, minmax, minmax-eps, standard, meanvar
+//! normalize = "minmax"                 # each window by itself: none, minmax, minmax-eps, standard, meanvar, max, peak
 //!
 //! [features]                           # a preset, and any value over it; without a preset all but the optional
-//! preset = "fsdkaggle2018"             # optional: fsdkaggle2018, fsdkaggle2018-small, yamnet
-//! kind = "logmel"                      # optional: logmel, or waveform, which has only sample-rate and window
+//! preset = "fsdkaggle2018"             # optional: ast, beats, birdnet, ced, efficientat, fsdkaggle2018, fsdkaggle2018-small, openl3,
+//!                                      # panns, panns-16k, passt, perch, vggish, yamnet, zipformer
+//! kind = "logmel"                      # optional: logmel; fbank (Kaldi's) and mfcc, below; waveform, which has only sample-rate, window,
+//!                                      # waveform-scale, normalize-mean and normalize-std
 //! sample-rate = 44100                  # Hz
 //! window = 1.0                         # s, at most 60
 //! n-fft = 2560                         # samples
@@ -37,6 +39,12 @@
 //! amin = 1e-10                         # optional, db only: floor of the mel values
 //! top-db = 80                          # optional, db only: range below the window's maximum, or "none"
 //! # offset = 0.001                     # ln and log10 only: added before the logarithm
+//! # preemphasis = 0.97                 # optional, 0–1, over the signal: x[n + 1] − 0.97 · x[n]
+//! window-function = "hann"             # optional: hann (periodic), hann-symmetric, hamming (periodic)
+//! pad-mode = "reflect"                 # optional, center only, before the stream's first sample: reflect, constant (zeros)
+//! # waveform-scale = 1                 # optional: factor of the samples, which lie in [-1, 1)
+//! # normalize-mean = 0.0               # optional, before input.normalize: (x − mean) / std; a number, or a list of one a band
+//! # normalize-std = 1.0
 //!
 //! [output]
 //! name = "probabilities"               # optional: the network's only output
@@ -63,6 +71,19 @@
 //! event-min-duration = 200_000_000     # ns
 //! event-hold = 500_000_000             # ns
 //! ```
+//!
+//! `mel-scale = "kaldi"` has triangles whose sides are straight in mel, as in Kaldi and TensorFlow; the others' are straight in Hz.
+//!
+//! `kind = "fbank"` is Kaldi's filter bank as torchaudio and kaldi-native-fbank compute it, without dither. It needs `sample-rate`,
+//! `window`, `n-mels` and `frames`; optional are `win-length` (25 ms), `hop-length` (10 ms), `n-fft` (the next power of two), `fmin`
+//! (20 Hz), `fmax`, `power`, `remove-dc` (true), `preemphasis` (0.97, each frame by itself), `window-function` (povey, hanning or
+//! hamming, symmetric; povey), `snip-edges` (true), `energy-floor` (1.19e-7), `waveform-scale` (1, or 32768 for networks
+//! trained on 16-bit values), `normalize-mean` and `normalize-std`. A mean subtracted from the whole window before (AST) makes no
+//! difference where `remove-dc` is true.
+//!
+//! `kind = "mfcc"` takes the DCT-II of each frame of a preset, or of the kind `of = "logmel"` or `"fbank"` with its keys. It needs
+//! `n-mfcc`, the number of coefficients; optional are `dct-norm` (ortho, none; ortho) and `lifter` (0, none; librosa's for
+//! `logmel`, Kaldi's for `fbank`).
 //!
 //! Limits: manifest 1 MiB, 100 000 labels, ONNX 2 GiB, windows of 60 s and 4096 × 65 536 values.
 

@@ -174,6 +174,23 @@ impl<'a> Section<'a> {
         value.map(Some).ok_or_else(|| self.mistyped(key, within(&range), found.get_ref()))
     }
 
+    /// One number, or a list of numbers that is not empty.
+    pub(crate) fn floats(&self, key: &'static str, range: RangeInclusive<f64>) -> Result<Option<Vec<f64>>> {
+        let Some(found) = self.get(key) else { return Ok(None) };
+        let expected = || format!("{}, or a list of such numbers", within(&range));
+        let number = |value: &DeValue<'_>| number(value).filter(|value| range.contains(value));
+        let DeValue::Array(items) = found.get_ref() else {
+            let value = number(found.get_ref()).ok_or_else(|| self.mistyped(key, expected(), found.get_ref()))?;
+            return Ok(Some(vec![value]));
+        };
+        let item = |item: &Spanned<DeValue<'_>>| {
+            let wrong = || self.source.error(self.dotted(key), Some(item.span()), expected(), show(item.get_ref()));
+            number(item.get_ref()).ok_or_else(wrong)
+        };
+        let values: Vec<_> = items.iter().map(item).collect::<Result<_>>()?;
+        if values.is_empty() { Err(self.wrong(key, expected(), "an empty list")) } else { Ok(Some(values)) }
+    }
+
     /// A number, or the word `none` for the absence of one: `Some(None)`.
     pub(crate) fn float_or_none(&self, key: &'static str, range: RangeInclusive<f64>) -> Result<Option<Option<f64>>> {
         match self.table.get(key).map(Spanned::get_ref) {

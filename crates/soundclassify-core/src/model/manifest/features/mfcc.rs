@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What `[features]` says of cepstral coefficients.
+
+use super::{super::section::Section, Kind};
+use crate::{
+    error::Result,
+    frontend::{FeatureSpec, Lifter, LogMel, Mfcc},
+};
+
+const SOURCES: &[(&str, Kind)] = &[("logmel", Kind::LogMel), ("fbank", Kind::Fbank)];
+const DCT_NORMS: &[(&str, bool)] = &[("ortho", true), ("none", false)];
+
+/// The kind of the frames: for `mfcc` what `of` says, else the preset's, else `logmel`.
+pub(super) fn source(features: &Section<'_>, preset: Option<&FeatureSpec>, kind: Kind) -> Result<Kind> {
+    if kind != Kind::Mfcc {
+        return Ok(kind);
+    }
+    let (named, of_preset) = (features.choice("of", SOURCES)?, preset.map(Kind::of));
+    match (named, of_preset) {
+        (Some(named), Some(of_preset)) if named != of_preset => {
+            let expected = format!("{}, as features.preset has it; or leave the preset out", of_preset.name());
+            Err(features.wrong("of", expected, named.name()))
+        }
+        _ => Ok(named.or(of_preset).unwrap_or(Kind::LogMel)),
+    }
+}
+
+/// The keys of `mfcc` beside those of its frames, which are of the kind `of`.
+pub(super) fn read(features: &Section<'_>, mel: LogMel, of: Kind) -> Result<Mfcc> {
+    let range = 1..=mel.n_mels as u64;
+    let Some(coefficients) = features.uint("n-mfcc", range)? else {
+        return Err(features.missing("n-mfcc", format!("the number of coefficients, at most n-mels, {}", mel.n_mels)));
+    };
+    let lifter = features.float("lifter", 0.0..=1000.0)?.filter(|length| *length > 0.0);
+    let lifter = match (lifter, of) {
+        (None, _) => Lifter::None,
+        (Some(length), Kind::Fbank) => Lifter::Kaldi(length),
+        (Some(length), _) => Lifter::Librosa(length),
+    };
+    let orthonormal = features.choice("dct-norm", DCT_NORMS)?.unwrap_or(true);
+    Ok(Mfcc { mel, coefficients: coefficients as usize, orthonormal, lifter })
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The tables `[features]` and `[input]`.
+
+mod fixed;
+mod frames;
+mod log;
+mod mfcc;
+
+use super::section::Section;
+use crate::{
+    error::Result,
+    frontend::{ChannelAxis, FeatureSpec, Features, Layout, Log, LogMel, Normalize, preset},
+};
+
+/// Maximum length of a window, s.
+const MAX_WINDOW: f64 = 60.0;
+const SAMPLE_RATES: std::ops::RangeInclusive<u64> = 1_000..=768_000;
+
+const LAYOUTS: &[(&str, Layout)] =
+    &[("mels-frames", Layout::MelsFrames), ("frames-mels", Layout::FramesMels), ("samples", Layout::Samples)];
+const CHANNEL_AXES: &[(&str, ChannelAxis)] =
+    &[("first", ChannelAxis::First), ("last", ChannelAxis::Last), ("none", ChannelAxis::None)];
+const NORMALIZATIONS: &[(&str, Normalize)] = &[
+    ("none", Normalize::None),
+    ("minmax", Normalize::MinMax),
+    ("minmax-eps", Normalize::MinMaxEps),
+    ("standard", Normalize::Standard),
+    ("meanvar", Normalize::MeanVar),
+    ("max", Normalize::Max),
+    ("peak", Normalize::Peak),
+];
+
+/// How samples become values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    LogMel,
+    Fbank,
+    Mfcc,
+    Waveform,
+}
+
+const KINDS: &[(&str, Kind)] =
+    &[("logmel", Kind::LogMel), ("fbank", Kind::Fbank), ("mfcc", Kind::Mfcc), ("waveform", Kind::Waveform)];
+
+impl Kind {
+    /// The kind of a preset. Kaldi's filter bank is the one with Kaldi's floor.
+    fn of(preset: &FeatureSpec) -> Self {
+        match &preset.features {
+            Features::Waveform => Self::Waveform,
+            Features::Mfcc(_) => Self::Mfcc,
+            Features::LogMel(LogMel { log: Log::LnFloor { .. }, .. }) => Self::Fbank,
+            Features::LogMel(_) => Self::LogMel,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        KINDS.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// Keys that only some kinds have.
+const KEYS_OF_KINDS: &[(&[Kind], &[&str])] = &[
+    (
+        &[Kind::LogMel, Kind::Fbank],
+        &[
+            "n-fft",
+            "win-length",
+            "hop-length",
+            "n-mels",
+            "fmin",
+            "fmax",
+            "power",
+            "frames",
+            "preemphasis",
+            "window-function",
+        ],
+    ),
+    (&[Kind::LogMel], &["mel-scale", "mel-norm", "center", "pad-mode", "log", "amin", "top-db", "offset"]),
+    (&[Kind::Fbank], &["remove-dc", "snip-edges", "energy-floor"]),
+    (&[Kind::Mfcc], &["of", "n-mfcc", "dct-norm", "lifter"]),
+];
+
+/// What `[input]` says of the window's axes and values.
+struct Input {
+    layout: Layout,
+    channel_axis: ChannelAxis,
+    normalize: Normalize,
+}
+
+/// Reads both tables; gives the input's name, too.
+pub(super) fn read(input: Section<'_>, features: Section<'_>) -> Result<(Option<String>, FeatureSpec)> {
+    let name = input.string("name")?;
+    let axes = Input {
+        layout: input.required_choice("layout", LAYOUTS)?,
+        channel_axis: input.required_choice("channel-axis", CHANNEL_AXES)?,
+        normalize: input.required_choice("normalize", NORMALIZATIONS)?,
+    };
+    let preset = features.choice("preset", preset::ALL)?.map(|preset| preset());
+    let kind = kind(&features, preset.as_ref())?;
+    check_layout(&input, axes.layout, kind)?;
+    input.finish()?;
+
+    let given = preset.as_ref().map(|preset| u64::from(preset.sample_rate));
+    let sample_rate = required(&features, "sample-rate", SAMPLE_RATES, given)?;
+    let window = window(&features, preset.as_ref(), sample_rate)?;
+    let of = mfcc::source(&features, preset.as_ref(), kind)?;
+    refuse_keys_of_other_kinds(&features, kind, of)?;
+    let scale = features.float("waveform-scale", f64::MIN_POSITIVE..=1e9)?;
+    let mel = preset.as_ref().and_then(FeatureSpec::log_mel);
+    let mel = match of {
+        Kind::Fbank => Some(frames::fbank(&features, mel, sample_rate, scale)?),
+        Kind::LogMel => Some(frames::log_mel(&features, mel, sample_rate, scale)?),
+        Kind::Mfcc | Kind::Waveform => None,
+    };
+    let values = match mel {
+        None => Features::Waveform,
+        Some(mel) if kind == Kind::Mfcc => Features::Mfcc(mfcc::read(&features, mel, of)?),
+        Some(mel) => Features::LogMel(mel),
+    };
+    let fixed = preset.filter(|preset| Kind::of(preset) == kind).map(|preset| preset.fixed);
+    let fixed = fixed::read(&features, fixed, &values, scale)?;
+    features.finish()?;
+    let Input { layout, channel_axis, normalize } = axes;
+    let sample_rate = sample_rate as u32;
+    Ok((name, FeatureSpec { sample_rate, window, features: values, fixed, normalize, layout, channel_axis }))
+}
+
+/// The kind that the table names, else the preset's. Of any preset, `waveform` takes rate and window, and `mfcc` the frames.
+fn kind(features: &Section<'_>, preset: Option<&FeatureSpec>) -> Result<Kind> {
+    let (named, of_preset) = (features.choice("kind", KINDS)?, preset.map(Kind::of));
+    match (named, of_preset) {
+        (Some(Kind::Mfcc), Some(Kind::Waveform)) => {
+            Err(features.wrong("kind", "waveform, as features.preset has it; or another preset", "mfcc"))
+        }
+        (Some(named @ (Kind::LogMel | Kind::Fbank)), Some(of_preset)) if named != of_preset => {
+            let expected = format!("{}, as features.preset has it; or leave the preset out", of_preset.name());
+            Err(features.wrong("kind", expected, named.name()))
+        }
+        _ => Ok(named.or(of_preset).unwrap_or(Kind::LogMel)),
+    }
+}
+
+fn check_layout(input: &Section<'_>, layout: Layout, kind: Kind) -> Result<()> {
+    match (kind, layout) {
+        (Kind::Waveform, Layout::Samples) => Ok(()),
+        (Kind::Waveform, _) => Err(input.wrong("layout", "samples, for features.kind is waveform", "another")),
+        (_, Layout::Samples) => {
+            let expected = format!("mels-frames or frames-mels, for features.kind is {}", kind.name());
+            Err(input.wrong("layout", expected, "samples"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Samples of a window.
+fn window(features: &Section<'_>, preset: Option<&FeatureSpec>, sample_rate: u64) -> Result<usize> {
+    let given = preset.map(|preset| preset.window as f64 / f64::from(preset.sample_rate));
+    let Some(seconds) = features.float("window", 0.0..=MAX_WINDOW)?.or(given) else {
+        return Err(features.missing("window", "the length of a window in seconds, or a preset"));
+    };
+    match (seconds * sample_rate as f64).round() as usize {
+        0 => Err(features.wrong("window", "at least one sample", format!("{seconds} s"))),
+        window => Ok(window),
+    }
+}
+
+/// A whole number from the table, else from the preset.
+fn required(
+    features: &Section<'_>,
+    key: &'static str,
+    range: std::ops::RangeInclusive<u64>,
+    preset: Option<u64>,
+) -> Result<u64> {
+    let value = features.uint(key, range)?.or(preset);
+    value.ok_or_else(|| features.missing(key, "a whole number, or a preset that brings it"))
+}
+
+/// Keys that this kind has no use for. `of`: the kind of its frames.
+fn refuse_keys_of_other_kinds(features: &Section<'_>, kind: Kind, of: Kind) -> Result<()> {
+    let others = KEYS_OF_KINDS.iter().filter(|(kinds, _)| !kinds.contains(&kind) && !kinds.contains(&of));
+    for (kinds, keys) in others {
+        if let Some(key) = keys.iter().find(|key| features.has(key)) {
+            let kinds: Vec<_> = kinds.iter().map(|kind| format!("kind = {:?}", kind.name())).collect();
+            let expected = format!("it only with {}", kinds.join(" or "));
+            return Err(features.wrong(key, expected, format!("kind = {:?}", kind.name())));
+        }
+    }
+    Ok(())
+}
