@@ -6,8 +6,9 @@
 #
 # Installs what is missing first, as pipelines/setup.sh does. What needs the recordings and models of ../shared runs
 # where they are; each test that does not run says why. Not here, for it takes a quarter of an hour: that
-# `cargo cinstall --release --destdir=DIR --prefix=/usr` (cargo-c) makes a plugin that gst-inspect-1.0 finds; and the
-# feature v1_24, which needs a newer GStreamer: tests/debian13.sh.
+# `cargo cinstall --release --destdir=DIR --prefix=/usr` (cargo-c) makes a plugin that gst-inspect-1.0 finds; the
+# feature v1_24, which needs a newer GStreamer: tests/debian.sh; and what runs for long: tests/fuzz.sh, tests/soak.sh,
+# tests/sanitize.sh, and tests/telemetry.sh for 90 seconds.
 set -euo pipefail
 
 # shellcheck source=../pipelines/setup.sh
@@ -40,12 +41,54 @@ $found"
 
 check_scripts() { find .ci/run benches pipelines tests -type f \( -name '*.sh' -o -name run \) -exec shellcheck -x -P SCRIPTDIR {} +; }
 
+# What the checks need of Cargo's own tools: built from crates.io, once, into Cargo's folder of programs.
+provide_cargo_tools() {
+  local tool
+  for tool in cargo-deny cargo-machete; do
+    command -v "$tool" >/dev/null || {
+      say "Building $tool (minutes, the first time)"
+      cargo install --locked --quiet --debug --target-dir "$target/tools" "$tool" >&2
+    }
+  done
+}
+
+# Licences, bans and sources; advisories where their database can be had.
 check_dependencies() {
-  if command -v cargo-deny >/dev/null; then
-    cargo deny check licenses bans sources
+  cargo deny check licenses bans sources
+  cargo deny fetch db >/dev/null 2>&1 && cargo deny check advisories || echo "skipped: advisories, for their database cannot be had here"
+  cargo machete
+}
+
+# No dependency asks for a newer Rust than the one that Cargo.toml states; the std of that Rust is clippy's
+# incompatible_msrv. Where rustup has that Rust, it builds the workspace, too.
+check_rust_version() {
+  local wanted newer
+  wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+  newer=$(cargo metadata --locked --format-version 1 --filter-platform x86_64-unknown-linux-gnu | python3 -c '
+import json, sys
+wanted = [int(part) for part in sys.argv[1].split(".")]
+for package in json.load(sys.stdin)["packages"]:
+    version = [int(part) for part in (package["rust_version"] or "0").split(".")]
+    if version[: len(wanted)] > wanted:
+        print(package["name"], package["version"], "needs Rust", package["rust_version"])' "$wanted")
+  [[ -z $newer ]] || die "these dependencies need a newer Rust than $wanted, which Cargo.toml states:
+$newer"
+  if rustup toolchain list 2>/dev/null | grep -q "^$wanted"; then
+    cargo "+$wanted" check --locked --workspace --target-dir "$target/rust-$wanted"
   else
-    echo "skipped: cargo-deny is not installed"
+    echo "skipped: building with Rust $wanted, which rustup has not installed"
   fi
+}
+
+# The features that this GStreamer has.
+supported_features() {
+  if pkg-config --exists 'gstreamer-1.0 >= 1.24'; then echo capi,doc,static,v1_24; else echo capi,doc,static; fi
+}
+
+# With default features (there are none: that is also without default features), then with all that can be had.
+check_lints() {
+  cargo clippy --locked --workspace --all-targets -- -D warnings
+  cargo clippy --locked --package gst-plugin-soundclassify --all-targets --no-default-features --features "$(supported_features)" -- -D warnings
 }
 
 # In a target folder of its own: everything is compiled with another setting.
@@ -65,6 +108,11 @@ run_tests() {
   fi
 }
 
+# The plugin's own tests again, with the features that its users may turn on.
+test_features() {
+  cargo test --locked --quiet --package gst-plugin-soundclassify --lib --test element --features "$(supported_features)"
+}
+
 step "what is needed"
 setup --tests
 export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$onnxruntime} G_DEBUG=fatal-criticals RUSTDOCFLAGS="-D warnings"
@@ -74,11 +122,13 @@ if [[ $# == 0 ]]; then
   step "formatting" && cargo fmt --check
   step "architecture" && check_architecture
   step "scripts" && check_scripts
-  step "dependencies" && check_dependencies
-  step "lints" && cargo clippy --locked --workspace --all-targets -- -D warnings
+  step "dependencies" && provide_cargo_tools && check_dependencies
+  step "version of Rust" && check_rust_version
+  step "lints" && check_lints
   step "documentation" && cargo doc --locked --workspace --no-deps
   step "interleavings of queue and registry" && check_interleavings
   step "Python package" && tests/python.sh
 fi
 run_tests "$@"
+[[ $# != 0 ]] || { step "the element with all features" && test_features; }
 [[ $# != 0 ]] || { step "no telemetry" && bash tests/telemetry.sh 12; }

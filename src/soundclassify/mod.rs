@@ -44,6 +44,7 @@ pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
         Level::Warning => gst::warning!(imp::CAT, "{line}"),
         Level::Info => gst::info!(imp::CAT, "{line}"),
     });
+    #[cfg(feature = "doc")]
     for documented in [Sync::static_type(), Report::static_type(), Provider::static_type()] {
         documented.mark_as_plugin_api(gst::PluginAPIFlags::empty());
     }
