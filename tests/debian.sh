@@ -82,36 +82,42 @@ enter() {
 onnxruntime_package() { apt-cache pkgnames libonnxruntime | grep -E '^libonnxruntime[0-9.]+$' | sort -V | tail -n1; }
 
 install_build_tools() {
-  local packages=(build-essential pkg-config rustc cargo python3 libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
-    libgstreamer-plugins-bad1.0-dev gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good)
+  [[ ! -e /var/lib/soundclassify-tools ]] || return 0
+  local packages=(build-essential pkgconf rustc cargo rust-clippy python3 libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
+    libgstreamer-plugins-bad1.0-0 gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good)
   local release_option=()
   [[ $release != trixie ]] || release_option=(--target-release trixie-backports)
-  [[ -z $everything ]] || packages+=(rust-clippy)
   export DEBIAN_FRONTEND=noninteractive
-  if [[ ! -e /var/lib/soundclassify-tools ]]; then
-    apt-get update --quiet >&2
-    apt-get install --yes --quiet --no-install-recommends "${release_option[@]}" "${packages[@]}" "$(onnxruntime_package)" >&2
-    apt-get clean
-    touch /var/lib/soundclassify-tools
-  fi
+  apt-get update --quiet >&2
+  packages+=("$(onnxruntime_package)")
+  apt-get install --yes --quiet --no-install-recommends "${release_option[@]}" "${packages[@]}" >&2
+  unpack_analytics
+  apt-get clean
+  touch /var/lib/soundclassify-tools
 }
+
+# gstreamer-analytics-1.0.pc and what it links. Its package would bring OpenCV, Vulkan and 500 more, 2 GB that nothing here needs.
+unpack_analytics() (
+  cd "$(mktemp -d)"
+  apt-get download libgstreamer-plugins-bad1.0-dev >&2
+  dpkg-deb --extract ./*.deb /
+)
 
 # In that Debian.
 inside() {
-  release=$1 everything=
+  release=$1
   shift
   cd "$root"
+  install_build_tools
   if [[ ${1:-} == --run ]]; then
     "${@:2}"
     return
   fi
-  [[ ${1:-} != --everything ]] || { everything=1 && shift; }
-  install_build_tools
   export G_DEBUG=fatal-criticals
   # The system's own ONNX Runtime, as an installed plugin finds it.
   unset ORT_DYLIB_PATH
   say "$(. /etc/os-release && echo "$PRETTY_NAME"), $(uname -m): $(rustc --version), GStreamer $(pkg-config --modversion gstreamer-1.0), $(dpkg-query -W "$(onnxruntime_package)" | tr '\t' ' ')"
-  if [[ -n $everything ]]; then
+  if [[ ${1:-} == --everything ]]; then
     ORT_DYLIB_PATH=$(system_onnxruntime) setup --tests
     cargo clippy --locked --workspace --all-targets --features "$features" -- -D warnings
     set -- --workspace
@@ -134,8 +140,14 @@ features=gst-plugin-soundclassify/v1_24
 
 main() {
   case ${1:-} in
-    --help | -h | '') usage "$0" && return ;;
-    --inside) inside "${@:2}" && return ;;
+    --help | -h | '')
+      usage "$0"
+      return
+      ;;
+    --inside)
+      inside "${@:2}"
+      return
+      ;;
     13 | trixie) release=trixie ;;
     testing) release=testing ;;
     *) die "unknown release '$1'; expected 13 or testing" ;;

@@ -56,7 +56,7 @@ provide_cargo_tools() {
 check_dependencies() {
   cargo deny check licenses bans sources
   cargo deny fetch db >/dev/null 2>&1 && cargo deny check advisories || echo "skipped: advisories, for their database cannot be had here"
-  cargo machete
+  cargo machete --with-metadata
 }
 
 # No dependency asks for a newer Rust than the one that Cargo.toml states; the std of that Rust is clippy's
