@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Any cutting of one signal yields the same windows, bit for bit, through the resampler, too.
+//! Any cutting of one signal yields the same windows, bit for bit, whatever its rate and its samples.
 
 use arbitrary::Arbitrary;
 use soundclassify_core::{
-    frontend::{FeatureSpec, Frontend, Resampler},
+    frontend::{FeatureSpec, Windower},
     model::Manifest,
 };
 
@@ -77,10 +77,8 @@ fn windows<'a>(
     pieces: impl Iterator<Item = &'a [f32]>,
 ) -> Vec<(u64, u64, Vec<u32>)> {
     let rate = RATES[usize::from(input.rate) % RATES.len()];
-    let mut frontend = Frontend::new(spec, u32::from(input.oversamples % 16) + 1);
-    let mut resampler =
-        (rate != spec.sample_rate).then(|| Resampler::new(rate, spec.sample_rate).expect("a sane rate"));
-    let length = frontend.window_len();
+    let mut windower = Windower::new(spec, u32::from(input.oversamples % 16) + 1);
+    let length = spec.len();
     let mut seen = Vec::new();
     let mut see = |window: soundclassify_core::frontend::ReadyWindow<'_>| {
         let mut tensor = vec![0.0; length];
@@ -88,14 +86,8 @@ fn windows<'a>(
         seen.push((window.number(), window.position(), tensor.iter().map(|value| value.to_bits()).collect()));
     };
     for piece in pieces {
-        match &mut resampler {
-            Some(resampler) => resampler.push(piece, &mut |samples| frontend.push(samples, &mut see)),
-            None => frontend.push(piece, &mut see),
-        }
+        windower.push(piece, rate, &mut see).expect("a rate that can be converted");
     }
-    if let Some(resampler) = &mut resampler {
-        resampler.finish(&mut |samples| frontend.push(samples, &mut see));
-    }
-    frontend.finish(&mut see);
+    windower.finish(&mut |window, _| see(window));
     seen
 }

@@ -17,6 +17,14 @@ const MOST_IDLE: u32 = 64;
 /// Longest block of the exact resampler; rates with hardly a common divisor go through interpolation instead.
 const LONGEST_BLOCK: usize = 8192;
 
+/// Largest absolute value that is analysed, far above full scale; beyond it the arithmetic would overflow.
+const LARGEST: f32 = 1e6;
+
+/// The sample, or what stands for it where arithmetic would fail.
+pub(super) fn valid(sample: f32) -> f32 {
+    if sample.is_finite() { sample.clamp(-LARGEST, LARGEST) } else { 0.0 }
+}
+
 /// Resampler of one mono stream: output sample `n` is the sound at `n / to` seconds.
 pub struct Resampler {
     delayed: Delayed,
@@ -59,13 +67,14 @@ impl Resampler {
         Ok(resampler)
     }
 
-    /// Takes samples and calls `sink` with those that are ready; allocates nothing.
+    /// Takes samples, full scale ±1, and calls `sink` with those that are ready; allocates nothing. NaN and infinities
+    /// count as 0, and what is beyond ±10⁶ as that.
     pub fn push(&mut self, mut samples: &[f32], sink: &mut dyn FnMut(&[f32])) {
         self.taken += samples.len() as u64;
         while !samples.is_empty() {
             let room = self.delayed.inner.input_frames_next() - self.waiting.len();
             let (now, later) = samples.split_at(room.min(samples.len()));
-            self.waiting.extend_from_slice(now);
+            self.waiting.extend(now.iter().map(|sample| valid(*sample)));
             samples = later;
             if self.waiting.len() == self.delayed.inner.input_frames_next() {
                 self.convert(sink);
@@ -247,6 +256,16 @@ mod tests {
                 rest = later;
             }
             prop_assert_eq!(resample(48000, to, &chunks), resample(48000, to, &[&signal]));
+        }
+    }
+
+    #[test]
+    fn samples_that_arithmetic_cannot_bear_leave_finite_ones() {
+        let odd = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, 0.5];
+        let samples: Vec<f32> = (0..9000).map(|at| if at % 700 < odd.len() { odd[at % 700] } else { 0.1 }).collect();
+        for to in [16_000, 22_050, 47_999] {
+            let resampled = resample(44_100, to, &[&samples]);
+            assert!(resampled.iter().all(|sample| sample.is_finite()), "to {to} Hz");
         }
     }
 }

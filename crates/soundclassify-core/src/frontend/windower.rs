@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Samples at any rate → windows at the model's.
 
-use super::{FeatureSpec, Frontend, ReadyWindow, Resampler};
+use super::{FeatureSpec, Frontend, ReadyWindow, Resampler, resampler::valid};
 use crate::error::Result;
 
-/// Largest absolute value that is analysed, far above full scale; beyond it the arithmetic would overflow.
-const LARGEST: f32 = 1e6;
 /// Samples that are checked at a time.
 const BLOCK: usize = 4096;
 
@@ -104,10 +102,6 @@ impl std::fmt::Debug for Windower {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Windower").field("rate", &self.rate).field("samples", &self.frontend.samples()).finish()
     }
-}
-
-fn valid(sample: f32) -> f32 {
-    if sample.is_finite() { sample.clamp(-LARGEST, LARGEST) } else { 0.0 }
 }
 
 #[cfg(test)]
