@@ -47,7 +47,7 @@ provide_cargo_tools() {
   for tool in cargo-deny cargo-machete; do
     command -v "$tool" >/dev/null || {
       say "Building $tool (minutes, the first time)"
-      cargo install --locked --quiet --debug --target-dir "$target/tools" "$tool" >&2
+      CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --quiet --debug --target-dir "$target/tools" "$tool" >&2
     }
   done
 }
