@@ -50,7 +50,8 @@ class Events:
                 self.faults.append(f"error: {message.parse_error()}")
             elif name == "soundclassify-event":
                 self.event(stream, structure)
-        return Gst.BusSyncReply.DROP
+        # A dropped message would be this function's to free, which Python cannot: the feeding threads take them.
+        return Gst.BusSyncReply.PASS
 
     def event(self, stream, structure):
         # The numbers begin anew when the element leaves READY; labels are open once at a time.
@@ -77,7 +78,8 @@ class Stream:
             "soundclassify name=it report=all event-on=0.5 event-off=0.3 ! fakesink sync=false async=false"
         )
         self.source, self.element = self.pipeline.get_by_name("in"), self.pipeline.get_by_name("it")
-        self.pipeline.get_bus().set_sync_handler(events.handle, number)
+        self.bus = self.pipeline.get_bus()
+        self.bus.set_sync_handler(events.handle, number)
         self.position = 0.0
         self.buffers = 0
         self.change_caps()
@@ -118,6 +120,8 @@ class Stream:
             if chance < 0.05:
                 buffer.set_flags(Gst.BufferFlags.DISCONT)
             self.source.emit("push-buffer", buffer)
+            while self.bus.pop():
+                pass
             self.position += BLOCK
             self.buffers += 1
             due = max(due + BLOCK / SPEED, time.monotonic() - 1)
