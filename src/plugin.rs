@@ -6,7 +6,8 @@ use gst::glib;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     crate::soundclassify::message::register_tags();
-    crate::soundclassify::register(plugin)
+    crate::soundclassify::register(plugin)?;
+    crate::soundgate::register(plugin)
 }
 
 gst::plugin_define!(

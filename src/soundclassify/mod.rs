@@ -19,6 +19,8 @@ mod properties;
 pub(crate) mod rules;
 pub(crate) mod settings;
 
+use std::sync::LazyLock;
+
 use gst::glib;
 use gst::prelude::*;
 
@@ -30,6 +32,22 @@ glib::wrapper! {
     /// The element.
     pub struct SoundClassify(ObjectSubclass<imp::SoundClassify>)
         @extends gst_base::BaseTransform, gst::Element, gst::Object;
+}
+
+/// Always pads that take and give raw audio of any kind.
+pub(crate) fn raw_audio_templates() -> &'static [gst::PadTemplate] {
+    static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+        let caps = gst_audio::AudioCapsBuilder::new()
+            .format_list(gst_audio::AudioFormat::iter_raw())
+            .layout_list([gst_audio::AudioLayout::Interleaved, gst_audio::AudioLayout::NonInterleaved])
+            .build();
+        let pad = |name, direction| {
+            // Name, direction and caps are constants that GStreamer takes.
+            gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps).expect("valid pad template")
+        };
+        vec![pad("src", gst::PadDirection::Src), pad("sink", gst::PadDirection::Sink)]
+    });
+    &TEMPLATES
 }
 
 /// Makes the element known to GStreamer. A program may link the plugin in and find another copy of it loaded already,

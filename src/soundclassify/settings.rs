@@ -207,6 +207,14 @@ impl Settings {
         names.all.iter().enumerate().map(is_reported).collect()
     }
 
+    /// As many windows as make the time of `ensembles` windows at ten a second, so that events are the same at any rate.
+    pub(crate) fn event_windows(&self) -> usize {
+        match self.ensembles.get() {
+            1 => 1,
+            windows => (f64::from(windows) * f64::from(self.oversamples.get()) / 10.0).round() as usize,
+        }
+    }
+
     /// What the engine is shared by.
     pub(crate) fn engine_options(&self) -> EngineOptions {
         EngineOptions { provider: self.execution_provider.into(), device: self.device, threads: self.threads }

@@ -43,7 +43,8 @@ pub(crate) struct Reporter {
     for_events: Option<Ensemble>,
     filter: Filter,
     events: Events<Times>,
-    report: Option<Report>,
+    report: Report,
+    posts: bool,
     tag: bool,
     best: Option<usize>,
     tagged: Option<usize>,
@@ -68,7 +69,8 @@ impl Reporter {
             events: Events::new(settings.event_rules(manifest, &names)),
             groups: names.groups(manifest.activation),
             names,
-            report: report(settings),
+            report: settings.report,
+            posts: settings.post_messages,
             tag: settings.emit_tags,
             model,
             best: None,
@@ -90,13 +92,14 @@ impl Reporter {
         if names != self.names {
             return self.replace(self.model.clone(), settings, tell);
         }
-        let told = self.tells_events();
+        let was = (self.report.has_events(), self.posts);
         self.ensemble.set_length(settings.ensembles.get() as usize);
         match (&mut self.for_events, for_events(&names, settings)) {
-            (Some(ensemble), Some(_)) => ensemble.set_length(event_windows(settings)),
+            (Some(ensemble), Some(_)) => ensemble.set_length(settings.event_windows()),
             (ensemble, other) => *ensemble = other,
         }
-        self.report = report(settings);
+        self.report = settings.report;
+        self.posts = settings.post_messages;
         self.tag = settings.emit_tags;
         #[cfg(feature = "v1_24")]
         {
@@ -104,7 +107,8 @@ impl Reporter {
         }
         let manifest = self.model.manifest();
         self.filter = filter(manifest, &names, settings);
-        if told && !self.tells_events() {
+        // What was posted in part would have no beginning or no end.
+        if was != (self.report.has_events(), self.posts) {
             self.events.close(&mut |event| tell(structure(&names, &event)));
         }
         self.events.set_rules(settings.event_rules(manifest, &names), &mut |event| tell(structure(&names, &event)));
@@ -148,7 +152,7 @@ impl Reporter {
         if let Some(results) = &mut self.for_buffer {
             results.push(predictions.iter().map(label).map(Label::from).collect());
         }
-        if self.report.is_some_and(|report| report.has_window(changed)) {
+        if self.posts && self.report.has_window(changed) {
             let all = predictions.iter().map(label);
             let WindowTime { number, times, .. } = *window;
             tell(message::classification(times, self.duration, number, label(first), all, &model.manifest().name));
@@ -185,7 +189,7 @@ impl Reporter {
     }
 
     fn tells_events(&self) -> bool {
-        self.report.is_some_and(Report::has_events)
+        self.report.has_events()
     }
 
     /// The next best label is told in tags, though it be the last one.
@@ -242,20 +246,8 @@ fn structure(names: &Names, event: &Event<Times>) -> gst::Structure {
     message::event(event.kind, event.id, event.onset, duration, now, event.peak.into())
 }
 
-fn report(settings: &Settings) -> Option<Report> {
-    settings.post_messages.then_some(settings.report)
-}
-
-/// Of as many windows as make the time of `ensembles` windows at ten a second, so that events are the same at any rate.
-fn event_windows(settings: &Settings) -> usize {
-    match settings.ensembles.get() {
-        1 => 1,
-        windows => (f64::from(windows) * f64::from(settings.oversamples.get()) / 10.0).round() as usize,
-    }
-}
-
 fn for_events(names: &Names, settings: &Settings) -> Option<Ensemble> {
-    let windows = event_windows(settings);
+    let windows = settings.event_windows();
     (windows != settings.ensembles.get() as usize).then(|| Ensemble::new(names.all.len(), windows))
 }
 

@@ -16,6 +16,7 @@ use super::reporter::Reporter;
 use super::stats::Stats;
 use super::timeline::{Answer, Entry, Kind, Step, Timeline};
 use crate::soundclassify::loader::{Loader, Retired};
+use crate::soundclassify::message;
 #[cfg(feature = "v1_24")]
 use crate::soundclassify::message::Label;
 use crate::soundclassify::settings::Settings;
@@ -75,6 +76,8 @@ struct Inner {
     reporter: Reporter,
     queue: Timeline,
     outbox: VecDeque<Outgoing>,
+    /// Beginnings and ends of events that wait for the streaming thread.
+    in_stream: Vec<gst::Structure>,
     /// The thread that empties the outbox.
     poster: Option<ThreadId>,
     retired: Vec<Retired>,
@@ -125,6 +128,7 @@ impl Results {
             settings,
             queue: Timeline::default(),
             outbox: VecDeque::new(),
+            in_stream: Vec::new(),
             poster: None,
             retired: Vec::new(),
             stream_change: 0,
@@ -148,9 +152,10 @@ impl Results {
         let mut inner = self.lock();
         // Two threads may set properties at once and come here in the other order.
         if settings.version > inner.settings.version {
-            inner.settings = settings.clone();
-            let Inner { reporter, outbox, .. } = &mut *inner;
-            reporter.configure(settings, &mut |told| outbox.push_back(Outgoing::Element(told)));
+            let posts = std::mem::replace(&mut inner.settings, settings.clone()).post_messages;
+            let Inner { reporter, outbox, in_stream, .. } = &mut *inner;
+            reporter.configure(settings, &mut outlet(outbox, in_stream, posts));
+            self.note_for_stream(&inner);
         }
         drop(inner);
         self.post();
@@ -236,10 +241,11 @@ impl Results {
         let mut inner = self.lock();
         inner.queue.forget_windows();
         self.settle(&mut inner);
-        let Inner { reporter, outbox, .. } = &mut *inner;
-        reporter.interrupt(&mut |told| outbox.push_back(Outgoing::Element(told)));
+        let Inner { reporter, outbox, in_stream, settings, .. } = &mut *inner;
+        reporter.interrupt(&mut outlet(outbox, in_stream, settings.post_messages));
         reporter.forget_waiting_tags();
         inner.forget_for_buffer();
+        self.note_for_stream(&inner);
         drop(inner);
         self.changed.notify_all();
     }
@@ -373,8 +379,16 @@ impl Results {
     pub(crate) fn take_tags(&self) -> Option<gst::TagList> {
         let mut inner = self.lock();
         let tags = if inner.stream_change == 0 { inner.reporter.take_tags() } else { None };
-        self.for_stream.store(inner.reporter.has_for_stream(), Ordering::SeqCst);
+        self.note_for_stream(&inner);
         tags
+    }
+
+    /// Beginnings and ends of events that wait for the streaming thread, in order.
+    pub(crate) fn take_in_stream(&self) -> Vec<gst::Structure> {
+        let mut inner = self.lock();
+        let events = std::mem::take(&mut inner.in_stream);
+        self.note_for_stream(&inner);
+        events
     }
 
     /// Results that wait for a buffer, in order.
@@ -385,7 +399,7 @@ impl Results {
         }
         let mut inner = self.lock();
         let results = inner.reporter.take_for_buffer();
-        self.for_stream.store(inner.reporter.has_for_stream(), Ordering::SeqCst);
+        self.note_for_stream(&inner);
         results
     }
 
@@ -438,13 +452,34 @@ impl Results {
         }
     }
 
+    fn note_for_stream(&self, inner: &Inner) {
+        let waits = inner.reporter.has_for_stream() || !inner.in_stream.is_empty();
+        self.for_stream.store(waits, Ordering::SeqCst);
+    }
+
     fn settle(&self, inner: &mut Inner) {
         inner.settle();
-        self.for_stream.store(inner.reporter.has_for_stream(), Ordering::SeqCst);
+        self.note_for_stream(inner);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where messages go: on the bus, if they are posted, and beginnings and ends of events into the stream, too.
+fn outlet<'a>(
+    outbox: &'a mut VecDeque<Outgoing>,
+    in_stream: &'a mut Vec<gst::Structure>,
+    posts: bool,
+) -> impl FnMut(gst::Structure) + 'a {
+    move |structure| {
+        if message::is_border(&structure) {
+            in_stream.push(structure.clone());
+        }
+        if posts {
+            outbox.push_back(Outgoing::Element(structure));
+        }
     }
 }
 
@@ -503,8 +538,8 @@ impl Inner {
     // Decides on all that can be decided on, in order.
     fn settle(&mut self) {
         while let Some((ticket, step)) = self.queue.next() {
-            let Self { reporter, outbox, settings, queue, .. } = self;
-            let mut tell = |told| outbox.push_back(Outgoing::Element(told));
+            let Self { reporter, outbox, in_stream, settings, queue, .. } = self;
+            let mut tell = outlet(outbox, in_stream, settings.post_messages);
             let mut due = None;
             match step {
                 Step::Window(window, Answer::Scores(scores)) => {
@@ -528,6 +563,7 @@ impl Inner {
                     self.retired.push(switch.old);
                 }
             }
+            drop(tell);
             self.outbox.push_back(Outgoing::Done(ticket, due));
         }
     }

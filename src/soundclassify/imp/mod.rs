@@ -3,6 +3,7 @@
 //!
 //! Locks: `settings`, `loaded`, `state` and `tags` are never held together, nor while posting, pushing, waiting or running.
 
+mod in_stream;
 #[cfg(feature = "v1_24")]
 mod meta;
 mod models;
@@ -28,6 +29,7 @@ use self::warnings::Notice;
 use super::enums::Sync;
 use super::loader::{Loaded, Loader, Prepared};
 use super::properties::PROPERTIES;
+use super::raw_audio_templates;
 use super::settings::{Effect, Settings};
 use crate::signal::Plan;
 use crate::signal::input::InputError;
@@ -155,18 +157,7 @@ impl ElementImpl for SoundClassify {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let caps = gst_audio::AudioCapsBuilder::new()
-                .format_list(gst_audio::AudioFormat::iter_raw())
-                .layout_list([gst_audio::AudioLayout::Interleaved, gst_audio::AudioLayout::NonInterleaved])
-                .build();
-            let pad = |name, direction| {
-                // Name, direction and caps are constants that GStreamer takes.
-                gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps).expect("valid pad template")
-            };
-            vec![pad("src", gst::PadDirection::Src), pad("sink", gst::PadDirection::Sink)]
-        });
-        &TEMPLATES
+        raw_audio_templates()
     }
 
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
@@ -252,6 +243,14 @@ impl BaseTransformImpl for SoundClassify {
         self.parent_sink_event(self.with_own_tags(event))
     }
 
+    fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
+        if direction == gst::PadDirection::Src {
+            self.answer(query)
+        } else {
+            BaseTransformImplExt::parent_query(self, direction, query)
+        }
+    }
+
     // In passthrough nobody may change the buffer but who makes it: here, after everybody has looked at it.
     #[cfg(feature = "v1_24")]
     fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
@@ -332,6 +331,7 @@ impl SoundClassify {
         self.decide_on_waiting();
         self.switch();
         self.send_tags();
+        self.send_events();
     }
 
     fn event(&self, event: &gst::EventRef) {
@@ -369,6 +369,7 @@ impl SoundClassify {
             results.finish();
         }
         self.send_tags();
+        self.send_events();
     }
 
     // What a buffer or an event amounts to, a second of audio after the other, and the wait for its results between them.
@@ -431,6 +432,7 @@ impl SoundClassify {
             stream.run(|| here && results.awaits(ticket));
             self.wait(&results, &stream, ticket, timeout);
         }
+        self.send_events_of(&results);
     }
 
     // Windows that wait are taken out when the wait was in vain. The one that runs stays: its late answer would prove that

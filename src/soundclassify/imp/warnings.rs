@@ -92,7 +92,7 @@ impl SoundClassify {
                     ("{complaint}"),
                     ["audio goes on, and its analysis; this is posted once"],
                     details: gst::Structure::new_empty(HINT)
-                )
+                );
             }
             Notice::Stream(complaint) => gst::element_imp_warning!(
                 self,

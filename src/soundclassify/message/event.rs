@@ -100,6 +100,11 @@ impl TryFrom<&gst::StructureRef> for ClassificationEvent {
     }
 }
 
+/// Whether a structure is the beginning or the end of an event.
+pub(crate) fn is_border(structure: &gst::StructureRef) -> bool {
+    structure.name() == EVENT && structure.get::<&str>("kind").is_ok_and(|kind| kind != name_of(EventKind::Update))
+}
+
 fn name_of(kind: EventKind) -> &'static str {
     match kind {
         EventKind::Start => "start",

@@ -10,11 +10,13 @@ use crate::signal::clock::Times;
 mod event;
 #[cfg(feature = "v1_24")]
 mod meta;
+mod stream_event;
 
-pub(crate) use event::structure as event;
 pub use event::{ClassificationEvent, EVENT};
+pub(crate) use event::{is_border, structure as event};
 #[cfg(feature = "v1_24")]
 pub(crate) use meta::add_classifications;
+pub(crate) use stream_event::{DelayQuery, StreamEvent};
 
 /// Name of the element message that tells one window.
 pub const CLASSIFICATION: &str = "soundclassify";

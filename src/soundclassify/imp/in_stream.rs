@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What elements downstream learn in the stream: events, and how long they take.
+
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_base::subclass::prelude::*;
+
+use super::{SoundClassify, lock};
+use crate::soundclassify::enums::Sync;
+use crate::soundclassify::message::{DelayQuery, StreamEvent};
+use crate::soundclassify::settings::Settings;
+use crate::stream::results::Results;
+use soundclassify_core::decision::LabelRule;
+
+impl SoundClassify {
+    /// Events that wait leave before the next buffer or event.
+    pub(super) fn send_events(&self) {
+        if let Some(results) = self.results() {
+            self.send_events_of(&results);
+        }
+    }
+
+    pub(super) fn send_events_of(&self, results: &Results) {
+        if !results.has_for_stream() {
+            return;
+        }
+        let (pads, source) = (self.obj().src_pads(), self.obj().name());
+        let Some(pad) = pads.first() else { return };
+        for structure in results.take_in_stream() {
+            pad.push_event(StreamEvent::build(structure, &source));
+        }
+    }
+
+    /// Answers a query from downstream.
+    pub(super) fn answer(&self, query: &mut gst::QueryRef) -> bool {
+        let is_own = match query.view_mut() {
+            gst::QueryViewMut::Custom(custom) => self.delay().is_some_and(|delay| delay.answer(custom)),
+            _ => false,
+        };
+        // An element of this kind further upstream adds its own.
+        let answered = BaseTransformImplExt::parent_query(self, gst::PadDirection::Src, query);
+        if answered && let gst::QueryViewMut::Latency(latency) = query.view_mut() {
+            let (live, min, max) = latency.result();
+            let held = if live { self.longest_hold() } else { gst::ClockTime::ZERO };
+            latency.set(live, min.saturating_add(held), max.map(|max| max.saturating_add(held)));
+        }
+        answered || is_own
+    }
+
+    /// How long a buffer of a live source may be held back. A model that keeps up takes no longer for a run than its
+    /// windows are apart.
+    fn longest_hold(&self) -> gst::ClockTime {
+        let settings = lock(&self.settings).clone();
+        match settings.sync {
+            Sync::Always => gst::ClockTime::from_nseconds(stride(&settings) * u64::from(settings.process_count.get())),
+            Sync::Auto | Sync::Never => gst::ClockTime::ZERO,
+        }
+    }
+
+    /// How long it takes until events are known: the window, the ensemble's delay, the longer of minimum duration and
+    /// hold, and a run of the model.
+    fn delay(&self) -> Option<DelayQuery> {
+        let model = lock(&self.loaded).as_ref().map(|loaded| loaded.model.clone())?;
+        let settings = lock(&self.settings).clone();
+        let manifest = model.manifest();
+        let rules = settings.event_rules(manifest, &settings.names(manifest));
+        let known_after = |rule: &LabelRule| rule.min_duration.max(rule.hold);
+        let longest = rules.labels.iter().flatten().map(known_after).max().unwrap_or(0);
+        let features = &manifest.features;
+        let window =
+            features.window as u64 * gst::ClockTime::SECOND.nseconds() / u64::from(features.sample_rate.max(1));
+        let ensemble = settings.event_windows().saturating_sub(1) as u64 * stride(&settings);
+        let run = (u64::from(settings.process_count.get()) + 1) * stride(&settings);
+        let time = window.saturating_add(ensemble).saturating_add(longest).saturating_add(run);
+        Some(DelayQuery { time, reports_events: settings.report.has_events() })
+    }
+}
+
+/// Time from one window to the next, ns.
+fn stride(settings: &Settings) -> u64 {
+    gst::ClockTime::SECOND.nseconds().div_ceil(settings.oversamples.get().max(1).into())
+}

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The gate's pads, queries and locks. `settings` and `state` are never held together, nor while pushing or asking.
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use super::cutter::{Cutter, Output};
+use super::held::{Item, Queue};
+use super::settings::{Mode, PROPERTIES, Settings};
+use super::spans::{Margins, Spans};
+use crate::soundclassify::message::{DelayQuery, EVENT, StreamEvent};
+use crate::soundclassify::raw_audio_templates;
+use soundclassify_core::decision::EventKind;
+
+static CAT: LazyLock<gst::DebugCategory> =
+    LazyLock::new(|| gst::DebugCategory::new("soundgate", gst::DebugColorFlags::empty(), Some("Sound gate")));
+
+/// Time of audio, ns, after which upstream is asked again how long it takes to know of events.
+const ASK_INTERVAL: u64 = 1_000_000_000;
+
+/// The element's private side.
+pub struct SoundGate {
+    sink: gst::Pad,
+    src: gst::Pad,
+    settings: Mutex<Settings>,
+    state: Mutex<State>,
+}
+
+/// What belongs to a stream.
+#[derive(Default)]
+struct State {
+    info: Option<Arc<gst_audio::AudioInfo>>,
+    queue: Queue,
+    spans: Spans,
+    cutter: Cutter,
+    out: VecDeque<Output>,
+    upstream: Upstream,
+    /// Time of audio until upstream is asked again.
+    ask_in: u64,
+    warned: bool,
+}
+
+/// What upstream answered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Upstream {
+    live: bool,
+    /// Time from a sound until its events are known; `None` without a `soundclassify`.
+    delay: Option<u64>,
+    reports_events: bool,
+}
+
+/// How the gate acts on the next audio.
+#[derive(Debug, Clone, Copy)]
+struct Act {
+    mode: Mode,
+    fade: u64,
+    margins: Margins,
+    delay: u64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for SoundGate {
+    const NAME: &'static str = "GstSoundGate";
+    type Type = super::SoundGate;
+    type ParentType = gst::Element;
+
+    fn with_class(class: &Self::Class) -> Self {
+        let template = |name| class.pad_template(name).unwrap_or_else(|| unreachable!("the class has both pads"));
+        let sink = gst::Pad::builder_from_template(&template("sink"))
+            .chain_function(|pad, parent, buffer| {
+                Self::catch_panic_pad_function(parent, || Err(gst::FlowError::Error), |gate| gate.chain(pad, buffer))
+            })
+            .event_function(|pad, parent, event| {
+                Self::catch_panic_pad_function(parent, || false, |gate| gate.sink_event(pad, event))
+            })
+            .query_function(|pad, parent, query| {
+                Self::catch_panic_pad_function(parent, || false, |gate| gate.sink_query(pad, query))
+            })
+            .flags(gst::PadFlags::PROXY_CAPS)
+            .build();
+        let src = gst::Pad::builder_from_template(&template("src"))
+            .query_function(|pad, parent, query| {
+                Self::catch_panic_pad_function(parent, || false, |gate| gate.src_query(pad, query))
+            })
+            .flags(gst::PadFlags::PROXY_CAPS)
+            .build();
+        Self { sink, src, settings: Mutex::default(), state: Mutex::default() }
+    }
+}
+
+impl ObjectImpl for SoundGate {
+    fn properties() -> &'static [glib::ParamSpec] {
+        &PROPERTIES
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        for pad in [&self.sink, &self.src] {
+            // A new element has no pad of that name.
+            let added = self.obj().add_pad(pad);
+            debug_assert!(added.is_ok(), "{added:?}");
+        }
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, spec: &glib::ParamSpec) {
+        let before = self.delay();
+        lock(&self.settings).set(spec.name(), value);
+        gst::debug!(CAT, imp = self, "{} is now {value:?}", spec.name());
+        if self.delay() != before {
+            self.post_latency();
+        }
+    }
+
+    fn property(&self, _id: usize, spec: &glib::ParamSpec) -> glib::Value {
+        lock(&self.settings).value(spec.name())
+    }
+}
+
+impl GstObjectImpl for SoundGate {}
+
+impl ElementImpl for SoundGate {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Sound gate",
+                "Filter/Effect/Audio",
+                "Mutes, keeps, drops or replaces the audio of the events that soundclassify found upstream",
+                "soundclassify developers",
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        raw_audio_templates()
+    }
+
+    fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        let result = self.parent_change_state(transition);
+        if transition == gst::StateChange::PausedToReady {
+            *lock(&self.state) = State::default();
+        }
+        result
+    }
+}
+
+impl SoundGate {
+    fn chain(&self, _pad: &gst::Pad, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.sync_controls(&buffer);
+        let ask = {
+            let mut state = lock(&self.state);
+            let Some(info) = state.info.clone() else { return Err(gst::FlowError::NotNegotiated) };
+            let frames = frames_of(&buffer, &info);
+            let ask = state.ask_in == 0;
+            let length = frames as u64 * 1_000_000_000 / u64::from(info.rate().max(1));
+            state.ask_in = if ask { ASK_INTERVAL } else { state.ask_in.saturating_sub(length.max(1)) };
+            state.queue.push(buffer, &info, frames);
+            ask
+        };
+        if ask {
+            self.ask_upstream();
+        }
+        self.release(false)
+    }
+
+    // Lets out what was held back long enough, or all.
+    fn release(&self, all: bool) -> Result<gst::FlowSuccess, gst::FlowError> {
+        loop {
+            let act = self.act();
+            let Some(output) = lock(&self.state).next(&act, all) else { return Ok(gst::FlowSuccess::Ok) };
+            match output {
+                Output::Buffer(buffer) => {
+                    self.src.push(buffer)?;
+                }
+                Output::Event(event) => {
+                    self.src.push_event(event);
+                }
+            }
+        }
+    }
+
+    fn act(&self) -> Act {
+        let upstream = lock(&self.state).upstream;
+        let settings = lock(&self.settings);
+        let margins = Margins { before: settings.before, after: settings.after, agree: settings.agree as usize };
+        Act { mode: settings.mode, fade: settings.fade, margins, delay: settings.delay(upstream.delay) }
+    }
+
+    fn delay(&self) -> u64 {
+        let upstream = lock(&self.state).upstream;
+        lock(&self.settings).delay(upstream.delay)
+    }
+
+    fn sync_controls(&self, buffer: &gst::BufferRef) {
+        if !self.obj().has_active_control_bindings() {
+            return;
+        }
+        let segment = self.sink.sticky_event::<gst::event::Segment>(0);
+        let segment = segment.and_then(|event| event.segment().downcast_ref::<gst::ClockTime>().cloned());
+        if let Some(time) = segment.and_then(|segment| segment.to_stream_time(buffer.pts())) {
+            // A value that can't be set is reported by the binding.
+            let _ = self.obj().sync_values(time);
+        }
+    }
+
+    fn sink_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
+        use gst::EventView;
+        match event.view() {
+            EventView::FlushStart(_) => return self.src.push_event(event),
+            EventView::FlushStop(_) => {
+                lock(&self.state).flush();
+                return self.src.push_event(event);
+            }
+            EventView::StreamStart(_) | EventView::Eos(_) | EventView::SegmentDone(_) => {
+                // What can't be pushed is not wanted any more.
+                let _ = self.release(true);
+                let mut state = lock(&self.state);
+                state.ask_in = 0;
+                state.warned = false;
+                drop(state);
+                return gst::Pad::event_default(pad, Some(&*self.obj()), event);
+            }
+            EventView::CustomDownstream(custom)
+                if custom.structure().is_some_and(|structure| structure.name() == EVENT) =>
+            {
+                self.take(custom.structure());
+                return self.src.push_event(event);
+            }
+            EventView::Caps(caps) => match gst_audio::AudioInfo::from_caps(caps.caps()) {
+                Ok(info) => lock(&self.state).info = Some(Arc::new(info)),
+                Err(error) => {
+                    gst::error!(CAT, imp = self, "caps {} can't be read: {error}", caps.caps());
+                    return false;
+                }
+            },
+            EventView::Segment(segment) => lock(&self.state).queue.set_segment(segment.segment()),
+            EventView::Gap(gap) => {
+                let (start, duration) = gap.get();
+                lock(&self.state).queue.push_gap(event, start, duration);
+                return self.release(false).is_ok();
+            }
+            _ => {}
+        }
+        if !event.is_serialized() || lock(&self.state).queue.is_empty() {
+            return gst::Pad::event_default(pad, Some(&*self.obj()), event);
+        }
+        lock(&self.state).queue.push_event(event);
+        self.release(false).is_ok()
+    }
+
+    // An event of a `soundclassify` upstream.
+    fn take(&self, structure: Option<&gst::StructureRef>) {
+        let Some(StreamEvent { source, event }) = structure.and_then(StreamEvent::read) else { return };
+        let mut hasher = DefaultHasher::new();
+        source.hash(&mut hasher);
+        let source = hasher.finish();
+        let from = event.running_time.unwrap_or(event.timestamp).nseconds();
+        let to = from.saturating_add(event.duration.nseconds());
+        let counts = lock(&self.settings).has_label(&event.now.label);
+        let mut state = lock(&self.state);
+        match event.kind {
+            EventKind::Start if counts => {
+                if from < state.queue.begin() {
+                    gst::debug!(
+                        CAT,
+                        imp = self,
+                        "an event of {} is known when its beginning has left",
+                        event.now.label
+                    );
+                }
+                state.spans.start(source, event.event_id, from);
+            }
+            EventKind::End => state.spans.end(source, event.event_id, from, to),
+            EventKind::Start | EventKind::Update => {}
+        }
+    }
+
+    fn ask_upstream(&self) {
+        let mut latency = gst::query::Latency::new();
+        let live = self.sink.peer_query(&mut latency) && latency.result().0;
+        let delay = DelayQuery::ask(&self.sink);
+        let found = Upstream {
+            live,
+            delay: delay.map(|delay| delay.time),
+            reports_events: delay.is_some_and(|delay| delay.reports_events),
+        };
+        let before = self.delay();
+        let warn = {
+            let mut state = lock(&self.state);
+            state.upstream = found;
+            !found.reports_events && !std::mem::replace(&mut state.warned, true)
+        };
+        if self.delay() != before {
+            self.post_latency();
+        }
+        if warn {
+            gst::element_imp_warning!(
+                self,
+                gst::LibraryError::Settings,
+                ("no soundclassify upstream reports events; set its property report to events or all"),
+                ["the audio goes on as if there were no events"]
+            );
+        }
+    }
+
+    fn post_latency(&self) {
+        // Without a bus nobody has to be told.
+        let _ = self.obj().post_message(gst::message::Latency::builder().src(&*self.obj()).build());
+    }
+
+    fn sink_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        match query.view_mut() {
+            // Buffers of a pool that downstream offers would be held back here.
+            gst::QueryViewMut::Allocation(_) => false,
+            gst::QueryViewMut::Drain(_) => {
+                let _ = self.release(true);
+                gst::Pad::query_default(pad, Some(&*self.obj()), query)
+            }
+            _ => gst::Pad::query_default(pad, Some(&*self.obj()), query),
+        }
+    }
+
+    fn src_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        let gst::QueryViewMut::Latency(latency) = query.view_mut() else {
+            return gst::Pad::query_default(pad, Some(&*self.obj()), query);
+        };
+        let mut upstream = gst::query::Latency::new();
+        if !self.sink.peer_query(&mut upstream) {
+            return false;
+        }
+        self.ask_delay();
+        let (live, min, max) = upstream.result();
+        let delay = gst::ClockTime::from_nseconds(self.delay());
+        latency.set(live, min.saturating_add(delay), max.map(|max| max.saturating_add(delay)));
+        true
+    }
+
+    // Before any audio, for the first LATENCY query.
+    fn ask_delay(&self) {
+        let delay = DelayQuery::ask(&self.sink);
+        if let Some(delay) = delay {
+            let mut state = lock(&self.state);
+            state.upstream.delay = Some(delay.time);
+            state.upstream.reports_events = delay.reports_events;
+        }
+    }
+}
+
+impl State {
+    fn flush(&mut self) {
+        self.queue.clear();
+        self.spans.clear();
+        self.cutter.clear();
+        self.out.clear();
+        self.ask_in = 0;
+    }
+
+    fn next(&mut self, act: &Act, all: bool) -> Option<Output> {
+        let Self { queue, spans, cutter, out, upstream, .. } = self;
+        while out.is_empty() {
+            let Some(item) = queue.pop(act.delay, upstream.live, all) else {
+                if all {
+                    cutter.end_gap(out);
+                }
+                break;
+            };
+            match item {
+                Item::Audio(audio) => {
+                    spans.set_margins(act.margins);
+                    cutter.cut(audio, act.mode, spans.stretches(), act.fade, out);
+                }
+                Item::Event(event) => {
+                    cutter.end_gap(out);
+                    out.push_back(Output::Event(event));
+                }
+            }
+            spans.forget_before(queue.begin().saturating_sub(act.fade));
+        }
+        out.pop_front()
+    }
+}
+
+fn frames_of(buffer: &gst::BufferRef, info: &gst_audio::AudioInfo) -> i64 {
+    match buffer.meta::<gst_audio::AudioMeta>() {
+        Some(meta) if info.layout() == gst_audio::AudioLayout::NonInterleaved => meta.samples() as i64,
+        _ => (buffer.size() / info.bpf().max(1) as usize) as i64,
+    }
+}

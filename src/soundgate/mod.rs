@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The element `soundgate`: acts on audio by the events that a `soundclassify` before it found, to the sample.
+//!
+//! ```text
+//! … ! soundclassify report=events ! soundgate labels="<Speech>" mode=mute ! …
+//! … ! soundclassify report=events ! soundgate labels="<Bark>" mode=keep before=3000000000 after=2000000000 ! …
+//! ```
+//!
+//! Events arrive in the stream, as serialized events, and the audio is held back until those about it are known.
+
+mod cutter;
+mod held;
+mod imp;
+pub(crate) mod settings;
+mod shape;
+mod spans;
+
+use gst::glib;
+use gst::prelude::*;
+
+pub use settings::Mode;
+
+glib::wrapper! {
+    /// The element.
+    pub struct SoundGate(ObjectSubclass<imp::SoundGate>) @extends gst::Element, gst::Object;
+}
+
+/// Makes the element known to GStreamer, unless another copy of the plugin did so already.
+pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    let known = glib::Type::from_name("GstSoundGate").is_some();
+    if known && gst::ElementFactory::find("soundgate").is_some() {
+        return Ok(());
+    }
+    Mode::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    gst::Element::register(Some(plugin), "soundgate", gst::Rank::NONE, SoundGate::static_type())
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The gate's properties: values, words, ranges, defaults.
+
+use std::sync::LazyLock;
+
+use gst::glib;
+use gst::prelude::*;
+
+/// `delay` of this value follows from the `soundclassify` upstream.
+pub(crate) const AUTO: u64 = u64::MAX;
+
+/// What the gate does with the audio of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
+#[enum_type(name = "GstSoundGateMode")]
+#[repr(i32)]
+pub enum Mode {
+    /// Silence in place of events.
+    #[default]
+    #[enum_value(name = "Silence in place of events", nick = "mute")]
+    Mute,
+    /// Only the audio of events goes on; GAP events stand for the rest.
+    #[enum_value(name = "Only the audio of events", nick = "keep")]
+    Keep,
+    /// All but the audio of events goes on; GAP events stand for those.
+    #[enum_value(name = "All but the audio of events", nick = "drop")]
+    Drop,
+    /// A tone of 1 kHz at -20 dBFS in place of events.
+    #[enum_value(name = "A tone in place of events", nick = "replace")]
+    Replace,
+}
+
+/// The properties.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) labels: Vec<String>,
+    pub(crate) mode: Mode,
+    pub(crate) before: u64,
+    pub(crate) after: u64,
+    pub(crate) delay: u64,
+    pub(crate) fade: u64,
+    pub(crate) agree: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { labels: Vec::new(), mode: Mode::Mute, before: 0, after: 0, delay: AUTO, fade: 5_000_000, agree: 1 }
+    }
+}
+
+/// The longest `before`, `after` and `delay`: an hour.
+const LONGEST: u64 = 3_600_000_000_000;
+/// The longest `fade`.
+const LONGEST_FADE: u64 = 10_000_000_000;
+
+/// The ParamSpecs, in the order in which `gst-inspect-1.0` shows them.
+pub(crate) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+    let default = Settings::default();
+    let time = |name, nick, blurb, most, value| {
+        let spec = glib::ParamSpecUInt64::builder(name).nick(nick).blurb(blurb).maximum(most).default_value(value);
+        spec.mutable_playing().controllable().build()
+    };
+    vec![
+        gst::ParamSpecArray::builder("labels")
+            .nick("Labels")
+            .blurb("Labels and groups whose events count, from the next event on; empty: all. Example: <Bark,Meow>")
+            .element_spec(&glib::ParamSpecString::builder("label").nick("Label").blurb("A label, exactly").build())
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("mode", default.mode)
+            .nick("Mode")
+            .blurb("What becomes of the audio of events")
+            .mutable_playing()
+            .build(),
+        time("before", "Before", "Added to the beginning of each event, ns", LONGEST, default.before),
+        time("after", "After", "Added to the end of each event, ns", LONGEST, default.after),
+        glib::ParamSpecUInt64::builder("delay")
+            .nick("Delay")
+            .blurb(
+                "How long audio is held back, so that an event is known before its audio leaves, ns; the greatest value: as \
+                 long as the 'soundclassify' upstream takes to know of a beginning and an end, and 'before' and 'fade'",
+            )
+            .default_value(default.delay)
+            .mutable_playing()
+            .build(),
+        time(
+            "fade",
+            "Fade",
+            "Length of the ramp at both sides, ns: outside of what is muted, replaced or dropped, inside of what is kept",
+            LONGEST_FADE,
+            default.fade,
+        ),
+        glib::ParamSpecUInt::builder("agree")
+            .nick("Agree")
+            .blurb(
+                "How many 'soundclassify' upstream have to have an event of one of the labels at the same time; 1: any of \
+                 them",
+            )
+            .minimum(1)
+            .maximum(64)
+            .default_value(default.agree)
+            .mutable_playing()
+            .controllable()
+            .build(),
+    ]
+});
+
+impl Settings {
+    /// The value of a property.
+    pub(crate) fn value(&self, name: &str) -> glib::Value {
+        match name {
+            "labels" => gst::Array::new(self.labels.clone()).to_value(),
+            "mode" => self.mode.to_value(),
+            "before" => self.before.to_value(),
+            "after" => self.after.to_value(),
+            "delay" => self.delay.to_value(),
+            "fade" => self.fade.to_value(),
+            "agree" => self.agree.to_value(),
+            _ => unreachable!("property {name} is not one of ours"),
+        }
+    }
+
+    /// Sets a property to a value that GObject checked against its ParamSpec.
+    pub(crate) fn set(&mut self, name: &str, value: &glib::Value) {
+        match name {
+            "labels" => self.labels = strings(value),
+            "mode" => self.mode = checked(value),
+            "before" => self.before = checked(value),
+            "after" => self.after = checked(value),
+            "delay" => self.delay = checked(value),
+            "fade" => self.fade = checked(value),
+            "agree" => self.agree = checked(value),
+            _ => unreachable!("property {name} is not one of ours"),
+        }
+    }
+
+    /// Whether events of this label count.
+    pub(crate) fn has_label(&self, label: &str) -> bool {
+        self.labels.is_empty() || self.labels.iter().any(|own| own == label)
+    }
+
+    /// How long audio is held back, when the `soundclassify` upstream take `upstream`.
+    pub(crate) fn delay(&self, upstream: Option<u64>) -> u64 {
+        match (self.delay, upstream) {
+            (AUTO, Some(upstream)) => upstream.saturating_add(self.before).saturating_add(self.fade),
+            (AUTO, None) => 0,
+            (delay, _) => delay.min(LONGEST),
+        }
+    }
+}
+
+fn checked<'a, T: glib::value::FromValue<'a>>(value: &'a glib::Value) -> T {
+    // GObject compared the type with the ParamSpec before it called us.
+    value.get::<'a, T>().unwrap_or_else(|_| unreachable!("GObject checked the type"))
+}
+
+fn strings(value: &glib::Value) -> Vec<String> {
+    let array: gst::ArrayRef<'_> = checked(value);
+    array.as_slice().iter().filter_map(|item| item.get::<String>().ok()).collect()
+}
