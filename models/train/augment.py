@@ -1,22 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Random windows: positions, mixtures, rooms, filters, noise, levels; and sounds made from nothing."""
-from dataclasses import dataclass
-
+"""Noise, hum and sounds made from nothing; levels."""
 import numpy as np
-
-@dataclass
-class Sound:
-    """Audio at the model's rate with its label number and loudness over time."""
-
-    audio: np.ndarray
-    label: int
-    loudness: np.ndarray  # RMS of each 20 ms
-
-    @classmethod
-    def of(cls, audio, label, rate):
-        size = rate // 50
-        padded = np.pad(audio, (0, -len(audio) % size)).reshape(-1, size)
-        return cls(audio, label, np.sqrt((padded ** 2).mean(1)))
 
 
 def db(value):
@@ -30,47 +14,6 @@ def rms(audio):
 def loud_rms(audio, size=320):
     """RMS of the loudest 20 ms: a click and a drone at the same value seem about equally loud."""
     return float(np.sqrt((audio[:len(audio) // size * size].reshape(-1, size) ** 2).mean(1).max()) + 1e-9)
-
-
-def cut(rng, sound, length, rate, speed=1.0):
-    """A window of `sound` at a random place, and whether its event can be heard in it."""
-    source = sound.audio
-    need = int(length * speed) + 2
-    out = np.zeros(length, np.float32)
-    peak = sound.loudness.max()
-    if len(source) <= need:
-        played = resampled(source, speed)[:length]
-        whole = rng.random() < 0.75
-        room = length - len(played)
-        first = rng.integers(0, room + 1) if whole else rng.integers(-len(played) // 3, room + len(played) // 3 + 1)
-        begin, end = max(0, first), min(length, first + len(played))
-        out[begin:end] = played[begin - first:end - first]
-    else:
-        fraction = need / len(source)
-        for _ in range(4):
-            first = rng.integers(0, len(source) - need + 1)
-            heard = sound.loudness[first * 50 // rate:(first + need) * 50 // rate + 1].max() > peak * db(-20)
-            if heard or rng.random() < 0.15 * fraction:
-                break
-        played = resampled(source[first:first + need], speed)[:length]
-        out[:len(played)] = played
-        if rng.random() < 0.08:  # the stream starts or ends inside the window
-            gap = rng.integers(0, length // 2)
-            if rng.random() < 0.5:
-                out[:gap] = 0
-            else:
-                out[length - gap:] = 0
-    level = loud_rms(out)
-    return out, level > peak * db(-30) and level > db(-70)
-
-
-def resampled(audio, speed):
-    if speed == 1.0:
-        return audio
-    at = np.arange(0, len(audio) - 1, speed)
-    left = at.astype(np.int64)
-    part = (at - left).astype(np.float32)
-    return audio[left] * (1 - part) + audio[left + 1] * part
 
 
 def spectrum_shaped(rng, length, curve):
@@ -105,44 +48,6 @@ def motor(rng, time, base, fall):
     return (tone / rms(tone)).astype(np.float32)
 
 
-def blowing(rng, length, rate):
-    """Unit-RMS noise of ventilation, dryers, wind and far traffic: dark, steady or in gusts, with or without the tone of a motor."""
-    time, slope, corner = np.arange(length, dtype=np.float32) / rate, rng.uniform(1, 4), np.exp(rng.uniform(np.log(0.005), np.log(0.06)))
-    points, bumps = np.linspace(0, 1, 12), rng.normal(0, 2, 12)
-    noise = spectrum_shaped(rng, length, lambda f: (f + corner) ** -slope * db(np.interp(f ** 0.5, points, bumps)))
-    if rng.random() < 0.4:
-        noise = noise * db(rng.uniform(0, 8) * np.sin(2 * np.pi * (rng.uniform(0.2, 2) * time + rng.random())))
-    if rng.random() < 0.5:
-        base, fall = np.exp(rng.uniform(np.log(40), np.log(600))), rng.uniform(0.3, 2)
-        noise = noise + motor(rng, time, base, fall) * rms(noise) * db(rng.uniform(-25, 0))
-    return (noise / rms(noise)).astype(np.float32)
-
-
-def filtered(rng, audio, rate):
-    """Random equaliser, sometimes a room, sometimes the narrow band of a small microphone."""
-    length = len(audio)
-    size = 1 << (length + rate // 2).bit_length()
-    frequency = np.fft.rfftfreq(size, 1 / rate)
-    gain = np.zeros(len(frequency))
-    if rng.random() < 0.7:
-        points = np.geomspace(60, rate / 2, 8)
-        gain += np.interp(np.log(frequency + 1), np.log(points), rng.normal(0, 3.5, 8))
-    if rng.random() < 0.15:
-        gain -= np.maximum(0, np.log2((frequency + 1) / rng.uniform(2500, 7000))) * rng.uniform(6, 36)
-    if rng.random() < 0.25:
-        gain -= np.maximum(0, np.log2(rng.uniform(80, 500) / (frequency + 1))) * rng.uniform(6, 18)
-    spectrum = np.fft.rfft(audio, size) * db(np.maximum(gain, -60)).astype(np.float32)
-    if rng.random() < 0.4:
-        decay = rng.uniform(0.08, 0.7)
-        taps = min(int(decay * rate), size - length)
-        tail = rng.standard_normal(taps, np.float32) * np.exp(-6.9 * np.arange(taps, dtype=np.float32) / (decay * rate))
-        tail[:int(rng.uniform(0.001, 0.01) * rate)] = 0
-        tail *= db(-rng.uniform(0, 16)) / (np.sqrt((tail ** 2).sum()) + 1e-9)
-        tail[0] = 1
-        spectrum = spectrum * np.fft.rfft(tail, size)
-    return np.fft.irfft(spectrum, size)[:length].astype(np.float32)
-
-
 def made_up(rng, length, rate):
     """Tones, glides, clicks and bursts without a label: only the teacher says what they sound like."""
     time = np.arange(length, dtype=np.float32) / rate
@@ -171,27 +76,3 @@ def made_up(rng, length, rate):
         part = (part * envelope).astype(np.float32)
         out += part / (loud_rms(part) + 1e-4) * db(rng.uniform(-12, 0))
     return out * 0.1
-
-
-def level_and_floor(rng, audio, rate, plain):
-    """Noise floor, gain, clipping."""
-    if not plain:
-        draw = rng.random()
-        if draw < 0.5:
-            audio = audio + room_noise(rng, len(audio), rate) * loud_rms(audio) * db(-rng.uniform(8, 45))
-        elif draw < 0.8:
-            audio = audio + room_noise(rng, len(audio), rate) * db(rng.uniform(-85, -50))
-        audio = audio * db(rng.uniform(-12, 12) if rng.random() < 0.85 else rng.uniform(-30, 15))
-    return np.clip(audio, -1, 1)
-
-
-def background(rng, length, rate):
-    """A generated window of class Background: digital silence, dither, room noise at low level, what blows at any."""
-    draw = rng.random()
-    if draw < 0.12:
-        return np.zeros(length, np.float32)
-    if draw < 0.25:
-        return (rng.standard_normal(length) * db(rng.uniform(-100, -75))).astype(np.float32)
-    if draw < 0.55:
-        return np.clip(blowing(rng, length, rate) * db(rng.uniform(-45, -12)), -1, 1)
-    return np.clip(room_noise(rng, length, rate) * db(rng.uniform(-80, -32)), -1, 1)

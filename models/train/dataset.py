@@ -9,9 +9,7 @@ import numpy as np
 import soundfile
 import soxr
 
-MERGED = {"Dog_bark": "Bark", "Background_noise": "Background"}
-BACKGROUND = "Background"
-NO_CLASS = "Other"
+from .labels import JOINED
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ def read_clips(root):
     with open(Path(root) / "clips.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     folds = four_folds(rows)
-    return [Clip(r["path"], MERGED.get(r["label"], r["label"]), r["group"], folds[r["group"]], r) for r in rows]
+    return [Clip(r["path"], JOINED.get(r["label"], r["label"]), r["group"], folds[r["group"]], r) for r in rows]
 
 
 def four_folds(rows):
@@ -36,7 +34,7 @@ def four_folds(rows):
     count = defaultdict(Counter)
     groups = defaultdict(list)
     for row in rows:
-        label = MERGED.get(row["label"], row["label"])
+        label = JOINED.get(row["label"], row["label"])
         groups[row["group"]].append(label)
         if row["fold"] != "5":
             count[label][int(row["fold"])] += 1
@@ -50,33 +48,8 @@ def four_folds(rows):
     return folds
 
 
-def well_filled(clips, least_clips=20, least_groups=3):
-    """Labels with enough clips from enough groups, sorted."""
-    count, groups = Counter(clip.label for clip in clips), defaultdict(set)
-    for clip in clips:
-        groups[clip.label].add(clip.group)
-    return sorted(label for label in count
-                  if label != NO_CLASS and count[label] >= least_clips and len(groups[label]) >= least_groups)
-
-
 def load_audio(path, rate):
     """Mono float32 at `rate`."""
     audio, source_rate = soundfile.read(path, dtype="float32", always_2d=True)
     audio = audio.mean(1)
     return audio if source_rate == rate else soxr.resample(audio, source_rate, rate, quality="HQ").astype(np.float32)
-
-
-def load_all(root, clips, rate, cache):
-    """Audio of all clips, kept in one file under `cache` (int16 would lose quiet tails, so float32)."""
-    cache = Path(cache)
-    store, index = cache / f"audio-{rate}.npy", cache / f"audio-{rate}.csv"
-    if not index.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        audio = [load_audio(Path(root) / clip.path, rate) for clip in clips]
-        np.save(store, np.concatenate(audio))
-        index.write_text("".join(f"{clip.path},{len(a)}\n" for clip, a in zip(clips, audio)))
-    lengths = dict(line.rsplit(",", 1) for line in index.read_text().splitlines())
-    ends = np.cumsum([int(n) for n in lengths.values()])
-    data = np.load(store, mmap_mode="r")
-    parts = dict(zip(lengths, np.split(data, ends[:-1])))
-    return [parts[clip.path] for clip in clips]

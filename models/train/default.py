@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The built-in models from beginning to end; every step can be run alone. `--settings` chooses the model.
+"""The default model from beginning to end; every step can be run alone.
 
-    python -m models.train.default store            augmented windows with the teacher's answers
+    python -m models.train.default spectrograms     what is learned from, and the published network's answers
     python -m models.train.default fold 1           train without fold 1, predict its clips (also 2, 3, 4)
-    python -m models.train.default judge            classes that hold up, recall, calibration, thresholds
+    python -m models.train.default judge            labels that hold up, recall, calibration, thresholds, robustness
     python -m models.train.default final            train on all clips
-    python -m models.train.default export           ONNX, int8, labels, manifest, credits
-    python -m models.train.default card             model card from results.json
+    python -m models.train.default export           network, labels, manifests, table of embeddings, credits
+    python -m models.train.default speed --baseline OLD.onnx
+                                                    time of a window, as f32 and int8, against another network of the same run
+    python -m models.train.default card             tables and pictures of the card
     python -m models.train.default all
 """
 import argparse
@@ -14,58 +16,56 @@ import csv
 import json
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import torch
 
-from . import audioset, augment, cache, calibration, rust_features, dataset, evaluation, export, quantise, rooms, synthesis, training
-from .features import YAMNET
-from .network import MobileNetV2, parameters
-from .settings import HERE, Settings
-from .teacher import Yamnet
+from ..convert import manifest
+from . import card, dataset, efficientat, evaluation, judging, labels, predictions, quantise, spectrograms, synthesis, training
+from .efficientat import RATE
 
+HERE = Path(__file__).parent
 FOLDS = (1, 2, 3, 4)
+STEPS = 4000
+VERSION = "7"
+LICENCE = "CC-BY-4.0"
+FEW = 4  # recordings that a label needs, if no judged fold has clips of it, to be offered
+PUBLISHED, CLASSES = "mn04_as_mAP_432.pt", "class_labels_indices.csv"
+EMBEDDINGS_EACH = 4  # clips of a label in the table of embeddings
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=["store", "fold", "judge", "final", "export", "card", "all"])
+    parser.add_argument("step", choices=["spectrograms", "fold", "judge", "final", "export", "speed", "card", "all"])
     parser.add_argument("fold", type=int, nargs="?", choices=FOLDS)
     parser.add_argument("--data", default="../shared/training-audio", help="folder of clips.csv")
-    parser.add_argument("--teacher", default="../shared/models/yamnet/yamnet_spectra_in.onnx", help="YAMNet that takes spectra")
-    parser.add_argument("--scratch", default="target/train", help="store, checkpoints, predictions (several GB)")
-    parser.add_argument("--program", help="the program soundclassify, which computes all features [default: the newest in target/]")
-    parser.add_argument("--settings", default=HERE / "default.toml")
-    parser.add_argument("--out", default=HERE.parent, help="where the model and results are written")
+    parser.add_argument("--published", default="../shared/models/efficientat-mn04", help=f"folder of {PUBLISHED} and {CLASSES}")
+    parser.add_argument("--scratch", default="target/train/default", help="spectrograms, networks, predictions (3 GB)")
+    parser.add_argument("--out", default=HERE.parent, help="where the model and its results are written")
+    parser.add_argument("--steps", type=int, default=STEPS, help=f"of {training.BATCH} windows [default: %(default)s]")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="a training ends after that long, even with fewer steps")
+    parser.add_argument("--baseline", type=Path, help="network to measure against, for the step speed")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     recipe = Recipe(parser.parse_args())
-    steps = {"store": recipe.store, "judge": recipe.judge, "final": recipe.final, "export": recipe.export, "card": recipe.card,
+    steps = {"spectrograms": recipe.spectrograms, "judge": recipe.judge, "final": recipe.final, "export": recipe.export, "card": recipe.card,
+             "speed": recipe.speed,
              "fold": lambda: recipe.fold(recipe.options.fold or parser.error("which fold?")), "all": recipe.all}
     steps[recipe.options.step]()
 
 
 class Recipe:
-    """Options, settings and clips, and the steps that share them."""
+    """Options and clips, and the steps that share them."""
 
     def __init__(self, options):
-        self.options, self.settings = options, Settings(options.settings)
+        self.options, self.scratch, self.out = options, Path(options.scratch), Path(options.out)
         torch.set_num_threads(options.threads)
-        self.scratch, self.out = Path(options.scratch), Path(options.out)
-        self.name = self.settings["ship"]["name"]
-        self.learned = self.scratch / self.name  # the stores beside it may serve several models
-        self.learned.mkdir(parents=True, exist_ok=True)
-        self.onnx, self.results_file = f"{self.name}.onnx", self.out / self.settings["ship"]["results"]
-        self.run = rust_features.program(options.program)
+        self.scratch.mkdir(parents=True, exist_ok=True)
         self.clips = dataset.read_clips(options.data)
-        self.raw_labels = sorted({clip.label for clip in self.clips})
-        data = self.settings["data"]
-        self.filled = dataset.well_filled(self.clips, data["least_clips"], data["least_groups"])
-        self.tried = sorted(self.filled + data["weak"])
-        self.reserve = self.settings["ship"].get("reserve", 0.0)  # of Background, taken from its logit
+        self.names = labels.audioset_names(Path(options.published) / CLASSES)
+        self.results_file = self.out / "results.json"
 
     def all(self):
-        self.store()
+        self.spectrograms()
         for fold in FOLDS:
             self.fold(fold)
         self.judge()
@@ -73,279 +73,163 @@ class Recipe:
         self.export()
         self.card()
 
-    def store(self):
-        for name in self.settings.stores:
-            table = self.settings[name]
-            cache.build(self.scratch / name, table["windows"], self.options.data, self.scratch / "cache", self.run, self.options.teacher,
-                        self.settings.spec, table, workers=4, seed=table["seed"])
+    def spectrograms(self):
+        spectrograms.build(self.options.data, self.options.published, self.scratch / "spectrograms")
 
-    def windows(self, clips, oversamples=10):
-        """The element's windows of each clip."""
-        spec = self.settings.spec
-        recordings = [SimpleNamespace(path=Path(self.options.data) / clip.path) for clip in clips]
-        values, counts = rust_features.windows(self.run, recordings, spec.table(), spec.normalize, oversamples, self.scratch / "features")
-        return np.split(values, np.cumsum(counts)[:-1])
+    def train(self, name, held_out=None):
+        training.train(self.scratch / "spectrograms", self.options.published, self.options.steps, held_out, save=self.scratch / f"{name}.pt",
+                       minutes=self.options.minutes)
 
     def fold(self, fold):
         begun = time.time()
-        network = self.learn(f"fold-{fold}", fold)
+        self.train(f"fold-{fold}", fold)
+        self.predict(fold)
+        print(f"fold {fold}: {(time.time() - begun) / 60:.1f} min")
+
+    def predict(self, fold):
+        path = self.scratch / f"fold-{fold}.onnx"
+        predictions.to_onnx(self.load(f"fold-{fold}"), path, probabilities=False)
         clips = [clip for clip in self.clips if clip.fold == fold]
-        windows = self.windows(clips)
-        logits = training.predict(network, np.concatenate(windows))
-        np.savez(self.learned / f"fold-{fold}.npz", logits=logits, counts=[len(w) for w in windows],
-                 paths=[clip.path for clip in clips], minutes=(time.time() - begun) / 60)
-        truth = truth_of(clips, self.tried)
-        log_p = evaluation.clip_means(evaluation.log_softmax(logits), [len(w) for w in windows])
-        recall = evaluation.recalls(log_p, truth, self.tried)
-        print(f"fold {fold}: ESC-10 {evaluation.esc10_accuracy(log_p, truth, self.tried, is_esc(clips)):.4f}, "
-              f"macro recall {np.mean(list(recall.values())):.4f}, of well-filled labels "
-              f"{np.mean([recall[name] for name in self.filled if name in recall]):.4f}, {(time.time() - begun) / 60:.1f} min")
+        np.savez_compressed(self.scratch / f"fold-{fold}.npz", **predictions.predict(path, clips, self.options.data))
 
-    def predictions(self):
-        """Of all folds together: clips, logits of their windows, number of windows."""
-        by_path = {clip.path: clip for clip in self.clips}
-        clips, logits, counts = [], [], []
-        for fold in FOLDS:
-            saved = np.load(self.learned / f"fold-{fold}.npz")
-            clips += [by_path[path] for path in saved["paths"]]
-            logits.append(saved["logits"])
-            counts += saved["counts"].tolist()
-        logits = np.concatenate(logits)
-        logits[:, self.tried.index(dataset.BACKGROUND)] -= self.reserve
-        return clips, logits, np.array(counts)
+    def final(self):
+        self.train("final")
 
-    def judge(self):
-        clips, logits, counts = self.predictions()
-        truth = truth_of(clips, self.tried)
-        everything = evaluation.recalls(evaluation.clip_means(evaluation.log_softmax(logits), counts), truth, self.tried)
-        classes = [name for name in self.tried if name in self.filled or everything[name] >= self.settings["data"]["least_recall"]]
-        logits = logits[:, [self.tried.index(name) for name in classes]]
-        truth = truth_of(clips, classes)
-        fold = np.array([clip.fold for clip in clips])
-        own = np.repeat(np.arange(len(clips)), counts)
-
-        def best_temperature(chosen):
-            """Of the clips' printed probability: geometric mean over the windows."""
-            rows, judged = chosen & (truth >= 0), (chosen & (truth >= 0))[own]
-            return calibration.temperature(logits[judged], counts[rows], truth[rows])
-
-        temperature = best_temperature(np.ones(len(clips), bool))
-        log_p = np.empty_like(logits)
-        for held in FOLDS:  # each fold with the temperature of the others, so that the error is honest
-            rows = (fold == held)[own]
-            log_p[rows] = evaluation.log_softmax(logits[rows], best_temperature(fold != held))
-        clip_log_p = evaluation.clip_means(log_p, counts)
-        recall = evaluation.recalls(clip_log_p, truth, classes)
-        known = truth >= 0
-        best = clip_log_p.argmax(1)
-        confidence = np.exp(clip_log_p.max(1))
-        renormalised = np.exp(evaluation.log_softmax(clip_log_p)).max(1)
-        window_p = np.exp(log_p.max(1))
-        rows = known[own]
-
-        ensembles = np.split(np.exp(log_p), np.cumsum(counts)[:-1])
-        ensembles = [calibration.moving_ensemble(np.log(np.maximum(p, 1e-30))) for p in ensembles]
-        peaks = np.array([e.max(0) for e in ensembles])
-        quiet = np.array([clip.label in (dataset.BACKGROUND, "Speech") for clip in clips])
-        allowed = [classes.index(name) for name in (dataset.BACKGROUND, "Speech")]
-        streams = [ensembles[i] for i in np.flatnonzero(quiet)]
-        limits = calibration.thresholds(peaks, truth, classes, streams, allowed).round(3)
-        over = peaks >= limits
-        precision = {name: float((truth[over[:, i]] == i).mean()) if over[:, i].any() else None for i, name in enumerate(classes)}
-        found = {name: float(over[truth == i, i].mean()) for i, name in enumerate(classes)}
-        groups = {name: len({c.group for c in clips if c.label == name}) for name in self.raw_labels}
-        amount = {name: sum(c.label == name for c in clips) for name in self.raw_labels}
-        result = {
-            "classes": classes, "temperature": temperature,
-            "esc10": {str(f): evaluation.esc10_accuracy(clip_log_p[fold == f], truth[fold == f], classes,
-                                                        is_esc([c for c in clips if c.fold == f])) for f in FOLDS},
-            "macro_recall": float(np.mean(list(recall.values()))),
-            "macro_recall_well_filled": float(np.mean([recall[name] for name in self.filled])),
-            "accuracy": float((best == truth)[known].mean()), "recall": recall,
-            "clips": {name: amount[name] for name in classes}, "groups": {name: groups[name] for name in classes},
-            "left_out": {name: {"clips": amount[name], "groups": groups[name], "recall": everything.get(name)}
-                         for name in self.raw_labels if name not in classes and name != dataset.NO_CLASS},
-            "ece": {"clip": evaluation.expected_calibration_error(confidence[known], (best == truth)[known]),
-                    "clip_renormalised": evaluation.expected_calibration_error(renormalised[known], (best == truth)[known]),
-                    "window": evaluation.expected_calibration_error(window_p[rows], (log_p.argmax(1) == truth[own])[rows])},
-            "thresholds": dict(zip(classes, limits.tolist())),
-            "precision_at_threshold": precision, "found_at_threshold": found,
-            "false_reports_per_10_min": {"shipped": float(calibration.false_reports(streams, allowed, limits).sum()),
-                                         "seconds": calibration.seconds(streams)},
-            "confusion": evaluation.confusion(clip_log_p, truth, classes).tolist(),
-            "cross_fitted_thresholds": self.cross_fitted_thresholds(ensembles, peaks, truth, fold, classes, quiet, allowed),
-            "macro_recall_all_tried": float(np.mean(list(everything.values()))), "tried": len(self.tried),
-            "room_tone_called_background": self.room_tone(classes),
-        }
-        result["int8_accuracy"] = self.int8_accuracy(classes, temperature)
-        result["esc10"]["mean"] = float(np.mean(list(result["esc10"].values())))
-        self.save({"cross_validation": result})
-        print(json.dumps({key: result[key] for key in ("esc10", "macro_recall", "macro_recall_well_filled", "accuracy", "int8_accuracy", "ece",
-                                                       "temperature", "false_reports_per_10_min")}, indent=1))
-        for name, value in sorted(recall.items(), key=lambda item: item[1]):
-            print(f"{name:22} {value:.2f}  threshold {limits[classes.index(name)]:.2f} found {found[name]:.2f}")
-
-    def int8_accuracy(self, classes, temperature):
-        """Cross-validation with each fold's network as f32 and as int8: clips right of both, macro recall and ESC-10 of int8."""
-        means, truths, esc = {"f32": [], "int8": []}, [], []
-        for fold in FOLDS:
-            network = self.load(self.learned / f"fold-{fold}.pt", classes)
-            real = self.calibration_windows(fold)
-            paths = {"f32": self.learned / f"fold-{fold}.onnx", "int8": self.learned / f"fold-{fold}-int8.onnx"}
-            export.to_onnx(network, temperature, real.shape[1:], paths["f32"], real[:64])
-            quantise.quantise(paths["f32"], paths["int8"], real)
-            clips = [clip for clip in self.clips if clip.fold == fold and clip.label in classes]
-            windows = self.windows(clips)
-            truths.append(truth_of(clips, classes))
-            for name, path in paths.items():
-                p = quantise.predict(path, np.concatenate(windows))
-                means[name].append(evaluation.clip_means(np.log(np.maximum(p, 1e-30)), [len(w) for w in windows]))
-            esc.append(evaluation.esc10_accuracy(means["int8"][-1], truths[-1], classes, is_esc(clips)))
-        truth, means = np.concatenate(truths), {name: np.concatenate(parts) for name, parts in means.items()}
-        recall = evaluation.recalls(means["int8"], truth, classes)
-        return {name: float((mean.argmax(1) == truth).mean()) for name, mean in means.items()} | {
-            "int8_macro_recall": float(np.mean(list(recall.values()))), "int8_esc10": float(np.mean(esc))}
-
-    def calibration_windows(self, held_out=None, count=512):
-        """Windows of the store for choosing int8 scales, (count, 1, frames, mels)."""
-        store = cache.open_store(self.scratch / "store")
-        rows = np.random.default_rng(0).choice(training.rows_without(store, held_out), count, replace=False)
-        return store["patch"][np.sort(rows)].astype(np.float32)[:, None]
-
-    def cross_fitted_thresholds(self, ensembles, peaks, truth, fold, classes, quiet, allowed):
-        """Thresholds of three folds judged on the fourth, and what happens without any: thresholds flatter where they were chosen."""
-        lines = {}
-        for held in FOLDS:
-            others = fold != held
-            streams = [ensembles[i] for i in np.flatnonzero(quiet & others)]
-            lines[held] = calibration.thresholds(peaks[others], truth[others], classes, streams, allowed)
-        over = np.array([peak >= lines[f] for peak, f in zip(peaks, fold)])
-        counted = [i for i, name in enumerate(classes) if name != dataset.BACKGROUND]
-        right = sum(int(over[truth == i, i].sum()) for i in counted)
-        precise = sum(over[truth == i, i].sum() >= 0.95 * over[:, i].sum() for i in counted if over[:, i].any())
-        wrong_runs = wrong_windows = windows = false = 0
-        for i in np.flatnonzero(quiet):
-            false += calibration.false_events(ensembles[i], allowed, lines[fold[i]]).sum()
-            best = ensembles[i].argmax(1)
-            wrong = ~np.isin(best, allowed)
-            goes_on = np.concatenate([[False], (best[1:] == best[:-1]) & wrong[:-1]])
-            wrong_runs, wrong_windows, windows = wrong_runs + int((wrong & ~goes_on).sum()), wrong_windows + int(wrong.sum()), windows + len(best)
-        seconds, reported = calibration.seconds([ensembles[i] for i in np.flatnonzero(quiet)]), int(over[:, counted].sum())
-        return {"false_reports_per_10_min": float(false * 600 / seconds),
-                "precision": right / reported if reported else None, "labels_at_95_percent": int(precise),
-                "labels_reported": int(over[:, counted].any(0).sum()), "found": float(np.mean([over[truth == i, i].mean() for i in counted])),
-                "without_thresholds": {"wrong_best_labels_per_10_min": wrong_runs * 600 / seconds, "wrong_windows": wrong_windows / windows}}
-
-    def load(self, path, classes):
-        """A trained network with the outputs of `classes` only, and Background's reserve."""
-        saved = torch.load(path)
-        network = self.settings.network(len(saved["classes"]))
-        network.load_state_dict(saved["state"])
-        export.keep_classes(network, [saved["classes"].index(name) for name in classes])
-        with torch.no_grad():
-            network.classes.bias[classes.index(dataset.BACKGROUND)] -= self.reserve
+    def load(self, name):
+        network = training.new_network(self.options.published, self.names)
+        network.load_state_dict(torch.load(self.scratch / f"{name}.pt", map_location="cpu"))
         return network.eval()
 
-    def save(self, part):
-        results = self.results() if self.results_file.exists() else {}
-        self.results_file.write_text(json.dumps(results | part, indent=1) + "\n")
+    def judge(self):
+        folds = [fold for fold in FOLDS if (self.scratch / f"fold-{fold}.npz").exists()]
+        files = [self.scratch / f"fold-{fold}.npz" for fold in folds]
+        tried = judging.Held(files, self.clips, labels.LABELS)
+        recall = evaluation.recalls(evaluation.clip_means(tried.log_p(), tried.counts), tried.truth, labels.LABELS)
+        groups = {name: len({clip.group for clip in self.clips if clip.label == name}) for name in labels.LABELS}
+        offered = [name for name in labels.LABELS if recall.get(name, judging.LEAST_RECALL if groups[name] >= FEW else 0) >= judging.LEAST_RECALL]
+        held = judging.Held(files, self.clips, offered)
+        left_out = {name: {"recordings": groups[name], "recall": recall.get(name)} for name in labels.LABELS if name not in offered}
+        result = judging.judge(held, self.clips, recall, left_out) | {"folds": folds, "audioset": self.audioset(held)}
+        self.save({"held_out": result})
+        print(json.dumps({name: result[name] for name in ("esc10", "esc50", "macro_asked", "macro", "clips_right", "temperature", "calibration_error",
+                                                          "stays_right", "audioset")}, indent=1))
+        print({name: result["reports"][name] for name in ("found_mean", "precision_of_all", "false_an_hour", "hours", "false_by_label")})
+        for name, value in sorted(recall.items(), key=lambda item: item[1])[:30]:
+            print(f"{name:22} {value:.2f} of {sum(clip.label == name for clip in held.clips)}")
+
+    def audioset(self, held):
+        """Mean average precision of AudioSet's output: ours, the published network on whole clips, the same on seconds as ours."""
+        file = self.scratch / "published.npz"
+        if not file.exists():
+            np.savez(file, **self.published())
+        published = np.load(file)
+        rows = [list(published["paths"]).index(clip.path) for clip in held.clips]
+        return {"ours": judging.audioset_precision(held.audioset, held.clips, self.names),
+                "published, whole clip": judging.audioset_precision(published["whole"][rows], held.clips, self.names),
+                "published, mean of seconds": judging.audioset_precision(published["seconds"][rows], held.clips, self.names)}
+
+    def published(self):
+        """The published network's probabilities of all clips, at the level that they have."""
+        network = efficientat.Tagger(efficientat.published_network(Path(self.options.published) / PUBLISHED), 1, 0, normalise=False).eval()
+        whole, seconds = [], []
+        for clip in self.clips:
+            audio = dataset.load_audio(Path(self.options.data) / clip.path, RATE)
+            x = torch.from_numpy(predictions.windows(audio, predictions.SELDOM))
+            power = efficientat.mel_power(np.pad(audio, (0, max(0, RATE + efficientat.HOP - len(audio)))))
+            with torch.inference_mode():
+                seconds.append(network(x.transpose(2, 3))[1].sigmoid().mean(0).numpy())
+                whole.append(network(torch.from_numpy(efficientat.scaled(power).T[None, None].astype(np.float32)))[1].sigmoid()[0].numpy())
+        return {"paths": [clip.path for clip in self.clips], "whole": np.stack(whole), "seconds": np.stack(seconds)}
 
     def results(self):
         return json.loads(self.results_file.read_text())
 
-    def final(self):
-        self.learn("final")
-
-    def learn(self, name, held_out=None, settings=None):
-        """Trains, or takes the checkpoint that is there."""
-        settings = settings or self.settings
-        path, network = self.learned / f"{name}.pt", settings.network(len(self.tried))
-        if path.exists():
-            network.load_state_dict(torch.load(path)["state"])
-            return network
-        if settings.before:
-            network.grow_from(self.learn(f"{name}-before", held_out, settings.before))
-        store = cache.joined([self.scratch / name for name in settings.lessons])
-        names = audioset.read_names(self.options.teacher)
-        network, history = training.train(network, store, training.rows_without(store, held_out), self.raw_labels, self.tried,
-                                          settings.schedule, settings.spec.offset, names, grown=bool(settings.before))
-        torch.save({"state": network.state_dict(), "classes": self.tried, "history": history}, path)
-        return network
+    def save(self, part):
+        known = self.results() if self.results_file.exists() else {}
+        self.results_file.write_text(json.dumps(known | part, indent=1) + "\n")
 
     def export(self):
-        judged = self.results()["cross_validation"]
-        classes, real = judged["classes"], self.calibration_windows()
-        network = self.load(self.learned / "final.pt", classes)
-        full, small = self.learned / f"{self.name}-f32.onnx", self.learned / f"{self.name}-int8.onnx"
-        difference = export.to_onnx(network, judged["temperature"], real.shape[1:], full, real)
-        quantise.quantise(full, small, real)
-        int8 = self.settings["ship"]["int8"]
-        (self.out / self.onnx).write_bytes((small if int8 else full).read_bytes())
-        (self.out / f"{self.name}.labels.txt").write_text("".join(f"{name}\n" for name in classes))
-        self.write_manifest(self.name, classes, {})
-        if sure := self.settings["ship"].get("sure"):
-            self.write_manifest(sure, classes, {"thresholds": judged["thresholds"]})
+        judged = self.results()["held_out"]
+        offered, path = judged["offered"], self.out / "default.onnx"
+        network = self.load("final").only([labels.LABELS.index(name) for name in offered], judged["temperature"])
+        predictions.to_onnx(network, path)
+        difference = self.difference(network, path)
+        (self.out / "default.labels.txt").write_text("".join(f"{name}\n" for name in offered))
+        (self.out / "audioset.labels.txt").write_text("".join(f"{name}\n" for name in self.names))
+        self.manifests(offered, judged["reports"]["thresholds"])
+        self.embeddings(path, offered)
         self.credits()
-        original = self.learned / "original.onnx"
-        export.to_onnx(MobileNetV2(41), 1.0, (1, 128, 128), original)
-        shape = real.shape[1:]
-        times = quantise.speeds({"f32": (full, shape), "int8": (small, shape), "original": (original, (1, 128, 128))})
-        self.save({"final": {"parameters": parameters(export.fused(network)), "shipped": "int8" if int8 else "f32",
-                             "bytes": {"f32": full.stat().st_size, "int8": small.stat().st_size},
-                             "quiet_rooms": "quiet rooms and ventilation", "quiet_rooms_called_background": self.quiet_rooms(classes),
-                             "onnx_difference": difference, "milliseconds": times}})
+        self.save({"final": {"parameters": sum(p.numel() for p in network.parameters()), "bytes": path.stat().st_size,
+                             "onnx_difference": difference, "quiet_rooms_called_background": self.quiet_rooms(path, offered)}})
         print(json.dumps(self.results()["final"], indent=1))
 
-    def write_manifest(self, name, classes, defaults):
-        text = export.manifest(
-            name, f"{len(classes)} everyday sounds, instruments and voices; trained from scratch by this project", "CC-BY-4.0",
-            self.settings["ship"]["version"], self.out / self.onnx, f"{self.name}.labels.txt", self.settings.spec.table(),
-            "frames-mels", self.settings.spec.normalize, defaults)
-        (self.out / f"{name}.toml").write_text(text)
+    def difference(self, network, path):
+        """Largest difference of the exported file from PyTorch in probabilities, on real windows."""
+        audio = dataset.load_audio(Path(self.options.data) / self.clips[0].path, RATE)
+        x = predictions.windows(audio)
+        with torch.inference_mode():
+            expected = predictions.Outputs(network)(torch.from_numpy(x))
+        return max(float(np.abs(found - wanted.numpy()).max()) for found, wanted in zip(predictions.run(predictions.session(path), x)[:2], expected))
 
-    def quiet_rooms(self, classes, count=500):
-        """Share of generated rooms (silence, dither, hum, fans, noise from -80 to -32 dBFS; ventilation up to -12) that the shipped model
-        calls Background."""
-        rng, spec = np.random.default_rng(12345), self.settings.spec
-        rooms = np.stack([augment.background(rng, spec.support, spec.rate) for _ in range(count)])
-        p = quantise.predict(self.out / self.onnx, rust_features.single_windows(self.run, rooms, spec, self.scratch))
-        return float((p.argmax(1) == classes.index(dataset.BACKGROUND)).mean())
+    def manifests(self, offered, thresholds):
+        for name, description, defaults in (
+                ("default", f"{len(offered)} everyday sounds, animals, instruments and voices", {}),
+                ("sure", f"{len(offered)} everyday sounds, animals, instruments and voices, only where it is sure", {"thresholds": thresholds}),
+                ("audioset", "AudioSet's 527 classes", {})):
+            own = name == "audioset"
+            groups = {group: kept for group, names in labels.GROUPS.items() if (kept := [label for label in names if label in offered])}
+            text = manifest.text({
+                None: {"name": name, "description": description, "licence": LICENCE, "version": VERSION, "onnx": "default.onnx",
+                       "sha256": manifest.sha256(self.out / "default.onnx")},
+                "input": {"layout": "frames-mels", "channel-axis": "first", "normalize": "none"}, "features": {"preset": "efficientat", "frames": efficientat.FRAMES},
+                "output": {"name": "audioset" if own else "labels", "activation": "none", "embedding": "embedding"},
+                "labels": {"file": "audioset.labels.txt" if own else "default.labels.txt"},
+                "labels.groups": {} if own else groups, "defaults": defaults}, "SPDX-License-Identifier: MIT OR Apache-2.0")
+            (self.out / f"{name}.toml").write_text(text)
 
-    def room_tone(self, classes):
-        """Room tone in the clips, each fold's judged by its network: number of windows, of recordings, share called Background."""
-        spec, called, recordings = self.settings.spec, [], set()
-        audio = [np.array(a) for a in dataset.load_all(self.options.data, self.clips, YAMNET.rate, self.scratch / "cache")]
-        tones = rooms.tones(self.clips, audio, self.run, Yamnet(self.options.teacher), self.scratch, least=0.9)
-        for fold in FOLDS:
-            inside = [(clip, tone) for clip, tone in tones if clip.fold == fold]
-            recordings |= {clip.group for clip, _ in inside}
-            windows = np.concatenate([rooms.windows(tone, spec) for _, tone in inside])
-            logits = training.predict(self.load(self.learned / f"fold-{fold}.pt", classes),
-                                      rust_features.single_windows(self.run, windows, spec, self.scratch))
-            called += (logits.argmax(1) == classes.index(dataset.BACKGROUND)).tolist()
-        return {"windows": len(called), "recordings": len(recordings), "share": float(np.mean(called))}
+    def embeddings(self, path, offered):
+        """A few clips' mean embeddings of each label, at most one of a recording: float16 (vectors, width), and the labels' numbers."""
+        network, vectors, numbers = predictions.session(path), [], []
+        for number, name in enumerate(offered):
+            first = {clip.group: clip for clip in self.clips if clip.label == name}
+            for clip in list(first.values())[:EMBEDDINGS_EACH]:
+                x = predictions.windows(dataset.load_audio(Path(self.options.data) / clip.path, RATE), predictions.SELDOM)
+                vectors.append(predictions.run(network, x)[2].mean(0))
+                numbers.append(number)
+        table = np.concatenate([np.array(numbers, np.float16)[:, None], np.stack(vectors).astype(np.float16)], 1)
+        np.save(self.out / "default.embeddings.npy", table)
+
+    def quiet_rooms(self, path, offered, count=300):
+        """Share of new draws of the generator of room noise, -75 to -35 dBFS, that are called Background."""
+        rng, network = np.random.default_rng(99), predictions.session(path)
+        rooms = [predictions.augment.room_noise(rng, 2 * RATE, RATE) * np.float32(10 ** (rng.uniform(-75, -35) / 20)) for _ in range(count)]
+        best = [predictions.run(network, predictions.windows(room)[:1])[0][0].argmax() for room in rooms]
+        return float(np.mean(np.array(best) == offered.index(labels.BACKGROUND)))
 
     def credits(self):
         columns = ("path", "label", "author", "licence", "source_repo", "source_path", "source_commit")
         with open(self.out / "ATTRIBUTION.csv", "w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(columns)
+            writer.writerow(("", "weights that training began from", "Florian Schmid", "MIT", "https://github.com/fschmid56/EfficientAT", PUBLISHED, ""))
+            writer.writerow(("", "AudioSet's labels", "Google", "CC-BY-4.0", "https://research.google.com/audioset", CLASSES, ""))
             writer.writerows([clip.row[column] for column in columns] for clip in self.clips)
             for font, author, version in (("fluidr3", "Frank Wen", "3.1"), ("musescore", "S. Christian Collins and others", "0.2.1")):
                 file_name = synthesis.SOUNDFONTS[font].name
                 writer.writerow(("", "generated instruments", author, "MIT", f"{Path(file_name).stem} soundfont", file_name, version))
 
+    def speed(self):
+        """Median time of a window on one thread, the networks taking turns."""
+        small, path = self.scratch / "int8.onnx", self.out / "default.onnx"
+        real = [predictions.windows(dataset.load_audio(Path(self.options.data) / clip.path, RATE), predictions.SELDOM) for clip in self.clips[::12]]
+        quantise.quantise(path, small, np.concatenate(real))
+        times = quantise.speeds({"f32": path, "int8": small, "baseline": self.options.baseline})
+        self.save({"speed": {"milliseconds": times, "ratio": times["f32"] / times["baseline"], "int8_ratio": times["int8"] / times["baseline"],
+                             "int8_bytes": small.stat().st_size}})
+        print(self.results()["speed"])
+
     def card(self):
-        from .card import write
-        write(self.out, self.results(), self.name)
-
-
-def truth_of(clips, classes):
-    return np.array([classes.index(clip.label) if clip.label in classes else -1 for clip in clips])
-
-
-def is_esc(clips):
-    return np.array(["ESC-" in clip.row["source_repo"] for clip in clips])
+        card.write(self.out, self.results())
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 """Judging by clip: geometric mean over a clip's windows, recall, calibration, thresholds."""
 import numpy as np
 
-ESC10 = ["Bark", "Rain", "Sea_waves", "Baby_cry", "Clock_tick", "Person_sneeze", "Helicopter", "Chainsaw", "Rooster", "Fire_crackling"]
-
 
 def log_softmax(logits, temperature=1.0):
     z = logits / temperature
@@ -21,12 +19,6 @@ def recalls(clip_log_p, truth, classes):
     """Recall of each class over clips; `truth` -1 is no class and not counted."""
     best = clip_log_p.argmax(1)
     return {name: float((best[truth == i] == i).mean()) for i, name in enumerate(classes) if (truth == i).any()}
-
-
-def esc10_accuracy(clip_log_p, truth, classes, is_esc):
-    ten = [classes.index(name) for name in ESC10]
-    chosen = is_esc & np.isin(truth, ten)
-    return float((np.array(ten)[clip_log_p[chosen][:, ten].argmax(1)] == truth[chosen]).mean())
 
 
 def confusion(clip_log_p, truth, classes):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""A trained network as ONNX with manifest and labels."""
+"""A trained network as ONNX."""
 import copy
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -21,16 +20,6 @@ def fused(network):
             elif isinstance(block[i], nn.Linear) and isinstance(block[i + 1], nn.BatchNorm1d):
                 block[i], block[i + 1] = fuse_linear_bn_eval(block[i], block[i + 1]), nn.Identity()
     return network
-
-
-def keep_classes(network, columns):
-    """Removes the outputs of all other classes, in place."""
-    dense = network.classes
-    small = nn.Linear(dense.in_features, len(columns))
-    with torch.no_grad():
-        small.weight.copy_(dense.weight[columns])
-        small.bias.copy_(dense.bias[columns])
-    network.classes = small
 
 
 class Probabilities(nn.Module):
@@ -60,35 +49,3 @@ def to_onnx(network, temperature, shape, path, check=None):
     if not difference <= 1e-4:  # or not a number
         raise RuntimeError(f"{Path(path).name}: ONNX differs from PyTorch by {difference:.2e}, more than 1e-4")
     return difference
-
-
-def sha256(path):
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
-def manifest(name, description, licence, version, onnx, labels, features, layout, normalize, defaults):
-    """Text of a manifest. `features`: table of the manifest; `defaults`: oversamples, thresholds and so on."""
-    def text(value):
-        if isinstance(value, bool):
-            return str(value).lower()
-        if isinstance(value, dict):
-            return "{ " + ", ".join(f"{key} = {text(v)}" for key, v in value.items()) + " }"
-        if isinstance(value, list):
-            return "[" + ", ".join(map(text, value)) + "]"
-        return f'"{value}"' if isinstance(value, str) else str(value)
-
-    tables = {
-        None: {"name": name, "description": description, "licence": licence, "version": version,
-               "onnx": Path(onnx).name, "sha256": sha256(onnx)},
-        "input": {"layout": layout, "channel-axis": "first", "normalize": normalize},
-        "features": features,
-        "output": {"activation": "none"},
-        "labels": {"file": Path(labels).name},
-        "defaults": defaults,
-    }
-    lines = ["# SPDX-License-Identifier: MIT OR Apache-2.0"]
-    for table, values in tables.items():
-        if table:
-            lines += ["", f"[{table}]"]
-        lines += [f"{key} = {text(value)}" for key, value in values.items()]
-    return "\n".join(lines) + "\n"

@@ -1,48 +1,10 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""What sounds from formulas are made of: noise, blows, lines that drift; and recordings of them that the teacher finds alike enough."""
+"""What sounds from formulas are made of: noise, blows, lines that drift."""
 import numpy as np
 
-from ..convert.files import Failure
-from . import rust_features
-from .audioset import MEANING
 from .augment import db, rms, spectrum_shaped
-from .dataset import Clip
-from .features import YAMNET
 
 SECONDS = 4.0
-GROUPS, BATCH, MOST = 16, 100, 100  # of a label; recordings drawn at once, and at most for each that is wanted
-
-
-def clips(kinds, rate, each, least, run, teacher, scratch, seed=11):
-    """Generated recordings: (clips, audio at `rate`), `each` of a kind, where the teacher's scores of its label reach `least`.
-
-    `least`: of each kind, or a table; kinds that it lacks are kept whatever the teacher hears.
-    """
-    rng, made, audio = np.random.default_rng(seed), [], []
-    for label, draw in kinds.items():
-        wanted = least.get(label, 0.0) if isinstance(least, dict) else least
-        kept, draws = [], 0
-        while len(kept) < each:
-            draws += BATCH
-            if draws > MOST * each:
-                raise Failure(f"{label}: of {draws} generated recordings the teacher hears {len(kept)} as such with {wanted} or more, "
-                              f"{each} are wanted; a lower `least` helps")
-            drawn = [finished(rng, draw(rng, rate), rate) for _ in range(BATCH)]
-            heard = scores(drawn, label, run, teacher, scratch) if wanted else np.zeros(BATCH)
-            kept += [part for part, score in zip(drawn, heard) if score >= wanted]
-        audio += kept[:each]
-        known = label if label in MEANING else None
-        made += [Clip(f"generated/{label}-formula-{number}", known, f"formula-{label}-{number % GROUPS}", 0, {}) for number in range(each)]
-    return made, audio
-
-
-def scores(audio, label, run, teacher, scratch):
-    """What the teacher's classes of the label sum up to in each recording, mean over four windows."""
-    firsts = np.linspace(0, len(audio[0]) - YAMNET.support, 4).astype(int)
-    windows = np.stack([part[first:first + YAMNET.support] for part in audio for first in firsts])
-    own = [teacher.names.index(name) for name in MEANING[label]]
-    _, score = teacher(rust_features.single_windows(run, windows, YAMNET, scratch))
-    return score[:, own].sum(1).reshape(len(audio), -1).mean(1)
 
 
 def finished(rng, audio, rate):

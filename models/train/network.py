@@ -25,12 +25,6 @@ class Residual(nn.Module):
     def forward(self, x):
         return F.relu(x + self.second(F.relu(self.first(x))))
 
-    @torch.no_grad()
-    def become_identity(self):
-        """For inputs that are not negative."""
-        self.second[1].weight.zero_()
-        self.second[1].bias.zero_()
-
 
 class Ears(nn.Module):
     """Dense residual network that keeps the frequency axis until the end.
@@ -58,51 +52,12 @@ class Ears(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.classes = nn.Linear(features, classes)
 
-    def stages(self):
-        """Each convolution of the body with the residual blocks that follow it."""
-        stages = []
-        for layer in self.body:
-            if isinstance(layer, nn.Sequential):
-                stages.append([layer])
-            elif isinstance(layer, Residual):
-                stages[-1].append(layer)
-        return stages
-
-    def grow_from(self, smaller):
-        """Takes over the weights of a network with fewer residual blocks; gives the same answers as that one."""
-        for mine, theirs in zip(self.stages(), smaller.stages(), strict=True):
-            for layer, known in zip(mine, theirs):
-                layer.load_state_dict(known.state_dict())
-            for block in mine[len(theirs):]:
-                block.become_identity()
-        if self.second:
-            self.second.load_state_dict(smaller.second.state_dict())
-        self.embed.load_state_dict(smaller.embed.state_dict())
-        self.classes.load_state_dict(smaller.classes.state_dict())
-
     def features(self, x):
         heard = [self.body(x[..., self.below:])] + ([self.second(x)] if self.second else [])
         return self.embed(torch.cat([(part.mean(2) + part.amax(2)).flatten(1) for part in heard], 1))
 
     def forward(self, x):
         return self.classes(self.dropout(self.features(x)))
-
-
-class Mimic(nn.Module):
-    """Heads that answer as the teacher does; used in training only. `mean`, `scale`: of the teacher's embedding."""
-
-    def __init__(self, features, mean, scale, scores=521):
-        super().__init__()
-        self.mean, self.scale = mean, scale
-        self.embedding, self.scores = nn.Linear(features, len(mean)), nn.Linear(features, scores)
-
-    def forward(self, features):
-        return self.embedding(features), self.scores(features)
-
-    def losses(self, like_embedding, like_score, embedding, score):
-        """Of the embedding and of the scores; `embedding` and `score` are the teacher's, as arrays."""
-        wanted = ((torch.from_numpy(embedding) - self.mean) * self.scale).clamp(-4, 8)
-        return F.mse_loss(like_embedding.float(), wanted), F.binary_cross_entropy_with_logits(like_score.float(), torch.from_numpy(score))
 
 
 class MobileNetV2(nn.Module):
@@ -149,5 +104,4 @@ class Inverted(nn.Module):
         return x + self.block(x) if self.carry else self.block(x)
 
 
-def parameters(network):
-    return sum(p.numel() for p in network.parameters())
+NETWORKS = {"ears": Ears, "mobilenetv2": MobileNetV2}

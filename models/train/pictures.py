@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Confusion matrix and training curves as pictures."""
+"""Confusion matrix, calibration and recall as pictures."""
 import matplotlib
 
 matplotlib.use("Agg")
@@ -16,8 +16,8 @@ def confusion_picture(matrix, classes, path, title=""):
     names = [name.replace("_", " ") for name in classes]
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=9)
     axes.set_yticks(range(len(names)), [f"{n} ({c})" for n, c in zip(names, matrix.sum(1))], fontsize=9)
-    axes.set_xlabel("said")
-    axes.set_ylabel("is (clips)")
+    axes.set_xlabel("predicted label")
+    axes.set_ylabel("true label (clips)")
     axes.set_title(title, fontsize=11)
     axes.set_xticks(np.arange(-0.5, len(names)), minor=True)
     axes.set_yticks(np.arange(-0.5, len(names)), minor=True)
@@ -31,17 +31,42 @@ def confusion_picture(matrix, classes, path, title=""):
     plt.close(figure)
 
 
-def curves_picture(history, path):
-    """`history`: rows of step, label loss, embedding loss, score loss, posterior loss, hit rate."""
-    history = np.array(history)
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.2))
-    for column, name in ((1, "label loss"), (2, "embedding loss")):
-        axes[0].plot(history[:, 0], history[:, column], label=name)
-    axes[0].legend()
-    axes[1].plot(history[:, 0], history[:, 5])
-    axes[1].set_title("right on augmented windows", fontsize=10)
-    for each in axes:
-        each.set_xlabel("step")
+def calibration_picture(probability, right, error, path, bins=10):
+    """Share of right clips over the printed probability, and how many clips there are at each."""
+    figure, (above, below) = plt.subplots(2, 1, figsize=(4.6, 5.4), height_ratios=(3, 1), sharex=True)
+    edges = np.linspace(0, 1, bins + 1)
+    which = np.clip(np.digitize(probability, edges[1:-1]), 0, bins - 1)
+    filled = [b for b in range(bins) if (which == b).any()]
+    above.plot([0, 1], [0, 1], color="#999999", linewidth=1, linestyle="--", label="perfect")
+    above.plot([probability[which == b].mean() for b in filled], [right[which == b].mean() for b in filled], marker="o", label="held-out clips")
+    above.set_ylabel("share of clips that are right")
+    above.set_title(f"Calibration: mean error {100 * error:.1f} %", fontsize=11)
+    above.legend()
+    below.bar(edges[:-1] + 0.5 / bins, [(which == b).sum() for b in range(bins)], width=0.9 / bins, color="#7fa6c9")
+    below.set_xlabel("printed probability of the best label")
+    below.set_ylabel("clips")
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def recall_picture(recordings, recall, names, instruments, path):
+    """Recall of each label over its number of recordings; the weak ones are named."""
+    figure, axes = plt.subplots(figsize=(8, 5))
+    recordings, recall, instruments = np.maximum(recordings, 1), np.array(recall), np.array(instruments)
+    for chosen, label, marker in ((~instruments, "everyday sounds", "o"), (instruments, "instruments", "^")):
+        axes.scatter(recordings[chosen], 100 * recall[chosen], marker=marker, alpha=0.7, label=label)
+    for count, value, name in zip(recordings, recall, names):
+        if value < 0.7:
+            axes.annotate(name.replace("_", " "), (count, 100 * value), fontsize=7, xytext=(4, 2), textcoords="offset points")
+    axes.set_xscale("log")
+    ticks = [1, 2, 5, 10, 20, 40]
+    axes.set_xticks(ticks, ticks)
+    axes.set_xlabel("recordings")
+    axes.set_ylabel("recall, %")
+    axes.set_ylim(-4, 104)
+    axes.set_title("Recall by number of recordings (held-out clips)", fontsize=11)
+    axes.legend(loc="lower right")
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -9,6 +9,8 @@ import onnxruntime
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from .predictions import session
+
 
 class _Windows(CalibrationDataReader):
     def __init__(self, windows, name, batch=32):
@@ -32,29 +34,15 @@ def quantise(source, target, windows):
                         calibrate_method=CalibrationMethod.MinMax, op_types_to_quantize=["Conv", "Gemm", "MatMul", "Add"])
 
 
-def session(path, threads=1):
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def predict(path, windows, batch=64):
-    """Probabilities of all windows (N, frames, mels)."""
-    run = session(path)
-    name = run.get_inputs()[0].name
-    return np.concatenate([run.run(None, {name: np.asarray(windows[i:i + batch], np.float32)[:, None]})[0]
-                           for i in range(0, len(windows), batch)])
-
-
 def speeds(models, rounds=300):
-    """Median milliseconds of one window on one thread, the models taking turns. `models`: name to (path, input shape)."""
-    ready = {name: (session(path), np.random.default_rng(0).normal(-2, 2.6, (1, *shape)).astype(np.float32))
-             for name, (path, shape) in models.items()}
+    """Median milliseconds of one window on one thread, the models taking turns. `models`: name to path."""
+    ready = {name: session(path) for name, path in models.items()}
+    inputs = {name: run.get_inputs()[0] for name, run in ready.items()}
+    windows = {name: np.random.default_rng(0).normal(-1, 1, (1, *each.shape[1:])).astype(np.float32) for name, each in inputs.items()}
     times = {name: [] for name in models}
     for _ in range(rounds):
-        for name, (run, window) in ready.items():
+        for name, run in ready.items():
             begun = time.perf_counter()
-            run.run(None, {run.get_inputs()[0].name: window})
+            run.run(None, {inputs[name].name: windows[name]})
             times[name].append((time.perf_counter() - begun) * 1e3)
     return {name: float(np.median(values)) for name, values in times.items()}

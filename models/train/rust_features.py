@@ -107,26 +107,6 @@ def compute(run, recordings, features, normalize, oversamples, folder, name):
         os.replace(index, folder / f"{name}.csv")
 
 
-def single_windows(run, audio, spec, folder):
-    """Features of windows that have nothing to do with each other: (windows, support) to (windows, frames, mels).
-
-    `support`: the samples that the frames of one window touch (`FeatureSpec.support`). The windows are written into one
-    stream, each where the frames of a window of the element lie, and no two of them overlap.
-    """
-    apart = -(-spec.support // spec.rate)  # in windows of one a second
-    firsts = [spec.first_frame(number * apart) * spec.hop - spec.reach for number in range(1, len(audio) + 1)]
-    stream = np.zeros(firsts[-1] + spec.support + 2 * spec.rate, np.float32)
-    for first, window in zip(firsts, audio):
-        stream[first:first + spec.support] = window
-    with tempfile.TemporaryDirectory(prefix=".windows-", dir=folder) as temporary:
-        temporary = Path(temporary)
-        sound, out = temporary / "windows.wav", temporary / "windows.npy"
-        soundfile.write(sound, stream, spec.rate, subtype="FLOAT")
-        call(run, stand_in(temporary, spec.table(), spec.normalize), 1, out, str(sound))
-        values = np.load(out).reshape(-1, spec.frames, spec.mels)
-    return np.ascontiguousarray(values[apart::apart][:len(audio)])
-
-
 def call(run, model, oversamples, out, sounds):
     told = failed(run, model, oversamples, out, sounds)
     if told:

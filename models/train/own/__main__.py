@@ -14,7 +14,7 @@ import torch
 from ...convert import manifest
 from ...convert.files import Failure, staged
 from .. import rust_features, evaluation, export
-from ..settings import NETWORKS
+from ..network import NETWORKS
 from . import data, learning, options, report, starting
 
 DEFAULT_OVERSAMPLES = 4  # windows a second to learn from

@@ -11,8 +11,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from ...convert.files import Failure, existing
-from ..teacher import EMBEDDING, EMBEDDING_SIZE, free_batch
 
+EMBEDDING = "tower0/network/layer28/reduce_mean_prequant"  # of YAMNet
+EMBEDDING_SIZE = 1024
 PASSED = ("Identity", "Dropout", "QuantizeLinear", "DequantizeLinear")
 
 
@@ -31,8 +32,20 @@ def sliced(node, x):
     return x
 
 
+def unsqueezed(node, x, axes=None):
+    for axis in sorted(node.get("axes") or axes.tolist()):
+        x = x.unsqueeze(axis)
+    return x
+
+
 OPERATORS = {
     "Conv": convolution,
+    "Transpose": lambda n, x: x.permute(n["perm"]),
+    "Unsqueeze": unsqueezed,
+    "Exp": lambda n, x: torch.exp(x),
+    "Log": lambda n, x: torch.log(x),
+    "Sub": lambda n, a, b: a - b,
+    "Div": lambda n, a, b: a / b,
     "Relu": lambda n, x: F.relu(x),
     "Clip": lambda n, x, low=None, high=None: torch.clamp(x, low, high),
     "Sigmoid": lambda n, x: torch.sigmoid(x),
@@ -228,3 +241,16 @@ def trimmed(model):
     output = helper.make_tensor_value_info(EMBEDDING, TensorProto.FLOAT, None)
     graph = helper.make_graph(nodes, "yamnet-embedding", model.graph.input[:1], [output], constants)
     return helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+
+
+def free_batch(model):
+    """Makes the first dimension of inputs, outputs and reshapes free."""
+    for value in [*model.graph.input, *model.graph.output]:
+        value.type.tensor_type.shape.dim[0].dim_param = "N"
+    shapes = {node.input[1] for node in model.graph.node if node.op_type == "Reshape"}
+    for constant in model.graph.initializer:
+        if constant.name in shapes:
+            shape = numpy_helper.to_array(constant).copy()
+            shape[0] = -1
+            constant.CopyFrom(numpy_helper.from_array(shape, constant.name))
+    del model.graph.value_info[:]

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Numbers of the card out of held-out predictions: recall, calibration, thresholds, false reports, robustness, AudioSet's output."""
+from collections import Counter
+
+import numpy as np
+
+from . import labels
+from .calibration import false_events, moving_ensemble
+from .evaluation import clip_means, confusion, expected_calibration_error, log_softmax, recalls
+from .predictions import HARMLESS, VARIANTS
+
+PRECISION, LOWEST, HIGHEST = 0.95, 0.5, 0.99
+BACKGROUND_THRESHOLD = 0.3  # posted, but no alarm
+FALSE_AN_HOUR = 2.0  # allowed in the streams that the thresholds are chosen on
+LEAST_RECALL = 0.5  # of an offered label
+ENSEMBLE = 10  # windows
+
+
+class Held:
+    """Held-out predictions of one or several folds, reduced to the labels `offered`."""
+
+    def __init__(self, folds, clips, offered):
+        by_path = {clip.path: clip for clip in clips}
+        parts = [dict(np.load(path)) for path in folds]
+        self.clips = [by_path[path] for part in parts for path in part["paths"]]
+        self.fold = np.array([clip.fold for clip in self.clips])
+        columns = [labels.LABELS.index(name) for name in offered]
+        self.offered, self.counts = offered, np.concatenate([part["counts"] for part in parts])
+        self.logits = np.concatenate([part["logits"] for part in parts]).astype(np.float32)[:, columns]
+        self.truth = np.array([offered.index(clip.label) if clip.label in offered else -1 for clip in self.clips])
+        self.audioset = np.concatenate([part["audioset"] for part in parts])
+        self.embedding = np.concatenate([part["embedding"] for part in parts])
+        self.variants = {name: np.concatenate([part[name] for part in parts])[:, columns] for name in VARIANTS}
+        self.streams = [stream.astype(np.float32)[:, columns] for part in parts
+                        for stream in np.split(part["streams"], np.cumsum(part["stream_counts"])[:-1])]
+        self.half = halves([clip.group for clip in self.clips])
+
+    def log_p(self, temperature=1.0):
+        return log_softmax(self.logits / temperature)
+
+
+def halves(groups):
+    """0 or 1 of each clip; clips of a group share it."""
+    order = {group: index % 2 for index, group in enumerate(sorted(set(groups), key=lambda group: (hash_of(group), group)))}
+    return np.array([order[group] for group in groups])
+
+
+def hash_of(text):
+    return sum((index + 1) * ord(letter) for index, letter in enumerate(text)) % 1009
+
+
+def best_temperature(logits, counts, truth):
+    """The temperature at which the printed probability of a clip (geometric mean over its windows) best says whether it is right."""
+    def loss(temperature):
+        means = clip_means(log_softmax(logits / temperature), counts)
+        right, sure = means.argmax(1) == truth, np.clip(np.exp(means.max(1)), 1e-6, 1 - 1e-6)
+        return -np.mean(np.where(right, np.log(sure), np.log(1 - sure)))
+
+    grid = np.geomspace(0.3, 3, 40)
+    return float(grid[int(np.argmin([loss(t) for t in grid]))])
+
+
+def calibration(held):
+    """(temperature of all, error with each half's temperature from the other half, (probability, right) of each clip so)."""
+    own, known = np.repeat(np.arange(len(held.counts)), held.counts), held.truth >= 0
+
+    def chosen(rows):
+        return best_temperature(held.logits[rows[own]], held.counts[rows], held.truth[rows])
+
+    probability, right = np.zeros(len(held.counts)), np.zeros(len(held.counts), bool)
+    for half in (0, 1):
+        judged = known & (held.half == half)
+        means = clip_means(log_softmax(held.logits[judged[own]] / chosen(known & (held.half != half))), held.counts[judged])
+        probability[judged], right[judged] = np.exp(means.max(1)), means.argmax(1) == held.truth[judged]
+    error = expected_calibration_error(probability[known], right[known], bins=10)
+    return chosen(known), error, (probability[known], right[known])
+
+
+def thresholds(peaks, truth, offered, streams, allowed):
+    """For each label the lowest threshold of the asked precision, raised until the streams have few enough false reports."""
+    chosen = np.full(len(offered), HIGHEST)
+    for index, name in enumerate(offered):
+        if name == labels.BACKGROUND:
+            chosen[index] = BACKGROUND_THRESHOLD
+            continue
+        order = np.argsort(-peaks[:, index])
+        right = np.cumsum(truth[order] == index)
+        good = (right / np.arange(1, len(order) + 1) >= PRECISION) & (right > 0)
+        if good.any():
+            last = np.flatnonzero(good)[-1]
+            below = peaks[order[last + 1], index] if last + 1 < len(order) else 0.0
+            chosen[index] = np.clip((peaks[order[last], index] + below) / 2, LOWEST, HIGHEST)
+    while (false := per_hour(streams, allowed, chosen)).sum() > FALSE_AN_HOUR and chosen.min() < 1:
+        chosen[false.argmax()] += 0.01
+    return chosen.clip(max=1.0)
+
+
+def hours(streams):
+    return sum(len(stream) / 10 + 0.9 for stream in streams) / 3600
+
+
+def per_hour(streams, allowed, limits):
+    return sum(false_events(stream, allowed, limits) for stream in streams) / hours(streams)
+
+
+def reports(held, temperature):
+    """Thresholds from everything; precision, clips found and false reports with thresholds chosen on the other half."""
+    pieces = np.split(held.log_p(temperature), np.cumsum(held.counts)[:-1])
+    peaks = np.array([moving_ensemble(piece, ENSEMBLE).max(0) for piece in pieces])
+    streams = [moving_ensemble(log_softmax(stream / temperature), ENSEMBLE) for stream in held.streams]
+    allowed = [held.offered.index(name) for name in HARMLESS if name in held.offered]
+    final = thresholds(peaks, held.truth, held.offered, streams, allowed)
+    over, false = np.zeros(peaks.shape, bool), 0.0
+    for half in (0, 1):
+        limits = thresholds(peaks[held.half != half], held.truth[held.half != half], held.offered, streams[1 - half::2], allowed)
+        over[held.half == half] = peaks[held.half == half] >= limits
+        false += per_hour(streams[half::2], allowed, limits).sum() / 2
+    counted = [index for index, name in enumerate(held.offered) if name != labels.BACKGROUND and (held.truth == index).any()]
+    found = {held.offered[i]: float(over[held.truth == i, i].mean()) for i in counted}
+    precision = {held.offered[i]: float((held.truth[over[:, i]] == i).mean()) if over[:, i].any() else None for i in counted}
+    right = sum(int(over[held.truth == i, i].sum()) for i in counted)
+    return {"thresholds": dict(zip(held.offered, final.round(3).tolist())), "found": found, "precision": precision,
+            "found_mean": float(np.mean(list(found.values()))), "precision_of_all": right / max(1, int(over[:, counted].sum())),
+            "false_an_hour": float(false), "hours": hours(streams),
+            "false_by_label": {held.offered[i]: float(n) for i, n in enumerate(per_hour(streams, allowed, final)) if n}}
+
+
+def accuracy_among(log_p, held, names, chosen=None):
+    """Share of the clips of these labels that are right when only these labels count."""
+    columns = [held.offered.index(name) for name in names if name in held.offered]
+    rows = np.isin(held.truth, columns) if chosen is None else chosen & np.isin(held.truth, columns)
+    return float((np.array(columns)[log_p[rows][:, columns].argmax(1)] == held.truth[rows]).mean())
+
+
+def stays_right(held):
+    """Of the clips that are right as they are, the share that is right changed, for each change."""
+    known = held.truth >= 0
+    right = {name: scores.argmax(1) == held.truth for name, scores in held.variants.items()}
+    base = right[VARIANTS[0]] & known
+    return {name: float(right[name][base].mean()) for name in VARIANTS[1:]}
+
+
+def average_precision(scores, relevant):
+    order = np.argsort(-scores)
+    hits = relevant[order]
+    return float((np.cumsum(hits) / np.arange(1, len(hits) + 1))[hits].mean())
+
+
+def audioset_precision(scores, clips, names):
+    """Mean average precision over the AudioSet classes that are the closest of some label, on clips of the labels."""
+    positive = {}
+    for row, clip in enumerate(clips):
+        if clip.label in labels.MEANING:
+            positive.setdefault(labels.meaning(clip.label, names)[0], set()).add(row)
+    rows = [row for row, clip in enumerate(clips) if clip.label in labels.MEANING]
+    return float(np.mean([average_precision(scores[rows, number], np.isin(rows, list(found))) for number, found in positive.items()]))
+
+
+def judge(held, clips, tried_recall, unseen):
+    """Everything for the card. `tried_recall`: recall of all labels before any is left out; `unseen`: what no label was made of."""
+    temperature, error, calibrated = calibration(held)
+    log_p = clip_means(held.log_p(temperature), held.counts)
+    recall = recalls(log_p, held.truth, held.offered)
+    esc = np.array(["ESC-10" in clip.row["source_repo"] for clip in held.clips])
+    asked = [recall[name] for name in labels.ASKED_FOR if name in recall]
+    best = log_p.argmax(1)
+    amount, groups = Counter(clip.label for clip in clips), {}
+    for clip in clips:
+        groups.setdefault(clip.label, set()).add(clip.group)
+    return {
+        "offered": held.offered, "temperature": temperature, "calibration_error": error,
+        "calibration": [calibrated[0].round(4).tolist(), calibrated[1].tolist()],
+        "clips_judged": int((held.truth >= 0).sum()), "clips_right": float((best == held.truth)[held.truth >= 0].mean()),
+        "esc10": accuracy_among(log_p, held, labels.ESC10, esc), "esc50": accuracy_among(log_p, held, labels.ESC50),
+        "macro_asked": float(np.mean(asked)), "macro": float(np.mean(list(recall.values()))), "recall": recall,
+        "judged": {name: int((held.truth == index).sum()) for index, name in enumerate(held.offered)},
+        "clips": dict(amount), "recordings": {name: len(found) for name, found in groups.items()}, "tried_recall": tried_recall,
+        "reports": reports(held, temperature), "stays_right": stays_right(held), "confusion": confusion(log_p, held.truth, held.offered).tolist(), "left_out": unseen,
+        "macro_band": float(np.mean(list(recalls(held.variants[VARIANTS[-1]], held.truth, held.offered).values()))),
+    }

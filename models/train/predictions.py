@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""What a network says of clips that it did not learn from: as they are, fainter and louder, in noise, in a room; and of quiet streams."""
+import inspect
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+
+from . import augment, dataset, efficientat, rirs
+from .efficientat import FRAMES, HOP, RATE
+from .evaluation import log_softmax
+
+EVERY, SELDOM = 10, 100  # frames between windows: ten a second and one
+LOUDER = {"-30 dB": -30.0, "-20 dB": -20.0, "-10 dB": -10.0, "+8 dB": 8.0}
+NOISY = {"pink noise, 20 dB below": 20.0, "pink noise, 10 dB below": 10.0}
+ROOM = "room, 0.5 s"
+BAND = "nothing above 8 kHz"
+VARIANTS = ["as it is", *LOUDER, *NOISY, ROOM, BAND]
+HARMLESS = ["Background", "Crowd", "Music", "Speech"]  # labels of clips that quiet streams are made of
+STREAM_SECONDS, STREAMS = 60, 30
+
+
+class Outputs(torch.nn.Module):
+    """The network as it is exported: windows (N, 1, FRAMES, MELS) to probabilities of the labels and of AudioSet's classes, and the embedding."""
+
+    def __init__(self, network, probabilities=True):
+        super().__init__()
+        self.network, self.probabilities = network, probabilities
+
+    def forward(self, x):
+        scores, audioset, embedding = self.network(x.transpose(2, 3))
+        if self.probabilities:
+            return scores.softmax(1), audioset.sigmoid(), embedding
+        return scores, audioset, embedding
+
+
+def to_onnx(network, path, probabilities=True):
+    names = ["labels", "audioset", "embedding"]
+    model = Outputs(network, probabilities).eval().to(memory_format=torch.contiguous_format)
+    older = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
+    torch.onnx.export(model, (torch.zeros(2, 1, FRAMES, efficientat.MELS),), str(path), opset_version=14, input_names=["log_mel"],
+                      output_names=names, dynamic_axes={name: {0: "N"} for name in ["log_mel", *names]}, **older)
+
+
+def session(path, threads=1):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def windows(audio, every=EVERY):
+    """The network's input for each window of a recording; a shorter one is filled with silence on both sides."""
+    missing = max(0, FRAMES * HOP + HOP - len(audio))
+    x = efficientat.scaled(efficientat.mel_power(np.pad(audio, (missing // 2, missing - missing // 2)))).astype(np.float32)
+    return np.stack([x[first:first + FRAMES] for first in range(0, len(x) - FRAMES + 1, every)])[:, None]
+
+
+def run(network, x, batch=32):
+    parts = [network.run(None, {"log_mel": x[first:first + batch]}) for first in range(0, len(x), batch)]
+    return [np.concatenate(each) for each in zip(*parts)]
+
+
+def loudest(audio):
+    """RMS of the loudest tenth of a second."""
+    return augment.loud_rms(audio, min(len(audio), RATE // 10))
+
+
+def pink(rng, length):
+    return augment.spectrum_shaped(rng, length, lambda f: f ** -0.5)
+
+
+def changed(audio, rng):
+    """The variants of a clip by name."""
+    found = {"as it is": audio}
+    found |= {name: np.clip(audio * np.float32(augment.db(gain)), -1, 1) for name, gain in LOUDER.items()}
+    found |= {name: audio + pink(rng, len(audio)) * np.float32(loudest(audio) * augment.db(-below)) for name, below in NOISY.items()}
+    found[ROOM] = rirs.placed_in(audio, rirs.impulse_response(rng, RATE, 0.5, 0.0))
+    spectrum = np.fft.rfft(audio)
+    spectrum[int(len(audio) * 8000 / RATE):] = 0
+    found[BAND] = np.fft.irfft(spectrum, len(audio)).astype(np.float32)
+    return found
+
+
+def streams(clips, data, rng):
+    """Minutes of background, speech and music, alone and over each other, and of new draws of generated rooms, at all levels."""
+    harmless = [dataset.load_audio(Path(data) / clip.path, RATE) for clip in clips if clip.label in HARMLESS]
+    for _ in range(STREAMS):
+        stream = augment.room_noise(rng, STREAM_SECONDS * RATE, RATE) * np.float32(augment.db(rng.uniform(-75, -40)))
+        for _ in range(rng.integers(1, 3)):
+            place = int(rng.uniform(0, 5) * RATE)
+            while harmless and place < len(stream):
+                part = harmless[rng.integers(len(harmless))] * np.float32(augment.db(rng.uniform(-25, 3)))
+                part = part[:len(stream) - place]
+                stream[place:place + len(part)] += part
+                place += len(part) + int(rng.exponential(2) * RATE)
+        yield np.clip(stream, -1, 1).astype(np.float32)
+
+
+def predict(path, clips, data, seed=0):
+    """Arrays of everything that judging needs. `path`: an ONNX file whose first outputs are logits."""
+    network, rng = session(path), np.random.default_rng(seed)
+    found = {name: [] for name in ("logits", "counts", "audioset", "embedding", *VARIANTS)}
+    for clip in clips:
+        audio = dataset.load_audio(Path(data) / clip.path, RATE)
+        scores, audioset, embedding = run(network, windows(audio))
+        found["logits"].append(scores.astype(np.float16))
+        found["counts"].append(len(scores))
+        found["audioset"].append(1 / (1 + np.exp(-audioset)))
+        found["audioset"][-1] = found["audioset"][-1].mean(0)
+        found["embedding"].append(embedding.mean(0))
+        for name, each in changed(audio, rng).items():
+            found[name].append(run(network, windows(each, SELDOM))[0])
+    result = {"paths": [clip.path for clip in clips], "counts": found["counts"], "logits": np.concatenate(found["logits"]),
+              "audioset": np.stack(found["audioset"]).astype(np.float32), "embedding": np.stack(found["embedding"]).astype(np.float32)}
+    for name in VARIANTS:
+        result[name] = np.stack([log_softmax(scores).mean(0) for scores in found[name]]).astype(np.float32)
+    quiet = [run(network, windows(stream))[0].astype(np.float16) for stream in streams(clips, data, rng)]
+    return result | {"streams": np.concatenate(quiet), "stream_counts": [len(each) for each in quiet]}
