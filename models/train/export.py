@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """A trained network as ONNX."""
 import copy
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -36,11 +37,15 @@ class Probabilities(nn.Module):
         return self.network(x).softmax(1)
 
 
+# By tracing, which PyTorch before 2.5 does without being asked.
+TRACED = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
+
+
 def to_onnx(network, temperature, shape, path, check=None):
     """Writes the ONNX file and returns its largest difference from PyTorch on `check` (or noise)."""
     model = Probabilities(network, temperature).eval()
-    torch.onnx.export(model, (torch.zeros(2, *shape),), str(path), dynamo=False, opset_version=17, input_names=["input"],
-                      output_names=["probabilities"], dynamic_axes={"input": {0: "N"}, "probabilities": {0: "N"}})
+    torch.onnx.export(model, (torch.zeros(2, *shape),), str(path), opset_version=17 if TRACED else 16, input_names=["input"],
+                      output_names=["probabilities"], dynamic_axes={"input": {0: "N"}, "probabilities": {0: "N"}}, **TRACED)
     check = np.random.default_rng(0).normal(-2, 2.6, (64, *shape)).astype(np.float32) if check is None else check
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     with torch.no_grad():

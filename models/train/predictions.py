@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """What a network says of clips that it did not learn from: as they are, fainter and louder, in noise, in a room; and of quiet streams."""
-import inspect
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 from . import augment, dataset, efficientat, rirs
 from .efficientat import FRAMES, HOP, RATE
 from .evaluation import log_softmax
+from .export import TRACED
 
 EVERY, SELDOM = 10, 100  # frames between windows: ten a second and one
 LOUDER = {"-30 dB": -30.0, "-20 dB": -20.0, "-10 dB": -10.0, "+8 dB": 8.0}
@@ -38,9 +38,8 @@ class Outputs(torch.nn.Module):
 def to_onnx(network, path, probabilities=True):
     names = ["labels", "audioset", "embedding"]
     model = Outputs(network, probabilities).eval().to(memory_format=torch.contiguous_format)
-    older = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
     torch.onnx.export(model, (torch.zeros(2, 1, FRAMES, efficientat.MELS),), str(path), opset_version=14, input_names=["log_mel"],
-                      output_names=names, dynamic_axes={name: {0: "N"} for name in ["log_mel", *names]}, **older)
+                      output_names=names, dynamic_axes={name: {0: "N"} for name in ["log_mel", *names]}, **TRACED)
 
 
 def session(path, threads=1):
