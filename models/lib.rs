@@ -16,23 +16,27 @@ pub struct Files {
     pub onnx: &'static [u8],
 }
 
-const DEFAULT: Files = Files {
-    name: "default",
-    manifest: include_str!("default.toml"),
-    labels: include_str!("default.labels.txt"),
-    onnx: include_bytes!("default.onnx"),
-};
+/// Embeddings of clips of the default model's labels, as NumPy's `.npy`: float16 (clips, 1 + width), column 0 the number of the clip's
+/// label, from 0, the others the mean embedding of its windows.
+pub const DEFAULT_EMBEDDINGS: &[u8] = include_bytes!("default.embeddings.npy");
 
-const ALL: &[Files] = &[
-    DEFAULT,
-    Files { name: "sure", manifest: include_str!("sure.toml"), ..DEFAULT },
-    Files {
-        name: "small",
-        manifest: include_str!("small.toml"),
-        labels: include_str!("small.labels.txt"),
-        onnx: include_bytes!("small.onnx"),
-    },
+/// The network of `default` and of the models that show the same scores otherwise.
+const DEFAULT: &[u8] = include_bytes!("default.onnx");
+const DEFAULT_LABELS: &str = include_str!("default.labels.txt");
+
+/// One line a model.
+static ALL: &[Files] = &[
+    Files::new("default", include_str!("default.toml"), DEFAULT_LABELS, DEFAULT),
+    Files::new("sure", include_str!("sure.toml"), DEFAULT_LABELS, DEFAULT),
+    Files::new("audioset", include_str!("audioset.toml"), include_str!("audioset.labels.txt"), DEFAULT),
+    Files::new("small", include_str!("small.toml"), include_str!("small.labels.txt"), include_bytes!("small.onnx")),
 ];
+
+impl Files {
+    const fn new(name: &'static str, manifest: &'static str, labels: &'static str, onnx: &'static [u8]) -> Self {
+        Self { name, manifest, labels, onnx }
+    }
+}
 
 /// The built-in model of that name.
 #[must_use]

@@ -29,7 +29,9 @@ FOLDS = (1, 2, 3, 4)
 STEPS = 4000
 VERSION = "7"
 LICENCE = "CC-BY-4.0"
-FEW = 4  # recordings that a label needs, if no judged fold has clips of it, to be offered
+FEW, SHARE, USUAL = 8, 0.3, 4.0  # a label with fewer recordings leans on AudioSet's output by this share of its logit over -USUAL
+RESERVE = 1.0  # taken from the logit of Background, which would outvote short sounds before it
+LEAST_RECORDINGS = 3  # of a label that is offered
 PUBLISHED, CLASSES = "mn04_as_mAP_432.pt", "class_labels_indices.csv"
 EMBEDDINGS_EACH = 4  # clips of a label in the table of embeddings
 
@@ -62,6 +64,7 @@ class Recipe:
         self.scratch.mkdir(parents=True, exist_ok=True)
         self.clips = dataset.read_clips(options.data)
         self.names = labels.audioset_names(Path(options.published) / CLASSES)
+        self.recordings = {name: len({clip.group for clip in self.clips if clip.label == name}) for name in labels.LABELS}
         self.results_file = self.out / "results.json"
 
     def all(self):
@@ -76,9 +79,9 @@ class Recipe:
     def spectrograms(self):
         spectrograms.build(self.options.data, self.options.published, self.scratch / "spectrograms")
 
-    def train(self, name, held_out=None):
+    def train(self, name, held_out=None, **changed):
         training.train(self.scratch / "spectrograms", self.options.published, self.options.steps, held_out, save=self.scratch / f"{name}.pt",
-                       minutes=self.options.minutes)
+                       minutes=self.options.minutes, **changed)
 
     def fold(self, fold):
         begun = time.time()
@@ -93,11 +96,16 @@ class Recipe:
         np.savez_compressed(self.scratch / f"fold-{fold}.npz", **predictions.predict(path, clips, self.options.data))
 
     def final(self):
-        self.train("final")
+        """Goes on from the network of fold 1, with all clips."""
+        self.train("final", start=torch.load(self.scratch / "fold-1.pt", map_location="cpu"), slower=2.0, seed=1)
 
     def load(self, name):
         network = training.new_network(self.options.published, self.names)
         network.load_state_dict(torch.load(self.scratch / f"{name}.pt", map_location="cpu"))
+        rows = [row for row, label in enumerate(labels.LABELS) if self.recordings[label] < FEW]
+        network.lean_on_audioset(rows, [labels.meaning(labels.LABELS[row], self.names)[0] for row in rows], SHARE, USUAL)
+        with torch.no_grad():
+            network.labels.bias[labels.LABELS.index(labels.BACKGROUND)] -= RESERVE
         return network.eval()
 
     def judge(self):
@@ -105,10 +113,9 @@ class Recipe:
         files = [self.scratch / f"fold-{fold}.npz" for fold in folds]
         tried = judging.Held(files, self.clips, labels.LABELS)
         recall = evaluation.recalls(evaluation.clip_means(tried.log_p(), tried.counts), tried.truth, labels.LABELS)
-        groups = {name: len({clip.group for clip in self.clips if clip.label == name}) for name in labels.LABELS}
-        offered = [name for name in labels.LABELS if recall.get(name, judging.LEAST_RECALL if groups[name] >= FEW else 0) >= judging.LEAST_RECALL]
+        offered = [name for name in labels.LABELS if self.recordings[name] >= LEAST_RECORDINGS and judging.is_offered(name, tried, recall)]
         held = judging.Held(files, self.clips, offered)
-        left_out = {name: {"recordings": groups[name], "recall": recall.get(name)} for name in labels.LABELS if name not in offered}
+        left_out = {name: {"recordings": self.recordings[name], "recall": recall.get(name)} for name in labels.LABELS if name not in offered}
         result = judging.judge(held, self.clips, recall, left_out) | {"folds": folds, "audioset": self.audioset(held)}
         self.save({"held_out": result})
         print(json.dumps({name: result[name] for name in ("esc10", "esc50", "macro_asked", "macro", "clips_right", "temperature", "calibration_error",

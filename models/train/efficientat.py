@@ -103,6 +103,13 @@ class Tagger(nn.Module):
             self.labels.weight.copy_(torch.stack([weight[classes].mean(0) for classes in meanings]))
             self.labels.bias.copy_(torch.stack([bias[classes].mean(0) for classes in meanings]) * 0)
 
+    def lean_on_audioset(self, rows, classes, share, usual):
+        """Adds `share` of the logit of an AudioSet class, over a usual one of -`usual`, to each label in `rows`."""
+        weight, bias = (self.tensors[f"classifier/5/{part}"] for part in ("weight", "bias"))
+        with torch.no_grad():
+            self.labels.weight[rows] += share * weight[classes]
+            self.labels.bias[rows] += share * (bias[classes] + usual)
+
     def only(self, kept, temperature=1.0):
         """A copy with these labels alone, whose logits are divided by `temperature`."""
         network = copy.deepcopy(self).eval()

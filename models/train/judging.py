@@ -3,6 +3,7 @@
 from collections import Counter
 
 import numpy as np
+from scipy.stats import binom
 
 from . import labels
 from .calibration import false_events, moving_ensemble
@@ -13,6 +14,7 @@ PRECISION, LOWEST, HIGHEST = 0.95, 0.5, 0.99
 BACKGROUND_THRESHOLD = 0.3  # posted, but no alarm
 FALSE_AN_HOUR = 2.0  # allowed in the streams that the thresholds are chosen on
 LEAST_RECALL = 0.5  # of an offered label
+DOUBT = 0.05  # chance at which a worse count of right clips is no chance any more
 ENSEMBLE = 10  # windows
 
 
@@ -74,6 +76,18 @@ def calibration(held):
         probability[judged], right[judged] = np.exp(means.max(1)), means.argmax(1) == held.truth[judged]
     error = expected_calibration_error(probability[known], right[known], bins=10)
     return chosen(known), error, (probability[known], right[known])
+
+
+def is_offered(name, held, recall):
+    """Whether held-out clips speak for a label. What people ask for is left out only if they speak against it clearly: two or more
+    recordings, and fewer right clips than chance gives a label that is recognised half of the time."""
+    if recall.get(name, 0.0) >= LEAST_RECALL or name == labels.BACKGROUND:
+        return True
+    if name not in labels.ASKED_FOR:
+        return False
+    judged = [clip for clip in held.clips if clip.label == name]
+    recordings, right = len({clip.group for clip in judged}), round(recall.get(name, 0.0) * len(judged))
+    return recordings < 2 or binom.cdf(right, len(judged), LEAST_RECALL) >= DOUBT
 
 
 def thresholds(peaks, truth, offered, streams, allowed):

@@ -17,6 +17,7 @@ EDGE = 8000.0  # Hz: where the band of many recordings ends
 USUAL_POWER = float(np.exp(-1.0))  # mean power of a window at the usual loudness
 GENERATED = 0.25  # share of a label's windows that come of generated sounds, where it has both
 SMOOTHING = 0.05
+ANYWHERE = 0.2  # chance, of each of four draws, that a place without sound is taken
 
 
 class Recordings:
@@ -85,7 +86,7 @@ def cut(rng, recordings, row):
     level = (means[FRAMES:] - means[:-FRAMES]) / FRAMES
     for _ in range(4):
         first = rng.integers(len(level))
-        if level[first] > 0.1 * level.max() or rng.random() < 0.1:
+        if level[first] > 0.1 * level.max() or rng.random() < ANYWHERE:
             break
     window = power[first:first + FRAMES]
     audible = window.mean(1).max() > 1e-3 * loudest
