@@ -41,7 +41,7 @@ def summary(results):
     if final:
         rows.append(("generated quiet rooms called `Background`", "", percent(final["quiet_rooms_called_background"]), None))
         rows.append(("file; parameters", "≤ 6 MB", f"{final['bytes'] / 1e6:.1f} MB; {final['parameters'] / 1e6:.2f} M", final["bytes"] <= 6e6))
-        rows.append(("ONNX against PyTorch, largest difference of a probability", "", f"{final['onnx_difference']:.1e}", None))
+        rows.append(("ONNX against PyTorch, largest difference of a logit", "", f"{final['onnx_difference']:.1e}", None))
     if speed := results.get("speed"):
         rows.append(("time of a window on one core, version 6's network in the same run as 1", "≤ 1.5", f"{speed['ratio']:.2f}", speed["ratio"] <= 1.5))
     return ["| what | goal | result | |", "|---|---|---|---|",

@@ -91,7 +91,7 @@ class Recipe:
 
     def predict(self, fold):
         path = self.scratch / f"fold-{fold}.onnx"
-        predictions.to_onnx(self.load(f"fold-{fold}"), path, probabilities=False)
+        predictions.to_onnx(self.load(f"fold-{fold}"), path)
         clips = [clip for clip in self.clips if clip.fold == fold]
         np.savez_compressed(self.scratch / f"fold-{fold}.npz", **predictions.predict(path, clips, self.options.data))
 
@@ -126,27 +126,23 @@ class Recipe:
 
     def audioset(self, held):
         """Mean average precision of AudioSet's output: ours, the published network on whole clips, the same on seconds as ours."""
-        file = self.scratch / "published.npz"
-        if not file.exists():
-            np.savez(file, **self.published())
-        published = np.load(file)
-        rows = [list(published["paths"]).index(clip.path) for clip in held.clips]
+        whole, seconds = self.published(held.clips)
         return {"ours": judging.audioset_precision(held.audioset, held.clips, self.names),
-                "published, whole clip": judging.audioset_precision(published["whole"][rows], held.clips, self.names),
-                "published, mean of seconds": judging.audioset_precision(published["seconds"][rows], held.clips, self.names)}
+                "published, whole clip": judging.audioset_precision(whole, held.clips, self.names),
+                "published, mean of seconds": judging.audioset_precision(seconds, held.clips, self.names)}
 
-    def published(self):
-        """The published network's probabilities of all clips, at the level that they have."""
+    def published(self, clips):
+        """The published network's probabilities of clips, at the level that they have: of each whole, and mean of its seconds."""
         network = efficientat.Tagger(efficientat.published_network(Path(self.options.published) / PUBLISHED), 1, 0, normalise=False).eval()
         whole, seconds = [], []
-        for clip in self.clips:
+        for clip in clips:
             audio = dataset.load_audio(Path(self.options.data) / clip.path, RATE)
             x = torch.from_numpy(predictions.windows(audio, predictions.SELDOM))
             power = efficientat.mel_power(np.pad(audio, (0, max(0, RATE + efficientat.HOP - len(audio)))))
             with torch.inference_mode():
                 seconds.append(network(x.transpose(2, 3))[1].sigmoid().mean(0).numpy())
                 whole.append(network(torch.from_numpy(efficientat.scaled(power).T[None, None].astype(np.float32)))[1].sigmoid()[0].numpy())
-        return {"paths": [clip.path for clip in self.clips], "whole": np.stack(whole), "seconds": np.stack(seconds)}
+        return np.stack(whole), np.stack(seconds)
 
     def results(self):
         return json.loads(self.results_file.read_text())
@@ -171,17 +167,18 @@ class Recipe:
         print(json.dumps(self.results()["final"], indent=1))
 
     def difference(self, network, path):
-        """Largest difference of the exported file from PyTorch in probabilities, on real windows."""
+        """Largest difference of the exported file's logits from PyTorch's, on real windows."""
         audio = dataset.load_audio(Path(self.options.data) / self.clips[0].path, RATE)
         x = predictions.windows(audio)
         with torch.inference_mode():
-            expected = predictions.Outputs(network)(torch.from_numpy(x))
+            expected = predictions.Exported(network)(torch.from_numpy(x))
         return max(float(np.abs(found - wanted.numpy()).max()) for found, wanted in zip(predictions.run(predictions.session(path), x)[:2], expected))
 
     def manifests(self, offered, thresholds):
+        denied = [name for name in offered if thresholds[name] >= judging.HIGHEST]
         for name, description, defaults in (
                 ("default", f"{len(offered)} everyday sounds, animals, instruments and voices", {}),
-                ("sure", f"{len(offered)} everyday sounds, animals, instruments and voices, only where it is sure", {"thresholds": thresholds}),
+                ("sure", f"{len(offered)} everyday sounds, animals, instruments and voices, only where it is sure", {"thresholds": thresholds} | ({"deny-labels": denied} if denied else {})),
                 ("audioset", "AudioSet's 527 classes", {})):
             own = name == "audioset"
             groups = {group: kept for group, names in labels.GROUPS.items() if (kept := [label for label in names if label in offered])}
@@ -189,7 +186,7 @@ class Recipe:
                 None: {"name": name, "description": description, "licence": LICENCE, "version": VERSION, "onnx": "default.onnx",
                        "sha256": manifest.sha256(self.out / "default.onnx")},
                 "input": {"layout": "frames-mels", "channel-axis": "first", "normalize": "none"}, "features": {"preset": "efficientat", "frames": efficientat.FRAMES},
-                "output": {"name": "audioset" if own else "labels", "activation": "none", "embedding": "embedding"},
+                "output": {"name": "audioset" if own else "labels", "activation": "sigmoid" if own else "softmax", "embedding": "embedding"},
                 "labels": {"file": "audioset.labels.txt" if own else "default.labels.txt"},
                 "labels.groups": {} if own else groups, "defaults": defaults}, "SPDX-License-Identifier: MIT OR Apache-2.0")
             (self.out / f"{name}.toml").write_text(text)

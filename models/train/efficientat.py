@@ -55,10 +55,10 @@ def unscaled(x):
 class Level(nn.Module):
     """Brings each window to one loudness, and returns the loudness that it had.
 
-    Power below `GATE`, about white noise of -87 dBFS, counts as none, so digital silence stays silence.
+    Power below `GATE`, about the dither of 16 bits, counts as none, so digital silence stays silence.
     """
 
-    GATE, USUAL, LOUDEST, QUIETEST = 1.2e-5, -1.0, -8.0, 10.4  # gate in power; the others natural logarithms of power
+    GATE, USUAL, LOUDEST, QUIETEST = 1.01e-5, -1.0, -8.0, 10.4  # gate in power; the others natural logarithms of power
 
     def forward(self, x):
         power = F.relu(unscaled(x).exp() - self.GATE)

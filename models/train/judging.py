@@ -10,7 +10,7 @@ from .calibration import false_events, moving_ensemble
 from .evaluation import clip_means, confusion, expected_calibration_error, log_softmax, recalls
 from .predictions import HARMLESS, VARIANTS
 
-PRECISION, LOWEST, HIGHEST = 0.95, 0.5, 0.99
+PRECISION, LOWEST, HIGHEST = 0.95, 0.95, 0.99
 BACKGROUND_THRESHOLD = 0.3  # posted, but no alarm
 FALSE_AN_HOUR = 2.0  # allowed in the streams that the thresholds are chosen on
 LEAST_RECALL = 0.5  # of an offered label
@@ -51,11 +51,18 @@ def hash_of(text):
     return sum((index + 1) * ord(letter) for index, letter in enumerate(text)) % 1009
 
 
+def printed(logits, counts, truth, temperature):
+    """The probability that the element posts with each window's best label (moving ensemble), and whether the label is the clip's."""
+    pieces = np.split(log_softmax(logits / temperature), np.cumsum(counts)[:-1])
+    ensembles = np.concatenate([moving_ensemble(piece, ENSEMBLE) for piece in pieces])
+    return ensembles.max(1), ensembles.argmax(1) == np.repeat(truth, counts)
+
+
 def best_temperature(logits, counts, truth):
-    """The temperature at which the printed probability of a clip (geometric mean over its windows) best says whether it is right."""
+    """The temperature at which the posted probability best says whether the label is right."""
     def loss(temperature):
-        means = clip_means(log_softmax(logits / temperature), counts)
-        right, sure = means.argmax(1) == truth, np.clip(np.exp(means.max(1)), 1e-6, 1 - 1e-6)
+        probability, right = printed(logits, counts, truth, temperature)
+        sure = np.clip(probability, 1e-6, 1 - 1e-6)
         return -np.mean(np.where(right, np.log(sure), np.log(1 - sure)))
 
     grid = np.geomspace(0.3, 3, 40)
@@ -63,19 +70,18 @@ def best_temperature(logits, counts, truth):
 
 
 def calibration(held):
-    """(temperature of all, error with each half's temperature from the other half, (probability, right) of each clip so)."""
+    """(temperature of all, error with each half's temperature from the other half, (probability, right) of each window so)."""
     own, known = np.repeat(np.arange(len(held.counts)), held.counts), held.truth >= 0
 
     def chosen(rows):
         return best_temperature(held.logits[rows[own]], held.counts[rows], held.truth[rows])
 
-    probability, right = np.zeros(len(held.counts)), np.zeros(len(held.counts), bool)
+    parts = []
     for half in (0, 1):
         judged = known & (held.half == half)
-        means = clip_means(log_softmax(held.logits[judged[own]] / chosen(known & (held.half != half))), held.counts[judged])
-        probability[judged], right[judged] = np.exp(means.max(1)), means.argmax(1) == held.truth[judged]
-    error = expected_calibration_error(probability[known], right[known], bins=10)
-    return chosen(known), error, (probability[known], right[known])
+        parts.append(printed(held.logits[judged[own]], held.counts[judged], held.truth[judged], chosen(known & (held.half != half))))
+    probability, right = (np.concatenate(each) for each in zip(*parts))
+    return chosen(known), expected_calibration_error(probability, right, bins=10), (probability, right)
 
 
 def is_offered(name, held, recall):

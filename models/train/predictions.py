@@ -21,23 +21,20 @@ HARMLESS = ["Background", "Crowd", "Music", "Speech"]  # labels of clips that qu
 STREAM_SECONDS, STREAMS = 60, 30
 
 
-class Outputs(torch.nn.Module):
-    """The network as it is exported: windows (N, 1, FRAMES, MELS) to probabilities of the labels and of AudioSet's classes, and the embedding."""
+class Exported(torch.nn.Module):
+    """The network as it is exported: windows (N, 1, FRAMES, MELS) to logits of the labels and of AudioSet's classes, and the embedding."""
 
-    def __init__(self, network, probabilities=True):
+    def __init__(self, network):
         super().__init__()
-        self.network, self.probabilities = network, probabilities
+        self.network = network
 
     def forward(self, x):
-        scores, audioset, embedding = self.network(x.transpose(2, 3))
-        if self.probabilities:
-            return scores.softmax(1), audioset.sigmoid(), embedding
-        return scores, audioset, embedding
+        return self.network(x.transpose(2, 3))
 
 
-def to_onnx(network, path, probabilities=True):
+def to_onnx(network, path):
     names = ["labels", "audioset", "embedding"]
-    model = Outputs(network, probabilities).eval().to(memory_format=torch.contiguous_format)
+    model = Exported(network).eval().to(memory_format=torch.contiguous_format)
     torch.onnx.export(model, (torch.zeros(2, 1, FRAMES, efficientat.MELS),), str(path), opset_version=14, input_names=["log_mel"],
                       output_names=names, dynamic_axes={name: {0: "N"} for name in ["log_mel", *names]}, **TRACED)
 
@@ -61,9 +58,9 @@ def run(network, x, batch=32):
     return [np.concatenate(each) for each in zip(*parts)]
 
 
-def loudest(audio):
-    """RMS of the loudest tenth of a second."""
-    return augment.loud_rms(audio, min(len(audio), RATE // 10))
+def loudness(audio):
+    """RMS of what is not digital silence."""
+    return augment.rms(audio[np.abs(audio) > 1e-5]) if (np.abs(audio) > 1e-5).any() else 1e-9
 
 
 def pink(rng, length):
@@ -74,7 +71,7 @@ def changed(audio, rng):
     """The variants of a clip by name."""
     found = {"as it is": audio}
     found |= {name: np.clip(audio * np.float32(augment.db(gain)), -1, 1) for name, gain in LOUDER.items()}
-    found |= {name: audio + pink(rng, len(audio)) * np.float32(loudest(audio) * augment.db(-below)) for name, below in NOISY.items()}
+    found |= {name: audio + pink(rng, len(audio)) * np.float32(loudness(audio) * augment.db(-below)) for name, below in NOISY.items()}
     found[ROOM] = rirs.placed_in(audio, rirs.impulse_response(rng, RATE, 0.5, 0.0))
     spectrum = np.fft.rfft(audio)
     spectrum[int(len(audio) * 8000 / RATE):] = 0
@@ -98,7 +95,7 @@ def streams(clips, data, rng):
 
 
 def predict(path, clips, data, seed=0):
-    """Arrays of everything that judging needs. `path`: an ONNX file whose first outputs are logits."""
+    """Arrays of everything that judging needs. `path`: the ONNX file."""
     network, rng = session(path), np.random.default_rng(seed)
     found = {name: [] for name in ("logits", "counts", "audioset", "embedding", *VARIANTS)}
     for clip in clips:

@@ -201,7 +201,7 @@ class Network(unittest.TestCase):
             predictions.to_onnx(self.network, path)
             x = predictions.windows(np.random.default_rng(10).normal(0, 0.1, 40000).astype(np.float32))
             with torch.no_grad():
-                expected = predictions.Outputs(self.network)(torch.from_numpy(x))
+                expected = predictions.Exported(self.network)(torch.from_numpy(x))
             for found, wanted in zip(predictions.run(predictions.session(path), x), expected):
                 np.testing.assert_allclose(found, wanted.numpy(), atol=1e-4)
 

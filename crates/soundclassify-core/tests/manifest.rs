@@ -485,7 +485,10 @@ fn models_are_found_by_name_or_path() {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     assert_eq!(Model::load("default").unwrap().manifest().name, "default");
     let text = model_error("defualt");
-    assert!(text.contains("defualt not found") && text.contains("built-in model (default, sure, small)"), "{text}");
+    assert!(
+        text.contains("defualt not found") && text.contains("built-in model (default, sure, audioset, small)"),
+        "{text}"
+    );
     let text = model_error(&path("tiny.toml"));
     assert!(text.contains("tiny.onnx not found") && text.contains("copy or link the file there"), "{text}");
     assert!(model_error(&path("tiny.onnx")).contains("tiny.onnx not found"));
