@@ -66,7 +66,7 @@ def recall_picture(recordings, recall, names, instruments, path):
     axes.set_ylabel("recall, %")
     axes.set_ylim(-4, 104)
     axes.set_title("Recall by number of recordings (held-out clips)", fontsize=11)
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper left")
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)
