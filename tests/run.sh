@@ -41,22 +41,17 @@ $found"
 
 check_scripts() { find .ci/run benches pipelines tests -type f \( -name '*.sh' -o -name run \) -exec shellcheck -x -P SCRIPTDIR {} +; }
 
-# What the checks need of Cargo's own tools: built from crates.io, once, into Cargo's folder of programs.
-provide_cargo_tools() {
-  local tool
-  for tool in cargo-deny cargo-machete; do
-    command -v "$tool" >/dev/null || {
-      say "Building $tool (minutes, the first time)"
-      CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --quiet --debug --target-dir "$target/tools" "$tool" >&2
-    }
-  done
-}
-
-# Licences, bans and sources; advisories where their database can be had.
+# Licences, bans, sources and advisories by cargo-deny where it is installed (tests/dependencies.sh builds it), unused
+# dependencies by cargo-machete, which is built in a minute.
 check_dependencies() {
-  cargo deny check licenses bans sources
-  cargo deny fetch db >/dev/null 2>&1 && cargo deny check advisories || echo "skipped: advisories, for their database cannot be had here"
-  cargo machete --with-metadata
+  # shellcheck source=dependencies.sh
+  source tests/dependencies.sh
+  if command -v cargo-deny >/dev/null; then
+    check_licences
+  else
+    echo "skipped: licences, for cargo-deny is not installed; tests/dependencies.sh builds it and checks them"
+  fi
+  check_unused
 }
 
 # No dependency asks for a newer Rust than the one that Cargo.toml states; the std of that Rust is clippy's
@@ -122,7 +117,7 @@ if [[ $# == 0 ]]; then
   step "formatting" && cargo fmt --check
   step "architecture" && check_architecture
   step "scripts" && check_scripts
-  step "dependencies" && provide_cargo_tools && check_dependencies
+  step "dependencies" && check_dependencies
   step "version of Rust" && check_rust_version
   step "lints" && check_lints
   step "documentation" && cargo doc --locked --workspace --no-deps

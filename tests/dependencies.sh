@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Checks what the crates depend on: licences, bans, sources, advisories (cargo-deny) and that each is used (cargo-machete).
+#
+#   tests/dependencies.sh
+#
+# Builds both tools from crates.io into Cargo's folder of programs unless they are in PATH; cargo-deny takes minutes.
+set -euo pipefail
+
+# shellcheck source=../pipelines/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../pipelines/setup.sh"
+
+provide_tool() {
+  command -v "$1" >/dev/null && return
+  say "Building $1 (once)"
+  CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --quiet --debug --target-dir "$target/tools" "$1" >&2
+}
+
+# Advisories only where their database can be had.
+check_licences() {
+  provide_tool cargo-deny
+  cargo deny check licenses bans sources
+  if cargo deny fetch db >/dev/null 2>&1; then
+    cargo deny check advisories
+  else
+    echo "skipped: advisories, for their database cannot be had here"
+  fi
+}
+
+check_unused() {
+  provide_tool cargo-machete
+  cargo machete --with-metadata
+}
+
+if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
+  [[ ${1:-} != --help && ${1:-} != -h ]] || { usage "$0" && exit; }
+  cd "$root"
+  check_licences
+  check_unused
+fi
