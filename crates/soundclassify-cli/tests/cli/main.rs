@@ -10,6 +10,8 @@ mod help;
 mod inspect;
 mod labels;
 mod live;
+mod mqtt;
+mod reconnect;
 mod report;
 mod scan;
 mod support;
