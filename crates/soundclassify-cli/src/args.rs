@@ -14,9 +14,9 @@ use crate::{
     emoji::{DESK_WORK, Symbols},
     exit::{Failure, Result},
     labels,
-    live::{commands::OnEvent, mqtt::Broker},
     options::ElementOptions,
     output::Form,
+    scan::{identity::Shard, target::Format},
     source,
 };
 
@@ -24,8 +24,7 @@ use crate::{
 const CLASSIFYING: [&str; 6] = ["live", "file", "scan", "report", "tune", "work"];
 
 const AFTER_HELP: &str = "\
-Without a command, `live` is meant for the microphone or an address, `file` for a recording; `soundclassify live --help`
-lists the options of `live`.
+Without a command `live` is meant: the microphone, or the address given, is listened to.
 
 Exit status: 0 all done, 1 some inputs failed, 2 wrong usage, 130 interrupted (Ctrl-C).
 Environment: ORT_DYLIB_PATH names ONNX Runtime's library, NO_COLOR turns colour off.";
@@ -143,23 +142,6 @@ pub(crate) struct LiveArgs {
     /// Starts lines with the seconds since the start
     #[arg(long)]
     pub(crate) time: bool,
-    /// Runs a command of the shell when an event of the label begins; it gets time and label as $1 and $2 and in the
-    /// environment as SOUNDCLASSIFY_TIME, SOUNDCLASSIFY_LABEL and SOUNDCLASSIFY_PROBABILITY. * stands for every label
-    #[arg(long, value_name = "LABEL=COMMAND")]
-    pub(crate) on: Vec<OnEvent>,
-    /// Publishes events, states and level to a broker: mqtt://[USER@]HOST[:PORT][/PREFIX]. The password is better given
-    /// with --mqtt-password-file or in SOUNDCLASSIFY_MQTT_PASSWORD, since others can see a command line
-    #[arg(long, value_name = "URL")]
-    pub(crate) mqtt: Option<Broker>,
-    /// File whose only line is the broker's password
-    #[arg(long, value_name = "FILE", requires = "mqtt")]
-    pub(crate) mqtt_password_file: Option<PathBuf>,
-    /// Name of this microphone or stream at the broker [default: the device's, or the address's last part]
-    #[arg(long, requires = "mqtt")]
-    pub(crate) name: Option<String>,
-    /// Leaves out what lets Home Assistant find the labels by itself
-    #[arg(long, requires = "mqtt")]
-    pub(crate) no_discovery: bool,
     #[command(flatten)]
     pub(crate) form: FormArgs,
 }
@@ -186,18 +168,30 @@ pub(crate) struct ScanArgs {
     /// Folders, lists with one path a line, single recordings, or - for a list on standard input
     #[arg(required = true, value_name = "FOLDER|LIST|-")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// Table to append to: .jsonl (one object a file) or .csv (one row a file)
-    #[arg(short, long, value_name = "FILE")]
+    /// Table: .jsonl (one object a file), .csv (one row a file), .parquet (one row a window or event), or what --format says
+    #[arg(short, long, value_name = "FILE|FOLDER")]
     pub(crate) output: PathBuf,
+    /// Events in another form: one .csv, or a folder with a file of labels for each recording
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
     /// Files at a time [default: one for each core]
     #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
     /// Takes all files of a folder, not only those with an extension of audio or video
     #[arg(long)]
     pub(crate) all: bool,
-    /// Puts the events of each file into its JSON object
+    /// Events: in the JSON object of each file, or one row each in .parquet
     #[arg(long)]
     pub(crate) events: bool,
+    /// Windows in the JSON object of each file; .parquet has them unless it has events
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) windows: bool,
+    /// Windows with the probabilities of all labels that reach their thresholds, up to --top-k [default: 1000]
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) scores: bool,
+    /// Every N-th file, the I-th of N parts, by a hash of its path: N machines with I from 1 to N do the whole
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<Shard>,
     /// Tries files again that failed in an earlier run
     #[arg(long)]
     pub(crate) retry_failed: bool,
@@ -238,9 +232,6 @@ pub(crate) struct ReportArgs {
     /// What becomes of the sound [default: embed up to 32 MiB a file, else link]
     #[arg(long, value_enum)]
     pub(crate) audio: Option<Sound>,
-    /// Title of the page [default: the page's name]
-    #[arg(long)]
-    pub(crate) title: Option<String>,
     /// Labels shown at most
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=24))]
     pub(crate) labels: u8,
@@ -338,6 +329,12 @@ pub(crate) struct WorkArgs {
     /// Events in each record.
     #[arg(long)]
     pub(crate) events: bool,
+    /// Windows in each record.
+    #[arg(long)]
+    pub(crate) windows: bool,
+    /// Windows with all reported labels in each record.
+    #[arg(long)]
+    pub(crate) scores: bool,
 }
 
 /// Names of files need be no Unicode.
@@ -360,17 +357,8 @@ pub(crate) fn with_command(mut arguments: Vec<std::ffi::OsString>) -> Vec<std::f
     };
     if alone {
         arguments.insert(1.min(arguments.len()), "live".into());
-    } else if arguments.get(1).is_some_and(|first| is_recording(first)) {
-        arguments.insert(1, "file".into());
     }
     arguments
-}
-
-/// Whether a word in the place of a command is a recording.
-fn is_recording(word: &std::ffi::OsStr) -> bool {
-    let path = std::path::Path::new(word);
-    let is_command = || Cli::command().get_subcommands().any(|command| command.get_name() == word);
-    path.is_file() && !is_command()
 }
 
 #[cfg(test)]

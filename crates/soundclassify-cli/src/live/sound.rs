@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Loudness and picture columns of what left the element, for the view.
 
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{self, Receiver};
 
 use gst::prelude::*;
-use soundclassify_core::frontend::FeatureSpec;
 
 use super::model;
 use crate::{
@@ -30,13 +29,14 @@ pub(super) enum Sound {
     },
 }
 
-/// A listener for a session, whose sounds go to `sender`.
-pub(super) fn listener(warm_engine: &WarmEngine, sender: Sender<Sound>) -> Result<Listener> {
+/// A listener for a session, and the end where its sounds come out.
+pub(super) fn listener(warm_engine: &WarmEngine) -> Result<(Listener, Receiver<Sound>)> {
+    let (sender, sounds) = mpsc::channel();
     let channel = warm_engine.settings().property::<i32>("channel");
     let mut stream = MelStream::new(&model(warm_engine)?.manifest().features, channel);
     let mut column = Column::new(&stream);
-    Ok(Box::new(move |item| {
-        // A view that is gone, or a channel that does not exist: the element itself reports what matters.
+    let listener: Listener = Box::new(move |item| {
+        // A view that is gone, or a channel that is not there: the element itself reports what matters.
         let _ = stream.take(item, &mut |mel| {
             let sound = match mel {
                 Mel::Samples(samples) => loudness(samples),
@@ -46,13 +46,8 @@ pub(super) fn listener(warm_engine: &WarmEngine, sender: Sender<Sound>) -> Resul
                 let _ = sender.send(sound);
             }
         });
-    }))
-}
-
-/// Columns of the picture a second, for a model.
-pub(super) fn column_rate(spec: &FeatureSpec) -> f64 {
-    let stream = MelStream::new(spec, -1);
-    stream.rate() / Column::new(&stream).wanted as f64
+    });
+    Ok((listener, sounds))
 }
 
 /// Gathers frames to columns, the loudest of each band.

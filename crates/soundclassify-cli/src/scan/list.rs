@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::identity::{Identities, Shard};
 use crate::{
     exit::{Failure, Result},
     source::{self, name},
@@ -30,17 +31,31 @@ pub(super) enum Entry {
     Unreadable(String, String),
 }
 
-/// The files of all inputs, one after another, none of them kept in memory.
-///
-/// `all`: whatever its extension, but for the table `output`.
-pub(super) fn entries(
-    inputs: &[PathBuf],
-    all: bool,
-    output: &Path,
-) -> Result<impl Iterator<Item = Entry> + Send + use<>> {
+/// Which files of the inputs.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Selection {
+    /// Files of folders whatever their extension.
+    pub(super) all: bool,
+    /// But for these, which the scan itself writes.
+    pub(super) own: Vec<PathBuf>,
+    /// Only those of a shard.
+    pub(super) shard: Option<Shard>,
+}
+
+/// The files of all inputs by their [identity](Identities), one after another, none of them kept in memory.
+pub(super) fn entries(inputs: &[PathBuf], selection: &Selection) -> Result<impl Iterator<Item = Entry> + Send + use<>> {
     let kinds = inputs.iter().map(|input| kind(input)).collect::<Result<Vec<_>>>()?;
-    let output = output.to_owned();
-    Ok(kinds.into_iter().flat_map(move |kind| kind.entries(all, &output)))
+    let (selection, shard) = (selection.clone(), selection.shard);
+    let mut identities = Identities::default();
+    let entries = kinds.into_iter().flat_map(move |kind| kind.entries(&selection));
+    let named = entries.map(move |entry| match entry {
+        Entry::File(name) => Entry::File(identities.of(&name)),
+        Entry::Unreadable(name, why) => Entry::Unreadable(identities.of(&name), why),
+    });
+    Ok(named.filter(move |entry| {
+        let (Entry::File(name) | Entry::Unreadable(name, _)) = entry;
+        shard.is_none_or(|shard| shard.has(name))
+    }))
 }
 
 /// Whether the inputs can be gone through twice, to count them.
@@ -86,9 +101,9 @@ fn is_binary(file: &mut File) -> io::Result<bool> {
 }
 
 impl Kind {
-    fn entries(self, all: bool, output: &Path) -> Box<dyn Iterator<Item = Entry> + Send> {
+    fn entries(self, selection: &Selection) -> Box<dyn Iterator<Item = Entry> + Send> {
         match self {
-            Self::Folder(folder) => Box::new(walk(&folder, all, output.to_owned())),
+            Self::Folder(folder) => Box::new(walk(&folder, selection.all, selection.own.clone())),
             Self::List(path, file) => Box::new(lines(path, BufReader::new(file))),
             Self::One(path) => Box::new(std::iter::once(Entry::File(name(&path)))),
             Self::Input => Box::new(lines(PathBuf::from("-"), BufReader::new(std::io::stdin()))),
@@ -97,11 +112,12 @@ impl Kind {
 }
 
 /// Recordings below a folder, sorted within each folder; links are followed, loops are errors.
-fn walk(folder: &Path, all: bool, output: PathBuf) -> impl Iterator<Item = Entry> + Send + use<> {
+fn walk(folder: &Path, all: bool, own: Vec<PathBuf>) -> impl Iterator<Item = Entry> + Send + use<> {
     let files = walkdir::WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
     files.filter_map(move |entry| match entry {
         Ok(entry)
-            if entry.file_type().is_file() && (has_sound(entry.path()) || all && !same(entry.path(), &output)) =>
+            if entry.file_type().is_file()
+                && (has_sound(entry.path()) || all && !own.iter().any(|own| same(entry.path(), own))) =>
         {
             Some(Entry::File(name(entry.path())))
         }
@@ -142,7 +158,7 @@ mod tests {
 
     fn names(inputs: &[&Path], all: bool) -> Vec<String> {
         let inputs: Vec<_> = inputs.iter().map(|input| input.to_path_buf()).collect();
-        entries(&inputs, all, Path::new("out.jsonl"))
+        entries(&inputs, &Selection { all, ..Selection::default() })
             .unwrap()
             .map(|entry| match entry {
                 Entry::File(name) => name.rsplit('/').next().unwrap().to_owned(),
@@ -200,7 +216,7 @@ mod tests {
 
     #[test]
     fn an_input_that_is_not_there_is_an_error() {
-        assert!(entries(&[PathBuf::from("no/such/folder")], false, Path::new("out.jsonl")).is_err());
+        assert!(entries(&[PathBuf::from("no/such/folder")], &Selection::default()).is_err());
     }
 
     #[test]
@@ -211,7 +227,8 @@ mod tests {
             std::fs::write(path, "").unwrap();
         }
 
-        let found = entries(&[folder.path().to_owned()], true, &output).unwrap();
+        let found =
+            entries(&[folder.path().to_owned()], &Selection { all: true, own: vec![output], shard: None }).unwrap();
 
         assert_eq!(found.count(), 1);
     }

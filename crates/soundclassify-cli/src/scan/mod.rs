@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `soundclassify scan`: thousands of files on all cores into one table, safe against a kill at any moment.
 
+mod export;
+pub(crate) mod identity;
 pub(crate) mod list;
 pub(crate) mod pool;
 mod progress;
 pub(crate) mod summary;
 mod table;
+pub(crate) mod target;
 pub(crate) mod work;
 
 use std::{
@@ -19,11 +22,12 @@ use sha2::{Digest, Sha256};
 use soundclassify_core::model::Model;
 
 use self::{
-    list::Entry,
+    list::{Entry, Selection},
     pool::{Pool, Progress},
     progress::Meter,
     summary::{FileRecord, Status},
     table::{Done, Table},
+    target::Target,
 };
 use crate::{
     args::ScanArgs,
@@ -37,22 +41,24 @@ use crate::{
 /// Appends a row a file; goes on where an earlier run stopped.
 pub(crate) fn run(args: &ScanArgs, options: ElementOptions) -> Result<Exit> {
     interrupt::install()?;
-    let mut arguments = options.arguments();
-    if args.events {
-        arguments.push("--events".to_owned());
-    }
-    let entries = list::entries(&args.inputs, args.all, &args.output)?;
-    let kind = table::Kind::of(&args.output)?;
-    if args.events && kind == table::Kind::Csv {
-        return Err(Failure::Usage("--events needs a table that ends in .jsonl: a row of .csv has no room".to_owned()));
-    }
+    let target = Target::of(args)?;
+    let journal = target.journal();
+    let content = Content::of(args, &target);
+    let options = if content.scores { options.or("top-k", ["1000"]) } else { options };
+    let arguments = options.arguments().into_iter().chain(content.arguments()).collect();
+    let selection = Selection { all: args.all, own: vec![args.output.clone(), journal.clone()], shard: args.shard };
+    let entries = list::entries(&args.inputs, &selection)?;
+    table::Kind::of(&journal)?;
     // A model that can't be loaded is told once, and before any file.
     let warm_engine = WarmEngine::new(options)?;
-    let settings = fingerprint(&warm_engine, args.events)?;
+    let settings = fingerprint(&warm_engine, content)?;
+    let bandwidth = bandwidth(&warm_engine)?;
     drop(warm_engine);
-    let (table, done) = Table::open(&args.output, &settings, args.restart, args.retry_failed)?;
+    target.prepare(args.restart)?;
+    let (table, done) = Table::open(&journal, &settings, args.restart, args.retry_failed)?;
     let pool = Pool { jobs: Pool::jobs(args.jobs), arguments, timeout: Duration::from_secs(args.timeout.max(1)) };
-    let mut scan = Scan { table, meter: Meter::new(args, &done), failed: done.failed };
+    let meter = Meter::new(args, &selection, &done);
+    let mut scan = Scan { table, target, bandwidth, meter, failed: done.failed };
     let unreadable = Unreadable::default();
     let outcome = pool.run(fresh(entries, done, Arc::clone(&unreadable)), &mut |progress| scan.take(progress));
     let unreadable = unreadable.lock().map(|mut list| std::mem::take(&mut *list)).unwrap_or_default();
@@ -66,6 +72,7 @@ pub(crate) fn run(args: &ScanArgs, options: ElementOptions) -> Result<Exit> {
         }
         outcome => outcome?,
     }
+    scan.target.finish(content.events, content.scores)?;
     scan.meter.finished(scan.failed, &args.output);
     Ok(if scan.failed > 0 { Exit::Failed } else { Exit::Success })
 }
@@ -73,8 +80,33 @@ pub(crate) fn run(args: &ScanArgs, options: ElementOptions) -> Result<Exit> {
 /// What can't be looked into, and why.
 type Unreadable = Arc<Mutex<Vec<(String, String)>>>;
 
+/// What the rows hold beside the summary of each file.
+#[derive(Debug, Clone, Copy)]
+struct Content {
+    events: bool,
+    windows: bool,
+    scores: bool,
+}
+
+impl Content {
+    fn of(args: &ScanArgs, target: &Target) -> Self {
+        let events = args.events || target.needs_events();
+        let windows = args.windows || !events && matches!(target, Target::Parquet(_));
+        Self { events, windows, scores: args.scores }
+    }
+
+    /// Arguments of a worker.
+    fn arguments(self) -> impl Iterator<Item = String> {
+        let all = [(self.events, "--events"), (self.windows, "--windows"), (self.scores, "--scores")];
+        all.into_iter().filter(|(wanted, _)| *wanted).map(|(_, name)| name.to_owned())
+    }
+}
+
 struct Scan {
     table: Table,
+    target: Target,
+    /// Highest frequency that the model hears, Hz.
+    bandwidth: f64,
     meter: Meter,
     failed: u64,
 }
@@ -93,6 +125,7 @@ impl Scan {
             self.failed += 1;
             self.meter.complain(&record.complaint());
         }
+        self.target.write(&record, self.bandwidth)?;
         self.table.append(record)?;
         self.meter.file();
         Ok(())
@@ -119,8 +152,8 @@ fn fresh(
 }
 
 /// Eight hexadecimal digits that stand for the model's files and for the options in force.
-fn fingerprint(warm_engine: &WarmEngine, events: bool) -> Result<String> {
-    let model = Model::load(&warm_engine.settings().property::<String>("model"))?;
+fn fingerprint(warm_engine: &WarmEngine, content: Content) -> Result<String> {
+    let model = model(warm_engine)?;
     let files = ModelFiles::of(model.manifest());
     let mut print = Fingerprint(Sha256::new());
     print.part(files.text()?.as_bytes());
@@ -132,8 +165,17 @@ fn fingerprint(warm_engine: &WarmEngine, events: bool) -> Result<String> {
         print.part(name.as_bytes());
         print.part(value.as_bytes());
     }
-    print.part(&[events.into()]);
+    print.part(&[content.events.into(), content.windows.into(), content.scores.into()]);
     Ok(print.0.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn model(warm_engine: &WarmEngine) -> Result<Model> {
+    Ok(Model::load(&warm_engine.settings().property::<String>("model"))?)
+}
+
+/// Half the model's sample rate, Hz.
+fn bandwidth(warm_engine: &WarmEngine) -> Result<f64> {
+    Ok(f64::from(model(warm_engine)?.manifest().features.sample_rate) / 2.0)
 }
 
 struct Fingerprint(Sha256);

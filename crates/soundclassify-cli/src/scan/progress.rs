@@ -8,7 +8,10 @@ use std::{
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{list, table::Done};
+use super::{
+    list::{self, Selection},
+    table::Done,
+};
 use crate::{args::ScanArgs, output};
 
 /// Files done, hours of sound a second, time left.
@@ -22,7 +25,7 @@ pub(super) struct Meter {
 
 impl Meter {
     /// A meter that starts with what is done; the files are counted beside the work.
-    pub(super) fn new(args: &ScanArgs, done: &Done) -> Self {
+    pub(super) fn new(args: &ScanArgs, selection: &Selection, done: &Done) -> Self {
         let target = if args.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(None, target);
         bar.set_style(style("{spinner} {pos} files · {msg}"));
@@ -30,9 +33,9 @@ impl Meter {
         bar.reset_eta();
         bar.enable_steady_tick(Duration::from_millis(200));
         if !bar.is_hidden() && list::countable(&args.inputs) {
-            let (bar, inputs, all, output) = (bar.clone(), args.inputs.clone(), args.all, args.output.clone());
+            let (bar, inputs, selection) = (bar.clone(), args.inputs.clone(), selection.clone());
             std::thread::spawn(move || {
-                if let Ok(entries) = list::entries(&inputs, all, &output) {
+                if let Ok(entries) = list::entries(&inputs, &selection) {
                     bar.set_length(entries.count() as u64);
                     bar.set_style(style("{bar:24} {pos}/{len} files · {msg} · {eta} left"));
                 }

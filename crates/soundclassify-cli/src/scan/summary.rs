@@ -20,7 +20,7 @@ pub(crate) enum Status {
 /// One recording.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FileRecord {
-    /// Path or address, as the user gave it.
+    /// Absolute path or address.
     pub(crate) file: String,
     /// Whether it was classified.
     pub(crate) status: Status,
@@ -36,6 +36,9 @@ pub(crate) struct FileRecord {
     /// Events, where they were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) events: Option<Vec<EventSummary>>,
+    /// Windows, where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) per_window: Option<Box<WindowColumns>>,
     /// Name of the model.
     #[serde(default)]
     pub(crate) model: String,
@@ -59,6 +62,41 @@ pub(crate) struct LabelSummary {
     pub(crate) peak: f64,
     /// Start of the window of the highest probability, seconds.
     pub(crate) at: f64,
+}
+
+/// The reported windows of a recording: the n-th value of each list is of the n-th window.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct WindowColumns {
+    /// Length of each window, seconds.
+    pub(crate) duration: f64,
+    /// Starts, seconds.
+    pub(crate) start: Vec<f64>,
+    /// Best labels.
+    pub(crate) label: Vec<String>,
+    /// Their probabilities.
+    pub(crate) probability: Vec<f32>,
+    /// All reported labels and their probabilities, best first, where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) scores: Option<Vec<Vec<(String, f32)>>>,
+}
+
+impl WindowColumns {
+    /// No window yet; `scores`: all reported labels are wanted.
+    pub(crate) fn new(scores: bool) -> Self {
+        Self { scores: scores.then(Vec::new), ..Self::default() }
+    }
+
+    /// Takes in a window.
+    pub(crate) fn push(&mut self, window: &Window) {
+        self.duration = seconds(window.duration);
+        self.start.push(seconds(window.start()));
+        self.label.push(window.label.clone());
+        self.probability.push(window.probability as f32);
+        if let Some(scores) = &mut self.scores {
+            let predictions = window.predictions.iter();
+            scores.push(predictions.map(|best| (best.label.clone(), best.probability as f32)).collect());
+        }
+    }
 }
 
 /// One event of a recording.
@@ -148,6 +186,7 @@ impl Summary {
             windows: self.windows,
             labels,
             events: None,
+            per_window: None,
             model: self.model,
             settings: String::new(),
         }

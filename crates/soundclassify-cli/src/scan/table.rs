@@ -15,7 +15,10 @@ use std::{
 use serde::{Deserialize, de::IgnoredAny};
 use soundclassify_core::text;
 
-use super::summary::{FileRecord, Status};
+use super::{
+    identity::Identities,
+    summary::{FileRecord, Status},
+};
 use crate::{
     exit::{Failure, Result},
     output::{self, json},
@@ -89,7 +92,7 @@ impl Table {
         // What may take its place takes that of the table, not that of a link to it.
         let place = path.canonicalize().map_err(io)?;
         let mut table = Self { file, kind, path: place, settings: settings.to_owned(), synced: Instant::now() };
-        let mut done = Done::default();
+        let (mut done, mut identities) = (Done::default(), Identities::default());
         table.repair(&mut |row| {
             if row.settings != settings {
                 return Err(Failure::Usage(format!(
@@ -100,7 +103,8 @@ impl Table {
             if row.status == Status::Ok || !retry_failed {
                 done.files += 1;
                 done.failed += u64::from(row.status == Status::Failed);
-                done.note(&row.file);
+                // Tables of earlier versions have paths as they were given.
+                done.note(&identities.of(&row.file));
             }
             Ok(())
         })?;
@@ -206,7 +210,10 @@ impl Kind {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("jsonl" | "ndjson") => Ok(Self::Jsonl),
             Some("csv") => Ok(Self::Csv),
-            _ => Err(Failure::Usage(format!("-o {}: expected a name that ends in .jsonl or .csv", path.display()))),
+            _ => Err(Failure::Usage(format!(
+                "-o {}: expected a name that ends in .jsonl, .csv or .parquet, or --format",
+                path.display()
+            ))),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::summary::{EventSummary, FileRecord, Summary};
+use super::summary::{EventSummary, FileRecord, Summary, WindowColumns};
 use crate::{
     args::WorkArgs,
     exit::{Exit, Failure, Result},
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &WorkArgs, options: ElementOptions) -> Result<Exit> {
     let warm_engine = WarmEngine::new(options.with("report", report).or("process-count", [BATCH]))?;
     let mut printer = Printer::stdout(Form::Plain, false);
     for file in names() {
-        let record = match classify(&file, &warm_engine, args.events, &mut printer) {
+        let record = match classify(&file, &warm_engine, args, &mut printer) {
             Ok(record) => record,
             Err(lost @ (Failure::OutputClosed | Failure::Output(_))) => return Err(lost),
             Err(why) => FileRecord::failed(&file, why.to_string()),
@@ -77,17 +77,23 @@ fn names() -> mpsc::IntoIter<String> {
 fn classify(
     file: &str,
     warm_engine: &WarmEngine,
-    events: bool,
+    args: &WorkArgs,
     printer: &mut Printer<io::StdoutLock<'_>>,
 ) -> Result<FileRecord> {
     let uri = source::uri(file)?;
     let session = warm_engine.session(file, Source::Uri(&uri), None)?;
     let mut summary = Summary::default();
     let mut ended: Vec<EventSummary> = Vec::new();
+    let mut windows = (args.windows || args.scores).then(|| WindowColumns::new(args.scores));
     let (mut told, mut told_at) = (0, Instant::now());
     session.run(&mut |step| {
         match step {
-            Step::Record(Record::Window(window)) => summary.push(&window),
+            Step::Record(Record::Window(window)) => {
+                summary.push(&window);
+                if let Some(windows) = &mut windows {
+                    windows.push(&window);
+                }
+            }
             Step::Record(Record::Event(event)) if event.kind == EventKind::End => ended.push((&event).into()),
             _ => {}
         }
@@ -100,5 +106,9 @@ fn classify(
         Ok(())
     })?;
     ended.sort_by(|a, b| a.start.total_cmp(&b.start));
-    Ok(FileRecord { events: events.then_some(ended), ..summary.finish(file, session.end()) })
+    Ok(FileRecord {
+        events: args.events.then_some(ended),
+        per_window: windows.map(Box::new),
+        ..summary.finish(file, session.end())
+    })
 }

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Events as text: one table for all, or labels of each recording for the programs that show them over it.
+
+use std::{
+    fmt::Write as _,
+    path::{Component, Path, PathBuf},
+};
+
+use super::each;
+use crate::{
+    atomic_file::{AtomicFile, ReservedFile},
+    exit::{Failure, Result},
+    scan::summary::{EventSummary, FileRecord, Status},
+    source,
+};
+
+const HEADER: [&str; 8] = ["file", "label", "start", "end", "peak", "model", "settings", "error"];
+const RAVEN_HEADER: &str =
+    "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\tLabel\tPeak\n";
+
+/// Programs that show labels over a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Labels {
+    /// A label track: start, end, label.
+    Audacity,
+    /// A selection table; frequencies reach to half the model's sample rate.
+    Raven,
+}
+
+/// A row an event, and one with the reason for each file that failed.
+pub(crate) fn csv_of_events(journal: &Path, path: &Path) -> Result<()> {
+    let (part, file) = AtomicFile::create(path).map_err(|error| Failure::io("table", path, &error))?;
+    let broken = |error: csv::Error| Failure::Failed(format!("{}: table: {error}", path.display()));
+    let mut writer = csv::Writer::from_writer(file);
+    writer.write_record(HEADER).map_err(broken)?;
+    each(journal, &mut |record| {
+        if record.status == Status::Failed {
+            return writer.write_record(row(&record, None)).map_err(broken);
+        }
+        record
+            .events
+            .iter()
+            .flatten()
+            .try_for_each(|event| writer.write_record(row(&record, Some(event))))
+            .map_err(broken)
+    })?;
+    writer.flush().and_then(|()| part.keep()).map_err(|error| Failure::io("table", path, &error))
+}
+
+fn row(record: &FileRecord, event: Option<&EventSummary>) -> [String; 8] {
+    let number = |value: fn(&EventSummary) -> f64| event.map(|event| value(event).to_string()).unwrap_or_default();
+    [
+        record.file.clone(),
+        event.map(|event| event.label.clone()).unwrap_or_default(),
+        number(|event| event.start),
+        number(|event| event.start + event.duration),
+        number(|event| event.peak),
+        record.model.clone(),
+        record.settings.clone(),
+        record.error.clone().unwrap_or_default(),
+    ]
+}
+
+/// The labels of one recording below `folder`; none for one that failed. `bandwidth`: highest frequency that was
+/// analysed, Hz.
+pub(crate) fn labels(folder: &Path, labels: Labels, record: &FileRecord, bandwidth: f64) -> Result<()> {
+    if record.status == Status::Failed {
+        return Ok(());
+    }
+    let path = folder.join(place(&record.file));
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(|error| Failure::io("folder", parent, &error))?;
+    }
+    let events = record.events.as_deref().unwrap_or_default();
+    let text = match labels {
+        Labels::Audacity => audacity(events),
+        Labels::Raven => raven(events, bandwidth),
+    };
+    ReservedFile::reserve("labels", &path)?.fill(text.as_bytes())
+}
+
+fn audacity(events: &[EventSummary]) -> String {
+    let mut text = String::new();
+    for EventSummary { label, start, duration, .. } in events {
+        // Writing to a string can't fail.
+        let _ = writeln!(text, "{start:.6}\t{:.6}\t{}", start + duration, one_line(label));
+    }
+    text
+}
+
+fn raven(events: &[EventSummary], bandwidth: f64) -> String {
+    let mut text = RAVEN_HEADER.to_owned();
+    for (number, EventSummary { label, start, duration, peak, .. }) in (1..).zip(events) {
+        let (end, label) = (start + duration, one_line(label));
+        let _ = writeln!(text, "{number}\tSpectrogram 1\t1\t{start:.6}\t{end:.6}\t0\t{bandwidth}\t{label}\t{peak:.4}");
+    }
+    text
+}
+
+fn one_line(label: &str) -> String {
+    label.replace(['\t', '\n', '\r'], " ")
+}
+
+/// Path of a recording's labels below their folder: that of the recording below the current folder, or else from the
+/// root on.
+fn place(file: &str) -> PathBuf {
+    let path = source::path(file);
+    let here = std::env::current_dir().ok().and_then(|here| here.canonicalize().ok());
+    let inside = here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf)).unwrap_or(path);
+    let parts = inside.components().filter_map(|part| match part {
+        Component::Normal(name) => Some(name.to_owned()),
+        _ => None,
+    });
+    let mut place: PathBuf = parts.collect::<PathBuf>();
+    let mut name = place.file_name().unwrap_or_default().to_owned();
+    name.push(".txt");
+    place.set_file_name(name);
+    place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events() -> Vec<EventSummary> {
+        let event =
+            |label: &str, start| EventSummary { label: label.into(), index: 0, start, duration: 0.25, peak: 0.5 };
+        vec![event("Bark", 1.0), event("Child speech,\tkid", 2.5)]
+    }
+
+    #[test]
+    fn a_label_track_of_audacity() {
+        assert_eq!(audacity(&events()), "1.000000\t1.250000\tBark\n2.500000\t2.750000\tChild speech, kid\n");
+        assert_eq!(audacity(&[]), "");
+    }
+
+    #[test]
+    fn a_selection_table_of_raven_has_as_many_cells_in_each_row() {
+        let table = raven(&events(), 8000.0);
+
+        assert!(table.lines().all(|line| line.split('\t').count() == 9), "{table}");
+        assert!(table.contains("\n1\tSpectrogram 1\t1\t1.000000\t1.250000\t0\t8000\tBark\t0.5000\n"), "{table}");
+    }
+
+    #[test]
+    fn labels_lie_below_their_folder_whatever_the_recording_is_called() {
+        let here = std::env::current_dir().unwrap().canonicalize().unwrap();
+
+        assert_eq!(place(here.join("in/a.wav").to_str().unwrap()), Path::new("in/a.wav.txt"));
+        assert_eq!(place("/data/../etc/a.wav"), Path::new("data/etc/a.wav.txt"));
+        assert_eq!(place("https://host/a.wav"), Path::new("https:/host/a.wav.txt"));
+    }
+}
