@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 import soundclassify
-from conftest import HIGH, LOW, TONES, tones, write_wav
+from recordings import HIGH, LOW, TONES, tones, write_wav
 
 MELODY = [(LOW, 1.5), (0.0, 1.0), (HIGH, 1.5), (LOW, 0.7)]
 

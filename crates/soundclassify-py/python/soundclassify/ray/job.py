@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The work on Ray Data: units of recordings through a pool of actors, each with a warm classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import ray
+import ray.data
+
+from soundclassify.ray.child import Child
+from soundclassify.ray.dataset import Dataset, Unit
+
+# Blocks of the plan at most; a block is what is done again when a node dies.
+MOST_BLOCKS = 2000
+
+
+@dataclass(frozen=True)
+class Job:
+    """How recordings are classified, and where the rows go; every worker gets it."""
+
+    output: str
+    options: Mapping[str, Any]
+    events: bool
+    settings: str
+    timeout: float
+
+
+class Worker:
+    """An actor of Ray Data: decodes, classifies and writes; only what became of the recordings goes back."""
+
+    def __init__(self, job: Job) -> None:
+        self._child = Child(job.options, events=job.events, settings=job.settings, timeout=job.timeout)
+        self._dataset = Dataset(job.output)
+
+    def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
+        for part, files in zip(batch["part"].to_pylist(), batch["files"].to_pylist(), strict=True):
+            unit = Unit(part, files)
+            # An attempt before, of which the answer was lost.
+            if not self._dataset.has(unit):
+                results = [self._child.of(file) for file in files]
+                self._dataset.write(unit, [table for table, _ in results], [outcome for _, outcome in results])
+            yield pa.table({"part": [part], "name": [unit.name()]})
+
+
+def run(job: Job, units: list[Unit], workers: int | None) -> Iterator[Unit]:
+    """Does the units, in any order; yields each when its file is written.
+
+    Ray Data starts actors that died again, repeats what they had begun, and gives an actor no more than two blocks in
+    advance: that and the size of a unit bound what is under way.
+    """
+    if not units:
+        return
+    by_name = {unit.name(): unit for unit in units}
+    plan = pa.table({"part": [unit.part for unit in units], "files": [unit.files for unit in units]})
+    blocks = min(len(units), MOST_BLOCKS)
+    limit = min(workers or max(1, int(ray.cluster_resources().get("CPU", 1))), len(units))
+    done = ray.data.from_arrow(plan).repartition(blocks).map_batches(
+        Worker,
+        fn_constructor_args=(job,),
+        batch_size=1,
+        batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=limit),
+        num_cpus=1,
+    )
+    for batch in done.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+        for name in batch["name"].to_pylist():
+            yield by_name[name]
+
