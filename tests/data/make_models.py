@@ -199,6 +199,20 @@ def main():
              [constant("weights", WEIGHTS), constant("limit", limit), constant("trips", 1500, np.int64),
               constant("shape", [size, size], np.int64),
               constant("starts", [0, 0, 0, 0], np.int64), constant("ends", [2**31, 1, 1, 1], np.int64)])
+    frames()
+
+
+def frames():
+    """One row a frame, and a weight for each of its values, which is its own square; one weight a frame is their sum."""
+    nodes = [helper.make_node("Squeeze", ["input", "axis"], ["plane"]),
+             helper.make_node("Transpose", ["plane"], ["rows"], perm=[0, 2, 1]),
+             helper.make_node("MatMul", ["rows", "matrix"], ["logits"]),
+             helper.make_node("Mul", ["logits", "logits"], ["weights"]),
+             helper.make_node("ReduceSum", ["weights", "last"], ["sums"], keepdims=0)]
+    save("attention", nodes, [value("input", ["batch", 1, MELS, FRAMES])],
+         [value("logits", ["batch", FRAMES, CLASSES]), value("weights", ["batch", FRAMES, CLASSES]),
+          value("sums", ["batch", FRAMES])],
+         [constant("matrix", WEIGHTS[:MELS]), constant("axis", [1], np.int64), constant("last", [2], np.int64)])
 
 
 if __name__ == "__main__":

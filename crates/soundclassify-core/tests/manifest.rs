@@ -13,7 +13,7 @@ use soundclassify_core::{
         ChannelAxis, FeatureSpec, Features, FixedNormalize, Layout, Lifter, Log, LogMel, MelNorm, MelScale, Mfcc,
         Normalize, PadMode, Placement, Power, Preemphasis, WindowFunction, preset,
     },
-    model::{Activation, Manifest, Model},
+    model::{Activation, Manifest, Model, Reduce},
 };
 use tempfile::TempDir;
 
@@ -74,6 +74,13 @@ fn the_example_of_the_documentation_is_a_manifest() {
     let other = example.replace("# sha256 = \"…\"", &format!("sha256 = \"{}\"", "0a".repeat(32)));
     let other = other.replace("# offset", "offset").replace("log = \"db\"", "log = \"ln\"");
     let other = other.replace("amin = ", "# amin = ").replace("top-db = ", "# top-db = ");
+    let other = other.replace("reduce = \"mean\"", "reduce = \"attention\"").replace("# attention", "attention");
+    let other = ["[check]", "audio", "scores", "tolerance", "embedding"]
+        .iter()
+        .fold(other, |text, key| text.replace(&format!("# {key}"), key));
+    let all = load(&other).unwrap();
+    assert_eq!(all.check.as_ref().map(|check| check.tolerance), Some(1e-3));
+    assert_eq!((all.attention_name.as_deref(), all.embedding_name.as_deref()), (Some("weights"), Some("embedding")));
     assert_eq!(load(&other).unwrap().sha256, Some([10; 32]));
 }
 
@@ -294,7 +301,10 @@ fn unknown_keys_are_refused_with_near_ones() {
     refuses(&edited("licence", "license"), &["licence", "nothing, but \"license\""]);
     refuses(&format!("licens = 1\n{PLAIN}"), &["licens (line 1)", "did you mean \"licence\"", "unknown key"]);
     refuses(&edited("[output]", "n-ftt = 512\n[output]"), &["features.n-ftt (line 12)", "did you mean \"n-fft\""]);
-    refuses(&edited("[output]", "[output]\nzzz = 1"), &["output.zzz", "one of activation, name", "unknown key"]);
+    refuses(
+        &edited("[output]", "[output]\nzzz = 1"),
+        &["output.zzz", "one of activation, attention, embedding, name, reduce", "unknown key"],
+    );
     refuses(&edited("layout", "lay_out"), &["input.layout", "one of frames-mels, mels-frames, samples", "nothing"]);
     refuses(&format!("{PLAIN}[defaults]\nvolume = 1"), &["defaults.volume (line 17)", "unknown key"]);
     refuses(&format!("{PLAIN}more = 1"), &["labels.more", "unknown key"]);
@@ -548,4 +558,60 @@ fn every_preset_has_a_manifest() {
         );
         assert_eq!(manifest.features.normalize, expected.normalize, "{name}");
     }
+}
+
+#[test]
+fn groups_are_labels_under_one_name() {
+    let with = |text: &str| format!("{PLAIN}[labels.groups]\n{text}");
+    let manifest =
+        load(&(with("outside = [\"Bark\", \"Rain\"]") + "\n[defaults]\nallow-labels = [\"outside\"]")).unwrap();
+    assert_eq!(manifest.groups["outside"], ["Bark", "Rain"]);
+    assert_eq!(manifest.defaults.allow_labels, ["outside"]);
+    refuses(&with("Bark = [\"Rain\"]"), &["labels.groups.Bark (line 17)", "a name that is not a label", "choose"]);
+    refuses(&with("outside = []"), &["labels.groups.outside (line 17)", "at least one label", "empty"]);
+    refuses(&with("outside = \"Bark\""), &["labels.groups.outside (line 17)", "a list", "\"Bark\""]);
+    refuses(&with("outside = [\"Barc\"]"), &["labels.groups.outside (line 17)", "\"Barc\"", "did you mean \"Bark\""]);
+    refuses(&with("outside = [\"Bark\", \"Bark\"]"), &["labels.groups.outside", "once", "twice"]);
+}
+
+#[test]
+fn rules_are_of_a_label_or_a_group() {
+    let with = |text: &str| format!("{PLAIN}[labels.groups]\noutside = [\"Rain\"]\n{text}");
+    let text = "[rules.Bark]\non = 0.6\noff = 0.5\nmin-duration = \"0.2s\"\nhold = 7\ncooldown = \"60s\"\n[rules.outside]\ncooldown = \"5min\"";
+    let rules = load(&with(text)).unwrap().rules;
+    let bark = rules["Bark"];
+    assert_eq!((bark.on, bark.off), (Some(0.6), Some(0.5)));
+    assert_eq!((bark.min_duration, bark.hold, bark.cooldown), (Some(200_000_000), Some(7), Some(60_000_000_000)));
+    assert_eq!((rules["outside"].on, rules["outside"].cooldown), (None, Some(300_000_000_000)));
+    refuses(&with("[rules.Barc]\non = 0.5"), &["rules.Barc (line 18)", "did you mean \"Bark\"", "\"Barc\""]);
+    refuses(&with("[rules.Bark]\nonn = 0.5"), &["rules.Bark.onn (line 19)", "did you mean \"on\"", "unknown"]);
+    refuses(&with("[rules.Bark]\non = 0.3\noff = 0.4"), &["rules.Bark.off (line 20)", "at most on, 0.3", "0.4"]);
+    refuses(&with("[rules.Bark]\ncooldown = \"60\""), &["rules.Bark.cooldown (line 19)", "\"60s\"", "\"60\""]);
+    refuses(&with("[rules.Bark]\ncooldown = -1"), &["rules.Bark.cooldown (line 19)", "ns", "-1"]);
+    refuses(&with("[rules]\nBark = 0.5"), &["rules.Bark (line 19)", "a table", "0.5"]);
+}
+
+#[test]
+fn a_check_is_a_recording_and_its_scores_beside_the_manifest() {
+    let with = |text: &str| format!("{PLAIN}[check]\n{text}");
+    let folder = folder(&with("audio = \"a.flac\"\nscores = \"s.npy\"\ntolerance = 0.01"));
+    let check = Manifest::load(&folder.path().join("tiny.toml")).unwrap().check.unwrap();
+    assert_eq!((check.audio, check.scores), (folder.path().join("a.flac"), folder.path().join("s.npy")));
+    assert_eq!(check.tolerance, 0.01);
+    refuses(&with("audio = \"a.flac\""), &["check.scores", ".npy", "nothing"]);
+    refuses(&with("audio = \"../a.flac\"\nscores = \"s.npy\""), &["check.audio (line 17)", "beside", "../a.flac"]);
+    refuses(&with("audio = \"a\"\nscores = \"s\"\ntolerance = 2"), &["check.tolerance (line 19)", "2"]);
+}
+
+#[test]
+fn an_output_says_how_it_is_reduced() {
+    let with = |text: &str| edited("[labels]", &format!("{text}\n[labels]"));
+    assert_eq!(load(PLAIN).unwrap().reduce, Reduce::Mean);
+    assert_eq!(load(&with("reduce = \"max\"")).unwrap().reduce, Reduce::Max);
+    refuses(
+        &with("reduce = \"maximum\""),
+        &["output.reduce (line 14)", "attention", "\"maximum\"", "did you mean \"max\""],
+    );
+    refuses(&with("reduce = \"attention\""), &["output.attention", "weights", "nothing"]);
+    refuses(&with("attention = \"w\""), &["output.attention (line 14)", "reduce = \"attention\"", "\"w\""]);
 }

@@ -11,7 +11,7 @@ use std::{
 
 use soundclassify_core::{
     Error,
-    model::{Engine, EngineOptions, ExecutionProvider, Model, inspect, load_network, runtime},
+    model::{Engine, EngineOptions, ExecutionProvider, Model, inspect, load_embedding, load_network, runtime},
 };
 use tempfile::TempDir;
 
@@ -200,6 +200,46 @@ fn time_axis_is_averaged() {
     // The network is linear: the mean of the frames' scores is the score of the mean frame.
     let mean: Vec<f32> = (0..4).flat_map(|mel| [window(1)[mel * 6..][..6].iter().sum::<f32>() / 6.0; 6]).collect();
     assert_close(&scores, &single(&engine, &mean), 1e-5);
+}
+
+#[test]
+fn a_time_axis_is_reduced_as_the_manifest_says() {
+    let edit =
+        |to: &'static str| move |text: String| text.replace("[output]", &format!("[output]\nname = \"logits\"\n{to}"));
+    let of = |to| single(&Tiny::new("attention.onnx", edit(to)).engine().unwrap(), &window(1));
+    // One frame of the window in all places gives that frame's scores.
+    let frame = |frame: usize| {
+        let only: Vec<f32> = (0..4).flat_map(|mel| [window(1)[mel * 6 + frame]; 6]).collect();
+        single(&Tiny::new("attention.onnx", edit("reduce = \"mean\"")).engine().unwrap(), &only)
+    };
+    let frames: Vec<_> = (0..6).map(frame).collect();
+    let by_class = |reduce: &dyn Fn(&[f32]) -> f32| -> Vec<f32> {
+        (0..3).map(|class| reduce(&frames.iter().map(|frame| frame[class]).collect::<Vec<_>>())).collect()
+    };
+    assert_close(&of("reduce = \"max\""), &by_class(&|row| row.iter().copied().fold(f32::MIN, f32::max)), 1e-5);
+    assert_close(&of("reduce = \"last\""), &frames[5], 1e-5);
+    let cubes = |row: &[f32]| row.iter().map(|x| x.powi(3)).sum::<f32>() / row.iter().map(|x| x * x).sum::<f32>();
+    assert_close(&of("reduce = \"attention\"\nattention = \"weights\""), &by_class(&cubes), 1e-5);
+    let sums: Vec<f32> = frames.iter().map(|frame| frame.iter().map(|x| x * x).sum()).collect();
+    let weighted = |row: &[f32]| row.iter().zip(&sums).map(|(x, w)| x * w).sum::<f32>() / sums.iter().sum::<f32>();
+    assert_close(&of("reduce = \"attention\"\nattention = \"sums\""), &by_class(&weighted), 1e-5);
+}
+
+#[test]
+fn an_embedding_is_an_output_of_its_own() {
+    let named = |text: String| text.replace("[output]", "[output]\nname = \"logits\"\nembedding = \"embedding\"");
+    let tiny = Tiny::new("two-outputs.onnx", named);
+    let mut network = load_embedding(&tiny.model().unwrap(), CPU).unwrap();
+    assert_eq!(network.classes(), 24);
+    let mut embedding = vec![0.0; 48];
+    network.run(&[&window(1), &window(2)], &mut embedding).unwrap();
+    assert_eq!(embedding, [window(1), window(2)].concat());
+    assert_close(&single(&tiny.engine().unwrap(), &window(3)), &single(&engine("linear.onnx"), &window(3)), 1e-6);
+
+    let error = load_embedding(&Tiny::new("linear.onnx", as_is).model().unwrap(), CPU).err().unwrap();
+    assert_says(&error, &["tiny.toml", "output.embedding", "nothing"]);
+    let unknown = |text: String| text.replace("[output]", "[output]\nname = \"logits\"\nembedding = \"vector\"");
+    refuses("two-outputs.onnx", unknown, &["output.embedding", "\"vector\"", "\"embedding\" f32 [?, 24]"]);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! From a network's output to probabilities.
 
-/// What progress the network's output into probabilities.
+use super::manifest::Reduce;
+
+/// What turns the network's output into probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Activation {
     /// They are probabilities.
@@ -13,22 +15,67 @@ pub enum Activation {
 }
 
 /// Probabilities of one window: activation of each row of `raw` (rows of `scores.len()` values, one a time step),
-/// then the mean over the rows, into `scores`.
-pub(crate) fn activate_and_average(activation: Activation, raw: &[f32], scores: &mut [f32]) {
+/// then one value a class of all rows, into `scores`. `weights`, for [`Reduce::Attention`]: one a value or one a row, at
+/// least 0; rows without any weight count alike.
+pub(crate) fn activate_and_reduce(
+    activation: Activation,
+    reduce: Reduce,
+    raw: &[f32],
+    weights: Option<&[f32]>,
+    scores: &mut [f32],
+) {
     let classes = scores.len();
-    let weight = classes as f32 / raw.len() as f32;
+    let rows = raw.len() / classes;
+    match (reduce, weights) {
+        (Reduce::Last, _) => {
+            scores.fill(0.0);
+            add_row(activation, &raw[raw.len() - classes..], scores, |score, value, _| *score = value);
+        }
+        (Reduce::Max, _) => {
+            scores.fill(f32::NEG_INFINITY);
+            // A NaN stays one.
+            let max = |score: &mut f32, value: f32, _| {
+                *score = if value <= *score || score.is_nan() { *score } else { value }
+            };
+            raw.chunks_exact(classes).for_each(|row| add_row(activation, row, scores, max));
+        }
+        (Reduce::Attention, Some(weights)) => attend(activation, raw, weights, scores),
+        (Reduce::Mean | Reduce::Attention, _) => {
+            scores.fill(0.0);
+            let weight = 1.0 / rows as f32;
+            let add = |score: &mut f32, value: f32, _| *score += weight * value;
+            raw.chunks_exact(classes).for_each(|row| add_row(activation, row, scores, add));
+        }
+    }
+}
+
+/// Means over the rows of `raw`, weighted by `weights`.
+fn attend(activation: Activation, raw: &[f32], weights: &[f32], scores: &mut [f32]) {
+    let classes = scores.len();
+    let rows = raw.len() / classes;
+    let weight = |row: usize, class: usize| weights[if weights.len() == rows { row } else { row * classes + class }];
+    let sum = |class: usize| (0..rows).map(|row| weight(row, class)).sum::<f32>();
     scores.fill(0.0);
-    for row in raw.chunks_exact(classes) {
-        let add = |(score, value): (&mut f32, f32)| *score += weight * value;
-        let row = row.iter().copied();
-        match activation {
-            Activation::None => scores.iter_mut().zip(row).for_each(add),
-            Activation::Sigmoid => scores.iter_mut().zip(row.map(sigmoid)).for_each(add),
-            Activation::Softmax => {
-                let max = row.clone().fold(f32::NEG_INFINITY, f32::max);
-                let sum: f32 = row.clone().map(|x| (x - max).exp()).sum();
-                scores.iter_mut().zip(row.map(|x| (x - max).exp() / sum)).for_each(add);
-            }
+    for (number, row) in raw.chunks_exact(classes).enumerate() {
+        add_row(activation, row, scores, |score, value, class| {
+            let sum = sum(class);
+            *score += value * if sum > 0.0 { weight(number, class) / sum } else { 1.0 / rows as f32 };
+        });
+    }
+}
+
+/// Calls `add` with each score, the row's probability of it, and its class.
+fn add_row(activation: Activation, row: &[f32], scores: &mut [f32], add: impl Fn(&mut f32, f32, usize)) {
+    let row = row.iter().copied();
+    let add = |((class, score), value): ((usize, &mut f32), f32)| add(score, value, class);
+    let scores = scores.iter_mut().enumerate();
+    match activation {
+        Activation::None => scores.zip(row).for_each(add),
+        Activation::Sigmoid => scores.zip(row.map(sigmoid)).for_each(add),
+        Activation::Softmax => {
+            let max = row.clone().fold(f32::NEG_INFINITY, f32::max);
+            let sum: f32 = row.clone().map(|x| (x - max).exp()).sum();
+            scores.zip(row.map(|x| (x - max).exp() / sum)).for_each(add);
         }
     }
 }
@@ -45,8 +92,26 @@ mod tests {
 
     fn scores(activation: Activation, raw: &[f32], classes: usize) -> Vec<f32> {
         let mut scores = vec![f32::NAN; classes];
-        activate_and_average(activation, raw, &mut scores);
+        activate_and_reduce(activation, Reduce::Mean, raw, None, &mut scores);
         scores
+    }
+
+    fn reduced(reduce: Reduce, raw: &[f32], weights: Option<&[f32]>) -> Vec<f32> {
+        let mut scores = vec![f32::NAN; 2];
+        activate_and_reduce(Activation::None, reduce, raw, weights, &mut scores);
+        scores
+    }
+
+    #[test]
+    fn a_time_axis_becomes_one_row() {
+        let raw = [1.0, 6.0, 3.0, 2.0, 2.0, 1.0];
+        assert_eq!(reduced(Reduce::Mean, &raw, None), [2.0, 3.0]);
+        assert_eq!(reduced(Reduce::Max, &raw, None), [3.0, 6.0]);
+        assert_eq!(reduced(Reduce::Last, &raw, None), [2.0, 1.0]);
+        assert_eq!(reduced(Reduce::Attention, &raw, Some(&[1.0, 0.0, 1.0])), [1.5, 3.5]);
+        assert_eq!(reduced(Reduce::Attention, &raw, Some(&[0.0, 2.0, 1.0, 0.0, 1.0, 2.0])), [2.5, 3.5]);
+        assert_eq!(reduced(Reduce::Attention, &raw, Some(&[0.0; 3])), [2.0, 3.0]);
+        assert!(reduced(Reduce::Max, &[f32::NAN, 1.0, 0.5, 2.0], None)[0].is_nan());
     }
 
     #[test]

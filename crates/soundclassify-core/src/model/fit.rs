@@ -43,27 +43,40 @@ pub(crate) enum Batch {
     Absent,
 }
 
-/// What to run: the only input, and this output.
+/// What to run: the only input, and these outputs.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fit {
     pub(crate) batch: Batch,
-    /// Index of the output.
+    /// Index of the output with the scores.
     pub(crate) output: usize,
+    /// Index of the output with the weights of attention.
+    pub(crate) attention: Option<usize>,
+    /// Index of the output that describes a window.
+    pub(crate) embedding: Option<usize>,
 }
 
 impl Fit {
-    /// Checks everything that can be known without a run; the error names both sides, of input and output.
+    /// Checks everything that can be known without a run; the error names both sides, of inputs and outputs.
     pub(crate) fn of(manifest: &Manifest, inputs: &[TensorInfo], outputs: &[TensorInfo]) -> Result<Self, String> {
-        match (batch(manifest, inputs), output(manifest, outputs)) {
-            (Ok(batch), Ok(output)) => Ok(Self { batch, output }),
-            (Err(one), Err(other)) => Err(format!("{one}; and {other}")),
-            (Err(reason), Ok(_)) | (Ok(_), Err(reason)) => Err(reason),
+        let further = |key: &str, name: &Option<String>| {
+            let index = name.as_deref().map(|name| choose(key, "output", Some(name), outputs)).transpose()?;
+            index.map_or(Ok(()), |index| expect_f32("output", &outputs[index])).map(|()| index)
+        };
+        let batch = batch(manifest, inputs);
+        let output = output(manifest, outputs);
+        let attention = further("output.attention", &manifest.attention_name);
+        let embedding = further("output.embedding", &manifest.embedding_name);
+        let reasons = [batch.as_ref().err(), output.as_ref().err(), attention.as_ref().err(), embedding.as_ref().err()];
+        let reasons = reasons.into_iter().flatten().cloned().collect::<Vec<_>>().join("; and ");
+        match (batch, output, attention, embedding) {
+            (Ok(batch), Ok(output), Ok(attention), Ok(embedding)) => Ok(Self { batch, output, attention, embedding }),
+            _ => Err(reasons),
         }
     }
 }
 
 fn batch(manifest: &Manifest, inputs: &[TensorInfo]) -> Result<Batch, String> {
-    let input = choose("input", manifest.input_name.as_deref(), inputs)?;
+    let input = choose("input.name", "input", manifest.input_name.as_deref(), inputs)?;
     if inputs.len() > 1 {
         return Err(format!("expected a network with one input, found {}", list(inputs)));
     }
@@ -71,22 +84,22 @@ fn batch(manifest: &Manifest, inputs: &[TensorInfo]) -> Result<Batch, String> {
 }
 
 fn output(manifest: &Manifest, outputs: &[TensorInfo]) -> Result<usize, String> {
-    let output = choose("output", manifest.output_name.as_deref(), outputs)?;
+    let output = choose("output.name", "output", manifest.output_name.as_deref(), outputs)?;
     fit_output(manifest.labels.len(), &outputs[output])?;
     Ok(output)
 }
 
 /// The port of that name, or the only one. Converters append `:0` to names; that is forgiven.
-fn choose(what: &str, name: Option<&str>, ports: &[TensorInfo]) -> Result<usize, String> {
+fn choose(key: &str, what: &str, name: Option<&str>, ports: &[TensorInfo]) -> Result<usize, String> {
     match name {
         Some(name) => {
             let named = |wanted: &str| ports.iter().position(|port| port.name == wanted);
             named(name).or_else(|| named(&format!("{name}:0"))).ok_or_else(|| {
-                format!("{what}.name: expected one of the network's {what}s ({}), found {name:?}", list(ports))
+                format!("{key}: expected one of the network's {what}s ({}), found {name:?}", list(ports))
             })
         }
         None if ports.len() == 1 => Ok(0),
-        None => Err(format!("expected one {what}, or {what}.name in the manifest; the network has {}", list(ports))),
+        None => Err(format!("expected one {what}, or {key} in the manifest; the network has {}", list(ports))),
     }
 }
 

@@ -20,10 +20,10 @@ pub mod weights;
 
 pub use self::{
     activation::Activation,
-    engine::{Engine, EngineOptions, PoolStats, Progress, Reply, Stream, Tensor, load_network},
+    engine::{Engine, EngineOptions, PoolStats, Progress, Reply, Stream, Tensor, load_embedding, load_network},
     fit::TensorInfo,
     inspect::{Report, inspect},
-    manifest::{Defaults, Manifest},
+    manifest::{Check, Defaults, Manifest, Reduce, Rule},
     network::{Canceller, Network},
     provider::ExecutionProvider,
     source::Model,

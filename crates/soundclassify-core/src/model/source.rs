@@ -207,6 +207,8 @@ fn digest(manifest: &Manifest, content: &[u8]) -> [u8; 32] {
         &manifest.input_name,
         &manifest.output_name,
         manifest.activation,
+        manifest.reduce,
+        &manifest.attention_name,
         manifest.features.shape(),
         manifest.labels.len(),
     );

@@ -27,7 +27,7 @@ pub use self::{
 use self::{
     registry::Registry,
     reply_slot::ReplySlot,
-    session::OrtNetwork,
+    session::{OrtNetwork, Target},
     tensor_pool::Pool,
     worker_pool::{Another, WorkerPool},
 };
@@ -85,7 +85,7 @@ impl Engine {
     pub fn shared(model: &Model, options: &EngineOptions) -> Result<Arc<Self>> {
         let make = || {
             let (model, options) = (model.clone(), *options);
-            let network = OrtNetwork::load(&model, options)?;
+            let network = OrtNetwork::load(&model, options, Target::Scores)?;
             let cores = thread::available_parallelism().map_or(1, usize::from);
             let most = most_networks(options, cores, network.bytes);
             Self::with_networks(Box::new(network), most, move || load_network(&model, options))
@@ -189,7 +189,25 @@ fn most_networks(options: EngineOptions, cores: usize, bytes: usize) -> usize {
 /// # Errors
 /// Those of [`Engine::shared`].
 pub fn load_network(model: &Model, options: EngineOptions) -> Result<Box<dyn Network>> {
-    Ok(Box::new(OrtNetwork::load(model, options)?))
+    Ok(Box::new(OrtNetwork::load(model, options, Target::Scores)?))
+}
+
+/// As [`load_network`], but the scores of a window are the values of the output that the manifest's `output.embedding`
+/// names: what describes a window for other classifiers. [`Network::classes`] is how many they are; over a time axis their
+/// mean is taken.
+///
+/// # Errors
+/// Those of [`Engine::shared`], and [`Error::Manifest`] when the manifest names no such output.
+pub fn load_embedding(model: &Model, options: EngineOptions) -> Result<Box<dyn Network>> {
+    if model.manifest().embedding_name.is_none() {
+        return Err(Error::Manifest {
+            path: model.manifest().path.clone(),
+            key: "output.embedding".into(),
+            expected: "the name of the output that describes a window; a network without one gives scores only".into(),
+            found: "nothing".into(),
+        });
+    }
+    Ok(Box::new(OrtNetwork::load(model, options, Target::Embedding)?))
 }
 
 /// The text of a caught panic.

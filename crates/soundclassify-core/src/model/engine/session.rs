@@ -23,8 +23,9 @@ use super::{EngineOptions, runner::MAX_BATCH};
 use crate::{
     error::{Error, Result},
     model::{
-        activation::{Activation, activate_and_average},
+        activation::{Activation, activate_and_reduce},
         fit::{Batch, Fit, TensorInfo},
+        manifest::{Manifest, Reduce},
         network::{Canceller, Network},
         operators,
         provider::ExecutionProvider,
@@ -41,6 +42,24 @@ fn timeout(provider: ExecutionProvider) -> Duration {
     Duration::from_secs(if provider == ExecutionProvider::Cpu { 30 } else { 600 })
 }
 
+/// Which output a network gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// The labels' scores.
+    Scores,
+    /// What describes the window.
+    Embedding,
+}
+
+/// What makes scores of an output.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    activation: Activation,
+    reduce: Reduce,
+    /// Scores of one window.
+    classes: usize,
+}
+
 /// A session and what it needs to run without asking.
 pub(super) struct OrtNetwork {
     session: Session,
@@ -50,9 +69,10 @@ pub(super) struct OrtNetwork {
     dims: Vec<i64>,
     batch: Batch,
     output: usize,
-    activation: Activation,
+    /// The output with the weights of a time axis.
+    attention: Option<usize>,
+    reading: Reading,
     window_len: usize,
-    classes: usize,
     max_batch: usize,
     /// Of the ONNX file and its weights.
     pub(super) bytes: usize,
@@ -67,7 +87,7 @@ pub(super) struct OrtNetwork {
 }
 
 impl OrtNetwork {
-    pub(super) fn load(model: &Model, options: EngineOptions) -> Result<Self> {
+    pub(super) fn load(model: &Model, options: EngineOptions, target: Target) -> Result<Self> {
         let environment = runtime::environment()?;
         let fail = |reason: String| Error::Model { path: model.onnx_path().to_path_buf(), reason };
         let builder = Session::builder(&environment).map_err(|error| fail(error.to_string()))?;
@@ -85,12 +105,18 @@ impl OrtNetwork {
         let session = session.map_err(|error| fail(unreadable(&error.to_string())))?;
         // Other providers keep memory and handles of their own for each thread.
         let is_portable = options.provider == ExecutionProvider::Cpu && has_constant_cost;
-        let mut network = Self::fitted(session, model, bytes, is_portable).map_err(&fail)?;
+        let mut network = Self::fitted(session, model, target, bytes, is_portable).map_err(&fail)?;
         network.watched(timeout(options.provider), Self::warm_up).map_err(fail)?;
         Ok(network)
     }
 
-    fn fitted(session: Session, model: &Model, bytes: usize, is_portable: bool) -> Result<Self, String> {
+    fn fitted(
+        session: Session,
+        model: &Model,
+        target: Target,
+        bytes: usize,
+        is_portable: bool,
+    ) -> Result<Self, String> {
         let manifest = model.manifest();
         let ports = |outlets: &[Outlet]| outlets.iter().map(port).collect::<Vec<_>>();
         let fit = Fit::of(manifest, &ports(session.inputs()), &ports(session.outputs()))?;
@@ -107,15 +133,29 @@ impl OrtNetwork {
             Batch::Absent => (fit.batch, 1),
             Batch::Free => (fit.batch, MAX_BATCH),
         };
+        let (output, attention, reading) = match target {
+            Target::Scores => {
+                let Manifest { activation, reduce, labels, .. } = manifest;
+                let reading = Reading { activation: *activation, reduce: *reduce, classes: labels.len() };
+                (fit.output, fit.attention, reading)
+            }
+            Target::Embedding => {
+                let output = fit.embedding.ok_or("the manifest names no output.embedding")?;
+                let classes = session.outputs()[output].dtype().tensor_shape().and_then(|shape| shape.last().copied());
+                // What only a run tells is found by the first one.
+                let classes = classes.and_then(|axis| usize::try_from(axis).ok()).unwrap_or(0);
+                (output, None, Reading { activation: Activation::None, reduce: Reduce::Mean, classes })
+            }
+        };
         Ok(Self {
             session,
             run_options: Arc::new(run_options),
             dims,
             batch,
-            output: fit.output,
-            activation: manifest.activation,
+            output,
+            attention,
+            reading,
             window_len: manifest.features.len(),
-            classes: manifest.labels.len(),
             max_batch,
             bytes,
             is_portable,
@@ -148,17 +188,32 @@ impl OrtNetwork {
     fn warm_up(&mut self) -> Result<(), String> {
         let silence = vec![0.0; self.window_len];
         let pattern: Vec<f32> = (0..self.window_len).map(|i| (i * 7 % 31) as f32 / 31.0).collect();
-        let mut singles = vec![0.0; 2 * self.classes];
-        let (first, second) = singles.split_at_mut(self.classes);
+        self.learn_classes(&pattern)?;
+        let classes = self.reading.classes;
+        let mut singles = vec![0.0; 2 * classes];
+        let (first, second) = singles.split_at_mut(classes);
         self.run(&[&pattern], second).map_err(|error| error.to_string())?;
         if self.batch == Batch::Free {
             self.run(&[&silence], first).map_err(|error| error.to_string())?;
-            let mut both = vec![0.0; 2 * self.classes];
+            let mut both = vec![0.0; 2 * classes];
             let told_apart = self.run(&[&silence, &pattern], &mut both).is_ok();
             if !told_apart || !both.iter().zip(&singles).all(|(a, b)| is_close(*a, *b)) {
                 self.max_batch = 1;
             }
         }
+        Ok(())
+    }
+
+    /// Finds how many values an output has whose shape only a run can tell.
+    fn learn_classes(&mut self, window: &[f32]) -> Result<(), String> {
+        if self.reading.classes > 0 {
+            return Ok(());
+        }
+        self.reading.classes = 1;
+        let shape = self.run_unbound(&[window], &mut [0.0]).map_err(|error| error.to_string())?;
+        let last = shape.last().and_then(|axis| usize::try_from(*axis).ok()).filter(|axis| *axis > 0);
+        self.reading.classes =
+            last.ok_or_else(|| format!("output.embedding has the shape {:?}, without values", &shape[..]))?;
         Ok(())
     }
 
@@ -200,7 +255,8 @@ impl OrtNetwork {
         let input = TensorRef::from_array_view((self.dims.as_slice(), values)).map_err(|error| failed(&error))?;
         let outputs =
             self.session.run_with_options(ort::inputs![input], &*self.run_options).map_err(|error| failed(&error))?;
-        read(&outputs[self.output], size, self.activation, scores, self.classes)
+        let weights = self.attention.map(|attention| &outputs[attention]);
+        read(&outputs[self.output], weights, size, self.reading, scores)
     }
 }
 
@@ -210,7 +266,7 @@ impl Network for OrtNetwork {
     }
 
     fn classes(&self) -> usize {
-        self.classes
+        self.reading.classes
     }
 
     fn max_batch(&self) -> usize {
@@ -226,10 +282,12 @@ impl Network for OrtNetwork {
         if let Some(bound) = &mut self.bound[size - 1]
             && let Ok(outputs) = bound.run(&mut self.session, windows)
         {
-            return read(&outputs[0], size, self.activation, scores, self.classes).map(drop);
+            return read(&outputs[0], None, size, self.reading, scores).map(drop);
         }
         let shape = self.run_unbound(windows, scores)?;
-        self.bind(size, &shape);
+        if self.attention.is_none() {
+            self.bind(size, &shape);
+        }
         Ok(())
     }
 
@@ -279,7 +337,14 @@ fn zeros(shape: &[i64]) -> ort::Result<OrtTensor<f32>> {
 }
 
 /// The scores in the output of a run of `size` windows, and its shape.
-fn read(output: &DynValue, size: usize, activation: Activation, scores: &mut [f32], classes: usize) -> Result<Shape> {
+fn read(
+    output: &DynValue,
+    weights: Option<&DynValue>,
+    size: usize,
+    reading: Reading,
+    scores: &mut [f32],
+) -> Result<Shape> {
+    let Reading { activation, reduce, classes } = reading;
     let (shape, raw) = output.try_extract_tensor::<f32>().map_err(|error| failed(&error))?;
     if raw.is_empty() || raw.len() % (size * classes) != 0 {
         return Err(Error::Inference(format!(
@@ -288,10 +353,26 @@ fn read(output: &DynValue, size: usize, activation: Activation, scores: &mut [f3
         )));
     }
     let row = raw.len() / size;
-    for (raw, scores) in raw.chunks_exact(row).zip(scores.chunks_exact_mut(classes)) {
-        activate_and_average(activation, raw, scores);
+    let weights = weights.map(|weights| weights_of(weights, size, row, classes)).transpose()?;
+    for (number, (raw, scores)) in raw.chunks_exact(row).zip(scores.chunks_exact_mut(classes)).enumerate() {
+        let weights = weights.map(|weights| &weights[number * weights.len() / size..][..weights.len() / size]);
+        activate_and_reduce(activation, reduce, raw, weights, scores);
     }
     Ok(shape.clone())
+}
+
+/// The weights of `size` windows with `row` values each: one a value or one a frame.
+fn weights_of(weights: &DynValue, size: usize, row: usize, classes: usize) -> Result<&[f32]> {
+    let (shape, weights) = weights.try_extract_tensor::<f32>().map_err(|error| failed(&error))?;
+    if weights.len() != size * row && weights.len() != size * row / classes {
+        return Err(Error::Inference(format!(
+            "the output of output.attention has shape {:?}: expected one weight a frame, or one a frame and class, of \
+             {size} windows with {} frames of {classes} classes",
+            &shape[..],
+            row / classes,
+        )));
+    }
+    Ok(weights)
 }
 
 fn failed(error: &ort::Error) -> Error {

@@ -38,6 +38,7 @@ pub struct Defaults {
     pub event_hold: Option<u64>,
 }
 
+/// `labels`: those of the network and the names of groups.
 pub(super) fn read(section: Section<'_>, labels: &[String]) -> Result<Defaults> {
     let small = |key, most| Ok(section.uint(key, 1..=most)?.map(|value| value as u32));
     let known = |key| Ok(known_labels(&section, key, section.strings(key)?.unwrap_or_default(), labels)?.collect());
@@ -74,7 +75,7 @@ fn thresholds(section: &Section<'_>, labels: &[String]) -> Result<BTreeMap<Strin
 }
 
 /// The labels, when each is one of the model's.
-fn known_labels(
+pub(super) fn known_labels(
     section: &Section<'_>,
     key: &str,
     found: Vec<Found<String>>,

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The table `[labels]`.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
 
 use super::{
     Files,
+    defaults::known_labels,
     section::{Section, is_plain},
 };
 use crate::error::{Error, Result};
@@ -12,12 +16,16 @@ use crate::error::{Error, Result};
 /// Most labels.
 const MAX_LABELS: usize = 100_000;
 
-/// The labels and, for errors, where they stand.
-pub(super) fn read(section: Section<'_>, files: &dyn Files) -> Result<Vec<String>> {
+/// Labels that count as one, by the name of the group.
+pub(super) type Groups = BTreeMap<String, Vec<String>>;
+
+/// The labels, and their groups.
+pub(super) fn read(section: Section<'_>, files: &dyn Files) -> Result<(Vec<String>, Groups)> {
     let file = section.string("file")?;
     let csv = section.string("csv")?;
     let column = section.string("column")?;
     let names = section.strings("names")?;
+    let groups_table = section.table("groups")?;
     section.refuse_unknown()?;
     let labels = match (file, csv, column, names) {
         (Some(file), None, None, None) => lines(&files.labels(&section, "file", &file)?)?,
@@ -34,8 +42,33 @@ pub(super) fn read(section: Section<'_>, files: &dyn Files) -> Result<Vec<String
             return Err(section.source().error("labels", None, expected, "none or several of them"));
         }
     };
+    let groups = groups_table.map(|table| groups(&table, &labels)).transpose()?.unwrap_or_default();
     section.finish()?;
-    Ok(labels)
+    Ok((labels, groups))
+}
+
+/// The table `[labels.groups]`: each group has a name that is no label, and labels, each once.
+fn groups(table: &Section<'_>, labels: &[String]) -> Result<Groups> {
+    let mut groups = Groups::new();
+    for (name, members) in table.lists()? {
+        if !is_plain(&name.value) {
+            return Err(table.wrong(&name.value, "a name, not empty and without control characters", "another one"));
+        }
+        if labels.contains(&name.value) {
+            return Err(table.wrong(&name.value, "a name that is not a label; choose another one", "a label"));
+        }
+        if members.is_empty() {
+            return Err(table.wrong(&name.value, "at least one label", "an empty list"));
+        }
+        let members: Vec<_> = known_labels(table, &name.value, members, labels)?.collect();
+        if let Some(twice) =
+            members.iter().enumerate().find_map(|(i, label)| members[..i].contains(label).then_some(label))
+        {
+            return Err(table.wrong(&name.value, "every label once", format!("{twice:?} twice")));
+        }
+        groups.insert(name.value, members);
+    }
+    Ok(groups)
 }
 
 /// A file of labels.

@@ -49,12 +49,30 @@
 //! [output]
 //! name = "probabilities"               # optional: the network's only output
 //! activation = "none"                  # what makes probabilities of it: none, softmax, sigmoid
+//! reduce = "mean"                      # optional: how a time axis of it becomes one value: mean, max, last, attention
+//! # attention = "weights"              # with reduce = "attention": the output with the weights, one a frame and class
+//! # embedding = "embedding"            # optional: name of an output that describes a window for other classifiers
 //!
 //! [labels]                             # one of file; names; csv and column
 //! names = ["Bark", "Rain", "Background"]
 //! # file = "fsd41.labels.txt"          # one a line
 //! # csv = "map.csv"                    # with a head line
 //! # column = "display_name"
+//!
+//! [labels.groups]                      # optional: labels that count as one, under a name of their own
+//! weather = ["Rain"]
+//!
+//! [rules.Bark]                         # optional, as all of its keys: events of one label or group
+//! on = 0.6                             # an event starts at or above, 0–1
+//! off = 0.4                            # an event ends below, 0–1, at most on
+//! min-duration = "200ms"               # ns, us, ms, s, min or h; a number counts ns
+//! hold = "500ms"
+//! cooldown = "60s"                     # time after an event without another one
+//!
+//! # [check]                            # optional: proof that features and network give their authors' numbers
+//! # audio = "check.flac"               # a recording beside the manifest
+//! # scores = "check.npy"               # of its windows, windows × classes
+//! # tolerance = 1e-3                   # optional: greatest difference that passes
 //!
 //! [defaults]                           # optional, as all of its keys: property defaults that suit this model
 //! oversamples = 10                     # windows a second, 1–100
@@ -87,18 +105,22 @@
 //!
 //! Limits: manifest 1 MiB, 100 000 labels, ONNX 2 GiB, windows of 60 s and 4096 × 65 536 values.
 
+mod check;
 mod defaults;
 mod features;
 mod labels;
+mod output;
+mod rules;
 pub(crate) mod section;
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::Read,
     path::{Component, Path, PathBuf},
 };
 
-pub use self::defaults::Defaults;
+pub use self::{check::Check, defaults::Defaults, output::Reduce, rules::Rule};
 use self::{
     labels::LabelFile,
     section::{Section, Source},
@@ -121,7 +143,7 @@ pub struct Manifest {
     pub path: PathBuf,
     /// Name for messages.
     pub name: String,
-    /// What it hears.
+    /// What it detects.
     pub description: String,
     /// SPDX expression.
     pub licence: String,
@@ -139,8 +161,20 @@ pub struct Manifest {
     pub output_name: Option<String>,
     /// What makes probabilities of the network's output.
     pub activation: Activation,
+    /// How a time axis of the output becomes one score a class.
+    pub reduce: Reduce,
+    /// Name of the output with the weights of [`Reduce::Attention`]; there if and only if `reduce` is that.
+    pub attention_name: Option<String>,
+    /// Name of the output that describes a window for other classifiers, if the network has one.
+    pub embedding_name: Option<String>,
     /// One label a class, each once, in the order of the output.
     pub labels: Vec<String>,
+    /// Labels that count as one, by the name of the group, which is no label; none is empty.
+    pub groups: BTreeMap<String, Vec<String>>,
+    /// When events begin and end, by label or group.
+    pub rules: BTreeMap<String, Rule>,
+    /// Proof that features and network give their authors' numbers.
+    pub check: Option<Check>,
     /// Property defaults that suit the model.
     pub defaults: Defaults,
 }
@@ -197,36 +231,36 @@ impl Manifest {
             return Err(root.wrong("name", "lower-case letters, digits and hyphens", format!("{name:?}")));
         }
         let (input_name, features) = features::read(root.required_table("input")?, root.required_table("features")?)?;
-        let (output_name, activation) = output(root.required_table("output")?)?;
-        let labels = labels::read(root.required_table("labels")?, files)?;
-        let defaults = root.table("defaults")?.map(|table| defaults::read(table, &labels)).transpose()?;
+        let output = output::read(root.required_table("output")?)?;
+        let (labels, groups) = labels::read(root.required_table("labels")?, files)?;
+        let names: Vec<_> = labels.iter().chain(groups.keys()).cloned().collect();
+        let rules = root.table("rules")?.map(|table| rules::read(&table, &names)).transpose()?;
+        let check = root.table("check")?.map(|table| check::read(table, folder)).transpose()?;
+        let defaults = root.table("defaults")?.map(|table| defaults::read(table, &names)).transpose()?;
         let manifest = Self {
             path: source.path.to_path_buf(),
             name,
-            description: root.required_string("description", "what the model hears")?,
+            description: root.required_string("description", "what the model detects")?,
             licence: root.required_string("licence", "the model's licence, as an SPDX expression")?,
             version: root.required_string("version", "the model's version")?,
             onnx,
             sha256: sha256(&root)?,
             input_name,
             features,
-            output_name,
-            activation,
+            output_name: output.name,
+            activation: output.activation,
+            reduce: output.reduce,
+            attention_name: output.attention,
+            embedding_name: output.embedding,
             labels,
+            groups,
+            rules: rules.unwrap_or_default(),
+            check,
             defaults: defaults.unwrap_or_default(),
         };
         root.finish()?;
         Ok(manifest)
     }
-}
-
-fn output(section: Section<'_>) -> Result<(Option<String>, Activation)> {
-    const ACTIVATIONS: &[(&str, Activation)] =
-        &[("none", Activation::None), ("softmax", Activation::Softmax), ("sigmoid", Activation::Sigmoid)];
-    let name = section.string("name")?;
-    let activation = section.required_choice("activation", ACTIVATIONS)?;
-    section.finish()?;
-    Ok((name, activation))
 }
 
 fn sha256(root: &Section<'_>) -> Result<Option<[u8; 32]>> {

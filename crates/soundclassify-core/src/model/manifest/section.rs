@@ -117,9 +117,7 @@ impl<'a> Section<'a> {
     pub(crate) fn table(&self, key: &'static str) -> Result<Option<Section<'a>>> {
         let Some(found) = self.get(key) else { return Ok(None) };
         match found.get_ref() {
-            DeValue::Table(table) => {
-                Ok(Some(Section { source: self.source, name: self.dotted(key), table, known: RefCell::default() }))
-            }
+            DeValue::Table(table) => Ok(Some(self.inner(self.dotted(key), table))),
             other => Err(self.mistyped(key, "a table", other)),
         }
     }
@@ -129,13 +127,34 @@ impl<'a> Section<'a> {
         self.table(key)?.ok_or_else(|| self.missing(key, format!("a table [{key}]")))
     }
 
+    /// Every key of a table of tables, and its table.
+    pub(crate) fn entries(&self) -> Result<Vec<(Found<String>, Section<'a>)>> {
+        let entry = |(key, value): (&'a Spanned<_>, &'a Spanned<DeValue<'a>>)| {
+            let name: &std::borrow::Cow<'_, str> = key.get_ref();
+            match value.get_ref() {
+                DeValue::Table(table) => Ok((found(key), self.inner(self.dotted(name), table))),
+                other => Err(self.mistyped(name, "a table", other)),
+            }
+        };
+        self.table.iter().map(entry).collect()
+    }
+
+    /// Every key of a table of lists of texts, and its list.
+    pub(crate) fn lists(&self) -> Result<Vec<(Found<String>, Vec<Found<String>>)>> {
+        self.table.iter().map(|(key, value)| Ok((found(key), self.list(key.get_ref(), value)?))).collect()
+    }
+
+    fn inner(&self, name: String, table: &'a DeTable<'a>) -> Section<'a> {
+        Section { source: self.source, name, table, known: RefCell::default() }
+    }
+
     /// Every key and number of a table of numbers.
     pub(crate) fn numbers(&self, range: RangeInclusive<f64>) -> Result<Vec<(Found<String>, f64)>> {
         let entry = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
             let name: &std::borrow::Cow<'_, str> = key.get_ref();
             let number = number(value.get_ref()).filter(|number| range.contains(number));
             let number = number.ok_or_else(|| self.mistyped(name, within(&range), value.get_ref()))?;
-            Ok((Found { value: name.clone().into_owned(), span: key.span() }, number))
+            Ok((found(key), number))
         };
         self.table.iter().map(entry).collect()
     }
@@ -223,7 +242,10 @@ impl<'a> Section<'a> {
 
     /// A list of texts.
     pub(crate) fn strings(&self, key: &'static str) -> Result<Option<Vec<Found<String>>>> {
-        let Some(found) = self.get(key) else { return Ok(None) };
+        self.get(key).map(|found| self.list(key, found)).transpose()
+    }
+
+    fn list(&self, key: &str, found: &Spanned<DeValue<'_>>) -> Result<Vec<Found<String>>> {
         let expected = "a list of texts, none empty and none with control characters";
         let DeValue::Array(items) = found.get_ref() else {
             return Err(self.mistyped(key, expected, found.get_ref()));
@@ -234,7 +256,18 @@ impl<'a> Section<'a> {
             }
             other => Err(self.source.error(self.dotted(key), Some(item.span()), expected, show(other))),
         };
-        items.iter().map(item).collect::<Result<_>>().map(Some)
+        items.iter().map(item).collect()
+    }
+
+    /// A length of time in ns: a whole number of them, or a text with a unit, such as `"60s"`.
+    pub(crate) fn duration(&self, key: &'static str) -> Result<Option<u64>> {
+        let Some(found) = self.get(key) else { return Ok(None) };
+        let nanoseconds = match found.get_ref() {
+            DeValue::String(text) => duration(text),
+            other => integer(other),
+        };
+        let expected = "a length of time such as \"500ms\", \"60s\", \"5min\" or \"1h\", or a whole number of ns";
+        nanoseconds.map(Some).ok_or_else(|| self.mistyped(key, expected, found.get_ref()))
     }
 
     /// Refuses keys that nobody asked for, once all have been asked for.
@@ -253,6 +286,20 @@ impl<'a> Section<'a> {
         let dotted = if self.name.is_empty() { name.to_owned() } else { format!("{}.{name}", self.name) };
         Err(self.source.error(dotted, Some(key.span()), format!("{}{hint}", words(&known)), "an unknown key"))
     }
+}
+
+/// A key and where it stands.
+fn found(key: &Spanned<std::borrow::Cow<'_, str>>) -> Found<String> {
+    Found { value: key.get_ref().clone().into_owned(), span: key.span() }
+}
+
+/// Nanoseconds of a text such as `1.5s`.
+fn duration(text: &str) -> Option<u64> {
+    const UNITS: &[(&str, f64)] = &[("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("min", 60e9), ("h", 3600e9), ("s", 1e9)];
+    let (number, unit) = UNITS.iter().find_map(|(name, unit)| Some((text.trim().strip_suffix(name)?, unit)))?;
+    let nanoseconds = (number.trim_end().parse::<f64>().ok()? * unit).round();
+    // Beyond 2^53 a text is no longer exact; that are 104 days.
+    (0.0..=(1u64 << 53) as f64).contains(&nanoseconds).then_some(nanoseconds as u64)
 }
 
 /// Neither empty nor blank, and nothing that a terminal or a C string could stumble over.
