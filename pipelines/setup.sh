@@ -149,7 +149,7 @@ build_plugin() {
   local profile=dev
   [[ $1 == debug ]] || profile=$1
   [[ -e $target/$1/libgstsoundclassify.so ]] || say "Building the plugin and the program (minutes, the first time)"
-  cargo build --manifest-path "$root/Cargo.toml" --locked --profile "$profile" --package gst-plugin-soundclassify --package soundclassify-cli --lib --bins >&2
+  cargo build --manifest-path "$root/Cargo.toml" --locked --profile "$profile" --package gst-plugin-soundclassify --package soundclassify-cli --package soundclassify-core --lib --bins >&2
 }
 
 setup() {

@@ -12,7 +12,7 @@ use gst::subclass::prelude::*;
 use super::settings::Settings;
 use soundclassify_core::Error;
 use soundclassify_core::frontend::Frontend;
-use soundclassify_core::model::{Engine, EngineOptions, Model, Stream};
+use soundclassify_core::model::{Cancellation, Engine, EngineOptions, Model, Stream};
 
 /// The longest wait for a load that nobody needs any more; with what an engine waits for its threads less than a second.
 const STOP_TIMEOUT: Duration = Duration::from_millis(450);
@@ -61,13 +61,13 @@ impl Request {
     }
 }
 
-/// Finds, checks and warms up a model. It can take seconds.
+/// Finds, checks and warms up a model, unless it is cancelled. It can take seconds.
 ///
 /// # Errors
-/// Those of [`Model::load`] and [`Engine::shared`].
-pub(crate) fn load(request: &Request) -> Result<Loaded, Error> {
+/// Those of [`Model::load`] and [`Engine::shared_unless`].
+pub(crate) fn load(request: &Request, cancellation: &Cancellation) -> Result<Loaded, Error> {
     let model = Model::load(&request.name)?;
-    let engine = Engine::shared(&model, &request.options)?;
+    let engine = Engine::shared_unless(&model, &request.options, cancellation)?;
     Ok(Loaded { request: request.clone(), model, engine })
 }
 
@@ -83,12 +83,19 @@ struct Work {
     wanted: Option<(glib::WeakRef<super::SoundClassify>, Request)>,
     retired: Vec<Retired>,
     busy: bool,
+    /// Of the load in progress.
+    cancellation: Cancellation,
 }
 
 impl Loader {
-    /// Loads a model and brings it to the element. Asked again meanwhile, only the last one is brought.
+    /// Loads a model and brings it to the element. Asked again meanwhile, only the last one is brought, and the load in
+    /// progress is ended.
     pub(crate) fn ask(self: &Arc<Self>, element: &super::SoundClassify, request: Request) {
-        self.lock().wanted = Some((glib::clone::Downgrade::downgrade(element), request));
+        let mut work = self.lock();
+        work.wanted = Some((glib::clone::Downgrade::downgrade(element), request));
+        let before = work.cancellation.clone();
+        drop(work);
+        before.cancel();
         self.start();
     }
 
@@ -100,10 +107,14 @@ impl Loader {
         }
     }
 
-    /// Nothing is wanted any more. Waits for the thread, but not long.
+    /// Nothing is wanted any more; the load in progress is ended. Waits for the thread, but not long.
     pub(crate) fn cancel(&self) {
         let mut work = self.lock();
         work.wanted = None;
+        let before = work.cancellation.clone();
+        drop(work);
+        before.cancel();
+        let mut work = self.lock();
         let deadline = Instant::now() + STOP_TIMEOUT;
         while work.busy {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -131,6 +142,8 @@ impl Loader {
             let mut work = self.lock();
             let retired = std::mem::take(&mut work.retired);
             let wanted = work.wanted.take();
+            let cancellation = Cancellation::default();
+            work.cancellation = cancellation.clone();
             if wanted.is_none() && retired.is_empty() {
                 work.busy = false;
                 self.idle.notify_all();
@@ -139,16 +152,17 @@ impl Loader {
             drop(work);
             drop(retired);
             if let Some((element, request)) = wanted {
-                self.serve(&element, &request);
+                self.serve(&element, &request, &cancellation);
             }
         }
     }
 
-    fn serve(&self, element: &glib::WeakRef<super::SoundClassify>, request: &Request) {
-        let outcome = catch_unwind(AssertUnwindSafe(|| load(request)))
+    fn serve(&self, element: &glib::WeakRef<super::SoundClassify>, request: &Request, cancellation: &Cancellation) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| load(request, cancellation)))
             .unwrap_or_else(|_| Err(Error::Inference("loading it failed with a programming error".into())));
-        let superseded = self.lock().wanted.is_some();
-        if !superseded && let Some(element) = element.upgrade() {
+        if !cancellation.is_cancelled()
+            && let Some(element) = element.upgrade()
+        {
             // The panic hook has told of it; the thread has to go on to serve the next request.
             let _ = catch_unwind(AssertUnwindSafe(|| element.imp().loaded(request, outcome)));
         }

@@ -213,6 +213,66 @@ def frames():
          [value("logits", ["batch", FRAMES, CLASSES]), value("weights", ["batch", FRAMES, CLASSES]),
           value("sums", ["batch", FRAMES])],
          [constant("matrix", WEIGHTS[:MELS]), constant("axis", [1], np.int64), constant("last", [2], np.int64)])
+    hostile()
+
+
+def hostile():
+    """Networks that crash ONNX Runtime 1.31, never end or take more memory than there is, when they are loaded or run."""
+    folder = FOLDER / "hostile"
+    folder.mkdir(exist_ok=True)
+    window, scores = value("input", ["batch", 1, MELS, FRAMES]), value("logits", ["batch", CLASSES])
+    weights = constant("weights", WEIGHTS)
+
+    def write(name, nodes, constants=(), functions=(), outputs=(scores,), opsets=(("", 17), ("com.microsoft", 1))):
+        graph = helper.make_graph(nodes, name, [window], list(outputs), [weights, *constants])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid(*opset) for opset in opsets],
+                                  functions=list(functions), ir_version=8)
+        (folder / f"{name}.onnx").write_bytes(model.SerializeToString())
+
+    def added(nodes, constants, source):
+        """The linear scores, and the greatest value of `source` added to them."""
+        return [*nodes, helper.make_node("ReduceMax", [source], ["most"], keepdims=0), *linear_nodes(target="own"),
+                helper.make_node("Add", ["own", "most"], ["logits"])], constants
+
+    # An empty name takes the place of an optional input, and the shape of the output is not looked for with care.
+    write("crash-load", [helper.make_node("LayerNormalization", ["input", "scale", ""], ["logits"])],
+          [constant("scale", np.ones(FRAMES))], opsets=(("ai.onnx.ml", 3),))
+    write("crash-run",
+          [helper.make_node("Squeeze", ["input", "axis"], ["plane"]),
+           helper.make_node("Attention", ["plane", "square", ""], ["seen"], domain="com.microsoft", num_heads=3),
+           helper.make_node("ReduceMax", ["seen"], ["most"], keepdims=0), *linear_nodes(target="own"),
+           helper.make_node("Add", ["own", "most"], ["logits"])],
+          [constant("axis", [1], np.int64), constant("square", np.ones((FRAMES, 3 * FRAMES)))])
+    # What is constant is computed when the network is loaded.
+    square = [helper.make_node("ConstantOfShape", ["shape"], ["square"])]
+    write("load-memory", *added(square, [constant("shape", [50_000, 40_000], np.int64)], "square"))
+    products = [helper.make_node("MatMul", [f"square{n}", f"square{n}"], [f"square{n + 1}"]) for n in range(8)]
+    many = [helper.make_node("ConstantOfShape", ["shape"], ["square0"]), *products]
+    write("load-time", *added(many, [constant("shape", [6_000, 6_000], np.int64)], "square8"))
+    # The same, of a shape that only a run can tell.
+    shape = [helper.make_node("ReduceMin", ["input"], ["least"], keepdims=0),
+             helper.make_node("Cast", ["least"], ["whole"], to=INT64), helper.make_node("Mul", ["whole", "zero"], ["none"]),
+             helper.make_node("Add", ["fixed", "none"], ["shape"])]
+    zero = constant("zero", 0, np.int64)
+    write("run-memory", *added([*shape, *square], [zero, constant("fixed", [50_000, 40_000], np.int64)], "square"))
+    write("run-time", *added([*shape, *many], [zero, constant("fixed", [6_000, 6_000], np.int64)], "square8"))
+    write("huge-output", [*shape, helper.make_node("ConstantOfShape", ["shape"], ["logits"])],
+          [zero, constant("fixed", [1 << 30, CLASSES], np.int64)], outputs=[value("logits", [None, CLASSES])])
+
+    # Functions that call others: one itself, the others each the next one twice.
+    def function(name, nodes):
+        return helper.make_function("own", name, ["x"], ["y"], nodes,
+                                    [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)])
+
+    def call(name, source, target):
+        return helper.make_node(name, [source], [target], domain="own")
+
+    opsets = (("", 17), ("own", 1))
+    calls = [*linear_nodes(target="own"), call("F0", "own", "logits")]
+    write("endless-function", calls, functions=[function("F0", [call("F0", "x", "y")])], opsets=opsets)
+    doubling = [function(f"F{n}", [call(f"F{n + 1}", "x", "m"), call(f"F{n + 1}", "m", "y")]) for n in range(30)]
+    write("many-functions", calls, opsets=opsets,
+          functions=[*doubling, function("F30", [helper.make_node("Relu", ["x"], ["y"])])])
 
 
 if __name__ == "__main__":

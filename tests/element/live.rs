@@ -16,7 +16,7 @@ use crate::faults::loud;
 use crate::rig::{RATE, Rig, TestModel, kinds, noise, pts, scene, texts, windows_in};
 
 /// A model that calls itself `name` and its labels otherwise, at twice the rate of the other test models.
-fn other_model(name: &str) -> TestModel {
+pub(crate) fn other_model(name: &str) -> TestModel {
     TestModel::with("loudness", |text| {
         text.replace("\"test\"", &format!("{name:?}"))
             .replace("\"Bark\"", "\"Rain\"")
@@ -25,7 +25,7 @@ fn other_model(name: &str) -> TestModel {
     })
 }
 
-fn set_model(rig: &Rig, model: &TestModel) {
+pub(crate) fn set_model(rig: &Rig, model: &TestModel) {
     rig.element.set_property("model", model.manifest().to_str().unwrap());
 }
 
@@ -39,7 +39,7 @@ fn play_again(rig: &mut Rig) {
 
 /// Plays second after second until `done`; gives all that was heard.
 #[track_caller]
-fn play_until(
+pub(crate) fn play_until(
     rig: &mut Rig,
     second: &mut usize,
     mut done: impl FnMut(&Rig, &[Classification]) -> bool,

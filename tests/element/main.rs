@@ -17,3 +17,4 @@ mod settings;
 mod signal;
 mod streams;
 mod timing;
+mod untrusted;

@@ -40,6 +40,7 @@ use std::{
 };
 
 use clap::FromArgMatches;
+use soundclassify_core::model::check;
 
 use crate::{
     args::{Cli, Commands},
@@ -47,7 +48,17 @@ use crate::{
     options::ElementOptions,
 };
 
+/// What this program calls itself with to check a network in a process of its own.
+const CHECK_MODEL: &str = "check-model";
+
 fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    if let Some((CHECK_MODEL, rest)) = arguments.split_first().and_then(|(first, rest)| Some((first.to_str()?, rest))) {
+        std::process::exit(check::run(rest));
+    }
+    if let Ok(program) = std::env::current_exe() {
+        check::set_checker(program, vec![CHECK_MODEL.into()]);
+    }
     match run() {
         Ok(exit) => exit.into(),
         Err(failure) => {

@@ -87,7 +87,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
 fn weights_of(manifest: &Path, onnx: &str) -> Result<Vec<String>> {
     let network = manifest.with_file_name(onnx);
     let bytes = std::fs::read(&network).map_err(|error| unreadable(&network, &error))?;
-    let inside = |place: &&str| {
+    let inside = |place: &String| {
         Path::new(place).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
     };
     let names = weights::locations(&bytes)

@@ -447,6 +447,35 @@ fn weights_beside_the_file_tell_models_apart() {
 }
 
 #[test]
+fn weights_are_found_in_any_order_of_fields() {
+    let swap = |bytes: Vec<u8>| {
+        let (usual, swapped) = (b"\x0a\x08location\x12\x0bweights.bin", b"\x12\x0bweights.bin\x0a\x08location");
+        let at = bytes.windows(usual.len()).position(|window| window == usual).unwrap();
+        [&bytes[..at], swapped, &bytes[at + usual.len()..]].concat()
+    };
+    let onnx = swap(fs::read(Path::new(DATA).join("outside.onnx")).unwrap());
+    let engine = |weight: f32| {
+        let tiny = Tiny::of_bytes(&onnx, as_is);
+        let weights: Vec<u8> = [weight; 24 * 3].into_iter().flat_map(f32::to_le_bytes).collect();
+        fs::write(tiny.folder.path().join("weights.bin"), weights).unwrap();
+        tiny.engine().unwrap()
+    };
+    let (one, two) = (engine(1.0), engine(2.0));
+    let double: Vec<f32> = single(&one, &window(1)).iter().map(|score| score * 2.0).collect();
+    assert_close(&single(&two, &window(1)), &double, 1e-5);
+}
+
+#[test]
+fn weights_elsewhere_are_refused() {
+    let tiny = Tiny::new("outside.onnx", as_is);
+    let expected = ["tiny.onnx", "\"weights.bin\"", "regular file", "copy the file there"];
+    assert_says(&tiny.model().unwrap_err(), &expected);
+    fs::remove_file(tiny.folder.path().join("tiny.toml")).unwrap();
+    let onnx = tiny.folder.path().join("tiny.onnx");
+    assert_says(&inspect(onnx.to_str().unwrap()).unwrap_err(), &expected);
+}
+
+#[test]
 fn a_provider_that_is_lacking_is_refused_with_those_there_are() {
     let available = runtime::providers().unwrap();
     assert!(available.contains(&ExecutionProvider::Cpu));

@@ -12,6 +12,7 @@ use crate::soundclassify::error_mapping;
 use crate::soundclassify::loader::{self, Loaded, Prepared, Request};
 use crate::soundclassify::settings::Settings;
 use soundclassify_core::frontend::Frontend;
+use soundclassify_core::model::Cancellation;
 use soundclassify_core::{Error, text};
 
 impl SoundClassify {
@@ -22,7 +23,7 @@ impl SoundClassify {
         crate::soundclassify::tell_plugin_directory();
         let begun = Instant::now();
         let request = self.request(&settings, self.lives.fetch_add(1, Ordering::Relaxed));
-        let loaded = loader::load(&request).map_err(|error| {
+        let loaded = loader::load(&request, &Cancellation::default()).map_err(|error| {
             self.outdated.store(true, Ordering::SeqCst);
             error_mapping::message(&error)
         })?;

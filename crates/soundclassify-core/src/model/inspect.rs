@@ -7,11 +7,13 @@ use std::{
 };
 
 use super::{
-    engine,
+    check, engine,
     fit::{Fit, TensorInfo},
+    limits::MAX_ONNX,
     manifest::{Manifest, read_file},
-    runtime,
-    source::{MAX_ONNX, Model},
+    onnx::Network,
+    source::Model,
+    weights::Weights,
 };
 use crate::{
     error::{Error, Result},
@@ -46,7 +48,6 @@ pub struct Report {
 /// Those of [`Model::load`], and [`Error::Runtime`](crate::Error::Runtime) and [`Error::Model`](crate::Error::Model)
 /// when the network can't be loaded.
 pub fn inspect(name: &str) -> Result<Report> {
-    runtime::environment()?;
     let path = Path::new(name);
     if path.extension().is_some_and(|extension| extension == "onnx") && !path.with_extension("toml").exists() {
         return bare(path, None);
@@ -57,7 +58,10 @@ pub fn inspect(name: &str) -> Result<Report> {
         }
         model => model?,
     };
-    let (inputs, outputs) = model.with_bytes(|bytes| engine::ports(bytes, model.onnx_path()))??;
+    if !model.is_built_in() {
+        check::file(model.onnx_path())?;
+    }
+    let (inputs, outputs) = model.with_bytes(|bytes| engine::ports(bytes, model.onnx_path(), model.folder()))??;
     let manifest = model.manifest().clone();
     let misfit = Fit::of(&manifest, &inputs, &outputs).err();
     Ok(Report { onnx: manifest.onnx.clone(), inputs, outputs, manifest: Some(manifest), misfit })
@@ -66,8 +70,16 @@ pub fn inspect(name: &str) -> Result<Report> {
 /// What a network is by itself, and why its manifest says nothing.
 fn bare(onnx: &Path, misfit: Option<String>) -> Result<Report> {
     let bytes = read_file("model", onnx, MAX_ONNX, "check the path")?;
-    let (inputs, outputs) = engine::ports(&bytes, onnx)?;
+    check_weights(&bytes, onnx)?;
+    check::file(onnx)?;
+    let (inputs, outputs) = engine::ports(&bytes, onnx, onnx.parent())?;
     Ok(Report { onnx: onnx.to_path_buf(), inputs, outputs, manifest: None, misfit })
+}
+
+/// Whether the network can be read, and its weights are where they may be.
+pub(super) fn check_weights(bytes: &[u8], onnx: &Path) -> Result<()> {
+    let network = Network::read(bytes, onnx)?;
+    Weights::find(&network, onnx, bytes.len() as u64, MAX_ONNX).map(drop)
 }
 
 /// The network of a manifest that is wrong: the one that it names, or that of the same stem beside it.

@@ -5,12 +5,15 @@
 //! process; [`Engine::stream`] is one stream's reply_slot.
 
 mod activation;
+pub mod check;
 pub use soundclassify_models as builtin;
 mod engine;
 mod fit;
 mod inspect;
+mod limits;
 pub mod manifest;
 mod network;
+mod onnx;
 mod operators;
 mod provider;
 pub mod runtime;
@@ -23,6 +26,7 @@ pub use self::{
     engine::{Engine, EngineOptions, PoolStats, Progress, Reply, Stream, Tensor, load_embedding, load_network},
     fit::TensorInfo,
     inspect::{Report, inspect},
+    limits::{Cancellation, MEMORY_VARIABLE, TIME_VARIABLE},
     manifest::{Check, Defaults, Manifest, Reduce, Rule},
     network::{Canceller, Network},
     provider::ExecutionProvider,

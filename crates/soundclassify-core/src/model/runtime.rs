@@ -279,6 +279,18 @@ fn log(level: LogLevel, _category: &str, _id: &str, location: &str, message: &st
     }
 }
 
+/// The folder of the plugin's file.
+pub(super) fn plugin_dir() -> Option<PathBuf> {
+    lock(&PLUGIN_DIR).clone()
+}
+
+/// A line of the engine's own in that log, for those who search a fault.
+pub(super) fn note(message: &str) {
+    if let Some(logger) = LOGGER.get() {
+        logger(Level::Info, message);
+    }
+}
+
 /// A line of the engine's own in that log.
 pub(super) fn warn(message: &str) {
     if let Some(logger) = LOGGER.get() {

@@ -11,14 +11,15 @@ use sha2::{Digest, Sha256};
 
 use super::{
     builtin,
+    limits::MAX_ONNX,
     manifest::{Manifest, read_file},
-    weights,
+    onnx::Network,
+    operators::has_constant_cost,
+    weights::Weights,
 };
 use crate::error::{Error, Result};
 
-/// Largest ONNX file, bytes: the limit of its format.
-pub(super) const MAX_ONNX: u64 = 2 << 30;
-const WRITE_ONE: &str = "an ONNX file needs a manifest of the same name beside it that tells its features and labels: \
+const WRITE_ONE: &str = "an ONNX file needs a manifest of the same name beside it, with its features and labels: \
     `soundclassify inspect --template` writes one to begin with";
 
 /// A manifest and its ONNX file, checked for being there and whole; cheap to clone.
@@ -28,7 +29,16 @@ pub struct Model(Arc<Inner>);
 struct Inner {
     manifest: Manifest,
     content: Content,
+    network: NetworkFacts,
+}
+
+/// What is known of a network without ONNX Runtime.
+struct NetworkFacts {
     digest: [u8; 32],
+    /// Bytes of the ONNX file and of the weights beside it.
+    size: usize,
+    /// Every run takes about the same time.
+    has_constant_cost: bool,
 }
 
 enum Content {
@@ -50,7 +60,7 @@ impl Model {
         }
         let path = Path::new(name);
         match path.extension().and_then(|extension| extension.to_str()) {
-            Some("toml") => Self::from_manifest(Manifest::load(path)?),
+            Some("toml") => Self::from_manifest_file(path),
             Some("onnx") => Self::from_onnx(path),
             _ if path.exists() => Err(Error::Model {
                 path: path.to_path_buf(),
@@ -71,6 +81,11 @@ impl Model {
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.0.manifest
+    }
+
+    /// A model by the path of its manifest, whatever that is called.
+    pub(super) fn from_manifest_file(path: &Path) -> Result<Self> {
+        Self::from_manifest(Manifest::load(path)?)
     }
 
     fn from_onnx(path: &Path) -> Result<Self> {
@@ -105,8 +120,8 @@ impl Model {
                 found: hex(&content),
             });
         }
-        let digest = digest_of_file(&manifest, &bytes, &content)?;
-        Ok(Self(Arc::new(Inner { manifest, content: Content::File(Mutex::new(Some(bytes))), digest })))
+        let network = facts_of_file(&manifest, &bytes, &content)?;
+        Ok(Self(Arc::new(Inner { manifest, content: Content::File(Mutex::new(Some(bytes))), network })))
     }
 
     fn embedded(files: &builtin::Files) -> Result<Self> {
@@ -116,13 +131,30 @@ impl Model {
         manifest.onnx = PathBuf::from(format!("{} (built in)", manifest.onnx.display()));
         // Its content can't change while the program runs, so its name will do.
         let digest = digest(&manifest, manifest.onnx.as_os_str().as_encoded_bytes());
-        Ok(Self(Arc::new(Inner { manifest, content: Content::Embedded(files.onnx), digest })))
+        let network = Network::read(files.onnx, &manifest.onnx)?;
+        let network = NetworkFacts { digest, size: files.onnx.len(), has_constant_cost: has_constant_cost(&network) };
+        Ok(Self(Arc::new(Inner { manifest, content: Content::Embedded(files.onnx), network })))
     }
 
     /// Tells models apart: the content of the ONNX file and of the files of weights beside it, and all of the manifest
     /// that an engine heeds.
     pub(super) fn digest(&self) -> [u8; 32] {
-        self.0.digest
+        self.0.network.digest
+    }
+
+    /// Whether the network is part of the program.
+    pub(super) fn is_built_in(&self) -> bool {
+        matches!(self.0.content, Content::Embedded(_))
+    }
+
+    /// Bytes of the ONNX file and of the weights beside it.
+    pub(super) fn size(&self) -> usize {
+        self.0.network.size
+    }
+
+    /// Whether every run takes about the same time.
+    pub(super) fn has_constant_cost(&self) -> bool {
+        self.0.network.has_constant_cost
     }
 
     pub(super) fn onnx_path(&self) -> &Path {
@@ -149,11 +181,6 @@ impl Model {
         }
     }
 
-    /// Bytes of the network whose ONNX file is `onnx`, with the weights beside it.
-    pub(super) fn size(&self, onnx: &[u8]) -> usize {
-        self.folder().map_or(onnx.len(), |folder| onnx.len().saturating_add(weights::size(onnx, folder)))
-    }
-
     /// Drops the file's bytes: there is an engine.
     pub(super) fn forget_bytes(&self) {
         if let Content::File(bytes) = &self.0.content {
@@ -165,7 +192,7 @@ impl Model {
         let manifest = &self.0.manifest;
         let bytes = read_onnx(manifest)?;
         let content: [u8; 32] = Sha256::digest(&bytes).into();
-        if digest_of_file(manifest, &bytes, &content)? != self.0.digest {
+        if facts_of_file(manifest, &bytes, &content)?.digest != self.digest() {
             let reason = "the file, or its weights beside it, changed since the model was loaded; load it again".into();
             return Err(Error::Model { path: manifest.onnx.clone(), reason });
         }
@@ -189,17 +216,12 @@ fn read_onnx(manifest: &Manifest) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn digest_of_file(manifest: &Manifest, bytes: &[u8], content: &[u8; 32]) -> Result<[u8; 32]> {
-    let folder = manifest.onnx.parent().unwrap_or(Path::new(""));
-    let mut all = content.to_vec();
-    for location in weights::locations(bytes) {
-        let path = folder.join(location);
-        // What is not there, ONNX Runtime complains of.
-        if path.is_file() {
-            all.extend(weights::digest(&path)?);
-        }
-    }
-    Ok(digest(manifest, &all))
+fn facts_of_file(manifest: &Manifest, bytes: &[u8], content: &[u8; 32]) -> Result<NetworkFacts> {
+    let network = Network::read(bytes, &manifest.onnx)?;
+    let weights = Weights::find(&network, &manifest.onnx, bytes.len() as u64, MAX_ONNX)?;
+    let digest = digest(manifest, &[&content[..], &weights.identity()?].concat());
+    let size = bytes.len().saturating_add(usize::try_from(weights.size).unwrap_or(usize::MAX));
+    Ok(NetworkFacts { digest, size, has_constant_cost: has_constant_cost(&network) })
 }
 
 fn digest(manifest: &Manifest, content: &[u8]) -> [u8; 32] {
@@ -215,6 +237,6 @@ fn digest(manifest: &Manifest, content: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update(format!("{heeded:?}")).chain_update(content).finalize().into()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -31,7 +31,13 @@ use self::{
     tensor_pool::Pool,
     worker_pool::{Another, WorkerPool},
 };
-use super::{network::Network, provider::ExecutionProvider, source::Model};
+use super::{
+    check,
+    limits::{self, Cancellation, Stopped},
+    network::Network,
+    provider::ExecutionProvider,
+    source::Model,
+};
 use crate::error::{Error, Result};
 
 /// What, beside the model, makes one engine differ from another.
@@ -83,14 +89,27 @@ impl Engine {
     /// [`Error::Runtime`] without ONNX Runtime, [`Error::Provider`] without the execution provider,
     /// [`Error::Model`] when the network can't be loaded or doesn't fit its manifest. Who waited for another's attempt shares its error.
     pub fn shared(model: &Model, options: &EngineOptions) -> Result<Arc<Self>> {
+        Self::shared_unless(model, options, &Cancellation::default())
+    }
+
+    /// As [`Engine::shared`], but ends as soon as `cancellation` is cancelled.
+    ///
+    /// # Errors
+    /// Those of [`Engine::shared`], and [`Error::Cancelled`].
+    pub fn shared_unless(model: &Model, options: &EngineOptions, cancellation: &Cancellation) -> Result<Arc<Self>> {
         let make = || {
             let (model, options) = (model.clone(), *options);
-            let network = OrtNetwork::load(&model, options, Target::Scores)?;
+            let network = load_unless(&model, options, Target::Scores, cancellation)?;
             let cores = thread::available_parallelism().map_or(1, usize::from);
             let most = most_networks(options, cores, network.bytes);
             Self::with_networks(Box::new(network), most, move || load_network(&model, options))
         };
-        let engine = ENGINES.get_or_make((model.digest(), *options), make);
+        let key = (model.digest(), *options);
+        let mut engine = ENGINES.get_or_make(key, &make);
+        // The attempt of another caller that needs it no more.
+        while matches!(engine, Err(Error::Cancelled(_))) && !cancellation.is_cancelled() {
+            engine = ENGINES.get_or_make(key, &make);
+        }
         model.forget_bytes();
         engine
     }
@@ -189,7 +208,7 @@ fn most_networks(options: EngineOptions, cores: usize, bytes: usize) -> usize {
 /// # Errors
 /// Those of [`Engine::shared`].
 pub fn load_network(model: &Model, options: EngineOptions) -> Result<Box<dyn Network>> {
-    Ok(Box::new(OrtNetwork::load(model, options, Target::Scores)?))
+    Ok(Box::new(load_unless(model, options, Target::Scores, &Cancellation::default())?))
 }
 
 /// As [`load_network`], but the scores of a window are the values of the output that the manifest's `output.embedding`
@@ -207,7 +226,40 @@ pub fn load_embedding(model: &Model, options: EngineOptions) -> Result<Box<dyn N
             found: "nothing".into(),
         });
     }
-    Ok(Box::new(OrtNetwork::load(model, options, Target::Embedding)?))
+    Ok(Box::new(load_unless(model, options, Target::Embedding, &Cancellation::default())?))
+}
+
+/// Checks a model that is not built in, and loads it; gives up when that takes too long or nobody needs it any more.
+fn load_unless(
+    model: &Model,
+    options: EngineOptions,
+    target: Target,
+    cancellation: &Cancellation,
+) -> Result<OrtNetwork> {
+    check::model(model, options, cancellation)?;
+    if model.is_built_in() {
+        return OrtNetwork::load(model, options, target);
+    }
+    let own = model.clone();
+    let time = limits::time(options.provider);
+    let loaded = limits::within(time, cancellation, move || OrtNetwork::load(&own, options, target));
+    let fail = |reason: String| Error::Model { path: model.onnx_path().to_path_buf(), reason };
+    loaded.unwrap_or_else(|stopped| match stopped {
+        Stopped::Cancelled => Err(Error::Cancelled("the model is not needed any more".into())),
+        Stopped::Failed => Err(fail("loading it failed with a programming error".into())),
+        Stopped::Timeout => {
+            let seconds = time.as_secs();
+            let remedy = format!("a smaller network helps, or {}=SECONDS for more time", limits::TIME_VARIABLE);
+            Err(fail(format!("loading it did not end within {seconds} s; {remedy}")))
+        }
+    })
+}
+
+/// Loads a model and runs it once, without a check before; `loaded` is called between.
+pub(super) fn try_out(model: &Model, options: EngineOptions, loaded: impl FnOnce()) -> Result<()> {
+    let mut network = OrtNetwork::open(model, options, Target::Scores)?;
+    loaded();
+    network.run_once()
 }
 
 /// The text of a caught panic.

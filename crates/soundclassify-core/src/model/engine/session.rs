@@ -25,9 +25,9 @@ use crate::{
     model::{
         activation::{Activation, activate_and_reduce},
         fit::{Batch, Fit, TensorInfo},
+        limits,
         manifest::{Manifest, Reduce},
         network::{Canceller, Network},
-        operators,
         provider::ExecutionProvider,
         runtime,
         source::Model,
@@ -36,11 +36,6 @@ use crate::{
 
 /// Most bytes of the tensors that a network keeps for runs on streams' threads.
 const MOST_BOUND: usize = 8 << 20;
-
-/// How long the first runs of a network may take. Other providers than the CPU may compile it then, TensorRT for minutes.
-fn timeout(provider: ExecutionProvider) -> Duration {
-    Duration::from_secs(if provider == ExecutionProvider::Cpu { 30 } else { 600 })
-}
 
 /// Which output a network gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,27 +82,36 @@ pub(super) struct OrtNetwork {
 }
 
 impl OrtNetwork {
+    /// Loads, checks and warms up.
     pub(super) fn load(model: &Model, options: EngineOptions, target: Target) -> Result<Self> {
-        let environment = runtime::environment()?;
-        let fail = |reason: String| Error::Model { path: model.onnx_path().to_path_buf(), reason };
-        let builder = Session::builder(&environment).map_err(|error| fail(error.to_string()))?;
-        let builder = configure(builder, options).map_err(|error| fail(error.to_string()))?;
-        let mut builder = register(builder, options)?;
-        if let Some(folder) = model.folder() {
-            // Weights beside the file, for networks that keep them there.
-            builder = builder
-                .with_config_entry("session.model_external_initializers_file_folder_path", folder.to_string_lossy())
-                .map_err(|error| fail(error.to_string()))?;
-        }
-        let (session, bytes, has_constant_cost) = model.with_bytes(|bytes| {
-            (builder.commit_from_memory(bytes), model.size(bytes), operators::has_constant_cost(bytes))
-        })?;
-        let session = session.map_err(|error| fail(unreadable(&error.to_string())))?;
-        // Other providers keep memory and handles of their own for each thread.
-        let is_portable = options.provider == ExecutionProvider::Cpu && has_constant_cost;
-        let mut network = Self::fitted(session, model, target, bytes, is_portable).map_err(&fail)?;
-        network.watched(timeout(options.provider), Self::warm_up).map_err(fail)?;
+        let mut network = Self::open(model, options, target)?;
+        let warmed_up = network.watched(limits::time(options.provider), Self::warm_up);
+        warmed_up.map_err(|reason| Error::Model { path: model.onnx_path().to_path_buf(), reason })?;
         Ok(network)
+    }
+
+    /// Loads and checks, but runs nothing.
+    pub(super) fn open(model: &Model, options: EngineOptions, target: Target) -> Result<Self> {
+        let fail = |reason: String| Error::Model { path: model.onnx_path().to_path_buf(), reason };
+        let builder = register(builder(options, model.folder(), model.onnx_path())?, options)?;
+        let session = model.with_bytes(|bytes| commit(builder, bytes))?.map_err(&fail)?;
+        // Other providers keep memory and handles of their own for each thread.
+        let is_portable = options.provider == ExecutionProvider::Cpu && model.has_constant_cost();
+        Self::fitted(session, model, target, model.size(), is_portable).map_err(fail)
+    }
+
+    /// One run of one window.
+    pub(super) fn run_once(&mut self) -> Result<()> {
+        let pattern = self.pattern().map_err(Error::Inference)?;
+        self.learn_classes(&pattern).map_err(Error::Inference)?;
+        self.run(&[&pattern], &mut vec![0.0; self.reading.classes])
+    }
+
+    /// A window that is not silent.
+    fn pattern(&self) -> Result<Vec<f32>, String> {
+        let mut pattern = zeroed(self.window_len)?;
+        pattern.iter_mut().enumerate().for_each(|(i, value)| *value = (i * 7 % 31) as f32 / 31.0);
+        Ok(pattern)
     }
 
     fn fitted(
@@ -186,8 +190,8 @@ impl OrtNetwork {
     /// Runs once, so that a network whose shapes only a run can tell is found out now, and learns whether a free
     /// batch axis really is free.
     fn warm_up(&mut self) -> Result<(), String> {
-        let silence = vec![0.0; self.window_len];
-        let pattern: Vec<f32> = (0..self.window_len).map(|i| (i * 7 % 31) as f32 / 31.0).collect();
+        let silence = zeroed(self.window_len)?;
+        let pattern = self.pattern()?;
         self.learn_classes(&pattern)?;
         let classes = self.reading.classes;
         let mut singles = vec![0.0; 2 * classes];
@@ -248,6 +252,7 @@ impl OrtNetwork {
             windows[0]
         } else {
             self.gathered.clear();
+            self.gathered.try_reserve(size * self.window_len).map_err(|error| Error::Inference(error.to_string()))?;
             windows.iter().for_each(|window| self.gathered.extend_from_slice(window));
             self.gathered.resize(size * self.window_len, 0.0);
             &self.gathered
@@ -379,15 +384,41 @@ fn failed(error: &ort::Error) -> Error {
     Error::Inference(error.to_string())
 }
 
-/// Inputs and outputs of a network.
-pub(in crate::model) fn ports(bytes: &[u8], path: &Path) -> Result<(Vec<TensorInfo>, Vec<TensorInfo>)> {
+/// Zeros, unless there is no memory for so many.
+fn zeroed(len: usize) -> Result<Vec<f32>, String> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(len).map_err(|error| format!("no memory for {len} values: {error}"))?;
+    values.resize(len, 0.0);
+    Ok(values)
+}
+
+/// Inputs and outputs of a network. `folder`: where its weights are, if they may be in files.
+pub(in crate::model) fn ports(
+    bytes: &[u8],
+    path: &Path,
+    folder: Option<&Path>,
+) -> Result<(Vec<TensorInfo>, Vec<TensorInfo>)> {
     let fail = |reason: String| Error::Model { path: path.to_path_buf(), reason };
-    let environment = runtime::environment()?;
-    let builder = Session::builder(&environment).map_err(|error| fail(error.to_string()))?;
-    let mut builder = configure(builder, EngineOptions::default()).map_err(|error| fail(error.to_string()))?;
-    let session = builder.commit_from_memory(bytes).map_err(|error| fail(unreadable(&error.to_string())))?;
+    let builder = builder(EngineOptions::default(), folder, path)?;
+    let session = commit(builder, bytes).map_err(fail)?;
     let list = |outlets: &[Outlet]| outlets.iter().map(port).collect();
     Ok((list(session.inputs()), list(session.outputs())))
+}
+
+fn builder(options: EngineOptions, folder: Option<&Path>, path: &Path) -> Result<SessionBuilder> {
+    let environment = runtime::environment()?;
+    let fail = |reason: String| Error::Model { path: path.to_path_buf(), reason };
+    let builder = Session::builder(&environment).map_err(|error| fail(error.to_string()))?;
+    let builder = configure(builder, options).map_err(|error| fail(error.to_string()))?;
+    let Some(folder) = folder else { return Ok(builder) };
+    // Weights beside the file, for networks that keep them there.
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let entry = "session.model_external_initializers_file_folder_path";
+    builder.with_config_entry(entry, folder.to_string_lossy()).map_err(|error| fail(error.to_string()))
+}
+
+fn commit(mut builder: SessionBuilder, bytes: &[u8]) -> Result<Session, String> {
+    builder.commit_from_memory(bytes).map_err(|error| unreadable(&error.to_string()))
 }
 
 fn configure(builder: SessionBuilder, options: EngineOptions) -> ort::Result<SessionBuilder> {

@@ -103,7 +103,9 @@
 //! `n-mfcc`, the number of coefficients; optional are `dct-norm` (ortho, none; ortho) and `lifter` (0, none; librosa's for
 //! `logmel`, Kaldi's for `fbank`).
 //!
-//! Limits: manifest 1 MiB, 100 000 labels, ONNX 2 GiB, windows of 60 s and 4096 × 65 536 values.
+//! Limits: manifest 1 MiB, 100 000 labels, ONNX and its weights 2 GiB, windows of 60 s and 4 194 304 values. Loading may take
+//! 60 s and 4 GiB of memory; the environment variables `SOUNDCLASSIFY_MODEL_TIMEOUT` (seconds) and
+//! `SOUNDCLASSIFY_MODEL_MEMORY` (MiB) change that.
 
 mod check;
 mod defaults;
@@ -125,7 +127,7 @@ use self::{
     labels::LabelFile,
     section::{Section, Source},
 };
-use super::activation::Activation;
+use super::{activation::Activation, limits::MAX_VALUES};
 use crate::{
     error::{Error, Result},
     frontend::FeatureSpec,
@@ -231,6 +233,14 @@ impl Manifest {
             return Err(root.wrong("name", "lower-case letters, digits and hyphens", format!("{name:?}")));
         }
         let (input_name, features) = features::read(root.required_table("input")?, root.required_table("features")?)?;
+        if features.len() > MAX_VALUES {
+            let found = format!("{:?}, {} values", features.shape(), features.len());
+            let expected = format!(
+                "windows of at most {MAX_VALUES} values: fewer features.frames, features.n-mels or a \
+                 shorter features.window"
+            );
+            return Err(source.error("features", None, expected, found));
+        }
         let output = output::read(root.required_table("output")?)?;
         let (labels, groups) = labels::read(root.required_table("labels")?, files)?;
         let names: Vec<_> = labels.iter().chain(groups.keys()).cloned().collect();
@@ -302,7 +312,9 @@ pub(crate) fn read_file(what: &'static str, path: &Path, limit: u64, remedy: &st
     if metadata.len() > limit {
         return Err(too_large());
     }
-    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    let mut bytes = Vec::new();
+    let no_memory = |_| failed(std::io::ErrorKind::OutOfMemory.into());
+    bytes.try_reserve_exact(metadata.len() as usize).map_err(no_memory)?;
     // It may grow meanwhile.
     File::open(path).map_err(failed)?.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > limit {

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What loading a model may take, and how it is ended before.
+
+use std::{
+    env, fmt,
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, mpsc},
+    thread,
+    time::Duration,
+};
+
+use super::{provider::ExecutionProvider, runtime};
+
+/// Environment variable with the seconds that loading a network may take.
+pub const TIME_VARIABLE: &str = "SOUNDCLASSIFY_MODEL_TIMEOUT";
+/// Environment variable with the MiB of memory that loading a network may take.
+pub const MEMORY_VARIABLE: &str = "SOUNDCLASSIFY_MODEL_MEMORY";
+
+/// Bytes of an ONNX file and its weights: the limit of the format.
+pub(super) const MAX_ONNX: u64 = 2 << 30;
+/// Values of one window.
+pub(super) const MAX_VALUES: usize = 4 << 20;
+
+/// What loading and one run of a network that is not built in may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limits {
+    pub(super) time: Duration,
+    /// Bytes.
+    pub(super) memory: u64,
+}
+
+/// 60 s and 4 GiB, or what the environment says.
+pub(super) fn limits() -> Limits {
+    static LIMITS: LazyLock<Limits> = LazyLock::new(|| Limits {
+        time: Duration::from_secs(variable(TIME_VARIABLE, "seconds", 60)),
+        memory: variable(MEMORY_VARIABLE, "MiB", 4096) << 20,
+    });
+    *LIMITS
+}
+
+/// Other providers than the CPU may compile a network when they load it, TensorRT for minutes.
+pub(super) fn time(provider: ExecutionProvider) -> Duration {
+    let time = limits().time;
+    if provider == ExecutionProvider::Cpu { time } else { 10 * time }
+}
+
+fn variable(name: &str, unit: &str, usual: u64) -> u64 {
+    let Some(text) = env::var_os(name) else { return usual };
+    let number = text.to_str().and_then(|text| text.trim().parse().ok());
+    number.filter(|number| (1..=1 << 40).contains(number)).unwrap_or_else(|| {
+        runtime::warn(&format!("{name}: expected a whole number of {unit}, at least 1, found {text:?}; {usual} holds"));
+        usual
+    })
+}
+
+/// Ends a load from another thread; cheap to clone.
+#[derive(Clone, Default)]
+pub struct Cancellation(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    cancelled: bool,
+    calls: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl Cancellation {
+    /// Ends every load that has this cancellation, now and later; returns at once.
+    pub fn cancel(&self) {
+        let mut state = self.lock();
+        state.cancelled = true;
+        let calls = std::mem::take(&mut state.calls);
+        drop(state);
+        calls.into_iter().for_each(|call| call());
+    }
+
+    /// Whether [`Cancellation::cancel`] was called.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.lock().cancelled
+    }
+
+    /// Calls `call` when it is cancelled, or now if it already is.
+    fn on_cancel(&self, call: impl FnOnce() + Send + 'static) {
+        let mut state = self.lock();
+        if state.cancelled {
+            drop(state);
+            call();
+        } else {
+            state.calls.push(Box::new(call));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Cancellation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Cancellation").field(&self.is_cancelled()).finish()
+    }
+}
+
+/// Why work was left to itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stopped {
+    /// It took longer than it may.
+    Timeout,
+    /// Nobody needs it any more.
+    Cancelled,
+    /// It panicked, or no thread can be started.
+    Failed,
+}
+
+/// Does `work` on a thread of its own and waits for it, but not longer than `time`, nor once `cancellation` is cancelled.
+/// The thread goes on then, and what it makes is dropped.
+pub(super) fn within<T: Send + 'static>(
+    time: Duration,
+    cancellation: &Cancellation,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Stopped> {
+    let (sender, receiver) = mpsc::channel();
+    let cancelled = sender.clone();
+    let spawned = thread::Builder::new().name("soundclassify-load".into()).spawn(move || {
+        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).map_err(|_| Stopped::Failed);
+        // Nobody may wait any more.
+        let _ = sender.send(done);
+    });
+    if spawned.is_err() {
+        return Err(Stopped::Failed);
+    }
+    cancellation.on_cancel(move || drop(cancelled.send(Err(Stopped::Cancelled))));
+    receiver.recv_timeout(time).unwrap_or(Err(Stopped::Timeout))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_ends_by_itself_by_time_or_by_cancellation() {
+        let never = Cancellation::default();
+        let long = Duration::from_secs(60);
+        assert_eq!(within(long, &never, || 7), Ok(7));
+        assert_eq!(within::<()>(long, &never, || panic!("as the test wants")), Err(Stopped::Failed));
+        let (_keep, hang) = mpsc::channel::<()>();
+        let outcome = within(Duration::from_millis(20), &never, move || hang.recv().is_ok());
+        assert_eq!(outcome, Err(Stopped::Timeout));
+        let cancellation = Cancellation::default();
+        let (_keep, hang) = mpsc::channel::<()>();
+        let other = cancellation.clone();
+        let cancelling = thread::spawn(move || other.cancel());
+        assert_eq!(within(long, &cancellation, move || hang.recv().is_ok()), Err(Stopped::Cancelled));
+        cancelling.join().unwrap();
+        assert!(cancellation.is_cancelled());
+        let (_keep, hang) = mpsc::channel::<()>();
+        assert_eq!(within(long, &cancellation, move || hang.recv().is_ok()), Err(Stopped::Cancelled));
+    }
+}
