@@ -14,6 +14,9 @@ pub struct Files {
     pub labels: &'static str,
     /// The network.
     pub onnx: &'static [u8],
+    /// Embeddings of clips of its labels, for learning new labels: a NumPy array of float16, one row a clip, the label's number
+    /// before the embedding. Empty where the network has no embedding.
+    pub embeddings: &'static [u8],
 }
 
 /// Embeddings of clips of the default model's labels, as NumPy's `.npy`: float16 (clips, 1 + width), column 0 the number of the clip's
@@ -34,7 +37,7 @@ static ALL: &[Files] = &[
 
 impl Files {
     const fn new(name: &'static str, manifest: &'static str, labels: &'static str, onnx: &'static [u8]) -> Self {
-        Self { name, manifest, labels, onnx }
+        Self { name, manifest, labels, onnx, embeddings: &[] }
     }
 }
 

@@ -53,6 +53,8 @@ pub(crate) enum Commands {
     Features(FeaturesArgs),
     /// Finds a threshold per label from labelled recordings
     Tune(TuneArgs),
+    /// Learns new labels from three to twenty recordings each, without any training framework
+    Learn(LearnArgs),
     /// Shows a model's inputs and outputs, what its manifest says, and whether both fit
     Inspect(InspectArgs),
     /// Checks GStreamer, the plugin, ONNX Runtime and microphones, and says how to mend them
@@ -297,6 +299,26 @@ pub(crate) struct TuneArgs {
     /// Files at a time [default: one for each core]
     #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
+}
+
+/// Options of `learn`.
+#[derive(Debug, Args)]
+pub(crate) struct LearnArgs {
+    /// A new label and a recording of it; further recordings of the same label follow
+    #[arg(value_name = "NAME=FILE", required = true, value_parser = input())]
+    pub(crate) sounds: Vec<String>,
+    /// Recordings of other sounds, such as your own rooms
+    #[arg(long, value_name = "FILE", num_args = 1.., value_parser = input())]
+    pub(crate) background: Vec<String>,
+    /// Manifest of the extended model; network and labels are written beside it
+    #[arg(short, long, value_name = "FILE.toml")]
+    pub(crate) output: PathBuf,
+    /// Model that is extended; its manifest names an output of embeddings
+    #[arg(long, default_value = "default", value_name = "MODEL")]
+    pub(crate) model: String,
+    /// One JSON object a label
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Options of `inspect`.

@@ -16,6 +16,7 @@ mod file;
 mod inspect;
 mod interrupt;
 mod labels;
+mod learn;
 mod live;
 mod mel;
 mod messages;
@@ -95,6 +96,7 @@ fn carry_out(command: Commands, options: ElementOptions) -> Result<Exit> {
         Commands::Features(args) => features::run(&args),
         Commands::Work(args) => scan::work::run(&args, options),
         Commands::Tune(args) => tune::run(&args, options),
+        Commands::Learn(args) => learn::run(&args),
         Commands::Inspect(args) => inspect::run(&args),
         Commands::Doctor(args) => doctor::run(&args),
         Commands::Completions { shell } => shell::completions(shell),

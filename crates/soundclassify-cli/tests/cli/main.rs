@@ -9,6 +9,7 @@ mod file;
 mod help;
 mod inspect;
 mod labels;
+mod learn;
 mod live;
 mod report;
 mod scan;

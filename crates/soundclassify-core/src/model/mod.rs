@@ -8,6 +8,7 @@ mod activation;
 pub mod check;
 pub use soundclassify_models as builtin;
 mod engine;
+pub mod extend;
 mod fit;
 mod inspect;
 mod limits;

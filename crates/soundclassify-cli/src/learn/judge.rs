@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How well a new label is separated, on recordings that the judged unit has not seen.
+
+use super::logistic::{Example, Unit};
+
+/// Parts that everything else is dealt into; each is judged by a unit of the others.
+const FOLDS: usize = 5;
+/// A threshold is chosen for this share of wrong reports among what is not the label, where recordings allow it.
+const WRONG: f64 = 0.01;
+
+/// Vectors of one recording, or of one clip of something else, with what it is.
+#[derive(Debug, Clone)]
+pub(super) struct Clip {
+    pub(super) name: String,
+    pub(super) vectors: Vec<Vec<f32>>,
+}
+
+/// What was measured, and the unit of all recordings.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) unit: Unit,
+    pub(super) threshold: f64,
+    /// Recordings, each judged by a unit of the others, that reach the threshold.
+    pub(super) found: usize,
+    pub(super) recordings: usize,
+    /// Clips of something else, each judged by a unit of others, that reach the threshold.
+    pub(super) wrong: usize,
+    pub(super) others: usize,
+    /// What these are called, the most frequent first.
+    pub(super) confused: Vec<String>,
+}
+
+impl Judged {
+    /// Share of the reports that are right when the label and something else are equally frequent.
+    pub(super) fn precision(&self) -> f64 {
+        let (recall, wrong) = (self.recall(), self.wrong as f64 / self.others.max(1) as f64);
+        if recall + wrong == 0.0 { 0.0 } else { recall / (recall + wrong) }
+    }
+
+    pub(super) fn recall(&self) -> f64 {
+        self.found as f64 / self.recordings.max(1) as f64
+    }
+}
+
+/// Fits a unit for the recordings against the others, and judges it on what it has not seen.
+pub(super) fn judge(recordings: &[Clip], others: &[Clip]) -> Judged {
+    let found: Vec<f64> = (0..recordings.len())
+        .map(|left_out| {
+            let unit = fit(without(recordings, |at| at == left_out), others.iter());
+            score(&unit, &recordings[left_out])
+        })
+        .collect();
+    let mut wrong = vec![0.0; others.len()];
+    for fold in 0..FOLDS {
+        let unit = fit(recordings.iter(), without(others, |at| at % FOLDS == fold));
+        for at in (0..others.len()).skip(fold).step_by(FOLDS) {
+            wrong[at] = score(&unit, &others[at]);
+        }
+    }
+    let threshold = threshold(&found, &wrong);
+    let above: Vec<_> = others.iter().zip(&wrong).filter(|(_, score)| **score >= threshold).map(|(clip, _)| &clip.name).collect();
+    Judged {
+        unit: fit(recordings.iter(), others.iter()),
+        threshold,
+        found: found.iter().filter(|score| **score >= threshold).count(),
+        recordings: recordings.len(),
+        wrong: above.len(),
+        others: others.len(),
+        confused: most_frequent(&above),
+    }
+}
+
+fn without(clips: &[Clip], out: impl Fn(usize) -> bool) -> impl Iterator<Item = &Clip> {
+    clips.iter().enumerate().filter(move |(at, _)| !out(*at)).map(|(_, clip)| clip)
+}
+
+/// Every recording, and every clip of something else, counts the same, however many vectors it has.
+fn fit<'a>(recordings: impl Iterator<Item = &'a Clip>, others: impl Iterator<Item = &'a Clip>) -> Unit {
+    let labelled = recordings.map(|clip| (clip, true)).chain(others.map(|clip| (clip, false)));
+    let examples: Vec<_> = labelled
+        .flat_map(|(clip, positive)| {
+            let weight = 1.0 / clip.vectors.len().max(1) as f64;
+            clip.vectors.iter().map(move |vector| Example { vector, positive, weight })
+        })
+        .collect();
+    Unit::fit(&examples)
+}
+
+/// The highest probability in a recording: it is reported when a threshold is not above that.
+fn score(unit: &Unit, clip: &Clip) -> f64 {
+    clip.vectors.iter().map(|vector| unit.probability(vector)).fold(0.0, f64::max)
+}
+
+/// The threshold with the best mean of recall and of what is rightly not reported, above the level that few others reach.
+fn threshold(found: &[f64], wrong: &[f64]) -> f64 {
+    let mut sorted = wrong.to_vec();
+    sorted.sort_by(|a, b| b.total_cmp(a));
+    let allowed = (WRONG * sorted.len() as f64) as usize;
+    let rare = sorted.get(allowed).copied().unwrap_or(0.0);
+    let weakest = found.iter().copied().filter(|score| *score > rare).fold(f64::INFINITY, f64::min);
+    let threshold = if weakest.is_finite() { f64::midpoint(rare, weakest) } else { f64::midpoint(rare, 1.0) };
+    ((threshold * 1e3).ceil() / 1e3).clamp(0.05, 0.99)
+}
+
+fn most_frequent(names: &[&String]) -> Vec<String> {
+    let mut counts: Vec<(usize, &String)> = Vec::new();
+    for &name in names {
+        match counts.iter_mut().find(|(_, known)| *known == name) {
+            Some((count, _)) => *count += 1,
+            None => counts.push((1, name)),
+        }
+    }
+    counts.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+    counts.into_iter().take(3).map(|(_, name)| name.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clips(name: &str, count: usize, at: f32) -> Vec<Clip> {
+        let vector = |n: usize, m: usize| vec![at + (n % 3) as f32 * 0.1, (m % 2) as f32, (n * m % 5) as f32 * 0.1];
+        (0..count)
+            .map(|n| Clip { name: name.to_owned(), vectors: (0..4).map(|m| vector(n, m)).collect() })
+            .collect()
+    }
+
+    #[test]
+    fn a_label_that_is_apart_is_found_and_nothing_else() {
+        let judged = judge(&clips("Kettle", 5, 3.0), &clips("Bark", 40, 0.0));
+
+        assert_eq!((judged.found, judged.wrong), (5, 0), "{judged:?}");
+        assert_eq!((judged.precision(), judged.recall()), (1.0, 1.0));
+    }
+
+    #[test]
+    fn a_label_like_another_is_not_praised() {
+        let judged = judge(&clips("Kettle", 5, 0.0), &clips("Bark", 40, 0.0));
+
+        assert!(judged.recall() < 0.5 || judged.precision() < 0.9, "{judged:?}");
+    }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The arguments `NAME=FILE…`: labels and their recordings.
+
+use crate::exit::{Failure, Result};
+
+/// Fewest recordings of a label: one is left out in turn, and one says nothing about the others.
+const MIN_RECORDINGS: usize = 3;
+
+/// A new label and its recordings.
+#[derive(Debug, PartialEq)]
+pub(super) struct Sound {
+    pub(super) label: String,
+    pub(super) files: Vec<String>,
+}
+
+/// `NAME=FILE FILE … OTHER=FILE …`: files without a name are of the name before.
+pub(super) fn parse(arguments: &[String], known: &[String]) -> Result<Vec<Sound>> {
+    let mut sounds: Vec<Sound> = Vec::new();
+    for argument in arguments {
+        let named = argument.split_once('=').filter(|_| !std::path::Path::new(argument).exists());
+        match (named, sounds.last_mut()) {
+            (Some((label, file)), _) => add(&mut sounds, label.trim(), file)?,
+            (None, Some(sound)) => sound.files.push(argument.clone()),
+            (None, None) => {
+                return Err(Failure::Usage(format!("{argument}: expected NAME=FILE, such as Kettle=kettle-1.wav")));
+            }
+        }
+    }
+    for Sound { label, files } in &sounds {
+        if known.contains(label) {
+            return Err(Failure::Usage(format!("{label}: the model has this label already; choose another name")));
+        }
+        if files.len() < MIN_RECORDINGS {
+            let found = files.len();
+            return Err(Failure::Usage(format!(
+                "{label}: expected at least {MIN_RECORDINGS} recordings, found {found}; each is left out in turn to measure how \
+                 well the label is separated"
+            )));
+        }
+    }
+    Ok(sounds)
+}
+
+fn add(sounds: &mut Vec<Sound>, label: &str, file: &str) -> Result<()> {
+    if label.is_empty() || label.chars().any(char::is_control) {
+        return Err(Failure::Usage(format!("{label:?}={file}: expected a name before the equals sign")));
+    }
+    match sounds.iter_mut().find(|sound| sound.label == label) {
+        Some(sound) => sound.files.push(file.to_owned()),
+        None => sounds.push(Sound { label: label.to_owned(), files: vec![file.to_owned()] }),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> Result<Vec<Sound>> {
+        parse(&arguments.iter().map(|&argument| argument.to_owned()).collect::<Vec<_>>(), &["Bark".to_owned()])
+    }
+
+    #[test]
+    fn files_belong_to_the_name_before() {
+        let sounds = parsed(&["Kettle=1.wav", "2.wav", "Lift=a.wav", "Kettle=3.wav", "Lift=b.wav", "c.wav"]).unwrap();
+
+        let files: Vec<_> = sounds.iter().map(|sound| sound.files.join(" ")).collect();
+        assert_eq!(files, ["1.wav 2.wav 3.wav", "a.wav b.wav c.wav"]);
+    }
+
+    #[test]
+    fn wrong_arguments_are_refused_with_the_reason() {
+        for (arguments, reason) in [
+            (&["a.wav"][..], "NAME=FILE"),
+            (&["Bark=a.wav", "b.wav", "c.wav"], "already"),
+            (&["Kettle=a.wav", "b.wav"], "found 2"),
+            (&["=a.wav"], "a name before"),
+        ] {
+            let error = parsed(arguments).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The extended model: a manifest, its network and its labels.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use soundclassify_core::model::{Model, extend};
+use toml_edit::{DocumentMut, InlineTable, Item, Table, value};
+
+use super::Learned;
+use crate::{
+    atomic_file::ReservedFile,
+    exit::{Failure, Result},
+    model_files::ModelFiles,
+    output,
+};
+
+/// Where the model goes: three files of one stem.
+pub(super) struct Target {
+    manifest: PathBuf,
+}
+
+impl Target {
+    /// Refuses a place that can't be written to before recordings are analysed.
+    pub(super) fn check(path: &Path, model: &Model) -> Result<Self> {
+        if path.extension().is_none_or(|it| it != "toml") {
+            return Err(Failure::Usage(format!("-o {}: expected a name that ends in .toml", path.display())));
+        }
+        output::check_folder(path)?;
+        let manifest = model.manifest();
+        if manifest.output_name.is_none() {
+            return Err(Failure::Failed(format!(
+                "{}: output.name: expected the name of the output with the scores, found nothing; `learn` needs it",
+                manifest.path.display()
+            )));
+        }
+        Ok(Self { manifest: path.to_owned() })
+    }
+
+    pub(super) fn write(&self, model: &Model, learned: &[Learned]) -> Result<()> {
+        let files = ModelFiles::of(model.manifest());
+        let mut document = files.document()?;
+        let prefix = prefix(learned);
+        let network = network(model, &files, &document, learned, &prefix)?;
+        let [onnx, labels] = ["onnx", "labels.txt"].map(|extension| self.manifest.with_extension(extension));
+        fill(&mut document, &self.manifest, model, learned, &prefix);
+        let all = model.manifest().labels.iter().chain(learned.iter().map(|learned| &learned.label));
+        let text: String = all.map(|label| format!("{label}\n")).collect();
+        ReservedFile::reserve("network", &onnx)?.fill(&network[..])?;
+        ReservedFile::reserve("labels", &labels)?.fill(text.as_bytes())?;
+        ReservedFile::reserve("manifest", &self.manifest)?.fill(document.to_string().as_bytes())
+    }
+}
+
+/// Names in the network that no earlier call of `learn` used.
+fn prefix(learned: &[Learned]) -> String {
+    let name: String = learned.iter().flat_map(|learned| learned.label.chars()).take(40).collect();
+    let plain = name.chars().map(|it| if it.is_ascii_alphanumeric() { it } else { '_' });
+    format!("learned_{}", plain.collect::<String>())
+}
+
+fn network(
+    model: &Model,
+    files: &ModelFiles,
+    document: &DocumentMut,
+    learned: &[Learned],
+    prefix: &str,
+) -> Result<Vec<u8>> {
+    let manifest = model.manifest();
+    let name = document.get("onnx").and_then(Item::as_str).unwrap_or_default();
+    let mut onnx = Vec::new();
+    let read = files.open(name)?.1.read_to_end(&mut onnx);
+    read.map_err(|error| Failure::io("network", &manifest.onnx, &error))?;
+    let layer = extend::Layer {
+        weights: learned.iter().map(|learned| learned.judged.unit.weights.clone()).collect(),
+        biases: learned.iter().map(|learned| learned.judged.unit.bias).collect(),
+    };
+    let scores = manifest.output_name.as_deref().unwrap_or_default();
+    let embedding = manifest.embedding_name.as_deref().unwrap_or_default();
+    Ok(extend::extended(&onnx, scores, embedding, manifest.activation, &layer, prefix))
+}
+
+fn fill(document: &mut DocumentMut, path: &Path, model: &Model, learned: &[Learned], prefix: &str) {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let name: String = stem.chars().map(|it| if it.is_ascii_alphanumeric() { it } else { '-' }).collect();
+    let beside = |extension: &str| path.with_extension(extension).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let labels: Vec<_> = learned.iter().map(|learned| learned.label.as_str()).collect();
+    document["name"] = value(name.trim_matches('-'));
+    document["description"] = value(format!("{}, and: {}", model.manifest().description, labels.join(", ")));
+    document["onnx"] = value(beside("onnx"));
+    document.remove("sha256");
+    document.remove("check");
+    let output = table(document, "output");
+    output["name"] = value(extend::output_name(prefix));
+    output["activation"] = value("none");
+    let names = table(document, "labels");
+    for key in ["names", "csv", "column"] {
+        names.remove(key);
+    }
+    names["file"] = value(beside("labels.txt"));
+    let thresholds = table(document, "defaults").entry("thresholds").or_insert(value(InlineTable::new()));
+    if let Some(thresholds) = thresholds.as_table_like_mut() {
+        for Learned { label, judged } in learned {
+            thresholds.insert(label, value(judged.threshold));
+        }
+    }
+}
+
+fn table<'a>(document: &'a mut DocumentMut, key: &str) -> &'a mut Table {
+    let item = document.entry(key).or_insert(Item::Table(Table::new()));
+    if !item.is_table() {
+        *item = Item::Table(std::mem::take(item).into_table().unwrap_or_default());
+    }
+    item.as_table_mut().expect("it was made one")
+}
