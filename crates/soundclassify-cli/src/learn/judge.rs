@@ -58,7 +58,8 @@ pub(super) fn judge(recordings: &[Clip], others: &[Clip]) -> Judged {
         }
     }
     let threshold = threshold(&found, &wrong);
-    let above: Vec<_> = others.iter().zip(&wrong).filter(|(_, score)| **score >= threshold).map(|(clip, _)| &clip.name).collect();
+    let above: Vec<_> =
+        others.iter().zip(&wrong).filter(|(_, score)| **score >= threshold).map(|(clip, _)| &clip.name).collect();
     Judged {
         unit: fit(recordings.iter(), others.iter()),
         threshold,
@@ -120,9 +121,7 @@ mod tests {
 
     fn clips(name: &str, count: usize, at: f32) -> Vec<Clip> {
         let vector = |n: usize, m: usize| vec![at + (n % 3) as f32 * 0.1, (m % 2) as f32, (n * m % 5) as f32 * 0.1];
-        (0..count)
-            .map(|n| Clip { name: name.to_owned(), vectors: (0..4).map(|m| vector(n, m)).collect() })
-            .collect()
+        (0..count).map(|n| Clip { name: name.to_owned(), vectors: (0..4).map(|m| vector(n, m)).collect() }).collect()
     }
 
     #[test]

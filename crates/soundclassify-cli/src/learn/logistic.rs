@@ -127,10 +127,8 @@ mod tests {
     #[test]
     fn two_groups_are_separated() {
         let vectors: Vec<[f32; 2]> = (0..20).map(|n| [n as f32, if n % 2 == 0 { 4.0 } else { 5.0 }]).collect();
-        let examples: Vec<_> = vectors
-            .iter()
-            .map(|vector| Example { vector, positive: vector[1] > 4.5, weight: 1.0 })
-            .collect();
+        let examples: Vec<_> =
+            vectors.iter().map(|vector| Example { vector, positive: vector[1] > 4.5, weight: 1.0 }).collect();
 
         let unit = Unit::fit(&examples);
 

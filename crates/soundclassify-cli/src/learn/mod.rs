@@ -108,7 +108,8 @@ fn print(learned: &[Learned], as_json: bool) -> Result<()> {
 impl Line<'_> {
     fn text(&self, found: usize) -> String {
         let Self { label, recordings, threshold, wrong, others, confused_with, .. } = self;
-        let like = if confused_with.is_empty() { String::new() } else { format!(" (mostly {})", confused_with.join(", ")) };
+        let like =
+            if confused_with.is_empty() { String::new() } else { format!(" (mostly {})", confused_with.join(", ")) };
         format!(
             "{label}: finds {found} of {recordings} recordings that were left out, and {wrong} of {others} other clips{like}; \
              threshold {threshold:.3}"

@@ -85,7 +85,9 @@ fn network(
 fn fill(document: &mut DocumentMut, path: &Path, model: &Model, learned: &[Learned], prefix: &str) {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
     let name: String = stem.chars().map(|it| if it.is_ascii_alphanumeric() { it } else { '-' }).collect();
-    let beside = |extension: &str| path.with_extension(extension).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let beside = |extension: &str| {
+        path.with_extension(extension).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    };
     let labels: Vec<_> = learned.iter().map(|learned| learned.label.as_str()).collect();
     document["name"] = value(name.trim_matches('-'));
     document["description"] = value(format!("{}, and: {}", model.manifest().description, labels.join(", ")));

@@ -71,7 +71,15 @@ fn a_learned_label_is_detected_by_the_element() {
     let model = soundclassify_core::model::Model::load(output.to_str().unwrap()).unwrap();
     assert_eq!(model.manifest().labels, ["a", "b", "c", "Kettle"]);
     let found = |file: &str| {
-        let lines = stdout(["file", "--json", "--ensembles=1", "--allow-labels=Kettle", "--model", output.to_str().unwrap(), file]);
+        let lines = stdout([
+            "file",
+            "--json",
+            "--ensembles=1",
+            "--allow-labels=Kettle",
+            "--model",
+            output.to_str().unwrap(),
+            file,
+        ]);
         objects(&lines).iter().filter(|line| line["label"] == "Kettle").count()
     };
     let (new, other) = (tones(&folder.path().join("new.wav"), &[(LOW + 7.0, 0.6)]), &middle[4]);
