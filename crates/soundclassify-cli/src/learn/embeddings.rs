@@ -124,12 +124,12 @@ impl Gathered {
 pub(super) fn table(model: &Model) -> Result<Vec<Clip>> {
     let manifest = model.manifest();
     let beside = manifest.path.with_extension("embeddings.npy");
-    let bytes = match builtin::find(&manifest.name).filter(|_| !manifest.path.exists()) {
-        Some(files) => files.embeddings.to_vec(),
-        None if beside.exists() => {
+    let bytes = match &*manifest.name {
+        "default" | "sure" if !manifest.path.exists() => builtin::DEFAULT_EMBEDDINGS.to_vec(),
+        _ if beside.exists() => {
             std::fs::read(&beside).map_err(|error| Failure::io("table of embeddings", &beside, &error))?
         }
-        None => Vec::new(),
+        _ => Vec::new(),
     };
     if bytes.is_empty() {
         return Ok(Vec::new());
