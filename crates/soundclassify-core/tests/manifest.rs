@@ -502,8 +502,9 @@ fn models_are_found_by_name_or_path() {
     let text = model_error(&path("tiny.toml"));
     assert!(text.contains("tiny.onnx not found") && text.contains("copy or link the file there"), "{text}");
     assert!(model_error(&path("tiny.onnx")).contains("tiny.onnx not found"));
-    fs::write(path("tiny.onnx"), "something").unwrap();
-    fs::write(path("other.onnx"), "something").unwrap();
+    let network = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/models/linear.onnx");
+    fs::copy(network, path("tiny.onnx")).unwrap();
+    fs::copy(network, path("other.onnx")).unwrap();
     assert_eq!(Model::load(&path("tiny.onnx")).unwrap().manifest().name, "tiny");
     let text = model_error(&path("other.onnx"));
     assert!(text.contains("other.toml not found") && text.contains("needs a manifest"), "{text}");
