@@ -224,18 +224,18 @@ fn rounding(depth: f32) -> f32 {
 
 /// Presets with the tolerance of their values, which are logarithms, dB or samples. Those of `make_goldens.py` are above.
 const PRESETS: [(&str, f32); 12] = [
-    ("ast", LN),
-    ("beats", LN),
+    ("ast", 1e-3),
+    ("beats", 1e-3),
     ("birdnet", 0.0),
     ("ced", DB),
-    ("efficientat", LN),
+    ("efficientat", 1e-3),
     ("openl3", DB),
     ("panns", DB),
     ("panns-16k", DB),
-    ("passt", LN),
+    ("passt", 1e-3),
     ("perch", 1e-6),
-    ("vggish", LN),
-    ("zipformer", LN),
+    ("vggish", 1e-3),
+    ("zipformer", 1e-3),
 ];
 
 #[test]
@@ -290,7 +290,8 @@ fn cepstra_are_librosas() {
 #[test]
 fn cepstra_are_torchaudios() {
     let spec = cepstra(MelScale::Htk, MelNorm::None, Log::Ln { offset: 1e-6 }, false, Lifter::None);
-    assert_golden("mfcc-torchaudio", spec, 10.0 * LN);
+    // A coefficient is twice the sum of 40 bands.
+    assert_golden("mfcc-torchaudio", spec, 80.0 * LN);
 }
 
 #[test]
@@ -310,10 +311,10 @@ fn the_mean_of_a_window_makes_no_difference_where_frames_lose_theirs() {
 
     let (plain, less) = (windows(&spec, 10, &samples), windows(&spec, 10, &less));
 
-    assert_eq!(plain.len(), 6);
+    assert_eq!(plain.len(), 4);
     for ((_, plain), (_, less)) in plain.iter().zip(&less) {
         let frames = plain.iter().zip(less).filter(|(value, _)| **value > -9.0);
-        assert!(frames.clone().count() > 100_000);
+        assert!(frames.clone().count() > 10_000);
         frames.for_each(|(left, right)| assert!((left - right).abs() < 1e-2, "{left} {right}"));
     }
 }
