@@ -74,7 +74,7 @@ def write(folder, results):
     shown = [index for index, name in enumerate(judged["offered"]) if judged["judged"][name]]
     matrix = np.array(judged["confusion"])[np.ix_(shown, shown)]
     pictures.confusion_picture(matrix, [judged["offered"][index] for index in shown], folder / "confusion.png", title)
-    pictures.calibration_picture(*map(np.array, judged["calibration"]), judged["calibration_error"], folder / "calibration.png")
+    pictures.calibration_picture(judged["calibration"], judged["calibration_error"], folder / "calibration.png")
     named = [name for name in judged["tried_recall"]]
     pictures.recall_picture([judged["recordings"].get(name, 0) for name in named], [judged["tried_recall"][name] for name in named], named,
                             [name in labels.INSTRUMENTS for name in named], folder / "recall.png")

@@ -113,7 +113,7 @@ class Recipe:
         files = [self.scratch / f"fold-{fold}.npz" for fold in folds]
         tried = judging.Held(files, self.clips, labels.LABELS)
         recall = evaluation.recalls(evaluation.clip_means(tried.log_p(), tried.counts), tried.truth, labels.LABELS)
-        offered = [name for name in labels.LABELS if self.recordings[name] >= LEAST_RECORDINGS and judging.is_offered(name, tried, recall)]
+        offered = judging.offered([name for name in labels.LABELS if self.recordings[name] >= LEAST_RECORDINGS], tried)
         held = judging.Held(files, self.clips, offered)
         left_out = {name: {"recordings": self.recordings[name], "recall": recall.get(name)} for name in labels.LABELS if name not in offered}
         result = judging.judge(held, self.clips, recall, left_out) | {"folds": folds, "audioset": self.audioset(held)}

@@ -47,6 +47,13 @@ def halves(groups):
     return np.array([order[group] for group in groups])
 
 
+def in_bins(probability, right, bins=10):
+    """Mean posted probability, share of right windows and their number, of each tenth of the probabilities."""
+    which = np.minimum((probability * bins).astype(int), bins - 1)
+    filled = [number for number in range(bins) if (which == number).any()]
+    return [[float(probability[which == number].mean()), float(right[which == number].mean()), int((which == number).sum())] for number in filled]
+
+
 def hash_of(text):
     return sum((index + 1) * ord(letter) for index, letter in enumerate(text)) % 1009
 
@@ -94,6 +101,19 @@ def is_offered(name, held, recall):
     judged = [clip for clip in held.clips if clip.label == name]
     recordings, right = len({clip.group for clip in judged}), round(recall.get(name, 0.0) * len(judged))
     return recordings < 2 or binom.cdf(right, len(judged), LEAST_RECALL) >= DOUBT
+
+
+def offered(names, held):
+    """The labels that stay: as long as some should not be offered, the weakest of them goes and the others are judged anew."""
+    means, names = clip_means(held.log_p(), held.counts), list(names)
+    while True:
+        columns = [held.offered.index(name) for name in names]
+        truth = np.array([columns.index(number) if number in columns else -1 for number in held.truth])
+        recall = recalls(means[:, columns], truth, names)
+        weak = [name for name in names if not is_offered(name, held, recall)]
+        if not weak:
+            return names
+        names.remove(min(weak, key=lambda name: (recall.get(name, 0.0), name)))
 
 
 def thresholds(peaks, truth, offered, streams, allowed):
@@ -189,7 +209,7 @@ def judge(held, clips, tried_recall, unseen):
         groups.setdefault(clip.label, set()).add(clip.group)
     return {
         "offered": held.offered, "temperature": temperature, "calibration_error": error,
-        "calibration": [calibrated[0].round(4).tolist(), calibrated[1].tolist()],
+        "calibration": in_bins(*calibrated),
         "clips_judged": int((held.truth >= 0).sum()), "clips_right": float((best == held.truth)[held.truth >= 0].mean()),
         "esc10": accuracy_among(log_p, held, labels.ESC10, esc), "esc50": accuracy_among(log_p, held, labels.ESC50),
         "macro_asked": float(np.mean(asked)), "macro": float(np.mean(list(recall.values()))), "recall": recall,

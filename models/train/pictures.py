@@ -31,19 +31,17 @@ def confusion_picture(matrix, classes, path, title=""):
     plt.close(figure)
 
 
-def calibration_picture(probability, right, error, path, bins=10):
-    """Share of right clips over the printed probability, and how many clips there are at each."""
+def calibration_picture(bins, error, path):
+    """`bins`: mean probability, share of right windows and number of windows of each range of probabilities."""
     figure, (above, below) = plt.subplots(2, 1, figsize=(4.6, 5.4), height_ratios=(3, 1), sharex=True)
-    edges = np.linspace(0, 1, bins + 1)
-    which = np.clip(np.digitize(probability, edges[1:-1]), 0, bins - 1)
-    filled = [b for b in range(bins) if (which == b).any()]
+    probability, right, counts = np.array(bins).T
     above.plot([0, 1], [0, 1], color="#999999", linewidth=1, linestyle="--", label="perfect")
-    above.plot([probability[which == b].mean() for b in filled], [right[which == b].mean() for b in filled], marker="o", label="held-out windows")
+    above.plot(probability, right, marker="o", label="held-out windows")
     above.set_ylabel("share of windows that are right")
     above.set_title(f"Calibration: mean error {100 * error:.1f} %", fontsize=11)
     above.legend()
-    below.bar(edges[:-1] + 0.5 / bins, [(which == b).sum() for b in range(bins)], width=0.9 / bins, color="#7fa6c9")
-    below.set_xlabel("printed probability of the best label")
+    below.bar(probability, counts, width=0.08, color="#7fa6c9")
+    below.set_xlabel("posted probability of the best label")
     below.set_ylabel("windows")
     figure.tight_layout()
     figure.savefig(path, dpi=110)
