@@ -55,7 +55,7 @@ def unscaled(x):
 class Level(nn.Module):
     """Brings each window to one loudness, and returns the loudness that it had.
 
-    Power below `GATE`, about the dither of 16 bits, counts as none, so digital silence stays silence.
+    Power below `GATE`, about white noise of -100 dBFS, counts as none, so digital silence stays silence.
     """
 
     GATE, USUAL, LOUDEST, QUIETEST = 1.01e-5, -1.0, -8.0, 10.4  # gate in power; the others natural logarithms of power
