@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Tests of the default model's training: python -m unittest models.train.test_default"""
 import json
+import os
 import tempfile
 import unittest
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import soundfile
 import torch
 
-from . import calibration, dataset, efficientat, evaluation, foley, formulas, judging, labels, nature, predictions, rirs, signals, training, windows
+from . import calibration, dataset, efficientat, evaluation, foley, formulas, judging, labels, nature, predictions, rirs, rust_features, signals, training, windows
 
 RATE = 16000
 KINDS = nature.KINDS | foley.KINDS | signals.KINDS
@@ -78,6 +81,25 @@ class Features(unittest.TestCase):
         spectrum = torch.stft(emphasised, 1024, 320, 800, torch.hann_window(800, periodic=False), center=True, return_complex=True)[0].numpy()
         expected = efficientat.scaled(efficientat.BANK @ np.abs(spectrum) ** 2).T
         np.testing.assert_allclose(efficientat.scaled(efficientat.mel_power(audio)), expected, atol=1e-4)
+
+
+def built_program():
+    """The program soundclassify that was built, if any; $SOUNDCLASSIFY names another."""
+    root = Path(__file__).resolve().parents[2]
+    found = [os.environ.get("SOUNDCLASSIFY", ""), *(str(root / "target" / kind / "soundclassify") for kind in ("release", "debug"))]
+    return next((path for path in found if path and Path(path).is_file()), None)
+
+
+@unittest.skipUnless(built_program(), "the program soundclassify is not built")
+class Crate(unittest.TestCase):
+    def test_the_crate_computes_the_same_features(self):
+        folder, time = Path(self.enterContext(tempfile.TemporaryDirectory())), np.arange(96000) / 32000
+        audio = (0.1 * np.random.default_rng(11).normal(size=96000) * np.exp(-3 * (time % 1)) + 0.1 * np.sin(2 * np.pi * 440 * time)).astype(np.float32)
+        soundfile.write(folder / "sound.wav", audio, 32000, subtype="FLOAT")
+        found, _ = rust_features.windows(built_program(), [SimpleNamespace(path=folder / "sound.wav")], {"preset": "efficientat"}, "none", 10, None)
+        expected = predictions.windows(audio)[:len(found), 0]
+        self.assertGreater(len(found), 15)
+        np.testing.assert_allclose(found[:-1], expected[:len(found) - 1], atol=1e-3)
 
 
 class Level(unittest.TestCase):
