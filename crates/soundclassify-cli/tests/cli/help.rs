@@ -25,7 +25,7 @@ fn wrong_usage_ends_with_2_and_says_what_is_allowed() {
         (&["file", "--sync", "maybe", "a.wav"], "always"),
         (&["file"], "<FILE|URI>"),
         (&["fiel"], "file"),
-        (&["scan", "/tmp", "-o", "a.xls"], ".jsonl or .csv"),
+        (&["scan", "/tmp", "-o", "a.xls"], ".jsonl, .csv or .parquet"),
         (&["scan", "/tmp", "--events", "-o", "a.csv"], ".jsonl"),
         (&["live", "--plain", "--device", "no such microphone"], "no such microphone"),
     ] {

@@ -40,8 +40,11 @@ pub const CHECKER_VARIABLE: &str = "SOUNDCLASSIFY_CHECK_MODEL";
 const NAME: &str = "soundclassify-check-model";
 
 static CHECKER: OnceLock<Checker> = OnceLock::new();
+/// A network's content and the provider that ran it.
+type Passed = ([u8; 32], ExecutionProvider);
+
 /// Networks that passed, by their content and the provider that ran them.
-static PASSED: LazyLock<Mutex<HashSet<([u8; 32], ExecutionProvider)>>> = LazyLock::new(Mutex::default);
+static PASSED: LazyLock<Mutex<HashSet<Passed>>> = LazyLock::new(Mutex::default);
 
 /// A program that checks networks.
 #[derive(Debug, Clone)]

@@ -105,10 +105,10 @@ impl Engine {
             Self::with_networks(Box::new(network), most, move || load_network(&model, options))
         };
         let key = (model.digest(), *options);
-        let mut engine = ENGINES.get_or_make(key, &make);
+        let mut engine = ENGINES.get_or_make(key, make);
         // The attempt of another caller that needs it no more.
         while matches!(engine, Err(Error::Cancelled(_))) && !cancellation.is_cancelled() {
-            engine = ENGINES.get_or_make(key, &make);
+            engine = ENGINES.get_or_make(key, make);
         }
         model.forget_bytes();
         engine

@@ -73,6 +73,9 @@ pub(crate) struct Section<'a> {
     known: RefCell<Vec<&'static str>>,
 }
 
+/// A key and the texts of its list.
+pub(crate) type FoundList = (Found<String>, Vec<Found<String>>);
+
 impl<'a> Section<'a> {
     pub(crate) fn root(source: Source<'a>, table: &'a DeTable<'a>) -> Self {
         Self { source, name: String::new(), table, known: RefCell::default() }
@@ -140,7 +143,7 @@ impl<'a> Section<'a> {
     }
 
     /// Every key of a table of lists of texts, and its list.
-    pub(crate) fn lists(&self) -> Result<Vec<(Found<String>, Vec<Found<String>>)>> {
+    pub(crate) fn lists(&self) -> Result<Vec<FoundList>> {
         self.table.iter().map(|(key, value)| Ok((found(key), self.list(key.get_ref(), value)?))).collect()
     }
 
