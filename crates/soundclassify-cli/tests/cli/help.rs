@@ -26,7 +26,7 @@ fn wrong_usage_ends_with_2_and_says_what_is_allowed() {
         (&["file"], "<FILE|URI>"),
         (&["fiel"], "file"),
         (&["scan", "/tmp", "-o", "a.xls"], ".jsonl, .csv or .parquet"),
-        (&["scan", "/tmp", "--events", "-o", "a.csv"], ".jsonl"),
+        (&["scan", "/tmp", "--events", "-o", "a.csv"], "--format csv"),
         (&["live", "--plain", "--device", "no such microphone"], "no such microphone"),
     ] {
         let output = run(arguments);
