@@ -9,12 +9,16 @@ Needs numpy, torch, onnxruntime, ffmpeg and gst-launch-1.0; where one of them or
 """
 import argparse
 import importlib.util
+import os
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+
+# Read by the library when it is loaded.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TOLERANCE = 1e-3

@@ -93,10 +93,17 @@ fcntl.ioctl(s, 0x8914, struct.pack("16sH14s", b"lo", flags | 1, b""))'
   check_python
 }
 
-# The package of a Python file that imports ONNX Runtime sets what the library reads, before anything else is imported.
+# importers PATHSPEC…: the Python files that import ONNX Runtime.
+importers() { (cd "$root" && git grep -lE '^ *(import|from) onnxruntime' -- "$@"); }
+
+# The package of a Python file that imports ONNX Runtime, or else the file, sets what the library reads, before anything
+# else is imported.
 check_python() {
-  local package interpreter
-  for package in $(cd "$root" && git grep -lE '^ *(import|from) onnxruntime' -- '*.py' | cut -d/ -f1,2 | sort -u | tr / .); do
+  local script package interpreter
+  for script in $(importers '*.py' ':!models'); do
+    grep -q '^os.environ\["ORT_DISABLE_TELEMETRY"\] = "1"' "$root/$script" || die "$script does not set ORT_DISABLE_TELEMETRY=1"
+  done
+  for package in $(importers 'models/*.py' | cut -d/ -f1,2 | sort -u | tr / .); do
     (cd "$root" && python3 -B -c "import os, $package; assert os.environ['ORT_DISABLE_TELEMETRY'] == '1'") ||
       die "$package/__init__.py does not set ORT_DISABLE_TELEMETRY=1"
     interpreter=$target/${package#models.}/venv/bin/python
