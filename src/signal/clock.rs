@@ -129,7 +129,19 @@ impl Clock {
         while self.anchors.get(1).is_some_and(|next| self.duration(next.frame) <= offset) {
             self.anchors.pop_front();
         }
-        let Some(anchor) = self.anchors.front() else {
+        self.times_of(offset, self.anchors.front())
+    }
+
+    /// The same for a position from that of the last call of [`Clock::times`] on.
+    #[must_use]
+    pub fn times_ahead(&self, position: u64, analysis_rate: u32) -> Times {
+        let offset = scale(position, ClockTime::SECOND.nseconds(), analysis_rate.into());
+        let anchor = self.anchors.iter().rev().find(|anchor| self.duration(anchor.frame) <= offset);
+        self.times_of(offset, anchor.or(self.anchors.front()))
+    }
+
+    fn times_of(&self, offset: ClockTime, anchor: Option<&Anchor>) -> Times {
+        let Some(anchor) = anchor else {
             return Times { timestamp: offset, stream_time: None, running_time: None };
         };
         let timestamp = anchor.pts.saturating_add(offset.saturating_sub(self.duration(anchor.frame)));

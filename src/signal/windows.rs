@@ -95,6 +95,12 @@ impl Windows {
         });
     }
 
+    /// Samples since the last break.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.frontend.samples()
+    }
+
     /// Another stream begins.
     pub fn begin(&mut self) {
         self.frontend.reset();

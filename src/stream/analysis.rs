@@ -188,6 +188,7 @@ impl Analysis {
         tally.analysis += begun.elapsed();
         tally.audio += stepped.frames as f64 / rate;
         tally.invalid_samples += stepped.invalid;
+        dispatch.results.note_received(scale(windows.received(), dispatch.rate));
         Ok(())
     }
 
@@ -213,29 +214,41 @@ impl Analysis {
 
 impl Dispatch {
     fn take(&mut self, windows: &mut Windows, piece: &Piece<'_>, clock: &mut Clock) {
+        let end = scale(windows.received(), self.rate);
         let broke_off = windows.take(piece, &mut |window, whole| {
             let span = if whole { self.window } else { self.span };
             self.submit(window, span, clock);
         });
         if !matches!(piece, Piece::Samples(_)) {
             self.send();
-            self.expect(Entry::interruption);
+            self.expect(|ticket| Entry::interruption(ticket, end));
             self.forget();
             self.tally.breaks += u64::from(broke_off);
         }
     }
 
     fn submit(&mut self, window: &ReadyWindow<'_>, span: gst::ClockTime, clock: &mut Clock) {
+        let times = clock.times(window.position(), self.rate);
+        let steps = window.steps();
         let time = WindowTime {
             number: window.number(),
-            times: clock.times(window.position(), self.rate),
+            times,
             at: scale(window.position(), self.rate),
+            rise: (scale(steps.rise, self.rate), steps.rises),
+            onset: clock.times_ahead(steps.rise, self.rate),
+            fall: (scale(steps.fall, self.rate), steps.falls),
             span,
             due: Instant::now(),
         };
         let busy = || !self.batch.is_empty() || self.stream.pending() > 0;
         let kind = self.results.admit(self.gate.silences(|| window.rms()), busy);
         let ticket = self.ticket;
+        if kind == Kind::Window && window.is_silent() && self.results.knows_silence(ticket) {
+            self.send();
+            self.results.expect_silence(ticket, time);
+            self.ticket += 1;
+            return;
+        }
         self.expect(|ticket| Entry::window(ticket, time, kind));
         if kind == Kind::Window {
             let mut tensor = self.engine.tensor();

@@ -13,7 +13,9 @@ use crate::soundclassify::message::Label;
 use crate::soundclassify::message::{self, Named};
 use crate::soundclassify::rules::Names;
 use crate::soundclassify::settings::Settings;
-use soundclassify_core::decision::{Ensemble, Event, EventTime, Events, Filter, Groups, LeftOut, Prediction};
+use soundclassify_core::decision::{
+    BorderTime, Borders, Ensemble, Event, EventTime, Events, Filter, Groups, LeftOut, Prediction,
+};
 use soundclassify_core::model::{Manifest, Model};
 
 /// Where and when one window was.
@@ -25,10 +27,23 @@ pub(crate) struct WindowTime {
     pub(crate) times: Times,
     /// Start of the window, from the last reset on.
     pub(crate) at: ClockTime,
+    /// Where in it a sound may begin, from the last reset on, and whether the level rises there.
+    pub(crate) rise: (ClockTime, bool),
+    /// When that was.
+    pub(crate) onset: Times,
+    /// Where in it a sound may end, and whether the level falls there.
+    pub(crate) fall: (ClockTime, bool),
     /// Time to the next window, or the whole length of one that stands alone.
     pub(crate) span: ClockTime,
     /// When its last sample arrived.
     pub(crate) due: Instant,
+}
+
+/// The window with which an event was found to begin.
+#[derive(Debug, Clone, Copy)]
+struct EventMark {
+    at: u64,
+    times: Times,
 }
 
 /// Decides on the windows of one stream, in order.
@@ -42,7 +57,8 @@ pub(crate) struct Reporter {
     /// Of the same time at any rate of windows; `None` where that is `ensemble`.
     for_events: Option<Ensemble>,
     filter: Filter,
-    events: Events<Times>,
+    events: Events<EventMark>,
+    borders: Borders<Times>,
     report: Report,
     posts: bool,
     tag: bool,
@@ -67,6 +83,7 @@ impl Reporter {
             for_events: for_events(&names, settings),
             filter: filter(manifest, &names, settings),
             events: Events::new(settings.event_rules(manifest, &names)),
+            borders: Borders::new(names.all.len()),
             groups: names.groups(manifest.activation),
             names,
             report: settings.report,
@@ -108,15 +125,18 @@ impl Reporter {
         let manifest = self.model.manifest();
         self.filter = filter(manifest, &names, settings);
         // What was posted in part would have no beginning or no end.
-        if was != (self.report.has_events(), self.posts) {
-            self.events.close(&mut |event| tell(structure(&names, &event)));
+        let changed = was != (self.report.has_events(), self.posts);
+        let Self { events, borders, .. } = self;
+        let mut tell = |event| tell(structure(&names, &event, borders));
+        if changed {
+            events.close(&mut tell);
         }
-        self.events.set_rules(settings.event_rules(manifest, &names), &mut |event| tell(structure(&names, &event)));
+        events.set_rules(settings.event_rules(manifest, &names), &mut tell);
     }
 
     /// Another model's scores come from now on; events of this one end.
     pub(crate) fn replace(&mut self, model: Model, settings: &Settings, tell: &mut dyn FnMut(gst::Structure)) {
-        self.interrupt(tell);
+        self.interrupt(None, tell);
         let mut next = Self::new(model, settings);
         next.events.continue_after(&self.events);
         // Labels may have the same numbers and other names.
@@ -131,13 +151,16 @@ impl Reporter {
     /// The scores of the next window.
     pub(crate) fn classify(&mut self, window: &WindowTime, scores: &[f32], tell: &mut dyn FnMut(gst::Structure)) {
         let tells_events = self.tells_events();
-        let Self { model, names, groups, ensemble, for_events, events, .. } = self;
+        let Self { model, names, groups, ensemble, for_events, events, borders, .. } = self;
         let scores = groups.extend(scores);
+        if tells_events {
+            borders.push(window.for_borders(), scores, |index| events.off(index));
+        }
         let steady = for_events.as_mut().map(|ensemble| ensemble.push(scores));
         let scores = ensemble.push(scores);
         if tells_events {
             let steady = steady.unwrap_or(scores);
-            events.push(window.for_events(), steady, &mut |event| tell(structure(names, &event)));
+            events.push(window.for_events(), steady, &mut |event| tell(structure(names, &event, borders)));
         }
         let predictions = self.filter.apply(scores);
         let best = predictions.first().map(|prediction| prediction.index);
@@ -168,16 +191,29 @@ impl Reporter {
     /// The model has no scores for the next window: nothing to go by for the ensemble, nothing heard for events.
     pub(crate) fn miss(&mut self, window: &WindowTime, tell: &mut dyn FnMut(gst::Structure)) {
         if self.tells_events() {
-            let names = &self.names;
-            self.events.push_silence(window.for_events(), &mut |event| tell(structure(names, &event)));
+            let Self { names, events, borders, .. } = self;
+            borders.push_silence(window.for_borders());
+            events.push_silence(window.for_events(), &mut |event| tell(structure(names, &event, borders)));
         }
     }
 
-    /// The audio breaks off: the ensemble starts anew, events end.
-    pub(crate) fn interrupt(&mut self, tell: &mut dyn FnMut(gst::Structure)) {
+    /// The audio breaks off, at `end` from the last reset on if that is known: the ensemble starts anew, events end.
+    pub(crate) fn interrupt(&mut self, end: Option<ClockTime>, tell: &mut dyn FnMut(gst::Structure)) {
         self.clear();
-        let names = &self.names;
-        self.events.close(&mut |event| tell(structure(names, &event)));
+        self.end_events(end, tell);
+    }
+
+    /// Events that are open end, where the sound or the audio does.
+    pub(crate) fn end_events(&mut self, end: Option<ClockTime>, tell: &mut dyn FnMut(gst::Structure)) {
+        let Self { names, events, borders, .. } = self;
+        end.inspect(|end| borders.end_at(end.nseconds()));
+        events.close(&mut |event| tell(structure(names, &event, borders)));
+        borders.clear();
+    }
+
+    /// Whether an event is open.
+    pub(crate) fn has_open_event(&self) -> bool {
+        self.events.is_open()
     }
 
     fn clear(&mut self) {
@@ -231,8 +267,15 @@ impl Reporter {
 }
 
 impl WindowTime {
-    fn for_events(&self) -> EventTime<Times> {
-        EventTime { at: self.at.nseconds(), span: self.span.nseconds(), mark: self.times }
+    fn for_events(&self) -> EventTime<EventMark> {
+        let at = self.at.nseconds();
+        EventTime { at, span: self.span.nseconds(), mark: EventMark { at, times: self.times } }
+    }
+
+    fn for_borders(&self) -> BorderTime<Times> {
+        let nanoseconds = |(time, found): (ClockTime, bool)| (time.nseconds(), found);
+        let (rise, fall) = (nanoseconds(self.rise), nanoseconds(self.fall));
+        BorderTime { at: self.at.nseconds(), rise, fall, mark: self.onset }
     }
 }
 
@@ -240,10 +283,13 @@ fn name(names: &Names, index: usize, probability: f32) -> Named<'_> {
     Named { label: &names.all[index], index, probability: probability.into() }
 }
 
-fn structure(names: &Names, event: &Event<Times>) -> gst::Structure {
-    let duration = ClockTime::try_from(event.duration).unwrap_or(ClockTime::MAX);
+// The event begins and ends where its sound does.
+fn structure(names: &Names, event: &Event<EventMark>, borders: &mut Borders<Times>) -> gst::Structure {
+    let EventMark { at, times } = event.onset;
+    let (times, duration) = borders.refine(event, at, times);
+    let duration = ClockTime::try_from(duration).unwrap_or(ClockTime::MAX);
     let now = name(names, event.index, event.probability);
-    message::event(event.kind, event.id, event.onset, duration, now, event.peak.into())
+    message::event(event.kind, event.id, times, duration, now, event.peak.into())
 }
 
 fn for_events(names: &Names, settings: &Settings) -> Option<Ensemble> {

@@ -3,16 +3,17 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use gst::glib;
 use gst::prelude::*;
+use gst::subclass::prelude::*;
 
 use super::analysis::Tally;
-use super::reporter::Reporter;
+use super::reporter::{Reporter, WindowTime};
 use super::stats::Stats;
 use super::timeline::{Answer, Entry, Kind, Step, Timeline};
 use crate::soundclassify::loader::{Loader, Retired};
@@ -33,6 +34,8 @@ const OLD_MODEL_TIMEOUT: Duration = Duration::from_secs(2);
 const MOST_ON_THE_WAY: usize = 1000;
 /// A wait is counted in parts of at most this.
 const SLICE: Duration = Duration::from_millis(250);
+/// An open event ends when a live source has sent nothing for this long and the time of `event-hold`.
+const SILENT_SOURCE: Duration = Duration::from_secs(1);
 /// The longest wait for an application that holds up the messages.
 const BUS_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -69,6 +72,23 @@ pub(crate) struct Results {
     interrupted: AtomicBool,
     /// Whether something waits for the streaming thread: tags, or results for a buffer.
     for_stream: AtomicBool,
+    source: Source,
+}
+
+/// What came of the source, written by the streaming thread.
+struct Source {
+    begun: Instant,
+    live: AtomicBool,
+    /// When audio came last, ms after `begun`.
+    last: AtomicU64,
+    /// How much came since the last reset, ns.
+    received: AtomicU64,
+}
+
+impl Source {
+    fn silent_for(&self) -> Duration {
+        self.begun.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)))
+    }
 }
 
 struct Inner {
@@ -84,7 +104,10 @@ struct Inner {
     /// Other streams whose tags are still to come: what waits is of one before.
     stream_change: usize,
     interrupted: bool,
+    /// Somebody looks whether the source falls silent while an event is open.
+    watched: bool,
     health: Health,
+    silence: Silence,
     qos: Option<Instant>,
     stats: Stats,
 }
@@ -97,6 +120,14 @@ struct Health {
     stalled: bool,
     warned: bool,
     warned_of_scores: bool,
+}
+
+/// Windows of digital silence are all alike: the model runs once for them.
+#[derive(Debug, Default)]
+struct Silence {
+    /// The window whose scores are to be kept.
+    ticket: Option<u64>,
+    scores: Option<Vec<f32>>,
 }
 
 impl Health {
@@ -133,7 +164,9 @@ impl Results {
             retired: Vec::new(),
             stream_change: 0,
             interrupted: false,
+            watched: false,
             health: Health::default(),
+            silence: Silence::default(),
             qos: None,
             stats: Stats::default(),
         };
@@ -144,6 +177,12 @@ impl Results {
             changed: Condvar::new(),
             interrupted: AtomicBool::new(false),
             for_stream: AtomicBool::new(false),
+            source: Source {
+                begun: Instant::now(),
+                live: AtomicBool::new(false),
+                last: AtomicU64::new(0),
+                received: AtomicU64::new(0),
+            },
         }
     }
 
@@ -181,6 +220,26 @@ impl Results {
         Kind::Window
     }
 
+    /// Whether the scores of digital silence are known. If not, those of window `ticket`, which is nothing else, will be.
+    pub(crate) fn knows_silence(&self, ticket: u64) -> bool {
+        let mut inner = self.lock();
+        let known = inner.silence.scores.is_some();
+        if !known {
+            inner.silence.ticket = Some(ticket);
+        }
+        known
+    }
+
+    /// The next in the stream is a window of digital silence: it has the scores of the one before.
+    pub(crate) fn expect_silence(&self, ticket: u64, time: WindowTime) {
+        let mut inner = self.lock();
+        let Inner { silence, queue, stats, .. } = &mut *inner;
+        let scores = queue.copy(silence.scores.as_deref().unwrap_or_default());
+        queue.push(Entry::known(ticket, time, scores));
+        stats.classified += 1;
+        self.settle(&mut inner);
+    }
+
     /// The next in the stream. It waits for no window of a model that hangs. Silent windows and breaks do not count for
     /// `max-pending`, so they can pile up behind one that nobody knows of yet.
     pub(crate) fn expect(&self, pending: Entry) {
@@ -193,6 +252,7 @@ impl Results {
         }
         if pending.is_switch() {
             inner.health = Health::default();
+            inner.silence = Silence::default();
         }
         inner.stream_change += usize::from(pending.is_stream_change());
         inner.queue.push(pending);
@@ -242,7 +302,7 @@ impl Results {
         inner.queue.forget_windows();
         self.settle(&mut inner);
         let Inner { reporter, outbox, in_stream, settings, .. } = &mut *inner;
-        reporter.interrupt(&mut outlet(outbox, in_stream, settings.post_messages));
+        reporter.interrupt(None, &mut outlet(outbox, in_stream, settings.post_messages));
         reporter.forget_waiting_tags();
         inner.forget_for_buffer();
         self.note_for_stream(&inner);
@@ -346,9 +406,66 @@ impl Results {
         }
         inner.poster = None;
         let retired = std::mem::take(&mut inner.retired);
+        let watch = !inner.watched && self.source.live.load(Ordering::Relaxed) && inner.reporter.has_open_event();
+        inner.watched |= watch;
+        let patience = inner.patience();
         drop(inner);
         self.changed.notify_all();
         self.loader.retire(retired);
+        if watch {
+            self.look_again(patience);
+        }
+    }
+
+    /// Whether the source is live: one that is not may rest while it waits for what comes after the element.
+    pub(crate) fn set_live(&self, live: bool) {
+        self.source.live.store(live, Ordering::Relaxed);
+    }
+
+    /// Audio came; so much since the last reset.
+    pub(crate) fn note_received(&self, received: gst::ClockTime) {
+        let now = u64::try_from(self.source.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.source.last.store(now, Ordering::Relaxed);
+        self.source.received.store(received.nseconds(), Ordering::Relaxed);
+    }
+
+    // By the clock: a source that is silent wakes nobody.
+    fn look_again(&self, after: Duration) {
+        let element = self.element.clone();
+        let clock = gst::SystemClock::obtain();
+        let after = gst::ClockTime::from_nseconds(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX / 4));
+        let id = clock.new_single_shot_id(clock.time().saturating_add(after));
+        // An error means that the clock is gone, and so is the process.
+        let _ = id.wait_async(move |_, _, _| {
+            // Not on the clock's own thread, which others wait for.
+            if let Some(element) = element.upgrade() {
+                element.call_async(|element| element.imp().look_at_source());
+            }
+        });
+    }
+
+    /// Ends open events if the source has been silent for too long, or looks again later.
+    pub(crate) fn look_at_source(&self) {
+        let mut inner = self.lock();
+        if !inner.watched {
+            return;
+        }
+        inner.watched = inner.reporter.has_open_event();
+        if !inner.watched {
+            return;
+        }
+        let left = inner.patience().saturating_sub(self.source.silent_for());
+        if !left.is_zero() {
+            drop(inner);
+            return self.look_again(left);
+        }
+        inner.watched = false;
+        let end = gst::ClockTime::try_from(self.source.received.load(Ordering::Relaxed)).ok();
+        let Inner { reporter, outbox, in_stream, settings, .. } = &mut *inner;
+        reporter.end_events(end, &mut outlet(outbox, in_stream, settings.post_messages));
+        self.note_for_stream(&inner);
+        drop(inner);
+        self.post();
     }
 
     /// As [`Self::post`], and waits for another thread that is at it, but not for one that an application holds up.
@@ -493,6 +610,11 @@ impl Inner {
         (told || self.health.stalled).then_some(Waited::Told)
     }
 
+    /// How long a live source may send nothing while an event is open.
+    fn patience(&self) -> Duration {
+        Duration::from_nanos(self.settings.event_hold.get()).saturating_add(SILENT_SOURCE)
+    }
+
     fn reply(&mut self, reply: &Reply<'_>) {
         let Some(answer) = self.answer(reply) else { return };
         self.stats.errors += self.queue.answer(reply.ticket, answer, OLD_MODEL_TIMEOUT);
@@ -526,6 +648,9 @@ impl Inner {
                 self.health.retry = None;
                 self.health.warned = false;
                 self.stats.run(reply.run_time, reply.batch);
+                if self.silence.ticket == Some(reply.ticket) {
+                    self.silence.scores = Some(scores.to_vec());
+                }
                 Some(Answer::Scores(self.queue.copy(scores)))
             }
             Err(error) => {
@@ -549,7 +674,7 @@ impl Inner {
                 }
                 Step::Window(window, Answer::Silence) => reporter.silence(&window, &mut tell),
                 Step::Window(window, Answer::Missed) => reporter.miss(&window, &mut tell),
-                Step::Break => reporter.interrupt(&mut tell),
+                Step::Break(end) => reporter.interrupt(Some(end), &mut tell),
                 Step::StreamChange => {
                     reporter.forget_tags();
                     self.stream_change -= 1;

@@ -4,6 +4,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use gst::ClockTime;
+
 use super::reporter::WindowTime;
 use crate::soundclassify::loader::Retired;
 use crate::soundclassify::settings::Settings;
@@ -44,7 +46,7 @@ pub(crate) struct Entry {
 
 enum Item {
     Window { time: WindowTime, answer: Option<Answer> },
-    Break,
+    Break(ClockTime),
     StreamChange,
     Switch(Option<Box<Switch>>),
 }
@@ -52,7 +54,7 @@ enum Item {
 /// What is to be decided next.
 pub(crate) enum Step {
     Window(WindowTime, Answer),
-    Break,
+    Break(ClockTime),
     StreamChange,
     Switch(Box<Switch>),
 }
@@ -68,9 +70,14 @@ impl Entry {
         Self::new(ticket, Item::Window { time, answer })
     }
 
-    /// The audio breaks off.
-    pub(crate) fn interruption(ticket: u64) -> Self {
-        Self::new(ticket, Item::Break)
+    /// A window whose scores are known.
+    pub(crate) fn known(ticket: u64, time: WindowTime, scores: Vec<f32>) -> Self {
+        Self::new(ticket, Item::Window { time, answer: Some(Answer::Scores(scores)) })
+    }
+
+    /// The audio breaks off, `end` after the last reset.
+    pub(crate) fn interruption(ticket: u64, end: ClockTime) -> Self {
+        Self::new(ticket, Item::Break(end))
     }
 
     /// Another stream's tags follow.
@@ -178,7 +185,7 @@ impl Timeline {
         let entry = self.entries.iter_mut().find(|entry| !entry.decided)?;
         let step = match &mut entry.item {
             Item::Window { time, answer, .. } => Step::Window(*time, answer.take()?),
-            Item::Break => Step::Break,
+            Item::Break(end) => Step::Break(*end),
             Item::StreamChange => Step::StreamChange,
             Item::Switch(switch) => Step::Switch(switch.take()?),
         };
@@ -227,12 +234,24 @@ impl Timeline {
 pub(crate) mod tests {
     use super::*;
     use crate::signal::clock::Times;
-    use gst::ClockTime;
 
     pub(crate) fn window(ticket: u64, kind: Kind) -> Entry {
         let times = Times { timestamp: ClockTime::ZERO, stream_time: None, running_time: None };
         let (at, span) = (ClockTime::ZERO, ClockTime::ZERO);
-        Entry::window(ticket, WindowTime { number: ticket, times, at, span, due: Instant::now() }, kind)
+        Entry::window(
+            ticket,
+            WindowTime {
+                number: ticket,
+                times,
+                at,
+                rise: (at, false),
+                onset: times,
+                fall: (at, false),
+                span,
+                due: Instant::now(),
+            },
+            kind,
+        )
     }
 
     fn decided(queue: &mut Timeline) -> Vec<u64> {
@@ -244,7 +263,7 @@ pub(crate) mod tests {
         let mut queue = Timeline::default();
         queue.push(window(0, Kind::Window));
         queue.push(window(1, Kind::Silence));
-        queue.push(Entry::interruption(2));
+        queue.push(Entry::interruption(2, ClockTime::ZERO));
         assert_eq!(decided(&mut queue), [0; 0]);
         queue.answer(0, Answer::Missed, Duration::MAX);
         assert_eq!(decided(&mut queue), [0, 1, 2]);
@@ -283,7 +302,7 @@ pub(crate) mod tests {
         queue.push(window(0, Kind::Silence));
         queue.push(window(1, Kind::Window));
         queue.push(window(2, Kind::Silence));
-        queue.push(Entry::interruption(3));
+        queue.push(Entry::interruption(3, ClockTime::ZERO));
         assert_eq!(decided(&mut queue), [0]);
         assert_eq!(queue.forget_windows(), 1);
         assert_eq!((queue.len(), queue.front()), (2, Some(0)));
@@ -308,7 +327,7 @@ pub(crate) mod tests {
         queue.push(window(0, Kind::Silence));
         queue.next();
         queue.push(window(1, Kind::Window));
-        queue.push(Entry::interruption(2));
+        queue.push(Entry::interruption(2, ClockTime::ZERO));
         assert_eq!((queue.windows(), queue.forget_windows()), (1, 1));
         assert_eq!(decided(&mut queue), [2]);
         assert!(queue.remove(0).is_some_and(|entry| entry.time().is_some()));

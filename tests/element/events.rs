@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reports of events and changes, thresholds per label, and the silence gate.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use gst::ClockTime;
 use gst::prelude::*;
 use gstsoundclassify::soundclassify::message::EVENT;
@@ -383,4 +386,81 @@ fn the_manifest_suggests_events_and_silence() {
     assert_eq!([of("silence-threshold"), of("event-on"), of("event-off")], [-60.0, 0.7, 0.3]);
     let of = |name: &str| rig.element.property::<u64>(name);
     assert_eq!([of("event-min-duration"), of("event-hold")], [1000, 2000]);
+}
+
+#[test]
+fn a_live_source_that_falls_silent_keeps_no_event_open() {
+    let model = loudness();
+    let (element, bus) = crate::rig::element(&model.manifest());
+    element.set_property("ensembles", 1u32);
+    element.set_property_from_str("report", "events");
+    element.set_property("event-hold", 100_000_000u64);
+    let pad = crate::streams::source(&Arc::new(AtomicBool::new(true)));
+    pad.set_active(true).unwrap();
+    pad.link(&element.static_pad("sink").unwrap()).unwrap();
+    let sink = gst::Pad::builder(gst::PadDirection::Sink).chain_function(|_, _, _| Ok(gst::FlowSuccess::Ok)).build();
+    sink.set_active(true).unwrap();
+    element.static_pad("src").unwrap().link(&sink).unwrap();
+    element.set_state(gst::State::Playing).unwrap();
+    pad.push_event(gst::event::StreamStart::new("live"));
+    let caps = gst::Caps::builder("audio/x-raw").field("format", "F32LE").field("rate", RATE as i32);
+    pad.push_event(gst::event::Caps::new(&caps.field("channels", 1).field("layout", "interleaved").build()));
+    pad.push_event(gst::event::Segment::new(&gst::FormattedSegment::<ClockTime>::new()));
+
+    pad.push(buffer(&scene(&[(500, 0.0), (1000, 1.0)]), Some(ClockTime::ZERO))).unwrap();
+    let begun = std::time::Instant::now();
+    let ended = std::iter::from_fn(|| bus.timed_pop_filtered(ClockTime::from_seconds(5), &[gst::MessageType::Element]))
+        .filter_map(|message| ClassificationEvent::try_from(message.structure().unwrap()).ok())
+        .find(|event| event.kind == EventKind::End && event.now.label == "Bark")
+        .expect("the event ends");
+
+    let waited = begun.elapsed().as_millis();
+    assert!((900..3000).contains(&waited), "{waited} ms");
+    about(ended.timestamp, 500, 40);
+    assert_eq!(ended.timestamp + ended.duration, ClockTime::from_mseconds(1500), "the last sample received");
+    element.set_state(gst::State::Null).unwrap();
+}
+
+#[test]
+fn an_event_that_is_open_at_the_end_ends_with_the_last_sample() {
+    let model = loudness();
+    for (length, pieces) in [(1700, 160), (1000, 8000), (113, 160), (90, 160)] {
+        let mut rig = rig_with(&model, |element| {
+            element.set_property("event-min-duration", 50_000_000u64);
+            element.set_property("allow-labels", gst::Array::new(["Bark"]));
+        });
+        rig.push_in(&scene(&[(length, 1.0)]), &[pieces]);
+        rig.eos();
+        let events = rig.events();
+        let end = events.last().unwrap();
+        assert_eq!(end.kind, EventKind::End, "{length} ms");
+        assert_eq!((end.timestamp, end.duration), (ClockTime::ZERO, ClockTime::from_mseconds(length as u64)));
+    }
+}
+
+#[test]
+fn onsets_and_ends_are_where_the_sound_begins_and_ends() {
+    let model = loudness();
+    let (mut onsets, mut ends) = (Vec::new(), Vec::new());
+    for ensembles in [1u32, 10] {
+        for number in 0..20usize {
+            let (pause, sound) = (1100 + 37 * number, 1100 + 53 * number);
+            let mut rig = rig_with(&model, |element| {
+                element.set_property("ensembles", ensembles);
+                element.set_property("allow-labels", gst::Array::new(["Bark"]));
+            });
+            // 30 dB below the sound, as a room is.
+            rig.push_in(&scene(&[(pause, 0.03), (sound, 1.0), (1600, 0.03)]), &[160]);
+            rig.eos();
+            let events = rig.events();
+            let end = events.iter().find(|event| event.kind == EventKind::End).unwrap();
+            onsets.push(end.timestamp.mseconds().abs_diff(pause as u64));
+            ends.push((end.timestamp + end.duration).mseconds().abs_diff((pause + sound) as u64));
+        }
+    }
+    for errors in [&mut onsets, &mut ends] {
+        errors.sort_unstable();
+        let (median, most) = (errors[errors.len() / 2], errors[errors.len() * 9 / 10]);
+        assert!(median <= 100 && most <= 300, "{errors:?}");
+    }
 }

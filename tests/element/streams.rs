@@ -60,7 +60,7 @@ fn a_segment_that_is_done_ends_events_and_short_streams() {
 }
 
 /// A source pad whose latency query says whether it is live.
-fn source(live: &Arc<AtomicBool>) -> gst::Pad {
+pub(crate) fn source(live: &Arc<AtomicBool>) -> gst::Pad {
     let live = Arc::clone(live);
     let pad =
         gst::Pad::builder(gst::PadDirection::Src).query_function(move |pad, parent, query| match query.view_mut() {

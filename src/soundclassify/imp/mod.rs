@@ -481,16 +481,25 @@ impl SoundClassify {
         if lock(&self.state).as_ref().is_none_or(|state| state.sync_known) {
             return;
         }
-        let sync = lock(&self.settings).sync;
+        let (sync, live) = (lock(&self.settings).sync, self.source_is_live());
         let waits = match sync {
             Sync::Always => true,
             Sync::Never => false,
-            Sync::Auto => !self.source_is_live(),
+            Sync::Auto => !live,
         };
-        gst::debug!(CAT, imp = self, "waits for results: {waits}");
+        gst::debug!(CAT, imp = self, "live: {live}, waits for results: {waits}");
         if let Some(state) = lock(&self.state).as_mut() {
             state.analysis.set_waits(waits);
+            state.analysis.results().set_live(live);
             state.sync_known = true;
+        }
+    }
+
+    /// A live source may have fallen silent.
+    pub(crate) fn look_at_source(&self) {
+        let looked = catch_unwind(AssertUnwindSafe(|| self.results().map(|results| results.look_at_source())));
+        if looked.is_err() {
+            self.give_up_analysis();
         }
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{Found, Options, Window};
 use crate::{
-    decision::{Ensemble, EventTime, Events, Filter, Gate},
-    frontend::ReadyWindow,
+    decision::{BorderTime, Borders, Ensemble, Event, EventTime, Events, Filter, Gate},
+    frontend::{ReadyWindow, Steps},
     model::Manifest,
 };
 
@@ -18,6 +18,7 @@ pub(super) struct WindowTime {
     at: u64,
     /// Time to the next window, or the whole length of one that stands alone, ns.
     span: u64,
+    steps: Steps,
 }
 
 /// Ensemble, filter, silence gate and events of one stream.
@@ -30,7 +31,8 @@ pub(super) struct Decision {
     for_events: Option<Ensemble>,
     filter: Filter,
     gate: Gate,
-    events: Events<Duration>,
+    events: Events<u64>,
+    borders: Borders<u64>,
 }
 
 impl Decision {
@@ -46,13 +48,19 @@ impl Decision {
             filter: options.filter(manifest),
             gate: Gate::new(options.silence_threshold(manifest)),
             events: Events::new(options.event_rules(manifest)),
+            borders: Borders::new(classes),
         }
     }
 
     /// When a window is. `alone`: it is the only one of its stream.
     pub(super) fn time(&self, window: &ReadyWindow<'_>, alone: bool) -> WindowTime {
         let span = if alone { self.length } else { self.stride };
-        WindowTime { number: window.number(), at: nanoseconds(window.position(), self.rate), span }
+        WindowTime {
+            number: window.number(),
+            at: nanoseconds(window.position(), self.rate),
+            span,
+            steps: window.steps(),
+        }
     }
 
     /// Whether the next window is too quiet to be classified.
@@ -61,25 +69,32 @@ impl Decision {
     }
 
     pub(super) fn classify(&mut self, time: WindowTime, scores: &[f32], on_found: &mut dyn FnMut(Found<'_>)) {
-        let Self { ensemble, for_events, events, .. } = self;
+        let time_of_borders = time.for_borders(self.rate);
+        let Self { ensemble, for_events, events, borders, .. } = self;
+        borders.push(time_of_borders, scores, |index| events.off(index));
         let steady = for_events.as_mut().map(|ensemble| ensemble.push(scores));
         let mean = ensemble.push(scores);
         let predictions = self.filter.apply(mean);
         let (start, duration) = (Duration::from_nanos(time.at), Duration::from_nanos(self.length));
         on_found(Found::Window(Window { number: time.number, start, duration, scores, mean, predictions }));
-        events.push(time.for_events(), steady.unwrap_or(mean), &mut |event| on_found(Found::Event(event)));
+        events.push(time.for_events(), steady.unwrap_or(mean), &mut |event| on_found(found(&event, borders)));
     }
 
     pub(super) fn pass_silence(&mut self, time: WindowTime, on_found: &mut dyn FnMut(Found<'_>)) {
         self.clear();
-        self.events.push_silence(time.for_events(), &mut |event| on_found(Found::Event(event)));
+        self.borders.push_silence(time.for_borders(self.rate));
+        let Self { events, borders, .. } = self;
+        events.push_silence(time.for_events(), &mut |event| on_found(found(&event, borders)));
     }
 
-    /// The stream ends; another one may begin.
-    pub(super) fn finish(&mut self, on_found: &mut dyn FnMut(Found<'_>)) {
+    /// The stream ends after so many samples; another one may begin.
+    pub(super) fn finish(&mut self, samples: u64, on_found: &mut dyn FnMut(Found<'_>)) {
         self.clear();
         self.gate.reset();
-        self.events.close(&mut |event| on_found(Found::Event(event)));
+        self.borders.end_at(nanoseconds(samples, self.rate));
+        let Self { events, borders, .. } = self;
+        events.close(&mut |event| on_found(found(&event, borders)));
+        borders.clear();
     }
 
     fn clear(&mut self) {
@@ -91,9 +106,22 @@ impl Decision {
 }
 
 impl WindowTime {
-    fn for_events(&self) -> EventTime<Duration> {
-        EventTime { at: self.at, span: self.span, mark: Duration::from_nanos(self.at) }
+    fn for_events(&self) -> EventTime<u64> {
+        EventTime { at: self.at, span: self.span, mark: self.at }
     }
+
+    fn for_borders(&self, rate: u32) -> BorderTime<u64> {
+        let Steps { rise, rises, fall, falls } = self.steps;
+        let (rise, fall) = (nanoseconds(rise, rate), nanoseconds(fall, rate));
+        BorderTime { at: self.at, rise: (rise, rises), fall: (fall, falls), mark: rise }
+    }
+}
+
+// The event begins and ends where its sound does.
+fn found<'a>(event: &Event<u64>, borders: &mut Borders<u64>) -> Found<'a> {
+    let (onset, duration) = borders.refine(event, event.onset, event.onset);
+    let Event { kind, id, index, probability, peak, .. } = *event;
+    Found::Event(Event { kind, id, index, onset: Duration::from_nanos(onset), duration, probability, peak })
 }
 
 /// `count / per_second` in nanoseconds, rounded down.

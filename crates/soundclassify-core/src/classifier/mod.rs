@@ -112,12 +112,12 @@ impl Classifier {
     pub fn finish(&mut self, on_found: &mut dyn FnMut(Found<'_>)) -> Result<()> {
         let Self { windower, batch, decision, .. } = self;
         let mut outcome = Ok(());
-        windower.finish(&mut |window, alone| {
+        let samples = windower.finish(&mut |window, alone| {
             let taken = take(&window, alone, batch, decision, on_found);
             outcome = std::mem::replace(&mut outcome, Ok(())).and(taken);
         });
         let rest = run(batch, decision, on_found);
-        decision.finish(on_found);
+        decision.finish(samples, on_found);
         outcome.and(rest)
     }
 
@@ -125,7 +125,7 @@ impl Classifier {
     pub fn reset(&mut self) {
         self.windower.reset();
         self.batch.clear();
-        self.decision.finish(&mut |_| {});
+        self.decision.finish(0, &mut |_| {});
     }
 
     /// NaN and infinite samples since the last call.

@@ -135,6 +135,18 @@ impl<M: Copy> Events<M> {
         self.end = 0;
     }
 
+    /// Whether an event is open that was posted.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        (0..self.tracks.len()).any(|index| self.has_event(index))
+    }
+
+    /// Threshold for the end of a label's events.
+    #[must_use]
+    pub fn off(&self, index: usize) -> f32 {
+        self.rules.labels[index].map_or(1.0, |rule| rule.off.min(rule.on))
+    }
+
     /// Takes over the numbering of the events before, and what is counted.
     pub fn continue_after(&mut self, other: &Self) {
         self.told = other.told;

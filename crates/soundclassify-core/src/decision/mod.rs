@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Scores → what is told. Pure arithmetic on class scores and times, without a pipeline.
 
+mod borders;
 mod ensemble;
 mod events;
 mod filter;
@@ -8,6 +9,7 @@ mod gate;
 mod groups;
 mod rules;
 
+pub use borders::{BorderTime, Borders};
 pub use ensemble::Ensemble;
 pub use events::{Event, EventKind, EventTime, Events};
 pub use filter::{Filter, Prediction, unknown_label_hint};

@@ -3,6 +3,7 @@
 
 mod cepstrum;
 mod frames;
+mod levels;
 mod log;
 mod mel;
 mod normalize;
@@ -16,12 +17,14 @@ mod windower;
 pub mod preset;
 
 use frames::{Edge, Grid};
+use levels::Levels;
 use log::Compression;
 use mel::MelBank;
 use normalize::{Writer, sum_of_squares};
 use spectrum::Spectrum;
 use window::{FrameRing, Pieces, SampleRing, Schedule};
 
+pub use levels::Steps;
 pub use resampler::Resampler;
 pub use spec::{
     ChannelAxis, FeatureSpec, Features, FixedNormalize, Layout, Lifter, Log, LogMel, MelNorm, MelScale, Mfcc,
@@ -32,6 +35,7 @@ pub use windower::Windower;
 /// Progress one stream of samples into windows of model input. Each frame is computed once, however many windows share it.
 pub struct Frontend {
     samples: SampleRing,
+    levels: Levels,
     schedule: Schedule,
     values: Values,
     writer: Writer,
@@ -68,6 +72,7 @@ pub struct ReadyWindow<'a> {
     values: Pieces<'a>,
     samples: Pieces<'a>,
     writer: &'a Writer,
+    levels: &'a Levels,
 }
 
 impl Frontend {
@@ -88,7 +93,8 @@ impl Frontend {
             }
         };
         let writer = Writer::new(spec);
-        Self { samples, schedule, values, writer, window: spec.window, window_len: spec.len() }
+        let levels = Levels::new(spec.sample_rate, spec.window);
+        Self { samples, levels, schedule, values, writer, window: spec.window, window_len: spec.len() }
     }
 
     /// Appends analysis samples (mono, finite, at the spec's rate) and calls `on_window` for each window that became due,
@@ -99,6 +105,7 @@ impl Frontend {
             let missing = self.needed() - self.samples.total();
             let (now, later) = rest.split_at(rest.len().min(usize::try_from(missing).unwrap_or(usize::MAX)));
             self.samples.extend(now);
+            self.levels.push(now);
             if (now.len() as u64) < missing {
                 return;
             }
@@ -119,13 +126,21 @@ impl Frontend {
             Values::Frames(frames) => frames.isolated(&segment),
             Values::Samples => [&segment[..], &[]],
         };
-        on_window(ReadyWindow { number: 0, position: 0, values, samples: [&segment, &[]], writer: &self.writer });
+        on_window(ReadyWindow {
+            number: 0,
+            position: 0,
+            values,
+            samples: [&segment, &[]],
+            writer: &self.writer,
+            levels: &self.levels,
+        });
         self.schedule.advance();
     }
 
     /// Forgets everything; window numbers and positions start at 0 again.
     pub fn reset(&mut self) {
         self.samples.reset();
+        self.levels.reset();
         self.schedule.reset();
         if let Values::Frames(frames) = &mut self.values {
             frames.next = 0;
@@ -180,7 +195,14 @@ impl Frontend {
             Values::Frames(frames) => frames.ring.window(first),
             Values::Samples => samples,
         };
-        ReadyWindow { number: self.schedule.number(), position, values, samples, writer: &self.writer }
+        ReadyWindow {
+            number: self.schedule.number(),
+            position,
+            values,
+            samples,
+            writer: &self.writer,
+            levels: &self.levels,
+        }
     }
 
     /// The stream's samples, at most a window of them, centred in zeros.
@@ -307,6 +329,18 @@ impl ReadyWindow<'_> {
         let count = self.samples.iter().map(|part| part.len()).sum::<usize>();
         let energy: f64 = self.samples.iter().map(|part| sum_of_squares(part, f32::NEG_INFINITY, 0.0)).sum();
         (energy / count.max(1) as f64).sqrt() as f32
+    }
+
+    /// Where a sound may begin and end within the window.
+    #[must_use]
+    pub fn steps(&self) -> Steps {
+        self.levels.steps(self.position)
+    }
+
+    /// Whether the window, and whatever its first frames reach back to, is digital silence: all such windows are alike.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.levels.is_silent(self.position)
     }
 
     /// Writes the model's input: top_db, cepstra, normalisation and layout; the logarithm was taken frame by frame. `tensor`

@@ -62,11 +62,14 @@ impl Windower {
     }
 
     /// End of the stream: what the resampler holds, and, for a stream shorter than one window, the window of its samples
-    /// centred in zeros ([`Frontend::finish`]), with `true`. The next push begins another stream.
-    pub fn finish(&mut self, on_window: &mut dyn FnMut(ReadyWindow<'_>, bool)) {
+    /// centred in zeros ([`Frontend::finish`]), with `true`. Gives the stream's length in the model's samples. The next
+    /// push begins another stream.
+    pub fn finish(&mut self, on_window: &mut dyn FnMut(ReadyWindow<'_>, bool)) -> u64 {
         self.flush(&mut |window| on_window(window, false));
         self.frontend.finish(&mut |window| on_window(window, true));
+        let samples = self.frontend.samples();
         self.reset();
+        samples
     }
 
     /// Forgets the stream so far; window numbers and positions start at 0 again.

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The level of the samples over time: where a sound may begin and end within a window, and what is digital silence.
+
+use std::collections::VecDeque;
+
+/// Length over which levels are averaged, in hops.
+const AVERAGED: usize = 5;
+/// A smaller step of the level, dB, is no border.
+const MIN_STEP: f32 = 6.0;
+/// How much a step loses for each second from where the border is expected, dB.
+const RISE_LOSS: f32 = 10.0;
+const FALL_LOSS: f32 = 30.0;
+/// Where in a window a sound is expected to begin, from the window's end, and to end, from its start, s.
+const EXPECTED: (f32, f32) = (0.35, 0.4);
+/// Level of digital silence, dB.
+const FLOOR: f32 = -100.0;
+
+/// Level of a signal in hops of 20 ms, as far back as one window and what its borders need.
+#[derive(Debug)]
+pub(super) struct Levels {
+    rate: u32,
+    hop: u64,
+    window: u64,
+    /// Levels of the newest hops, dB; the last one is that of hop `hops - 1`.
+    levels: VecDeque<f32>,
+    most: usize,
+    hops: u64,
+    energy: f64,
+    samples: u64,
+    /// The first of the samples since the last one that is not 0.
+    zeros: u64,
+}
+
+/// Where a sound may begin and end within one window, samples since the last reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Steps {
+    /// The steepest rise, or where a sound is expected to begin.
+    pub rise: u64,
+    /// Whether the level rises there.
+    pub rises: bool,
+    /// The steepest fall, or where one is expected to end.
+    pub fall: u64,
+    /// Whether the level falls there.
+    pub falls: bool,
+}
+
+impl Levels {
+    /// Levels for windows of `window` samples at `rate` Hz.
+    pub(super) fn new(rate: u32, window: usize) -> Self {
+        let hop = u64::from(rate / 50).max(1);
+        let most = (window as u64 / hop) as usize + 2 * AVERAGED + 2;
+        Self {
+            rate,
+            hop,
+            window: window as u64,
+            levels: VecDeque::with_capacity(most + 1),
+            most,
+            hops: 0,
+            energy: 0.0,
+            samples: 0,
+            zeros: 0,
+        }
+    }
+
+    /// Takes the next samples.
+    pub(super) fn push(&mut self, mut samples: &[f32]) {
+        if let Some(last) = samples.iter().rposition(|sample| *sample != 0.0) {
+            self.zeros = self.samples + last as u64 + 1;
+        }
+        while !samples.is_empty() {
+            let room = (self.hop - self.samples % self.hop) as usize;
+            let (now, later) = samples.split_at(room.min(samples.len()));
+            self.energy += f64::from(now.iter().map(|sample| sample * sample).sum::<f32>());
+            self.samples += now.len() as u64;
+            samples = later;
+            if self.samples % self.hop == 0 {
+                self.close_hop();
+            }
+        }
+    }
+
+    fn close_hop(&mut self) {
+        let level = 10.0 * (self.energy / self.hop as f64).log10() as f32;
+        if self.levels.len() == self.most {
+            self.levels.pop_front();
+        }
+        self.levels.push_back(level.max(FLOOR));
+        self.hops += 1;
+        self.energy = 0.0;
+    }
+
+    /// Forgets everything; samples count from 0 again.
+    pub(super) fn reset(&mut self) {
+        self.levels.clear();
+        (self.hops, self.energy, self.samples, self.zeros) = (0, 0.0, 0, 0);
+    }
+
+    /// Whether a window that begins at sample `start`, and whatever its first frames reach back to, is digital silence.
+    pub(super) fn is_silent(&self, start: u64) -> bool {
+        self.samples > start && self.zeros + self.window <= start
+    }
+
+    /// The borders within the window that begins at sample `start`. A sound in the stream's first window is expected to
+    /// have begun with it.
+    pub(super) fn steps(&self, start: u64) -> Steps {
+        let seconds = |seconds: f32| (seconds * self.rate as f32) as u64;
+        let half = self.window / 2;
+        let rise = if start == 0 { 0 } else { start + self.window - seconds(EXPECTED.0).min(half) };
+        let fall = start + seconds(EXPECTED.1).min(half);
+        let range = start / self.hop + 1..(start + self.window) / self.hop;
+        let best = |expected: u64, sign: f32, loss: f32| {
+            let loss = loss * self.hop as f32 / self.rate.max(1) as f32;
+            let of = |hop: u64| {
+                let step = sign * self.step_at(hop, range.end)?;
+                let value = step - loss * (hop * self.hop).abs_diff(expected) as f32 / self.hop as f32;
+                (step >= MIN_STEP).then_some((value, hop * self.hop))
+            };
+            let steepest = range.clone().filter_map(of).max_by(|one, other| one.0.total_cmp(&other.0));
+            steepest.map_or((expected, false), |(_, at)| (at, true))
+        };
+        let ((rise, rises), (fall, falls)) = (best(rise, 1.0, RISE_LOSS), best(fall, -1.0, FALL_LOSS));
+        Steps { rise, rises, fall, falls }
+    }
+
+    // Mean level of the hops from `hop` on, up to `end`, less that of those before it.
+    fn step_at(&self, hop: u64, end: u64) -> Option<f32> {
+        let first = self.hops - self.levels.len() as u64;
+        let at = usize::try_from(hop.checked_sub(first)?).ok()?;
+        let end = usize::try_from(end.checked_sub(first)?).ok()?.min(self.levels.len());
+        if at == 0 || at >= end {
+            return None;
+        }
+        let mean = |range: std::ops::Range<usize>| {
+            let count = range.len() as f32;
+            self.levels.range(range).sum::<f32>() / count
+        };
+        Some(mean(at..(at + AVERAGED).min(end)) - mean(at.saturating_sub(AVERAGED)..at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: u32 = 8000;
+    const WINDOW: usize = 8000;
+
+    fn levels(parts: &[(f32, f32)]) -> Levels {
+        let mut levels = Levels::new(RATE, WINDOW);
+        for (seconds, amplitude) in parts {
+            let samples: Vec<f32> =
+                (0..(seconds * RATE as f32) as usize).map(|n| amplitude * (n as f32 * 0.7).sin()).collect();
+            samples.chunks(333).for_each(|chunk| levels.push(chunk));
+        }
+        levels
+    }
+
+    #[test]
+    fn a_step_of_the_level_is_a_border() {
+        let levels = levels(&[(0.5, 0.001), (0.3, 0.5), (0.4, 0.001)]);
+        assert_eq!(levels.steps(1600), Steps { rise: 4000, rises: true, fall: 6400, falls: true });
+    }
+
+    #[test]
+    fn without_a_step_borders_are_where_a_sound_is_expected() {
+        let levels = levels(&[(1.2, 0.1)]);
+        assert_eq!(
+            levels.steps(1600),
+            Steps { rise: 1600 + 8000 - 2800, rises: false, fall: 1600 + 3200, falls: false }
+        );
+        assert_eq!(self::levels(&[(1.0, 0.1)]).steps(0).rise, 0);
+    }
+
+    #[test]
+    fn chunks_and_resets_change_nothing() {
+        let mut one = levels(&[(0.7, 0.0), (0.5, 0.3)]);
+        let wanted = one.steps(1000);
+        one.reset();
+        let samples: Vec<f32> =
+            (0..9600).map(|n| if n < 5600 { 0.0 } else { 0.3 * ((n - 5600) as f32 * 0.7).sin() }).collect();
+        one.push(&samples);
+        assert_eq!(one.steps(1000), wanted);
+    }
+
+    #[test]
+    fn digital_silence_is_known() {
+        let mut levels = levels(&[(0.5, 0.1)]);
+        levels.push(&vec![0.0; 24_000]);
+        let silent: Vec<bool> = [0, 4000, 11_990, 12_000, 16_000].map(|start| levels.is_silent(start)).to_vec();
+        assert_eq!(silent, [false, false, false, true, true]);
+        levels.push(&[0.1]);
+        assert!(!levels.is_silent(16_000));
+    }
+}
