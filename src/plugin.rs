@@ -6,6 +6,7 @@ use gst::glib;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     crate::soundclassify::message::register_tags();
+    crate::soundclassify::message::register_meta();
     crate::soundclassify::register(plugin)?;
     crate::soundgate::register(plugin)
 }

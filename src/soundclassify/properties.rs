@@ -16,7 +16,6 @@ pub(crate) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
     all.extend(decision_properties(&default));
     all.extend(event_properties(&default));
     all.extend(output_properties(&default));
-    #[cfg(feature = "v1_24")]
     all.push(add_meta(&default));
     all.extend(engine_properties(&default));
     all
@@ -243,13 +242,13 @@ fn output_properties(default: &Settings) -> Vec<glib::ParamSpec> {
     ]
 }
 
-#[cfg(feature = "v1_24")]
 fn add_meta(default: &Settings) -> glib::ParamSpec {
     glib::ParamSpecBoolean::builder("add-meta")
         .nick("Add metadata")
         .blurb(
-            "Add a GstAnalyticsRelationMeta to the buffer with which results become known: a classification for each \
-             window in which a label passes the filters",
+            "Add a GstCustomMeta 'soundclassify' to the buffer with which results become known: in its field 'results' an \
+             array with the structure of the message of each window in which a label passes the filters; and, built with \
+             the feature v1_24, a GstAnalyticsRelationMeta with a classification for each",
         )
         .default_value(default.add_meta)
         .mutable_playing()

@@ -64,6 +64,13 @@ impl Rule {
     }
 }
 
+impl From<soundclassify_core::model::Rule> for Rule {
+    fn from(rule: soundclassify_core::model::Rule) -> Self {
+        let soundclassify_core::model::Rule { on, off, min_duration, hold, cooldown } = rule;
+        Self { on, off, min_duration, hold, cooldown, problems: Vec::new() }
+    }
+}
+
 fn put<T>(field: &mut Option<T>, value: Option<T>) -> bool {
     let read = value.is_some();
     *field = value;
@@ -100,12 +107,22 @@ pub(crate) fn groups(structure: &gst::Structure) -> Vec<Group> {
 pub(crate) struct Names {
     pub(crate) all: Vec<String>,
     members: Vec<Vec<usize>>,
+    /// The groups are the manifest's: they take the place of no label.
+    suggested: bool,
 }
 
 impl Names {
-    /// What is no label of the model has no effect, nor has a group without labels or with the name of one.
+    /// `groups` take the place of the manifest's, which are there to be allowed and named in rules. What is no label of
+    /// the model has no effect, nor has a group without labels or with the name of one.
     pub(crate) fn new(model: &Manifest, groups: &[Group]) -> Self {
-        let mut names = Self { all: model.labels.clone(), members: Vec::new() };
+        let suggested: Vec<Group>;
+        let (groups, is_suggested) = if groups.is_empty() {
+            suggested = model.groups.iter().map(|(name, members)| (name.clone(), members.clone())).collect();
+            (suggested.as_slice(), true)
+        } else {
+            (groups, false)
+        };
+        let mut names = Self { all: model.labels.clone(), members: Vec::new(), suggested: is_suggested };
         for (name, labels) in groups {
             let class = |label: &String| model.labels.iter().position(|known| known == label);
             let mut members: Vec<usize> = labels.iter().filter_map(class).collect();
@@ -124,9 +141,14 @@ impl Names {
         self.all.iter().position(|known| known == name)
     }
 
-    /// Whether it is a label of a group.
-    pub(crate) fn is_in_group(&self, index: usize) -> bool {
-        self.members.iter().any(|members| members.contains(&index))
+    /// Whether it is reported where nothing says which labels are allowed: the application's groups take the place of
+    /// their labels, those of the manifest of none.
+    pub(crate) fn is_reported_by_default(&self, index: usize) -> bool {
+        if self.suggested {
+            index < self.all.len() - self.members.len()
+        } else {
+            !self.members.iter().any(|members| members.contains(&index))
+        }
     }
 
     /// How scores become those of the groups.

@@ -63,7 +63,6 @@ pub(crate) struct Settings {
     pub(crate) label_groups: Option<gst::Structure>,
     pub(crate) suppress_while: Vec<String>,
     pub(crate) emit_tags: bool,
-    #[cfg(feature = "v1_24")]
     pub(crate) add_meta: bool,
     pub(crate) sync: Sync,
     pub(crate) max_pending: u32,
@@ -99,7 +98,6 @@ impl Default for Settings {
             label_groups: None,
             suppress_while: Vec::new(),
             emit_tags: false,
-            #[cfg(feature = "v1_24")]
             add_meta: false,
             sync: Sync::Auto,
             max_pending: 20,
@@ -181,7 +179,8 @@ impl Settings {
         let of = |label: &String| {
             let threshold = self.threshold_of(label, model) as f32;
             let all = LabelRule { on: all.on.max(threshold), ..all };
-            own.get(label).map_or(all, |rule| rule.over(all))
+            let suggested = model.rules.get(label).map_or(all, |rule| Rule::from(*rule).over(all));
+            own.get(label).map_or(suggested, |rule| rule.over(suggested))
         };
         let reported = self.reported(names);
         let rule = |(label, reported): (&String, bool)| reported.then(|| of(label));
@@ -196,12 +195,12 @@ impl Settings {
         }
     }
 
-    /// Whether each label or group may be reported. Labels of a group are reported by its name, and by their own only
-    /// where `allow-labels` has it.
+    /// Whether each label or group may be reported. Labels of one of the application's groups are reported by its name,
+    /// and by their own only where `allow-labels` has it.
     pub(crate) fn reported(&self, names: &Names) -> Vec<bool> {
         let (allow, deny) = (self.allow_labels.get(), self.deny_labels.get());
         let is_reported = |(index, name): (usize, &String)| {
-            let allowed = if allow.is_empty() { !names.is_in_group(index) } else { allow.contains(name) };
+            let allowed = if allow.is_empty() { names.is_reported_by_default(index) } else { allow.contains(name) };
             allowed && !deny.contains(name)
         };
         names.all.iter().enumerate().map(is_reported).collect()
@@ -245,7 +244,6 @@ impl Settings {
             "label-groups" => self.label_groups.to_value(),
             "suppress-while" => gst::Array::new(self.suppress_while.clone()).to_value(),
             "emit-tags" => self.emit_tags.to_value(),
-            #[cfg(feature = "v1_24")]
             "add-meta" => self.add_meta.to_value(),
             "sync" => self.sync.to_value(),
             "max-pending" => self.max_pending.to_value(),
@@ -282,7 +280,6 @@ impl Settings {
             "label-groups" => self.label_groups = value.get().ok().flatten(),
             "suppress-while" => self.suppress_while = strings(value),
             "emit-tags" => self.emit_tags = checked(value),
-            #[cfg(feature = "v1_24")]
             "add-meta" => self.add_meta = checked(value),
             "sync" => self.sync = checked(value),
             "max-pending" => self.max_pending = checked(value),

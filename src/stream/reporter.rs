@@ -8,8 +8,6 @@ use gst::prelude::*;
 
 use crate::signal::clock::Times;
 use crate::soundclassify::enums::Report;
-#[cfg(feature = "v1_24")]
-use crate::soundclassify::message::Label;
 use crate::soundclassify::message::{self, Named};
 use crate::soundclassify::rules::Names;
 use crate::soundclassify::settings::Settings;
@@ -66,8 +64,7 @@ pub(crate) struct Reporter {
     tagged: Option<usize>,
     tags: Option<gst::TagList>,
     /// Results that wait for a buffer, if they are wanted there.
-    #[cfg(feature = "v1_24")]
-    for_buffer: Option<Vec<Vec<Label>>>,
+    for_buffer: Option<Vec<gst::Structure>>,
 }
 
 impl Reporter {
@@ -93,7 +90,6 @@ impl Reporter {
             best: None,
             tagged: None,
             tags: None,
-            #[cfg(feature = "v1_24")]
             for_buffer: settings.add_meta.then(Vec::new),
         }
     }
@@ -118,7 +114,6 @@ impl Reporter {
         self.report = settings.report;
         self.posts = settings.post_messages;
         self.tag = settings.emit_tags;
-        #[cfg(feature = "v1_24")]
         {
             self.for_buffer = settings.add_meta.then(|| self.for_buffer.take().unwrap_or_default());
         }
@@ -141,7 +136,6 @@ impl Reporter {
         next.events.continue_after(&self.events);
         // Labels may have the same numbers and other names.
         next.tags = self.tags.take();
-        #[cfg(feature = "v1_24")]
         {
             next.for_buffer = self.for_buffer.take();
         }
@@ -171,14 +165,19 @@ impl Reporter {
             self.tagged = best;
             self.tags = Some(message::tags(label(first)));
         }
-        #[cfg(feature = "v1_24")]
-        if let Some(results) = &mut self.for_buffer {
-            results.push(predictions.iter().map(label).map(Label::from).collect());
+        let posted = self.posts && self.report.has_window(changed);
+        if !posted && self.for_buffer.is_none() {
+            return;
         }
-        if self.posts && self.report.has_window(changed) {
-            let all = predictions.iter().map(label);
-            let WindowTime { number, times, .. } = *window;
-            tell(message::classification(times, self.duration, number, label(first), all, &model.manifest().name));
+        let WindowTime { number, times, .. } = *window;
+        let all = predictions.iter().map(label);
+        let structure =
+            message::classification(times, self.duration, number, label(first), all, &model.manifest().name);
+        if let Some(results) = &mut self.for_buffer {
+            results.push(structure.clone());
+        }
+        if posted {
+            tell(structure);
         }
     }
 
@@ -242,7 +241,6 @@ impl Reporter {
 
     /// Whether tags or results for a buffer wait for the streaming thread.
     pub(crate) fn has_for_stream(&self) -> bool {
-        #[cfg(feature = "v1_24")]
         if self.for_buffer.as_ref().is_some_and(|results| !results.is_empty()) {
             return true;
         }
@@ -260,8 +258,7 @@ impl Reporter {
     }
 
     /// Results that wait for a buffer, in order.
-    #[cfg(feature = "v1_24")]
-    pub(crate) fn take_for_buffer(&mut self) -> Vec<Vec<Label>> {
+    pub(crate) fn take_for_buffer(&mut self) -> Vec<gst::Structure> {
         self.for_buffer.as_mut().map(std::mem::take).unwrap_or_default()
     }
 }

@@ -18,8 +18,6 @@ use super::stats::Stats;
 use super::timeline::{Answer, Entry, Kind, Step, Timeline};
 use crate::soundclassify::loader::{Loader, Retired};
 use crate::soundclassify::message;
-#[cfg(feature = "v1_24")]
-use crate::soundclassify::message::Label;
 use crate::soundclassify::settings::Settings;
 use soundclassify_core::Error;
 use soundclassify_core::model::{Model, Progress, Reply};
@@ -509,8 +507,7 @@ impl Results {
     }
 
     /// Results that wait for a buffer, in order.
-    #[cfg(feature = "v1_24")]
-    pub(crate) fn take_for_buffer(&self) -> Vec<Vec<Label>> {
+    pub(crate) fn take_for_buffer(&self) -> Vec<gst::Structure> {
         if !self.has_for_stream() {
             return Vec::new();
         }
@@ -695,7 +692,6 @@ impl Inner {
 
     // No buffer comes any more that they belong to.
     fn forget_for_buffer(&mut self) {
-        #[cfg(feature = "v1_24")]
         self.reporter.take_for_buffer();
     }
 

@@ -2,6 +2,7 @@
 //! The element in a harness: what goes through, what is told, when, and what happens when something is wrong.
 
 mod core_classifier;
+mod custom_meta;
 mod events;
 mod faults;
 mod life;

@@ -125,14 +125,6 @@ fn answer_latency(element: &gst::Element, live: bool) {
 }
 
 #[test]
-#[cfg(not(feature = "v1_24"))]
-fn builds_without_metadata_have_no_property_for_it() {
-    crate::rig::init();
-    let error = gst::parse::launch("soundclassify add-meta=true").unwrap_err();
-    assert_eq!(error.kind::<gst::ParseError>(), Some(gst::ParseError::NoSuchProperty));
-}
-
-#[test]
 fn empty_model_name_is_the_default_model() {
     let (element, _bus) = element(std::path::Path::new("x"));
     element.set_property("model", None::<&str>);

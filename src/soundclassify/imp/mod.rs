@@ -4,7 +4,6 @@
 //! Locks: `settings`, `loaded`, `state` and `tags` are never held together, nor while posting, pushing, waiting or running.
 
 mod in_stream;
-#[cfg(feature = "v1_24")]
 mod meta;
 mod models;
 mod tags;
@@ -19,7 +18,6 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
-#[cfg(feature = "v1_24")]
 use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 
@@ -252,7 +250,6 @@ impl BaseTransformImpl for SoundClassify {
     }
 
     // In passthrough nobody may change the buffer but who makes it: here, after everybody has looked at it.
-    #[cfg(feature = "v1_24")]
     fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
         Ok(match self.parent_generate_output()? {
             GenerateOutputSuccess::Buffer(buffer) => GenerateOutputSuccess::Buffer(self.mark(buffer)),

@@ -2,32 +2,68 @@
 //! Results on buffers.
 
 use gst::glib;
+use gst::meta::CustomMeta;
+#[cfg(feature = "v1_24")]
 use gst_analytics::AnalyticsRelationMeta;
+#[cfg(feature = "v1_24")]
 use gst_analytics::prelude::*;
 
-use super::{Label, Named};
+use super::Classification;
 
-/// Adds a classification for each result, in their order, to the buffer's `GstAnalyticsRelationMeta`, one that it has
-/// already or a new one: its labels, best first, with their probabilities.
+/// Name of the `GstCustomMeta`.
+pub const META: &str = "soundclassify";
+const RESULTS: &str = "results";
+
+/// Makes the metadata known to GStreamer. It has no tags, so that elements which change format or rate keep it. A program
+/// may link the plugin in and find another copy of it installed, so it may be known already.
+pub(crate) fn register() {
+    if !CustomMeta::is_registered(META) {
+        CustomMeta::register_simple(META);
+    }
+}
+
+/// Adds results, in their order, to a buffer that has none: the structures of their messages.
 ///
 /// # Errors
-/// The meta takes no more.
-pub(crate) fn add_classifications(buffer: &mut gst::BufferRef, results: &[Vec<Label>]) -> Result<(), glib::BoolError> {
+/// The buffer takes no metadata.
+pub(crate) fn add_results(buffer: &mut gst::BufferRef, results: Vec<gst::Structure>) -> Result<(), glib::BoolError> {
+    #[cfg(feature = "v1_24")]
+    add_classifications(buffer, &results)?;
+    // A second element of this kind adds to those of the first.
+    let mut all = structures(buffer);
+    all.extend(results);
+    let mut meta = match CustomMeta::from_mut_buffer(buffer, META) {
+        Ok(_) => CustomMeta::from_mut_buffer(buffer, META)?,
+        Err(_) => CustomMeta::add(buffer, META)?,
+    };
+    meta.mut_structure().set(RESULTS, gst::Array::new(all));
+    Ok(())
+}
+
+fn structures(buffer: &gst::BufferRef) -> Vec<gst::Structure> {
+    let Ok(meta) = CustomMeta::from_buffer(buffer, META) else { return Vec::new() };
+    let Ok(array) = meta.structure().get::<gst::Array>(RESULTS) else { return Vec::new() };
+    array.iter().filter_map(|value| value.get().ok()).collect()
+}
+
+/// The results that `soundclassify add-meta=true` put on a buffer, in their order.
+#[must_use]
+pub fn results(buffer: &gst::BufferRef) -> Vec<Classification> {
+    structures(buffer).iter().filter_map(|structure| Classification::try_from(structure.as_ref()).ok()).collect()
+}
+
+/// Adds a classification for each result to the buffer's `GstAnalyticsRelationMeta`, one that it has already or a new one.
+#[cfg(feature = "v1_24")]
+fn add_classifications(buffer: &mut gst::BufferRef, results: &[gst::Structure]) -> Result<(), glib::BoolError> {
     if buffer.meta::<AnalyticsRelationMeta>().is_none() {
         AnalyticsRelationMeta::add(buffer);
     }
     let Some(mut meta) = buffer.meta_mut::<AnalyticsRelationMeta>() else { return Ok(()) };
-    for result in results {
-        let labels: Vec<_> = result.iter().map(|label| glib::Quark::from_str(&label.label)).collect();
+    for result in results.iter().filter_map(|result| Classification::try_from(result.as_ref()).ok()) {
+        let labels: Vec<_> = result.predictions.iter().map(|label| glib::Quark::from_str(&label.label)).collect();
         // They were f32 in the first place.
-        let probabilities: Vec<_> = result.iter().map(|label| label.probability as f32).collect();
+        let probabilities: Vec<_> = result.predictions.iter().map(|label| label.probability as f32).collect();
         meta.add_cls_mtd(&probabilities, &labels)?;
     }
     Ok(())
-}
-
-impl From<Named<'_>> for Label {
-    fn from(named: Named<'_>) -> Self {
-        Self { label: named.label.to_owned(), index: named.index, probability: named.probability }
-    }
 }

@@ -8,14 +8,13 @@ use gst::prelude::*;
 use crate::signal::clock::Times;
 
 mod event;
-#[cfg(feature = "v1_24")]
 mod meta;
 mod stream_event;
 
 pub use event::{ClassificationEvent, EVENT};
 pub(crate) use event::{is_border, structure as event};
-#[cfg(feature = "v1_24")]
-pub(crate) use meta::add_classifications;
+pub use meta::{META, results};
+pub(crate) use meta::{add_results, register as register_meta};
 pub(crate) use stream_event::{DelayQuery, StreamEvent};
 
 /// Name of the element message that tells one window.

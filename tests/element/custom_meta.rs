@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Results on buffers in every build, and which elements keep them.
+
+use gst::prelude::*;
+use gst_check::Harness;
+use gstsoundclassify::soundclassify::message::results;
+
+use crate::rig::{RATE, Rig, TestModel, noise, pts};
+
+fn rig(model: &TestModel) -> Rig {
+    Rig::with(model, |element| element.set_property("add-meta", true)).caps("F32LE", RATE as i32, 1)
+}
+
+#[test]
+fn the_buffer_that_completes_a_window_carries_its_message() {
+    let model = TestModel::new("linear");
+    let mut rig = rig(&model);
+    let mut seen = 0;
+    for (number, part) in noise(2 * RATE, 1).chunks(80).enumerate() {
+        rig.push(part, Some(pts(number * 80, RATE)));
+        let heard = rig.heard();
+        assert_eq!(results(&rig.harness.pull().unwrap()), heard, "buffer {number}");
+        seen += heard.len();
+    }
+    assert!(seen > 10);
+}
+
+#[test]
+fn two_elements_add_to_the_same_metadata() {
+    let model = TestModel::new("linear");
+    let mut rig = rig(&model);
+    rig.push(&noise(2 * RATE, 1), Some(pts(0, RATE)));
+    let once = rig.harness.pull().unwrap();
+    let one = results(&once);
+    let mut second = self::rig(&model);
+    assert_eq!(second.harness.push(once), Ok(gst::FlowSuccess::Ok));
+    assert_eq!(results(&second.harness.pull().unwrap()), [one.clone(), one].concat());
+}
+
+/// Elements that an application may put behind `soundclassify`, and whether buffers have the metadata after them.
+const KEPT: [(&str, bool); 15] = [
+    ("identity", true),
+    ("queue", true),
+    ("tee ! queue", true),
+    ("audioconvert ! audio/x-raw,format=S16LE ! wavenc", true),
+    ("valve", true),
+    ("capsfilter", true),
+    ("level", true),
+    ("volume volume=0.5", true),
+    ("audioconvert ! audio/x-raw,format=S16LE ! identity", true),
+    ("audioconvert ! audio/x-raw,channels=2 ! identity", true),
+    ("audioresample ! audio/x-raw,rate=16000 ! identity", true),
+    ("audiorate", true),
+    ("soundgate delay=0", true),
+    ("audiobuffersplit output-buffer-duration=1/50", true),
+    ("audioconvert ! audio/x-raw,format=S16LE ! flacenc", true),
+];
+
+#[test]
+fn elements_behind_keep_it_as_the_documentation_says() {
+    crate::rig::init();
+    let model = TestModel::new("linear");
+    let mut rig = rig(&model);
+    rig.push(&noise(2 * RATE, 1), Some(pts(0, RATE)));
+    let buffer = rig.harness.pull().unwrap();
+    assert!(!results(&buffer).is_empty());
+    let mut found = Vec::new();
+    for (element, kept) in KEPT {
+        let name = element.split(' ').next().unwrap();
+        if gst::ElementFactory::find(name).is_none() {
+            println!("{name} is not installed");
+            continue;
+        }
+        let mut harness = Harness::new_parse(element);
+        harness.set_src_caps_str("audio/x-raw,format=F32LE,rate=8000,channels=1,layout=interleaved");
+        harness.push(buffer.copy()).unwrap_or_else(|error| panic!("{element}: {error}"));
+        harness.push_event(gst::event::Eos::new());
+        // A queue has a thread of its own.
+        let first = harness.pull().unwrap();
+        let out = std::iter::once(first).chain(std::iter::from_fn(|| harness.try_pull()));
+        let keeps = out.map(|buffer| results(&buffer).len()).sum::<usize>() > 0;
+        if keeps != kept {
+            found.push((element, keeps));
+        }
+    }
+    assert_eq!(found, [], "differs from the table in docs/soundclassify.md");
+}
