@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::sandbox::{PYTHON, Running, Sandbox, heard, python_is_missing, top};
 
-const SCRIPTS: [&str; 3] = ["examples/listen.py", "pipelines/record-events.py", "pipelines/mute.py"];
+const SCRIPTS: [&str; 1] = ["examples/listen.py"];
 
 /// The scripts with a setup.sh of its own, and no element in sight.
 fn sandbox(setup: &str) -> Sandbox {

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Records what is around each event, with what came before it: one WAV file for each, numbered on from those that exist.
+#
+#   pipelines/record-events.sh [--before S] [--after S] [--source PIPELINE] [FOLDER] [PROPERTY=VALUE...]
+#
+# Whole seconds before the onset and after the end; 3 and 2 by default. The source is the microphone by default, or such
+# as "filesrc location=street.ogg ! decodebin". The properties are those of soundclassify.
+set -euo pipefail
+source "$(dirname "$0")/common.sh"
+
+read_arguments 'before after source' "$@"
+[[ ${#arguments[@]} -le 1 ]] || wrong_usage "one folder at most is wanted"
+for option in before after; do
+  [[ ${options[$option]:-0} =~ ^[0-9]+$ ]] || wrong_usage "--$option wants whole seconds"
+done
+prepare
+
+folder=${arguments[0]:-.}
+mkdir -p "$folder"
+next=0
+while [[ -e $(printf '%s/event-%05d.wav' "$folder" "$next") ]]; do next=$((next + 1)); done
+read -ra from <<<"${options[source]:-autoaudiosrc}"
+exec gst-launch-1.0 -q -e "${from[@]}" ! audioconvert ! audioresample ! soundclassify report=events post-messages=false \
+  "${settings[@]}" ! soundgate mode=keep before="${options[before]:-3}000000000" after="${options[after]:-2}000000000" ! \
+  audioconvert ! audio/x-raw,format=S16LE ! \
+  splitmuxsink muxer=wavenc max-size-time=1 start-index="$next" location="$folder/event-%05d.wav"
