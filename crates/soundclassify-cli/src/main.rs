@@ -6,6 +6,7 @@
 // They panic where nobody reads.
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
+mod address;
 mod args;
 mod atomic_file;
 mod doctor;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Loudness and picture columns of what left the element, for the view.
 
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::Sender;
 
 use gst::prelude::*;
+use soundclassify_core::frontend::{FeatureSpec, Features, MelScale};
 
 use super::model;
 use crate::{
@@ -15,6 +16,8 @@ use crate::{
 
 /// Columns of the picture a second.
 const COLUMN_RATE: f64 = 25.0;
+/// Frequencies of the picture where the model has none of its own, Hz.
+const LOWEST: f64 = 50.0;
 
 /// What the view shows of the audio.
 pub(super) enum Sound {
@@ -29,14 +32,13 @@ pub(super) enum Sound {
     },
 }
 
-/// A listener for a session, and the end where its sounds come out.
-pub(super) fn listener(warm_engine: &WarmEngine) -> Result<(Listener, Receiver<Sound>)> {
-    let (sender, sounds) = mpsc::channel();
+/// A listener for a session, whose sounds go to `sender`.
+pub(super) fn listener(warm_engine: &WarmEngine, sender: Sender<Sound>) -> Result<Listener> {
     let channel = warm_engine.settings().property::<i32>("channel");
     let mut stream = MelStream::new(&model(warm_engine)?.manifest().features, channel);
     let mut column = Column::new(&stream);
-    let listener: Listener = Box::new(move |item| {
-        // A view that is gone, or a channel that is not there: the element itself reports what matters.
+    Ok(Box::new(move |item| {
+        // A view that is gone, or a channel that does not exist: the element itself reports what matters.
         let _ = stream.take(item, &mut |mel| {
             let sound = match mel {
                 Mel::Samples(samples) => loudness(samples),
@@ -46,8 +48,38 @@ pub(super) fn listener(warm_engine: &WarmEngine) -> Result<(Listener, Receiver<S
                 let _ = sender.send(sound);
             }
         });
-    });
-    Ok((listener, sounds))
+    }))
+}
+
+/// Frequencies at the picture's bottom, middle and top, Hz.
+pub(super) fn bands(spec: &FeatureSpec) -> [f64; 3] {
+    let (low, high, scale) = match &spec.features {
+        Features::LogMel(mel) => (mel.fmin, mel.fmax, mel.scale),
+        _ => (LOWEST, f64::from(spec.sample_rate) / 2.0, MelScale::Slaney),
+    };
+    let middle = (mel(scale, low) + mel(scale, high)) / 2.0;
+    // Monotonic, so it is found by halving.
+    let (mut below, mut above) = (low, high);
+    for _ in 0..40 {
+        let half = (below + above) / 2.0;
+        if mel(scale, half) < middle { below = half } else { above = half }
+    }
+    [low, below, high]
+}
+
+/// Place of a frequency on the mel scale.
+fn mel(scale: MelScale, hertz: f64) -> f64 {
+    match scale {
+        MelScale::Htk => 2595.0 * (1.0 + hertz / 700.0).log10(),
+        MelScale::Slaney if hertz < 1000.0 => hertz * 3.0 / 200.0,
+        MelScale::Slaney => 15.0 + (hertz / 1000.0).ln() * 27.0 / 6.4_f64.ln(),
+    }
+}
+
+/// Columns of the picture a second, for a model.
+pub(super) fn column_rate(spec: &FeatureSpec) -> f64 {
+    let stream = MelStream::new(spec, -1);
+    stream.rate() / Column::new(&stream).wanted as f64
 }
 
 /// Gathers frames to columns, the loudest of each band.

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{run, stdout, text};
+use crate::support::{LOW, TONES, run, stdout, text, tones};
 
 #[test]
 fn options_say_what_they_are_in_the_programs_own_form() {
@@ -61,4 +61,15 @@ fn the_help_is_quick_and_lists_exit_statuses() {
     assert!(help.contains("130") && help.contains("scan"), "{help}");
     assert!(start.elapsed() < Duration::from_secs(10));
     assert!(stdout(["file", "--help"]).contains("--allow-labels"));
+}
+
+#[test]
+fn a_recording_in_the_place_of_a_command_is_classified() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = tones(&folder.path().join("low.wav"), &[(LOW, 0.3)]);
+
+    let lines = stdout([path.to_str().unwrap(), "--model", TONES]);
+
+    assert!(lines.starts_with("0.000 Low 1 "), "{lines}");
+    assert!(stdout(["--help"]).contains("soundclassify live --help"));
 }
