@@ -253,6 +253,9 @@ pub(crate) struct ReportArgs {
     /// What becomes of the sound [default: embed up to 32 MiB a file, else link]
     #[arg(long, value_enum)]
     pub(crate) audio: Option<Sound>,
+    /// Title of the page [default: the page's name]
+    #[arg(long)]
+    pub(crate) title: Option<String>,
     /// Labels shown at most
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=24))]
     pub(crate) labels: u8,

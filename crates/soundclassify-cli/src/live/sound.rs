@@ -4,7 +4,7 @@
 use std::sync::mpsc::Sender;
 
 use gst::prelude::*;
-use soundclassify_core::frontend::{FeatureSpec, Features, MelScale};
+use soundclassify_core::frontend::FeatureSpec;
 
 use super::model;
 use crate::{
@@ -16,8 +16,6 @@ use crate::{
 
 /// Columns of the picture a second.
 const COLUMN_RATE: f64 = 25.0;
-/// Frequencies of the picture where the model has none of its own, Hz.
-const LOWEST: f64 = 50.0;
 
 /// What the view shows of the audio.
 pub(super) enum Sound {
@@ -49,31 +47,6 @@ pub(super) fn listener(warm_engine: &WarmEngine, sender: Sender<Sound>) -> Resul
             }
         });
     }))
-}
-
-/// Frequencies at the picture's bottom, middle and top, Hz.
-pub(super) fn bands(spec: &FeatureSpec) -> [f64; 3] {
-    let (low, high, scale) = match &spec.features {
-        Features::LogMel(mel) => (mel.fmin, mel.fmax, mel.scale),
-        _ => (LOWEST, f64::from(spec.sample_rate) / 2.0, MelScale::Slaney),
-    };
-    let middle = (mel(scale, low) + mel(scale, high)) / 2.0;
-    // Monotonic, so it is found by halving.
-    let (mut below, mut above) = (low, high);
-    for _ in 0..40 {
-        let half = (below + above) / 2.0;
-        if mel(scale, half) < middle { below = half } else { above = half }
-    }
-    [low, below, high]
-}
-
-/// Place of a frequency on the mel scale.
-fn mel(scale: MelScale, hertz: f64) -> f64 {
-    match scale {
-        MelScale::Htk => 2595.0 * (1.0 + hertz / 700.0).log10(),
-        MelScale::Slaney if hertz < 1000.0 => hertz * 3.0 / 200.0,
-        MelScale::Slaney => 15.0 + (hertz / 1000.0).ln() * 27.0 / 6.4_f64.ln(),
-    }
 }
 
 /// Columns of the picture a second, for a model.

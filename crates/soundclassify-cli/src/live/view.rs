@@ -28,6 +28,7 @@ use crate::{
     args::LiveArgs,
     exit::{Exit, Failure, Result},
     output,
+    picture_axes::bands,
     record::Record,
     session::{Session, Step},
     warm_engine::WarmEngine,
@@ -47,7 +48,7 @@ pub(super) fn run(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<Exit> {
     let batch = 1_000_000_000 * u64::from(settings.property::<u32>("process-count"))
         / u64::from(settings.property::<u32>("oversamples").max(1));
     let mut state = State::new(&name, &manifest.name, settings.property("threshold"), batch);
-    state.axes(sound::bands(&manifest.features), sound::column_rate(&manifest.features));
+    state.axes(bands(&manifest.features), sound::column_rate(&manifest.features));
     if let Some(warning) = warm_engine.warnings().last() {
         state.note(warning.clone());
     }

@@ -44,6 +44,9 @@ fn completions_and_manual_know_the_elements_properties() {
         assert!(script.contains("oversamples") && script.contains("scan"), "{shell}");
     }
     let page = stdout(["man"]);
+    for section in ["EXAMPLES", "FILES", "SEE ALSO"] {
+        assert!(page.contains(section), "{section}");
+    }
     assert!(page.contains("max\\-pending") && page.contains(".SH FILE") && page.contains("ORT_DYLIB_PATH"), "{page}");
     assert!(!page.contains("soundclassify\\-file(1)"), "there is one page only");
     let bash = std::process::Command::new("bash").args(["-n", "/dev/stdin"]).stdin(Stdio::piped()).spawn();
@@ -72,4 +75,13 @@ fn a_recording_in_the_place_of_a_command_is_classified() {
 
     assert!(lines.starts_with("0.000 Low 1 "), "{lines}");
     assert!(stdout(["--help"]).contains("soundclassify live --help"));
+}
+
+#[test]
+fn versions_are_those_of_the_program_and_of_what_it_runs_on() {
+    let lines = stdout(["--version"]);
+
+    let names: Vec<_> = lines.lines().map(|line| line.rsplit_once(' ').unwrap().0).collect();
+    assert_eq!(names, ["soundclassify", "GStreamer", "ONNX Runtime"], "{lines}");
+    assert!(lines.lines().all(|line| line.ends_with(|last: char| last.is_ascii_digit())), "{lines}");
 }
