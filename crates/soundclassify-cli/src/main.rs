@@ -16,6 +16,7 @@ mod features;
 mod file;
 mod inspect;
 mod interrupt;
+mod label_structures;
 mod labels;
 mod learn;
 mod live;
