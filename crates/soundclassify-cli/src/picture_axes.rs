@@ -25,7 +25,8 @@ pub(crate) fn bands(spec: &FeatureSpec) -> [f64; 3] {
 /// Place of a frequency on the mel scale.
 fn mel(scale: MelScale, hertz: f64) -> f64 {
     match scale {
-        MelScale::Htk => 2595.0 * (1.0 + hertz / 700.0).log10(),
+        // Kaldi's is the same but for a factor.
+        MelScale::Htk | MelScale::Kaldi => 2595.0 * (1.0 + hertz / 700.0).log10(),
         MelScale::Slaney if hertz < 1000.0 => hertz * 3.0 / 200.0,
         MelScale::Slaney => 15.0 + (hertz / 1000.0).ln() * 27.0 / 6.4_f64.ln(),
     }

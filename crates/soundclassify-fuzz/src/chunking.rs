@@ -58,7 +58,7 @@ fn signal(input: &Input) -> Vec<f32> {
 /// The signal in pieces of these lengths, the rest as one.
 fn pieces<'a>(signal: &'a [f32], lengths: &[u16]) -> impl Iterator<Item = &'a [f32]> {
     let mut rest = signal;
-    let mut lengths = lengths.to_vec().into_iter();
+    let mut lengths = lengths.iter().copied();
     std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;

@@ -153,8 +153,7 @@ impl Run {
     }
 
     fn caps(&mut self, format: u8, rate: u8, channels: u8, planar: bool) {
-        let format =
-            gst_audio::AUDIO_FORMATS_ALL.iter().nth(usize::from(format)).unwrap_or(&gst_audio::AudioFormat::F32le);
+        let format = gst_audio::AUDIO_FORMATS_ALL.get(usize::from(format)).unwrap_or(&gst_audio::AudioFormat::F32le);
         let rate = RATES[usize::from(rate) % RATES.len()];
         let channels = CHANNELS[usize::from(channels) % CHANNELS.len()];
         let layout = if planar { "non-interleaved" } else { "interleaved" };

@@ -99,9 +99,9 @@ impl<'a> Stream<'a> {
         let Some(session) = &self.session else { return Ok(Step::Idle) };
         let timeout = gst::ClockTime::from_nseconds(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX));
         match session.step(timeout) {
-            Ok(Step::End) if self.returns && self.worked => self.lose("the stream ended".to_owned()),
-            Err(Failure::Failed(why)) if self.returns && self.worked => self.lose(why),
-            Ok(Step::Idle) if stalls => self.lose(format!("no audio for {} s", STALL.as_secs())),
+            Ok(Step::End) if self.returns && self.worked => self.lose("the stream ended"),
+            Err(Failure::Failed(why)) if self.returns && self.worked => self.lose(&why),
+            Ok(Step::Idle) if stalls => self.lose(&format!("no audio for {} s", STALL.as_secs())),
             other => other,
         }
     }
@@ -129,7 +129,7 @@ impl<'a> Stream<'a> {
         self.returns && self.moved.elapsed() > STALL
     }
 
-    fn lose(&mut self, why: String) -> Result<Step> {
+    fn lose(&mut self, why: &str) -> Result<Step> {
         let last = self.session.take().map(Session::close).unwrap_or_default();
         self.steps.extend(last);
         let pause = self.pause;
@@ -155,7 +155,7 @@ impl<'a> Stream<'a> {
                 }
                 Ok(Step::Idle)
             }
-            Err(Failure::Failed(why)) => self.lose(why),
+            Err(Failure::Failed(why)) => self.lose(&why),
             Err(failure) => Err(failure),
         }
     }

@@ -158,8 +158,8 @@ fn no_event_is_lost_while_the_broker_is_away_and_orders_are_carried_out() {
     broker.lines_with("soundclassify/door/Middle ON");
     // From now on nothing reaches this threshold.
     let topic = "soundclassify/door/threshold/High, very high/set";
-    let sent = Command::new("mosquitto_pub").args(["-h", "127.0.0.1", "-p", &port, "-q", "1", "-t", topic, "-m", "1"]);
-    assert!({ sent }.status().unwrap().success());
+    let words = ["-h", "127.0.0.1", "-p", &port, "-q", "1", "-t", topic, "-m", "1"];
+    assert!(Command::new("mosquitto_pub").args(words).status().unwrap().success());
 
     let ended = child.wait().unwrap();
     let mut errors = String::new();
