@@ -20,6 +20,9 @@ const GOOD: Duration = Duration::from_secs(30);
 /// A stream of the network that brings no audio for so long is given up and opened anew.
 pub(super) const STALL: Duration = Duration::from_secs(15);
 
+/// A stream that ends so near to its length was a recording, and all of it came.
+const NEAR: u64 = 1_000_000_000;
+
 /// Opens the source, ready to play.
 pub(super) type Open<'a> = Box<dyn Fn() -> Result<Session> + 'a>;
 
@@ -99,7 +102,7 @@ impl<'a> Stream<'a> {
         let Some(session) = &self.session else { return Ok(Step::Idle) };
         let timeout = gst::ClockTime::from_nseconds(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX));
         match session.step(timeout) {
-            Ok(Step::End) if self.returns && self.worked => self.lose("the stream ended"),
+            Ok(Step::End) if self.returns && self.worked && !is_whole(session) => self.lose("the stream ended"),
             Err(Failure::Failed(why)) if self.returns && self.worked => self.lose(&why),
             Ok(Step::Idle) if stalls => self.lose(&format!("no audio for {} s", STALL.as_secs())),
             other => other,
@@ -116,11 +119,7 @@ impl<'a> Stream<'a> {
     fn stalls(&mut self) -> bool {
         let end = self.end();
         if end != self.end || self.halted {
-            if !self.worked && end > 0 {
-                self.worked = true;
-                // A recording on a server has a length, and ends.
-                self.returns &= self.session.as_ref().is_some_and(|session| session.length().is_none());
-            }
+            self.worked |= end > 0;
             (self.end, self.moved) = (end, Instant::now());
             if self.opened.elapsed() > GOOD {
                 self.pause = FIRST_PAUSE;
@@ -159,4 +158,9 @@ impl<'a> Stream<'a> {
             Err(failure) => Err(failure),
         }
     }
+}
+
+/// Whether the session was one of a recording on a server, and came to its end.
+fn is_whole(session: &Session) -> bool {
+    session.length().is_some_and(|length| session.end().saturating_add(NEAR) >= length.nseconds())
 }
