@@ -1,17 +1,26 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Prints what soundclassify detects: listen.py [PIPELINE]"""
+"""Prints what soundclassify detects.
+
+    examples/listen.py [PIPELINE]
+
+PIPELINE is one argument, as gst-launch-1.0 takes it, with a soundclassify in it; without it the microphone is meant:
+"autoaudiosrc ! soundclassify ! fakesink". A line is time, label, index and probability.
+"""
+
+import sys
+
+if {"-h", "--help"} & set(sys.argv[1:]):
+    print(__doc__)
+    sys.exit(0)
 
 # Finds the element, or builds it; a program of your own does without where the element is installed.
 import pathlib
-import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "pipelines"))
 import common
 
 common.prepare()
-
-import sys
 
 import gi
 

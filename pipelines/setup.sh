@@ -60,6 +60,9 @@ find_missing() {
 # Debian's own Python: another one that comes first in PATH would not see its packages.
 has_typelib() { /usr/bin/python3 -c 'import sys, gi; gi.require_version(*sys.argv[1:])' "$1" 1.0; }
 
+# Debian keeps it where only root's PATH leads.
+has_mosquitto() { command -v mosquitto || test -x /usr/sbin/mosquitto; }
+
 has_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
 
 find_missing_for_tests() {
@@ -68,6 +71,8 @@ find_missing_for_tests() {
   need pulseaudio-utils command -v pactl
   need chromium has_browser
   need procps command -v pgrep
+  need mosquitto has_mosquitto
+  need mosquitto-clients command -v mosquitto_sub
   need python3-venv python3 -c 'import venv, ensurepip'
   need gir1.2-gst-rtsp-server-1.0 has_typelib GstRtspServer
 }

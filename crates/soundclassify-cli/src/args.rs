@@ -14,6 +14,7 @@ use crate::{
     emoji::{DESK_WORK, Symbols},
     exit::{Failure, Result},
     labels,
+    live::{commands::OnEvent, mqtt::Broker},
     options::ElementOptions,
     output::Form,
     scan::{identity::Shard, target::Format},
@@ -24,7 +25,8 @@ use crate::{
 const CLASSIFYING: [&str; 6] = ["live", "file", "scan", "report", "tune", "work"];
 
 const AFTER_HELP: &str = "\
-Without a command `live` is meant: the microphone, or the address given, is listened to.
+Without a command, `live` is meant for the microphone or an address, `file` for a recording; `soundclassify live --help`
+lists the options of `live`.
 
 Exit status: 0 all done, 1 some inputs failed, 2 wrong usage, 130 interrupted (Ctrl-C).
 Environment: ORT_DYLIB_PATH names ONNX Runtime's library, NO_COLOR turns colour off.";
@@ -144,6 +146,23 @@ pub(crate) struct LiveArgs {
     /// Starts lines with the seconds since the start
     #[arg(long)]
     pub(crate) time: bool,
+    /// Runs a command of the shell when an event of the label begins; it gets time and label as $1 and $2 and in the
+    /// environment as SOUNDCLASSIFY_TIME, SOUNDCLASSIFY_LABEL and SOUNDCLASSIFY_PROBABILITY. * stands for every label
+    #[arg(long, value_name = "LABEL=COMMAND")]
+    pub(crate) on: Vec<OnEvent>,
+    /// Publishes events, states and level to a broker: mqtt://[USER@]HOST[:PORT][/PREFIX]. The password is better given
+    /// with --mqtt-password-file or in SOUNDCLASSIFY_MQTT_PASSWORD, since others can see a command line
+    #[arg(long, value_name = "URL")]
+    pub(crate) mqtt: Option<Broker>,
+    /// File whose only line is the broker's password
+    #[arg(long, value_name = "FILE", requires = "mqtt")]
+    pub(crate) mqtt_password_file: Option<PathBuf>,
+    /// Name of this microphone or stream at the broker [default: the device's, or the address's last part]
+    #[arg(long, requires = "mqtt")]
+    pub(crate) name: Option<String>,
+    /// Leaves out what lets Home Assistant find the labels by itself
+    #[arg(long, requires = "mqtt")]
+    pub(crate) no_discovery: bool,
     #[command(flatten)]
     pub(crate) form: FormArgs,
 }
@@ -234,6 +253,9 @@ pub(crate) struct ReportArgs {
     /// What becomes of the sound [default: embed up to 32 MiB a file, else link]
     #[arg(long, value_enum)]
     pub(crate) audio: Option<Sound>,
+    /// Title of the page [default: the page's name]
+    #[arg(long)]
+    pub(crate) title: Option<String>,
     /// Labels shown at most
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=24))]
     pub(crate) labels: u8,
@@ -379,8 +401,17 @@ pub(crate) fn with_command(mut arguments: Vec<std::ffi::OsString>) -> Vec<std::f
     };
     if alone {
         arguments.insert(1.min(arguments.len()), "live".into());
+    } else if arguments.get(1).is_some_and(|first| is_recording(first)) {
+        arguments.insert(1, "file".into());
     }
     arguments
+}
+
+/// Whether a word in the place of a command is a recording.
+fn is_recording(word: &std::ffi::OsStr) -> bool {
+    let path = std::path::Path::new(word);
+    let is_command = || Cli::command().get_subcommands().any(|command| command.get_name() == word);
+    path.is_file() && !is_command()
 }
 
 #[cfg(test)]

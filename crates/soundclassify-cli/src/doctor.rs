@@ -184,6 +184,12 @@ fn onnx_runtime() -> Check {
     }
 }
 
+/// Version of the ONNX Runtime that was found.
+pub(crate) fn runtime_version() -> Option<String> {
+    let build = runtime::version().ok()?;
+    Some(library().as_deref().and_then(version_of).unwrap_or_else(|| build.trim().to_owned()))
+}
+
 /// The file that was loaded, where the system tells.
 fn library() -> Option<PathBuf> {
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;

@@ -85,12 +85,18 @@ fn said(manifest: &Manifest) -> Said<'_> {
 
 fn manifest_lines(manifest: &Manifest) -> Vec<String> {
     let Manifest { name, version, licence, description, .. } = manifest;
-    vec![
+    let mut lines = vec![
         format!("manifest  {}", manifest.path.display()),
         format!("          {name} {version}, {licence}: {description}"),
         format!("features  {}", features(&manifest.features)),
         format!("labels    {}: {}", manifest.labels.len(), manifest.labels.join(", ")),
-    ]
+    ];
+    let thresholds = manifest.defaults.thresholds.iter().map(|(label, value)| format!("{label} {value}"));
+    let thresholds = thresholds.collect::<Vec<_>>().join(", ");
+    if !thresholds.is_empty() {
+        lines.push(format!("thresholds {thresholds}"));
+    }
+    lines
 }
 
 fn features(spec: &FeatureSpec) -> String {

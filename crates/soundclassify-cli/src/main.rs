@@ -6,6 +6,7 @@
 // They panic where nobody reads.
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
+mod address;
 mod args;
 mod atomic_file;
 mod doctor;
@@ -15,6 +16,7 @@ mod features;
 mod file;
 mod inspect;
 mod interrupt;
+mod label_structures;
 mod labels;
 mod learn;
 mod live;
@@ -26,6 +28,7 @@ mod options;
 mod output;
 mod palette;
 mod picture;
+mod picture_axes;
 mod record;
 mod report;
 mod scan;
@@ -75,6 +78,9 @@ fn run() -> Result<Exit> {
     gst::init().map_err(|error| Failure::Failed(format!("GStreamer can't be started: {error}")))?;
     gstsoundclassify::plugin_register_static()
         .map_err(|error| Failure::Failed(format!("the plugin can't be registered: {error}")))?;
+    if std::env::args_os().nth(1).is_some_and(|first| first == "--version") {
+        return shell::version();
+    }
     let matches = match args::command().try_get_matches_from(args::with_command(std::env::args_os().collect())) {
         Ok(matches) => matches,
         Err(error) => return usage(&error),

@@ -7,6 +7,7 @@ use gst::{glib, prelude::*};
 
 use crate::{
     exit::{Failure, Result},
+    label_structures::PerLabel,
     labels,
 };
 
@@ -20,8 +21,7 @@ const OWN: [&str; 4] = ["post-messages", "emit-tags", "add-meta", "report"];
 const UNTOLD: [&str; 4] = ["model", "stats", "post-messages", "report"];
 
 /// Properties that are lists of labels.
-const LABEL_LISTS: [&str; 2] = ["allow-labels", "deny-labels"];
-const LABEL_THRESHOLDS: &str = "label-thresholds";
+const LABEL_LISTS: [&str; 3] = ["allow-labels", "deny-labels", "suppress-while"];
 
 /// Options whose name the program needs for something else.
 const RENAMED: [(&str, &str); 1] = [("device", "execution-device")];
@@ -80,16 +80,25 @@ impl ElementOptions {
             let name = name.to_owned();
             move |why: String| Failure::Usage(format!("--{name}: {why}"))
         };
+        let mut all = known.to_vec();
+        if let Some(groups) = self.get("label-groups") {
+            let groups = PerLabel::Groups.structure(groups).map_err(usage("label-groups"))?;
+            all.extend(groups.fields().map(ToString::to_string));
+        }
         for (name, values) in &mut self.0 {
+            let kind = PerLabel::of(name);
+            let known = if kind == Some(PerLabel::Groups) { known } else { &all };
             let check = |given: &[String]| given.iter().try_for_each(|label| labels::check(label, known));
             if LABEL_LISTS.contains(&name.as_str()) {
                 let found = label_list(values, known);
                 check(&found).map_err(usage(name))?;
                 *values = serialized(&found).into_iter().collect();
-            } else if name == LABEL_THRESHOLDS {
-                let found = threshold_list(values, known).map_err(usage(name))?;
-                check(&found.iter().map(|(label, _)| label.clone()).collect::<Vec<_>>()).map_err(usage(name))?;
-                *values = found.iter().map(|(label, threshold)| format!("{label}={threshold}")).collect();
+            } else if let Some(kind) = kind {
+                if !is_serialized(values) {
+                    *values = pairs(values, known, kind);
+                }
+                let structure = kind.structure(values).map_err(usage(name))?;
+                check(&kind.labels(&structure)).map_err(usage(name))?;
             }
         }
         Ok(self)
@@ -166,7 +175,9 @@ fn argument(pspec: &glib::ParamSpec) -> Arg {
         glib::Type::STRING => arg.value_name("NAME"),
         glib::Type::U64 => arg.value_name("NS|200ms|1.5s"),
         kind if kind == gst::Array::static_type() => arg.value_name("LABEL,…").action(ArgAction::Append),
-        kind if kind == gst::Structure::static_type() => arg.value_name("LABEL=N,…").action(ArgAction::Append),
+        kind if kind == gst::Structure::static_type() => {
+            arg.value_name(PerLabel::of(pspec.name()).map_or("STRUCTURE", PerLabel::form)).action(ArgAction::Append)
+        }
         _ => arg.value_name("N"),
     };
     let pspec = pspec.clone();
@@ -210,7 +221,8 @@ fn leak(text: &str) -> &'static str {
 
 /// Whether the texts are one that is written as for gst-launch-1.0.
 fn is_serialized(texts: &[String]) -> bool {
-    matches!(texts, [text] if text.starts_with('<') || text.starts_with("thresholds,"))
+    let starts = ["<", "thresholds,", "rules,", "groups,"];
+    matches!(texts, [text] if starts.iter().any(|start| text.starts_with(start)))
 }
 
 /// The labels that the texts of a list mean.
@@ -225,20 +237,13 @@ fn label_list(texts: &[String], known: &[String]) -> Vec<String> {
     texts.iter().flat_map(|text| labels::split_known(text, is_known)).collect()
 }
 
-/// The labels and thresholds that the texts of a structure mean.
-fn threshold_list(texts: &[String], known: &[String]) -> std::result::Result<Vec<(String, f64)>, String> {
-    let is_known =
-        |pair: &str| pair.rsplit_once('=').is_some_and(|(label, _)| known.iter().any(|known| known == label.trim()));
-    let structure = match texts {
-        [text] if is_serialized(texts) => text.parse().map_err(|_| "expected thresholds,LABEL=NUMBER,…".to_owned())?,
-        _ => thresholds(&texts.iter().flat_map(|text| labels::split_known(text, is_known)).collect::<Vec<_>>())?,
+/// The pairs `NAME=VALUE` of the texts, one each.
+fn pairs(texts: &[String], known: &[String], kind: PerLabel) -> Vec<String> {
+    let is_known = |pair: &str| {
+        let name = pair.rsplit_once('=').map(|(name, _)| name.trim());
+        name.is_some_and(|name| kind == PerLabel::Groups || known.iter().any(|known| known == name))
     };
-    let field = |(label, value): (&glib::GStr, &glib::SendValue)| Some((label.to_string(), number(value)?));
-    Ok(structure.iter().filter_map(field).collect())
-}
-
-fn number(value: &glib::Value) -> Option<f64> {
-    value.transform::<f64>().ok()?.get().ok()
+    texts.iter().flat_map(|text| labels::split_known(text, is_known)).collect()
 }
 
 /// Labels as gst-launch-1.0 takes them, whatever characters they have.
@@ -261,7 +266,8 @@ fn parse(pspec: &glib::ParamSpec, texts: &[String]) -> std::result::Result<glib:
         return Ok(gst::Array::new(texts.iter().flat_map(|text| labels::split(text))).to_value());
     }
     if kind == gst::Structure::static_type() {
-        return thresholds(texts).map(|structure| structure.to_value());
+        let kind = PerLabel::of(pspec.name()).ok_or("expected a structure as for gst-launch-1.0")?;
+        return kind.structure(texts).map(|structure| structure.to_value());
     }
     let text = texts.last().ok_or("a value is missing")?;
     if kind == glib::Type::STRING {
@@ -285,22 +291,11 @@ fn parse(pspec: &glib::ParamSpec, texts: &[String]) -> std::result::Result<glib:
 }
 
 /// Durations may be written with `s` or `ms`; the properties count nanoseconds.
-fn nanoseconds(text: &str) -> String {
+pub(crate) fn nanoseconds(text: &str) -> String {
     let unit = [("ms", 1e6), ("s", 1e9)].into_iter().find_map(|(unit, scale)| Some((text.strip_suffix(unit)?, scale)));
     unit.and_then(|(number, scale)| Some((number.trim().parse::<f64>().ok()? * scale).round()))
         .filter(|nanoseconds| *nanoseconds >= 0.0)
         .map_or_else(|| text.to_owned(), |nanoseconds| format!("{nanoseconds}"))
-}
-
-fn thresholds(texts: &[String]) -> std::result::Result<gst::Structure, String> {
-    let mut structure = gst::Structure::new_empty("thresholds");
-    for pair in texts.iter().flat_map(|text| labels::split(text)) {
-        let (label, number) = pair.rsplit_once('=').ok_or_else(|| format!("expected LABEL=NUMBER, found {pair:?}"))?;
-        let number = number.trim().parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
-        let number = number.ok_or_else(|| format!("{label}: expected a number from 0 to 1"))?;
-        structure.set(label.trim(), number);
-    }
-    Ok(structure)
 }
 
 #[cfg(test)]

@@ -143,7 +143,7 @@ pub(crate) fn print<W: Write>(session: &Session, printer: &mut Printer<W>) -> Re
             records += 1;
             printer.record(&record)
         }
-        Step::Warning(why) => {
+        Step::Warning(why) | Step::Lost(why) => {
             tell(format_args!("soundclassify: warning: {why}"));
             Ok(())
         }

@@ -27,6 +27,8 @@ pub(crate) enum Step {
     Record(Record),
     /// Something that the user should know; the stream goes on.
     Warning(String),
+    /// The stream broke off, and why; it is opened anew.
+    Lost(String),
     /// Nothing for a while.
     Idle,
     /// The end of the stream.
@@ -139,11 +141,6 @@ impl Session {
         &self.element
     }
 
-    /// What the user calls the source.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Whether the bus has something to tell.
     pub(crate) fn waiting(&self) -> bool {
         self.bus.have_pending()
@@ -152,6 +149,11 @@ impl Session {
     /// Where the audio that left the element ends, nanoseconds of stream time.
     pub(crate) fn end(&self) -> u64 {
         self.end.load(Ordering::Relaxed)
+    }
+
+    /// Length of the source, where it has one.
+    pub(crate) fn length(&self) -> Option<gst::ClockTime> {
+        self.pipeline.query_duration()
     }
 
     fn set_state(&self, state: gst::State) -> Result<()> {
@@ -283,6 +285,19 @@ impl Session {
             ));
         }
         Failure::Failed(text)
+    }
+
+    /// Stops the flow of audio and gives what the element still posts about it: open events end.
+    pub(crate) fn close(self) -> Vec<Step> {
+        // A pipeline that can't go to READY posts nothing more.
+        let _ = self.pipeline.set_state(gst::State::Ready);
+        let mut steps = Vec::new();
+        while let Some(message) = self.bus.pop() {
+            if let Some(Told::Record(record)) = messages::told(&message) {
+                steps.push(Step::Record(record));
+            }
+        }
+        steps
     }
 
     /// Runs to the end of the stream.

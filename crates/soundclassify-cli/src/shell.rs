@@ -7,9 +7,49 @@ use clap::Command;
 use clap_complete::Shell;
 
 use crate::{
-    args,
+    args, doctor,
     exit::{Exit, Failure, Result},
 };
+
+/// Sections of the manual page that no option has.
+const EXAMPLES: &str = r#".SH EXAMPLES
+.TP
+soundclassify
+Shows what the microphone records, live.
+.TP
+soundclassify recording.wav
+Prints a line for each window of a recording.
+.TP
+soundclassify file \-\-events \-\-allow\-labels Bark,Meow recording.wav
+Prints when dogs and cats begin and end.
+.TP
+soundclassify live \-\-plain \-\-on 'Bark=notify\-send "$2"' rtsp://camera/stream
+Runs a command whenever a dog barks near a camera.
+.TP
+soundclassify live \-\-plain \-\-mqtt mqtt://broker \-\-name porch
+Publishes events for Home Assistant.
+.TP
+soundclassify scan recordings \-o out.csv
+Classifies all recordings of a folder into one table.
+.TP
+soundclassify report recording.wav \-o report.html
+Makes a page to look at and listen to.
+.SH FILES
+.TP
+FILE.toml
+A manifest: a network, its features, labels and thresholds; see \fBsoundclassify inspect\fR.
+.SH "SEE ALSO"
+\fBgst\-launch\-1.0\fR(1), \fBgst\-inspect\-1.0\fR(1); \fBgst\-inspect\-1.0 soundclassify\fR describes the element.
+"#;
+
+/// Prints the versions of the program and of what it runs on.
+pub(crate) fn version() -> Result<Exit> {
+    let runtime = doctor::runtime_version().unwrap_or_else(|| "not found; run `soundclassify doctor`".to_owned());
+    let gstreamer = gst::version_string();
+    let gstreamer = gstreamer.trim_start_matches("GStreamer ");
+    let own = env!("CARGO_PKG_VERSION");
+    print(format!("soundclassify {own}\nGStreamer {gstreamer}\nONNX Runtime {runtime}\n").as_bytes())
+}
 
 /// Prints the completion script of a shell.
 pub(crate) fn completions(shell: Shell) -> Result<Exit> {
@@ -42,6 +82,7 @@ fn sections(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
         man.render_description_section(page)?;
         man.render_options_section(page)?;
     }
+    page.write_all(EXAMPLES.as_bytes())?;
     man.render_extra_section(page)?;
     man.render_version_section(page)
 }

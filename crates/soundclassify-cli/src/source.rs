@@ -3,12 +3,21 @@
 
 use std::{
     io::{self, BufRead},
+    net::{TcpStream, ToSocketAddrs},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use gst::{glib, prelude::*};
+use soundclassify_core::text;
 
-use crate::exit::{Failure, Result};
+use crate::{
+    address::Address,
+    exit::{Failure, Result},
+};
+
+/// How long a host may take to answer, when the reason of a failure is looked for.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The address of a file or what already is one.
 pub(crate) fn uri(input: &str) -> Result<String> {
@@ -97,6 +106,33 @@ pub(crate) fn short(input: &str) -> &str {
     input.trim_end_matches('/').rsplit('/').next().unwrap_or(input)
 }
 
+/// For an address of the network at which nothing answers: one sentence that says so.
+pub(crate) fn unreachable(uri: &str) -> Option<String> {
+    let address = Address::parse(uri)?;
+    let usual = match address.scheme.as_str() {
+        "rtsp" | "rtspt" => 554,
+        "http" | "icy" => 80,
+        "https" => 443,
+        "rtmp" => 1935,
+        _ => return None,
+    };
+    let (host, port) = (address.host, address.port.unwrap_or(usual));
+    let place = text::visible(&host).into_owned();
+    let addresses = match (host.as_str(), port).to_socket_addrs() {
+        Ok(addresses) => addresses,
+        Err(error) => return Some(format!("{place}: the name of this host is not known ({error}); is it right?")),
+    };
+    let mut refused = None;
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
+            Ok(_) => return None,
+            Err(error) => refused = Some(error),
+        }
+    }
+    let why = refused?;
+    Some(format!("{place}, port {port}: nothing answers there ({why}); is the device on, and the address right?"))
+}
+
 /// A microphone or another live source.
 pub(crate) struct Microphone {
     /// What a person reads.
@@ -140,8 +176,12 @@ pub(crate) fn microphones() -> Result<Vec<Microphone>> {
 
 /// The device that a name or id means: the id exactly, the name exactly, or a part of one name.
 pub(crate) fn microphone(wanted: &str) -> Result<Microphone> {
+    // A line of --list-devices has both, and perhaps "(default)".
+    let wanted = wanted.trim().trim_end_matches("(default)").trim();
     let mut devices = microphones()?;
-    let exact = devices.iter().position(|device| device.id == wanted || device.name == wanted);
+    let exact = devices.iter().position(|device| {
+        device.id == wanted || device.name == wanted || format!("{}  {}", device.id, device.name) == wanted
+    });
     let part = || {
         let lower = wanted.to_lowercase();
         let mut found = devices.iter().enumerate().filter(|(_, device)| device.name.to_lowercase().contains(&lower));
@@ -152,7 +192,10 @@ pub(crate) fn microphone(wanted: &str) -> Result<Microphone> {
     };
     match exact.or_else(part) {
         Some(index) => Ok(devices.swap_remove(index)),
-        None => Err(Failure::Usage(format!("no device {wanted:?}, or more than one; there are: {}", list(&devices)))),
+        None => Err(Failure::Usage(format!(
+            "--device {wanted:?}: no microphone has this name, or several have it; found: {}",
+            list(&devices)
+        ))),
     }
 }
 

@@ -10,16 +10,18 @@ use ratatui::{
     widgets::{Block, BorderType, Clear, Paragraph, Widget},
 };
 
+use soundclassify_core::text;
+
 use super::state::{QUIET, State};
 use crate::palette;
 
-const KEYS: &str = " q quit · space pause · ↑↓ threshold · m picture · r reset · ? help";
+const KEYS: [&str; 6] = ["q quit", "space pause", "↑↓ threshold", "m picture", "r reset", "? help"];
 const HELP: [(&str, &str); 7] = [
     ("q  Esc", "quit"),
     ("space  p", "pause and go on"),
-    ("↑ ↓  + -", "least probability that is shown"),
+    ("↑ ↓  + -", "lowest probability shown"),
     ("m", "log-mel picture on and off"),
-    ("r", "forget what was heard"),
+    ("r", "forget windows and events"),
     ("?  h", "this help"),
     ("Ctrl-C", "interrupt"),
 ];
@@ -30,26 +32,65 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, colour: bool) {
     let area = frame.area();
     let buffer = frame.buffer_mut();
     let picture = if state.picture && area.height >= 16 { Constraint::Percentage(45) } else { Constraint::Length(0) };
-    let foot = u16::from(area.height >= 4);
-    let [head, level, middle, mel, keys] = Layout::vertical([
+    let keys = key_lines(area.width);
+    let foot = if area.height >= 10 { keys.len() as u16 } else { u16::from(area.height >= 4) };
+    let note = u16::from(state.note.is_some() && area.height >= 5);
+    let [head, notes, level, middle, mel, foot] = Layout::vertical([
         Constraint::Length(1),
+        Constraint::Length(note),
         Constraint::Length(u16::from(area.height >= 3)),
         Constraint::Min(0),
         picture,
         Constraint::Length(foot),
     ])
     .areas(area);
-    head_line(state, colour).render(head, buffer);
+    head_line(state, head.width).render(head, buffer);
+    if let Some(note) = &state.note {
+        let note = shortened(note, usize::from(notes.width).saturating_sub(2));
+        Line::styled(format!(" {note}"), tint(colour, palette::LABELS[1])).render(notes, buffer);
+    }
     level_line(state, level.width, colour).render(level, buffer);
-    let events = if area.width >= 60 { Constraint::Percentage(38) } else { Constraint::Length(0) };
-    let [now, log] = Layout::horizontal([Constraint::Min(0), events]).areas(middle);
+    let [now, log] = if area.width >= 60 {
+        Layout::horizontal([Constraint::Min(0), Constraint::Percentage(46)]).areas(middle)
+    } else {
+        let rows = if middle.height >= 7 { middle.height / 2 } else { 0 };
+        Layout::vertical([Constraint::Min(0), Constraint::Length(rows)]).areas(middle)
+    };
     bars(state, now, buffer, colour);
     event_log(state, log, buffer, colour);
     mel_picture(state, mel, buffer, colour);
-    Line::from(KEYS).style(dim()).render(keys, buffer);
+    for (row, line) in foot.rows().zip(keys) {
+        Line::styled(line, dim()).render(row, buffer);
+    }
     if state.help {
         help(area, buffer);
     }
+}
+
+/// The keys in as many lines as they need.
+fn key_lines(width: u16) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for key in KEYS {
+        let last = lines.last().map_or(0, |line| line.chars().count());
+        let (between, room) = (if last == 0 { " " } else { " · " }, usize::from(width));
+        match lines.last_mut() {
+            Some(line) if last == 0 || last + between.chars().count() + key.chars().count() <= room => {
+                line.push_str(between);
+                line.push_str(key);
+            }
+            _ => lines.push(format!(" {key}")),
+        }
+    }
+    lines
+}
+
+/// A text of at most `width` characters, the last one `…` where some are left out.
+fn shortened(text: &str, width: usize) -> String {
+    let text = text::visible(text);
+    if text.chars().count() <= width {
+        return text.into_owned();
+    }
+    text.chars().take(width.saturating_sub(1)).chain((width > 0).then_some('…')).collect()
 }
 
 fn dim() -> Style {
@@ -64,19 +105,23 @@ fn tint(colour: bool, rgb: [u8; 3]) -> Style {
     if colour { Style::new().fg(Color::Rgb(rgb[0], rgb[1], rgb[2])) } else { Style::new() }
 }
 
-fn head_line(state: &State, colour: bool) -> Line<'_> {
-    let mut spans = vec![
-        Span::styled(format!(" {} ", clock(state.time)), bold()),
-        Span::raw(state.source.as_str()),
-        Span::styled(format!(" · {} · threshold {:.2}", state.model, state.threshold), dim()),
-    ];
-    if state.paused {
-        spans.push(Span::styled(" PAUSED", bold().add_modifier(Modifier::REVERSED)));
-    }
-    if let Some(note) = &state.note {
-        spans.push(Span::styled(format!("  {note}"), tint(colour, palette::LABELS[1])));
-    }
-    Line::from(spans)
+/// Clock, source and settings; where there is little room the settings go first, then the source is shortened.
+fn head_line(state: &State, width: u16) -> Line<'static> {
+    let clock = format!(" {} ", clock(state.time));
+    let paused = if state.paused { " PAUSED" } else { "" };
+    let room = usize::from(width).saturating_sub(clock.len() + paused.len());
+    let all = format!(" · {} · threshold {:.2}", state.model, state.threshold);
+    let brief = format!(" ≥ {:.2}", state.threshold);
+    let wanted = state.source.chars().count().min(12);
+    let settings = [all, brief, String::new()].into_iter().find(|it| it.chars().count() + wanted <= room);
+    let settings = settings.unwrap_or_default();
+    let source = shortened(&state.source, room.saturating_sub(settings.chars().count()));
+    Line::from(vec![
+        Span::styled(clock, bold()),
+        Span::raw(source),
+        Span::styled(settings, dim()),
+        Span::styled(paused, bold().add_modifier(Modifier::REVERSED)),
+    ])
 }
 
 /// `mm:ss.t`
@@ -126,12 +171,12 @@ fn inside(title: &str, area: Rect, buffer: &mut Buffer) -> Rect {
 fn bars(state: &State, area: Rect, buffer: &mut Buffer, colour: bool) {
     let area = inside(" Now ", area, buffer);
     let shown = state.bars.iter().take(area.height.into());
-    let names = shown.clone().map(|bar| bar.label.chars().count()).max().unwrap_or(0).clamp(8, 24);
-    let names = names.min(usize::from(area.width) / 2);
+    let names = shown.clone().map(|bar| bar.label.chars().count()).max().unwrap_or(0).clamp(8, 28);
+    let names = names.min((usize::from(area.width) / 2).max(usize::from(area.width).saturating_sub(7 + 10)));
     let room = usize::from(area.width).saturating_sub(names + 7);
     for (row, bar) in (area.top()..).zip(shown) {
         let style = tint(colour, palette::LABELS[bar.index.unsigned_abs() as usize % palette::LABELS.len()]);
-        let name: String = bar.label.chars().take(names).collect();
+        let name = shortened(&bar.label, names);
         let line = Line::from(vec![
             Span::styled(format!("{name:<names$} "), if bar.value >= 0.5 { bold() } else { Style::new() }),
             Span::styled(format!("{:<room$}", solid(bar.value, room)), style),
@@ -156,15 +201,19 @@ fn event_log(state: &State, area: Rect, buffer: &mut Buffer, colour: bool) {
         return;
     }
     let area = inside(" Events ", area, buffer);
-    for (row, line) in (area.top()..area.bottom()).zip(&state.log) {
-        let mark = if line.open { Span::styled("● ", tint(colour, [213, 60, 40])) } else { Span::raw("  ") };
+    for (row, line) in area.rows().zip(&state.log) {
+        let mark = if line.open { Span::styled("●", tint(colour, [213, 60, 40])) } else { Span::raw(" ") };
+        let (peak, seconds) = (line.peak * 100.0, line.duration as f64 / 1e9);
+        let numbers = if area.width >= 34 { format!(" {peak:.0} % {seconds:.1} s") } else { format!(" {peak:.0} %") };
+        let room = usize::from(area.width).saturating_sub(1 + line.time.chars().count() + 1 + numbers.chars().count());
+        let label = shortened(&line.label, room);
         let line = Line::from(vec![
             mark,
-            Span::styled(clock(line.start), dim()),
-            Span::styled(format!(" {} ", line.label), if line.open { bold() } else { Style::new() }),
-            Span::styled(format!("{:.0} % {:.1} s", line.peak * 100.0, line.duration as f64 / 1e9), dim()),
+            Span::styled(line.time.as_str(), dim()),
+            Span::styled(format!(" {label:<room$}"), if line.open { bold() } else { Style::new() }),
+            Span::styled(numbers, dim()),
         ]);
-        line.render(Rect { y: row, height: 1, ..area }, buffer);
+        line.render(row, buffer);
     }
 }
 
@@ -174,6 +223,7 @@ fn mel_picture(state: &State, area: Rect, buffer: &mut Buffer, colour: bool) {
         return;
     }
     let area = inside(" Log-mel ", area, buffer);
+    let area = axes(state, area, buffer);
     let rows = usize::from(area.height) * if colour { 2 } else { 1 };
     let columns = state.columns.iter().rev().take(area.width.into());
     for (x, column) in (area.left()..area.right()).rev().zip(columns) {
@@ -191,6 +241,34 @@ fn mel_picture(state: &State, area: Rect, buffer: &mut Buffer, colour: bool) {
     }
 }
 
+/// Draws frequencies at the left and seconds below, where they find room; the rest of the area.
+fn axes(state: &State, area: Rect, buffer: &mut Buffer) -> Rect {
+    const LEFT: u16 = 7;
+    if area.width < 4 * LEFT || area.height < 4 {
+        return area;
+    }
+    let [body, foot] = Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(area);
+    let [left, picture] = Layout::horizontal([Constraint::Length(LEFT), Constraint::Min(0)]).areas(body);
+    let rows = [left.bottom() - 1, left.top() + left.height / 2, left.top()];
+    for (y, hertz) in rows.into_iter().zip(state.bands) {
+        let text = if hertz >= 1000.0 { format!("{:.1} kHz", hertz / 1000.0) } else { format!("{hertz:.0} Hz") };
+        Line::styled(format!("{text:>7}"), dim()).render(Rect { y, height: 1, ..left }, buffer);
+    }
+    let length = f64::from(picture.width) / state.column_rate;
+    let step = [1.0, 2.0, 5.0, 10.0].into_iter().find(|step| length / step <= f64::from(picture.width) / 12.0);
+    let step = step.unwrap_or(20.0);
+    for mark in 0..=(length / step) as u32 {
+        let ago = f64::from(mark) * step;
+        let text = if mark == 0 { "now".to_owned() } else { format!("−{ago:.0} s") };
+        let back = (ago * state.column_rate) as u16;
+        let Some(end) = picture.right().checked_sub(back).filter(|end| *end >= picture.left() + 6) else { break };
+        let width = text.chars().count() as u16;
+        let place = Rect { x: end.saturating_sub(width), y: foot.y, width, height: 1 };
+        Line::styled(text, dim()).render(place, buffer);
+    }
+    picture
+}
+
 fn rgb([red, green, blue]: [u8; 3]) -> Color {
     Color::Rgb(red, green, blue)
 }
@@ -204,7 +282,7 @@ fn pooled(column: &[f32], row: usize, rows: usize) -> f32 {
 
 fn help(area: Rect, buffer: &mut Buffer) {
     let height = (HELP.len() as u16 + 2).min(area.height);
-    let width = 46.min(area.width);
+    let width = 42.min(area.width);
     let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
     Clear.render(place, buffer);
     let lines =
@@ -226,7 +304,8 @@ mod tests {
         let mut state = State::new("Microphone", "test", 0.25, 0);
         state.window(&window(12, &[("Writing", 1, 0.81), ("Scissors", 2, 0.12), ("Bark", 3, 0.05)]));
         state.tick(std::time::Duration::from_secs(2));
-        state.event(&event(EventKind::Start, 0, "Writing"));
+        state.event(&event(EventKind::Start, 0, "A label that is long, very long"), "14:03:21");
+        state.axes([50.0, 2000.0, 8000.0], 25.0);
         state.loudness(-20.0, -6.0);
         for step in 0..600 {
             let column: Vec<f32> = (0..64).map(|band| -80.0 + ((step + band) % 64) as f32).collect();
@@ -245,10 +324,41 @@ mod tests {
     fn a_usual_terminal_shows_level_bars_events_and_picture() {
         let screen = screen(&busy(), 100, 30, true);
 
-        for wanted in
-            ["Microphone", "threshold 0.25", "-20 dB", "Writing", "81 %", "Events", "00:03.0", "Log-mel", "▀", "q quit"]
-        {
+        for wanted in [
+            "Microphone",
+            "threshold 0.25",
+            "-20 dB",
+            "Writing",
+            "81 %",
+            "Events",
+            "14:03:21",
+            "Log-mel",
+            "▀",
+            "q quit",
+        ] {
             assert!(screen.contains(wanted), "{wanted} is missing in\n{screen}");
+        }
+    }
+
+    #[test]
+    fn labels_are_shortened_and_numbers_never() {
+        let mut state = busy();
+        state.note("a note".to_owned());
+        state.source = "A microphone with quite a long name of its own".to_owned();
+        for (width, height, wanted) in [
+            (
+                120,
+                40,
+                &["threshold 0.25", "A label that is long", "80 % 1.5 s", "8.0 kHz", "2.0 kHz", "50 Hz", "−2 s", "now"]
+                    [..],
+            ),
+            (80, 24, &["threshold 0.25", "A label", "…", "80 % 1.5 s", "8.0 kHz", "50 Hz", "? help"]),
+            (40, 12, &["≥ 0.25", "…", "81 %", "80 %", "14:03:21", "q quit", "? help", "a note"]),
+        ] {
+            let screen = screen(&state, width, height, true);
+            for wanted in wanted {
+                assert!(screen.contains(wanted), "{width}×{height}: {wanted} is missing in\n{screen}");
+            }
         }
     }
 

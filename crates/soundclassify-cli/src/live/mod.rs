@@ -1,75 +1,212 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `soundclassify live`: a microphone or an address, in a view that moves or as lines.
 
+mod actions;
+pub(crate) mod commands;
 mod draw;
+pub(crate) mod mqtt;
 mod sound;
 mod state;
+mod stream;
 mod view;
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    sync::mpsc,
+    time::Duration,
+};
 
 use gst::prelude::*;
 use serde::Serialize;
 use soundclassify_core::model::Model;
 
+use self::{actions::Actions, mqtt::Order, stream::Stream};
 use crate::{
     args::LiveArgs,
     exit::{Exit, Failure, Result},
-    interrupt,
+    interrupt, labels,
     options::ElementOptions,
     output::{self, Form, Printer},
-    session::{Listener, Session, Source, make},
+    record::Record,
+    session::{Listener, Source, Step, make},
     source,
     warm_engine::WarmEngine,
 };
 
-/// Listens until the stream ends or the user has enough.
+/// How long a wait for the next result may be, until signals and the broker are looked at.
+const STEP: Duration = Duration::from_millis(100);
+
+/// Classifies until the stream ends or the user has enough.
 pub(crate) fn run(args: &LiveArgs, options: ElementOptions) -> Result<Exit> {
     if args.list_devices {
         return list_devices(args.form.json);
     }
     interrupt::install()?;
-    let lines = args.plain || args.time || args.form.events || args.form.form() != Form::Plain;
-    if !lines && io::stdout().is_terminal() && io::stdin().is_terminal() {
-        let warm_engine = WarmEngine::new(options.or("top-k", ["12"]).with("report", "all"))?;
-        let (listener, sounds) = sound::listener(&warm_engine)?;
-        let session = open(args, &warm_engine, Some(listener))?;
-        return view::run(&session, &warm_engine, &sounds).map_err(|failure| advise(args, failure));
+    if in_lines(args) {
+        let options = args.form.apply(options)?;
+        // Commands and brokers take events, whatever is printed.
+        let options = if acts(args) && !args.form.events { options.with("report", "all") } else { options };
+        let warm_engine = WarmEngine::new(options)?;
+        check_commands(args, &warm_engine)?;
+        return print(args, &warm_engine).map_err(|failure| advise(args, failure));
     }
-    let warm_engine = WarmEngine::new(args.form.apply(options)?)?;
-    print(args, &warm_engine).map_err(|failure| advise(args, failure))
+    let warm_engine = WarmEngine::new(options.or("top-k", ["12"]).with("report", "all"))?;
+    check_commands(args, &warm_engine)?;
+    view::run(args, &warm_engine).map_err(|failure| advise(args, failure))
 }
 
-/// Why a microphone gives nothing is seldom clear from what the sound system says.
+/// Whether results are printed as lines: asked for, or the terminal can show no view.
+fn in_lines(args: &LiveArgs) -> bool {
+    let asked = args.plain || args.time || args.form.events || args.form.form() != Form::Plain;
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    asked || dumb || !io::stdout().is_terminal() || !io::stdin().is_terminal()
+}
+
+fn acts(args: &LiveArgs) -> bool {
+    !args.on.is_empty() || args.mqtt.is_some()
+}
+
+/// Labels of commands must be the model's.
+fn check_commands(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<()> {
+    if args.on.is_empty() {
+        return Ok(());
+    }
+    let model = model(warm_engine)?;
+    let mut labels = args.on.iter().filter_map(commands::OnEvent::named);
+    let unknown = labels.try_for_each(|label| labels::check(label, &model.manifest().labels));
+    unknown.map_err(|why| Failure::Usage(format!("--on: {why}")))
+}
+
+/// Why a source gives nothing is seldom clear from what GStreamer says.
 fn advise(args: &LiveArgs, failure: Failure) -> Failure {
-    match failure {
-        Failure::Failed(why) if args.uri.is_none() => Failure::Failed(format!(
-            "{why}; `soundclassify --list-devices` tells which microphones there are, `soundclassify doctor` what is missing"
-        )),
-        other => other,
+    let Failure::Failed(why) = failure else { return failure };
+    if let Some(uri) = &args.uri {
+        return Failure::Failed(source::unreachable(uri).unwrap_or(why));
     }
+    let none = source::microphones().is_ok_and(|devices| devices.is_empty());
+    Failure::Failed(if none {
+        "no microphone found: plug one in and look at `soundclassify --list-devices`, or give an address \
+         (`soundclassify rtsp://…`) or a recording (`soundclassify file FILE`)"
+            .to_owned()
+    } else {
+        format!("{why}; `soundclassify --list-devices` lists microphones for --device")
+    })
 }
 
-/// The pipeline from what the user chose.
-fn open(args: &LiveArgs, warm_engine: &WarmEngine, listener: Option<Listener>) -> Result<Session> {
+/// What the user calls the source of the audio: the address, the device's name.
+fn source_name(args: &LiveArgs) -> Result<String> {
     if let Some(uri) = &args.uri {
-        return warm_engine.session(uri, Source::Played(&source::uri(uri)?), listener);
+        return Ok(source::short(uri).to_owned());
     }
-    let (name, source) = match &args.device {
-        Some(wanted) => {
-            let microphone = source::microphone(wanted)?;
-            (microphone.name.clone(), microphone.element()?)
+    if let Some(wanted) = &args.device {
+        return Ok(source::microphone(wanted)?.name);
+    }
+    // The sound system may have no default of its own, and then no name for it.
+    let devices = source::microphones().unwrap_or_default();
+    let default = devices.iter().find(|device| device.default).or(devices.first().filter(|_| devices.len() == 1));
+    Ok(default.map_or_else(|| "microphone".to_owned(), |device| device.name.clone()))
+}
+
+/// The stream that the user chose; `listener` makes what listens to each of its sessions.
+fn stream<'a>(
+    args: &'a LiveArgs,
+    warm_engine: &'a WarmEngine,
+    listener: impl Fn() -> Result<Option<Listener>> + 'a,
+) -> Result<Stream<'a>> {
+    let returns = args.uri.as_deref().is_some_and(|uri| source::is_uri(uri) && !uri.starts_with("file:"));
+    let open = move || {
+        if let Some(uri) = &args.uri {
+            return warm_engine.session(uri, Source::Played(&source::uri(uri)?), listener()?);
         }
-        None => ("microphone".to_owned(), make("autoaudiosrc")?),
+        let (name, source) = match &args.device {
+            Some(wanted) => {
+                let microphone = source::microphone(wanted)?;
+                (microphone.name.clone(), microphone.element()?)
+            }
+            None => ("microphone".to_owned(), make("autoaudiosrc")?),
+        };
+        warm_engine.session(&name, Source::Element(source), listener()?)
     };
-    warm_engine.session(&name, Source::Element(source), listener)
+    Stream::new(returns, Box::new(open))
 }
 
 fn print(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<Exit> {
-    let session = open(args, warm_engine, None)?;
-    let mut printer = Printer::stdout(args.form.form(), args.time);
-    output::print(&session, &mut printer)?;
-    Ok(Exit::Success)
+    let (sender, sounds) = mpsc::channel();
+    let level = Actions::wants_level(args);
+    let name = if acts(args) { source_name(args)? } else { String::new() };
+    let mut stream =
+        stream(args, warm_engine, move || level.then(|| sound::listener(warm_engine, sender.clone())).transpose())?;
+    let mut lines = Lines {
+        actions: Actions::new(args, warm_engine, &name, false)?,
+        printer: Printer::stdout(args.form.form(), args.time),
+        windows: !args.form.events,
+    };
+    let outcome = loop {
+        match stream.step(STEP) {
+            Ok(Step::End) => break Ok(Exit::Success),
+            Ok(step) => lines.step(step, &stream)?,
+            Err(failure) => break Err(failure),
+        }
+        sounds.try_iter().for_each(|sound| lines.actions.sound(&sound));
+        lines.news(&mut stream)?;
+    };
+    // Events that are open end now, for commands and brokers too.
+    for step in stream.close() {
+        lines.step(step, &stream)?;
+    }
+    outcome
+}
+
+/// Results as lines, and what follows from them.
+struct Lines {
+    actions: Actions,
+    printer: Printer<io::StdoutLock<'static>>,
+    /// Whether windows are printed, and events only acted on.
+    windows: bool,
+}
+
+impl Lines {
+    fn step(&mut self, step: Step, stream: &Stream<'_>) -> Result<()> {
+        match step {
+            Step::Record(record) => {
+                if let Some(why) = self.actions.record(&record, stream.end()) {
+                    warn(&why);
+                }
+                if matches!(record, Record::Window(_)) == self.windows {
+                    self.printer.record(&record)?;
+                }
+            }
+            Step::Warning(why) | Step::Lost(why) => warn(&why),
+            Step::Idle | Step::End => {}
+        }
+        Ok(())
+    }
+
+    fn news(&mut self, stream: &mut Stream<'_>) -> Result<()> {
+        let (orders, warnings) = self.actions.news();
+        warnings.iter().for_each(|why| warn(why));
+        for order in orders {
+            carry_out(order, stream)?;
+        }
+        Ok(())
+    }
+}
+
+fn warn(why: &str) {
+    output::tell(format_args!("soundclassify: warning: {why}"));
+}
+
+/// Does what a client of the broker wants.
+fn carry_out(order: Order, stream: &mut Stream<'_>) -> Result<()> {
+    match order {
+        Order::Enable(enable) => stream.halt(!enable),
+        Order::Threshold(label, threshold) => {
+            if let Some(session) = stream.session() {
+                actions::set_threshold(session, &label, threshold);
+            }
+            Ok(())
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Loudness and picture columns of what left the element, for the view.
 
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::Sender;
 
 use gst::prelude::*;
+use soundclassify_core::frontend::FeatureSpec;
 
 use super::model;
 use crate::{
@@ -29,14 +30,13 @@ pub(super) enum Sound {
     },
 }
 
-/// A listener for a session, and the end where its sounds come out.
-pub(super) fn listener(warm_engine: &WarmEngine) -> Result<(Listener, Receiver<Sound>)> {
-    let (sender, sounds) = mpsc::channel();
+/// A listener for a session, whose sounds go to `sender`.
+pub(super) fn listener(warm_engine: &WarmEngine, sender: Sender<Sound>) -> Result<Listener> {
     let channel = warm_engine.settings().property::<i32>("channel");
     let mut stream = MelStream::new(&model(warm_engine)?.manifest().features, channel);
     let mut column = Column::new(&stream);
-    let listener: Listener = Box::new(move |item| {
-        // A view that is gone, or a channel that is not there: the element itself reports what matters.
+    Ok(Box::new(move |item| {
+        // A view that is gone, or a channel that does not exist: the element itself reports what matters.
         let _ = stream.take(item, &mut |mel| {
             let sound = match mel {
                 Mel::Samples(samples) => loudness(samples),
@@ -46,8 +46,13 @@ pub(super) fn listener(warm_engine: &WarmEngine) -> Result<(Listener, Receiver<S
                 let _ = sender.send(sound);
             }
         });
-    });
-    Ok((listener, sounds))
+    }))
+}
+
+/// Columns of the picture a second, for a model.
+pub(super) fn column_rate(spec: &FeatureSpec) -> f64 {
+    let stream = MelStream::new(spec, -1);
+    stream.rate() / Column::new(&stream).wanted as f64
 }
 
 /// Gathers frames to columns, the loudest of each band.

@@ -17,6 +17,10 @@ const LOG_LINES: usize = 200;
 const EASE: Duration = Duration::from_millis(80);
 /// Peak marks fall this much a second, dB.
 const PEAK_FALL: f32 = 12.0;
+/// How long a peak mark stays where it is.
+const PEAK_HOLD: Duration = Duration::from_millis(1500);
+/// Bars change places so often at most, so that a person can read them.
+const ORDER_INTERVAL: Duration = Duration::from_millis(600);
 /// A note is read by then.
 const NOTE: Duration = Duration::from_secs(8);
 /// How long after its end a window's labels stay, if no other window is told, nanoseconds.
@@ -51,8 +55,8 @@ pub(super) struct Bar {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct LogLine {
     id: u64,
-    /// Onset, nanoseconds.
-    pub(super) start: u64,
+    /// Time of day of its onset.
+    pub(super) time: String,
     pub(super) label: String,
     pub(super) peak: f64,
     /// Length so far, nanoseconds.
@@ -85,6 +89,14 @@ pub(super) struct State {
     /// What of a note's time is left; without one it stays.
     note_left: Option<Duration>,
     loudest: f32,
+    /// Frequencies at the picture's bottom, middle and top, Hz.
+    pub(super) bands: [f64; 3],
+    /// Columns of the picture a second.
+    pub(super) column_rate: f64,
+    /// What is left of the time that the peak mark stays.
+    hold: Duration,
+    /// Time since the bars were put in order.
+    ordered: Duration,
 }
 
 impl State {
@@ -108,6 +120,26 @@ impl State {
             note: None,
             note_left: None,
             loudest: QUIET,
+            bands: [0.0; 3],
+            column_rate: 25.0,
+            hold: Duration::ZERO,
+            ordered: ORDER_INTERVAL,
+        }
+    }
+
+    /// Sets the picture's axes.
+    pub(super) fn axes(&mut self, bands: [f64; 3], column_rate: f64) {
+        (self.bands, self.column_rate) = (bands, column_rate);
+    }
+
+    /// The source broke off: what comes next begins at 0 again.
+    pub(super) fn restart(&mut self) {
+        (self.time, self.told) = (0, 0);
+        for bar in &mut self.bars {
+            bar.target = 0.0;
+        }
+        for line in &mut self.log {
+            line.open = false;
         }
     }
 
@@ -129,12 +161,11 @@ impl State {
                 }),
             }
         }
-        self.bars.sort_by(|a, b| b.target.total_cmp(&a.target).then(b.value.total_cmp(&a.value)));
     }
 
-    /// Sound was heard up to here, nanoseconds. When no window is told any more, since nothing passes the threshold or
-    /// all is silent, nothing is heard now.
-    pub(super) fn heard(&mut self, until: u64) {
+    /// Audio came up to here, nanoseconds. When no window is reported any more, since nothing passes the threshold or
+    /// all is silent, all bars fall.
+    pub(super) fn sounded(&mut self, until: u64) {
         self.time = self.time.max(until);
         if self.time > self.told + self.timeout {
             for bar in &mut self.bars {
@@ -153,12 +184,12 @@ impl State {
         (self.note, self.note_left) = (Some("end of the stream".to_owned()), None);
     }
 
-    /// Takes in an event message.
-    pub(super) fn event(&mut self, event: &Event) {
+    /// Takes in an event message; `time`: time of day of its onset.
+    pub(super) fn event(&mut self, event: &Event, time: &str) {
         if event.kind == EventKind::Start {
             self.log.push_front(LogLine {
                 id: event.event_id,
-                start: event.start(),
+                time: time.to_owned(),
                 label: event.label.clone(),
                 peak: event.peak,
                 duration: event.duration,
@@ -188,7 +219,10 @@ impl State {
     /// Takes in the loudness of the last few milliseconds, dBFS.
     pub(super) fn loudness(&mut self, level: f32, peak: f32) {
         self.level = level.clamp(QUIET, 0.0);
-        self.peak = self.peak.max(peak.clamp(QUIET, 0.0));
+        let peak = peak.clamp(QUIET, 0.0);
+        if peak >= self.peak {
+            (self.peak, self.hold) = (peak, PEAK_HOLD);
+        }
     }
 
     /// Moves what moves by itself.
@@ -207,7 +241,15 @@ impl State {
             bar.value += (bar.target - bar.value) * part;
         }
         self.bars.retain(|bar| bar.target > 0.0 || bar.value > 0.005);
-        self.peak = (self.peak - PEAK_FALL * passed.as_secs_f32()).max(self.level);
+        self.ordered += passed;
+        if self.ordered >= ORDER_INTERVAL {
+            self.ordered = Duration::ZERO;
+            self.bars.sort_by(|a, b| b.value.total_cmp(&a.value));
+        }
+        self.hold = self.hold.saturating_sub(passed);
+        if self.hold.is_zero() {
+            self.peak = (self.peak - PEAK_FALL * passed.as_secs_f32()).max(self.level);
+        }
     }
 
     /// Takes in a key.
@@ -313,10 +355,10 @@ pub(super) mod tests {
         state.window(&window(0, &[("Bark", 1, 0.9)]));
         state.tick(Duration::from_secs(1));
 
-        state.heard(1_500_000_000);
+        state.sounded(1_500_000_000);
         state.tick(Duration::from_secs(1));
         assert_eq!(labels(&state), ["Bark"]);
-        state.heard(1_700_000_000);
+        state.sounded(1_700_000_000);
         state.tick(Duration::from_secs(1));
 
         assert_eq!((labels(&state), state.time), (vec![], 1_700_000_000));
@@ -362,9 +404,9 @@ pub(super) mod tests {
     fn events_open_and_close_their_line() {
         let mut state = State::new("mic", "test", 0.0, 0);
 
-        state.event(&event(EventKind::Start, 0, "Bark"));
+        state.event(&event(EventKind::Start, 0, "Bark"), "14:03:21");
         assert!(state.log[0].open);
-        state.event(&event(EventKind::End, 0, "Bark"));
+        state.event(&event(EventKind::End, 0, "Bark"), "14:03:21");
 
         assert_eq!((state.log.len(), state.log[0].open), (1, false));
     }
@@ -387,7 +429,7 @@ pub(super) mod tests {
 
         for number in 0..3000 {
             state.column(&[-20.0; 64]);
-            state.event(&event(EventKind::Start, number, "Bark"));
+            state.event(&event(EventKind::Start, number, "Bark"), "14:03:21");
         }
 
         assert_eq!((state.columns.len(), state.log.len()), (COLUMNS, LOG_LINES));

@@ -3,7 +3,7 @@
 
 use std::{
     io::{self, IsTerminal},
-    sync::mpsc::Receiver,
+    sync::mpsc::{self, Receiver},
     time::{Duration, Instant},
 };
 
@@ -17,37 +17,83 @@ use ratatui::{
 };
 
 use super::{
+    actions::{self, Actions},
     draw::draw,
-    sound::Sound,
+    mqtt::Order,
+    sound::{self, Sound},
     state::{Command, State},
+    stream::Stream,
 };
 use crate::{
+    args::LiveArgs,
     exit::{Exit, Failure, Result},
     output,
+    picture_axes::bands,
     record::Record,
     session::{Session, Step},
-    source,
     warm_engine::WarmEngine,
 };
 
 const FRAME: Duration = Duration::from_millis(33);
 
-/// Shows the session until the user quits.
-pub(super) fn run(session: &Session, warm_engine: &WarmEngine, sounds: &Receiver<Sound>) -> Result<Exit> {
-    session.play()?;
+/// Shows the stream until the user quits.
+pub(super) fn run(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<Exit> {
+    let (sender, sounds) = mpsc::channel();
+    let name = super::source_name(args)?;
+    let listener = move || sound::listener(warm_engine, sender.clone()).map(Some);
+    let mut stream = super::stream(args, warm_engine, listener)?;
     let settings = warm_engine.settings();
-    let model = super::model(warm_engine)?.manifest().name.clone();
+    let model = super::model(warm_engine)?;
+    let manifest = model.manifest();
     let batch = 1_000_000_000 * u64::from(settings.property::<u32>("process-count"))
         / u64::from(settings.property::<u32>("oversamples").max(1));
-    let mut state = State::new(source::short(session.name()), &model, settings.property("threshold"), batch);
+    let mut state = State::new(&name, &manifest.name, settings.property("threshold"), batch);
+    state.axes(bands(&manifest.features), sound::column_rate(&manifest.features));
     if let Some(warning) = warm_engine.warnings().last() {
         state.note(warning.clone());
     }
-    let mut view = View { state, session, sounds, ended: false };
+    let actions = Actions::new(args, warm_engine, &name, true)?;
     let mut terminal = ratatui::try_init().map_err(|error| terminal_failure(&error))?;
+    let quiet = QuietErrors::new();
+    let mut view = View { state, stream: &mut stream, actions, sounds: &sounds, ended: false };
     let exit = view.show(&mut terminal);
+    view.close();
+    drop(view);
     leave(terminal);
+    drop(quiet);
     exit
+}
+
+/// Sends standard error nowhere for a while: libraries such as ALSA's print to it, over the view.
+struct QuietErrors(#[cfg(unix)] Option<std::os::fd::OwnedFd>);
+
+impl QuietErrors {
+    #[cfg(unix)]
+    fn new() -> Self {
+        use std::os::fd::AsFd;
+        let kept = io::stderr().as_fd().try_clone_to_owned().ok().filter(|_| io::stderr().is_terminal());
+        if kept.is_some()
+            && let Ok(nowhere) = std::fs::File::options().write(true).open("/dev/null")
+        {
+            // Otherwise they are seen, as before.
+            let _ = rustix::stdio::dup2_stderr(&nowhere);
+        }
+        Self(kept)
+    }
+
+    #[cfg(not(unix))]
+    fn new() -> Self {
+        Self()
+    }
+}
+
+impl Drop for QuietErrors {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        if let Some(kept) = &self.0 {
+            let _ = rustix::stdio::dup2_stderr(kept);
+        }
+    }
 }
 
 /// Gives the terminal back. One that is gone takes nothing, and what would show its cursor at last panics about that.
@@ -57,19 +103,20 @@ fn leave(mut terminal: DefaultTerminal) {
     }
 }
 
-struct View<'a> {
+struct View<'a, 'b> {
     state: State,
-    session: &'a Session,
+    stream: &'a mut Stream<'b>,
+    actions: Actions,
     sounds: &'a Receiver<Sound>,
     ended: bool,
 }
 
-impl View<'_> {
+impl View<'_, '_> {
     fn show(&mut self, terminal: &mut DefaultTerminal) -> Result<Exit> {
         let colour = output::colour(&io::stdout());
         let mut last = Instant::now();
         loop {
-            self.hear()?;
+            self.take()?;
             let now = Instant::now();
             self.state.tick(now - last);
             last = now;
@@ -86,32 +133,70 @@ impl View<'_> {
         }
     }
 
-    /// Takes in all that the pipeline has told so far.
-    fn hear(&mut self) -> Result<()> {
+    /// Takes in all that the pipeline has posted so far, and what the broker wants.
+    fn take(&mut self) -> Result<()> {
         for sound in self.sounds.try_iter() {
+            self.actions.sound(&sound);
             match sound {
                 Sound::Column(column) => self.state.column(&column),
                 Sound::Loudness { level, peak } => self.state.loudness(level, peak),
             }
         }
-        self.state.heard(self.session.end());
+        let (orders, warnings) = self.actions.news();
+        warnings.into_iter().for_each(|why| self.state.note(why));
+        for order in orders {
+            if let Order::Enable(enable) = order {
+                self.state.paused = !enable;
+            }
+            super::carry_out(order, self.stream)?;
+        }
+        self.state.sounded(self.stream.end());
         while !self.ended {
-            match self.session.step(gst::ClockTime::ZERO)? {
+            match self.stream.step(Duration::ZERO)? {
                 Step::Idle => {
-                    if !self.session.waiting() {
+                    if !self.stream.session().is_some_and(Session::waiting) {
                         return Ok(());
                     }
                 }
-                Step::End => {
-                    self.ended = true;
-                    self.state.end();
-                }
-                Step::Warning(why) => self.state.note(why),
-                Step::Record(Record::Window(window)) => self.state.window(&window),
-                Step::Record(Record::Event(event)) => self.state.event(&event),
+                step => self.step(step),
             }
         }
         crate::interrupt::check()
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Idle => {}
+            Step::End => {
+                self.ended = true;
+                self.state.end();
+            }
+            Step::Warning(why) => self.state.note(why),
+            Step::Lost(why) => {
+                self.state.note(why);
+                self.state.restart();
+            }
+            Step::Record(record) => {
+                let end = self.stream.end();
+                if let Some(why) = self.actions.record(&record, end) {
+                    self.state.note(why);
+                }
+                match record {
+                    Record::Window(window) => self.state.window(&window),
+                    Record::Event(event) => {
+                        let time = actions::local_onset(event.start(), end).and_then(|time| time.format("%H:%M:%S"));
+                        self.state.event(&event, time.as_deref().unwrap_or_default());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Events that are open end, for commands and brokers.
+    fn close(&mut self) {
+        for step in self.stream.close() {
+            self.step(step);
+        }
     }
 
     /// Waits for a key until it is time for the next picture.
@@ -134,10 +219,17 @@ impl View<'_> {
 
     fn carry_out(&mut self, command: Command) -> Result<()> {
         match command {
-            Command::Pause(true) => self.session.pause()?,
-            Command::Pause(false) => self.session.play()?,
-            Command::Threshold(threshold) => self.session.element().set_property("threshold", threshold),
-            Command::Reset => self.session.element().emit_by_name::<()>("reset", &[]),
+            Command::Pause(pause) => self.stream.halt(pause)?,
+            Command::Threshold(threshold) => {
+                if let Some(session) = self.stream.session() {
+                    session.element().set_property("threshold", threshold);
+                }
+            }
+            Command::Reset => {
+                if let Some(session) = self.stream.session() {
+                    session.element().emit_by_name::<()>("reset", &[]);
+                }
+            }
             Command::Quit | Command::Interrupt => {}
         }
         Ok(())

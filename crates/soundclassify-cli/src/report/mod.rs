@@ -24,9 +24,13 @@ use crate::{
     options::{ElementOptions, in_force},
     output,
     picture::Format,
+    picture_axes::bands,
     source,
     warm_engine::WarmEngine,
 };
+
+/// Windows a model run: cheaper than one by one, and nobody waits for the first.
+const BATCH: &str = "16";
 
 /// Reports on all inputs together; one that fails is named and left out.
 pub(crate) fn run(args: &ReportArgs, options: ElementOptions) -> Result<Exit> {
@@ -40,7 +44,8 @@ pub(crate) fn run(args: &ReportArgs, options: ElementOptions) -> Result<Exit> {
     }
     let page = args.output.as_deref().map(|path| ReservedFile::reserve("report", path)).transpose()?;
     let picture = args.picture.as_deref().map(|path| ReservedFile::reserve("picture", path)).transpose()?;
-    let warm_engine = WarmEngine::new(options.or("top-k", ["1000"]).with("report", "all"))?;
+    let warm_engine =
+        WarmEngine::new(options.or("top-k", ["1000"]).or("process-count", [BATCH]).with("report", "all"))?;
     let model = Model::load(&warm_engine.settings().property::<String>("model"))?;
     let (recordings, exit) = recordings(args, &warm_engine, model.manifest())?;
     if recordings.is_empty() {
@@ -96,8 +101,9 @@ fn html(
 ) -> Result<String> {
     let tracks =
         recordings.iter().map(|recording| Ok(Track::new(recording, audio::player(&recording.uri, path, args.audio)?)));
+    let stem = path.file_stem().and_then(|stem| stem.to_str());
     let page = Page {
-        title: path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("report"),
+        title: args.title.as_deref().or(stem).unwrap_or("report"),
         version: env!("CARGO_PKG_VERSION"),
         model: page::Model {
             name: &manifest.name,
@@ -107,6 +113,7 @@ fn html(
             labels: manifest.labels.len(),
         },
         settings: &in_force(warm_engine.settings()),
+        bands: bands(&manifest.features),
         recordings: tracks.collect::<Result<_>>()?,
     };
     Ok(page.html())

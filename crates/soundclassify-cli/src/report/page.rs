@@ -10,7 +10,7 @@ use crate::{output::json, record::seconds};
 const TEMPLATE: &str = include_str!("template.html");
 const DATA: &str = "/*DATA*/";
 /// Points of a curve at most; more are merged, the highest stays.
-const MOST_POINTS: usize = 6000;
+const MOST_POINTS: usize = 40_000;
 
 /// All that the page's script knows.
 #[derive(Serialize)]
@@ -19,6 +19,8 @@ pub(super) struct Page<'a> {
     pub(super) version: &'a str,
     pub(super) model: Model<'a>,
     pub(super) settings: &'a [(String, String)],
+    /// Frequencies at the spectrogram's bottom, middle and top, Hz.
+    pub(super) bands: [f64; 3],
     pub(super) recordings: Vec<Track<'a>>,
 }
 
@@ -118,7 +120,7 @@ mod tests {
     fn names_can_not_break_out_of_the_data() {
         let model = Model { name: "m", version: "1", description: "", licence: "MIT", labels: 1 };
         let title = "</script><script>alert(1)</script>";
-        let html = Page { title, version: "0", model, settings: &[], recordings: Vec::new() }.html();
+        let html = Page { title, version: "0", model, settings: &[], bands: [0.0; 3], recordings: Vec::new() }.html();
 
         assert!(!html.contains("<script>alert"), "the title is not escaped");
         assert!(html.contains("\\u003c/script>"));

@@ -4,7 +4,7 @@
 use crate::palette;
 
 /// Columns at most; more are merged two by two.
-const MOST: usize = 6000;
+const MOST: usize = 12_000;
 /// Range of the colours, dB.
 const RANGE: f32 = 80.0;
 

@@ -44,16 +44,18 @@ fn panel<B: DrawingBackend>(area: &DrawingArea<B, Shift>, recording: &Recording)
 where
     B::ErrorType: 'static,
 {
+    let length = recording.duration.max(0.1);
     let (area, legend) = area.split_horizontally(WIDTH - 220);
     let mut chart = ChartBuilder::on(&area)
         .caption(recording.name.rsplit('/').next().unwrap_or_default(), (FONT, 16))
         .margin(8)
         .x_label_area_size(28)
-        .y_label_area_size(40)
-        .build_cartesian_2d(0.0..recording.duration.max(0.1), 0.0..1.0)?;
+        .y_label_area_size(52)
+        .build_cartesian_2d(0.0..length, 0.0..1.0)?;
     chart
         .configure_mesh()
         .x_desc("seconds")
+        .y_desc("probability")
         .label_style((FONT, 12))
         .light_line_style(TRANSPARENT)
         .bold_line_style(BLACK.mix(0.12))
@@ -61,16 +63,16 @@ where
         .draw()?;
     chart.draw_series(recording.events.iter().map(|event| {
         let start = seconds(event.start());
-        let band = [(start, 0.0), (start + seconds(event.duration), 1.0)];
+        let end = (start + seconds(event.duration)).min(length);
+        let band = [(start.min(length), 0.0), (end, 1.0)];
         Rectangle::new(band, colour(recording, event.index).mix(0.16).filled())
     }))?;
     let merge = recording.starts.len().div_ceil(MOST_POINTS).max(1);
     for curve in &recording.curves {
-        let points = recording
-            .starts
-            .chunks(merge)
-            .zip(curve.values.chunks(merge))
-            .map(|(starts, values)| (starts[0], f64::from(values.iter().copied().fold(0.0, f32::max))));
+        let points = recording.starts.chunks(merge).zip(curve.values.chunks(merge)).map(|(starts, values)| {
+            (starts[0] + recording.window / 2.0, f64::from(values.iter().copied().fold(0.0, f32::max)))
+        });
+        let points = points.filter(|(time, _)| *time <= length);
         chart.draw_series(LineSeries::new(points, colour(recording, curve.index).stroke_width(2)))?;
     }
     for (row, curve) in (0..).zip(&recording.curves) {

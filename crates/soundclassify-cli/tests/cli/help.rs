@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{run, stdout, text};
+use crate::support::{LOW, TONES, run, stdout, text, tones};
 
 #[test]
 fn options_say_what_they_are_in_the_programs_own_form() {
@@ -44,6 +44,9 @@ fn completions_and_manual_know_the_elements_properties() {
         assert!(script.contains("oversamples") && script.contains("scan"), "{shell}");
     }
     let page = stdout(["man"]);
+    for section in ["EXAMPLES", "FILES", "SEE ALSO"] {
+        assert!(page.contains(section), "{section}");
+    }
     assert!(page.contains("max\\-pending") && page.contains(".SH FILE") && page.contains("ORT_DYLIB_PATH"), "{page}");
     assert!(!page.contains("soundclassify\\-file(1)"), "there is one page only");
     let bash = std::process::Command::new("bash").args(["-n", "/dev/stdin"]).stdin(Stdio::piped()).spawn();
@@ -61,4 +64,24 @@ fn the_help_is_quick_and_lists_exit_statuses() {
     assert!(help.contains("130") && help.contains("scan"), "{help}");
     assert!(start.elapsed() < Duration::from_secs(10));
     assert!(stdout(["file", "--help"]).contains("--allow-labels"));
+}
+
+#[test]
+fn a_recording_in_the_place_of_a_command_is_classified() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = tones(&folder.path().join("low.wav"), &[(LOW, 0.3)]);
+
+    let lines = stdout([path.to_str().unwrap(), "--model", TONES]);
+
+    assert!(lines.starts_with("0.000 Low 1 "), "{lines}");
+    assert!(stdout(["--help"]).contains("soundclassify live --help"));
+}
+
+#[test]
+fn versions_are_those_of_the_program_and_of_what_it_runs_on() {
+    let lines = stdout(["--version"]);
+
+    let names: Vec<_> = lines.lines().map(|line| line.rsplit_once(' ').unwrap().0).collect();
+    assert_eq!(names, ["soundclassify", "GStreamer", "ONNX Runtime"], "{lines}");
+    assert!(lines.lines().all(|line| line.ends_with(|last: char| last.is_ascii_digit())), "{lines}");
 }

@@ -35,3 +35,10 @@ fn inspect_says_what_fits_and_what_does_not() {
     assert_eq!(misfit.status.code(), Some(1));
     assert!(text(&misfit.stdout).contains("misfit") && text(&misfit.stdout).contains('5'), "{}", text(&misfit.stdout));
 }
+
+#[test]
+fn thresholds_of_a_manifest_are_shown() {
+    let lines = stdout(["inspect", "sure"]);
+
+    assert!(lines.lines().any(|line| line.starts_with("thresholds ") && line.contains("Bark 0.")), "{lines}");
+}

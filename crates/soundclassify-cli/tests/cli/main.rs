@@ -11,6 +11,8 @@ mod inspect;
 mod labels;
 mod learn;
 mod live;
+mod mqtt;
+mod reconnect;
 mod report;
 mod scan;
 mod scan_forms;

@@ -18,7 +18,7 @@ const CLICK: &str = r#"<script>
 const pause = (time) => new Promise((go) => setTimeout(go, time));
 const press = (key) => document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
 (async () => {
-  const audio = document.querySelector("audio"), rows = [...document.querySelectorAll("tbody tr")];
+  const audio = document.querySelector("audio"), rows = [...document.querySelectorAll(".events tbody tr")];
   if (audio.readyState < 1) await new Promise((go) => audio.addEventListener("loadedmetadata", go));
   const done = { rows: rows.map((row) => row.innerText.replace(/\s+/g, " ")), length: audio.duration };
   rows[1].querySelector("button").click();
@@ -49,6 +49,14 @@ const press = (key) => document.body.dispatchEvent(new KeyboardEvent("keydown", 
   done.drawn = pixels.some((value) => value > 0);
   done.picture = document.querySelector(".plot img").naturalWidth;
   done.reachable = [...document.querySelectorAll("tbody button, .legend button, .theme")].every((button) => button.tabIndex === 0);
+  const track = tracks[0];
+  done.csv = track.csv();
+  document.querySelectorAll(".events th button")[1].click();
+  done.sorted = [...document.querySelectorAll(".events tbody tr")].map((row) => row.cells[1].innerText.trim());
+  track.filter("midd");
+  done.filtered = track.csv().trim().split("\r\n").length - 1;
+  done.summary = [...document.querySelectorAll(".summary tbody tr")].length;
+  done.sideways = document.documentElement.scrollWidth - document.documentElement.clientWidth;
   done.settings = document.querySelector("dl").innerText || document.querySelector("dl").textContent;
   done.fetched = performance.getEntriesByType("resource").map((entry) => entry.name).filter((name) => !name.startsWith("data:"));
   done.wrong = wrong;
@@ -122,6 +130,10 @@ fn the_page_plays_what_is_clicked() {
     assert_eq!(done["themes"], serde_json::json!(["dark", "light"]));
     assert_eq!(done["zoomed"], "200%");
     assert_eq!(done["hidden"], "false");
+    assert!(done["csv"].as_str().unwrap().starts_with("file,start,end,duration,label,peak\r\n\""), "{done:#}");
+    assert_eq!(done["sorted"], serde_json::json!(["High, very high", "Low", "Middle"]));
+    assert_eq!((number("filtered"), number("summary")), (1.0, 3.0));
+    assert!(number("sideways") <= 0.0, "no sideways scrolling");
     assert!((0.0..=6.0).contains(&number("middle")));
     assert_eq!(done["drawn"], true);
     assert!(number("picture") > 500.0);

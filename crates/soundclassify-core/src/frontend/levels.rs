@@ -73,7 +73,7 @@ impl Levels {
             self.energy += f64::from(now.iter().map(|sample| sample * sample).sum::<f32>());
             self.samples += now.len() as u64;
             samples = later;
-            if self.samples % self.hop == 0 {
+            if self.samples.is_multiple_of(self.hop) {
                 self.close_hop();
             }
         }

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The parts of an address of the network: `scheme://user:password@host:port/path`.
+
+/// Parts of an address; those of the user are decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub(crate) scheme: String,
+    pub(crate) user: Option<String>,
+    pub(crate) password: Option<String>,
+    /// Without the brackets of IPv6.
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
+    /// From the slash on, without query and fragment.
+    pub(crate) path: String,
+}
+
+impl Address {
+    /// The parts of a text, if it is an address with a host.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (scheme, rest) = text.split_once("://")?;
+        let (rest, _) = rest.split_once('#').unwrap_or((rest, ""));
+        let (rest, _) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+        let (user, place) = authority.rsplit_once('@').map_or((None, authority), |(user, place)| (Some(user), place));
+        let (host, port) = match place.strip_prefix('[').and_then(|place| place.split_once(']')) {
+            Some((host, port)) => (host, port.strip_prefix(':')),
+            None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
+        };
+        let port = port.map(str::parse).transpose().ok()?;
+        let (user, password) = match user.map(|user| user.split_once(':').unwrap_or((user, ""))) {
+            Some((user, "")) => (Some(decoded(user)), None),
+            Some((user, password)) => (Some(decoded(user)), Some(decoded(password))),
+            None => (None, None),
+        };
+        let (scheme, host) = (scheme.to_lowercase(), host.to_owned());
+        (!host.is_empty()).then(|| Self { scheme, user, password, host, port, path: path.to_owned() })
+    }
+}
+
+/// `%40` → `@`, and so on; what is not well-formed stays.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let hex = |digits: &[u8]| std::str::from_utf8(digits).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match (first, tail.get(..2).and_then(hex)) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_parts() {
+        let all = Address::parse("RTSP://me:se%40c%2ret@[fe80::1]:8554/cam/1?x=1#y").unwrap();
+        let parts = (all.scheme.as_str(), all.host.as_str(), all.port, all.path.as_str());
+        assert_eq!(parts, ("rtsp", "fe80::1", Some(8554), "/cam/1"));
+        assert_eq!((all.user.as_deref(), all.password.as_deref()), (Some("me"), Some("se@c%2ret")));
+
+        let plain = Address::parse("http://radio").unwrap();
+        assert_eq!((plain.user, plain.port, plain.path.as_str()), (None, None, ""));
+        for wrong in ["radio", "http://", "http://a:port/", "http://:80/"] {
+            assert_eq!(Address::parse(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `live --mqtt` at a real mosquitto, and `live --on`.
+
+use std::{
+    fs::File,
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use crate::support::{TONES, melody, program, signal, text};
+
+/// A broker that keeps what its clients have not had yet, and one client that wants all.
+struct Broker {
+    folder: tempfile::TempDir,
+    port: u16,
+    broker: Option<Child>,
+    subscriber: Option<Child>,
+}
+
+impl Broker {
+    /// `None` with a reason printed where there is no mosquitto.
+    fn start() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let configuration = format!(
+            "listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {}/\nuser root\n",
+            folder.path().display()
+        );
+        std::fs::write(folder.path().join("mosquitto.conf"), configuration).unwrap();
+        let mut broker = Self { folder, port, broker: None, subscriber: None };
+        if !broker.run() {
+            println!("skipped: mosquitto and mosquitto-clients are not installed");
+            return None;
+        }
+        let output = File::create(broker.received()).unwrap();
+        let port = port.to_string();
+        let words = ["-h", "127.0.0.1", "-p", &port, "-v", "-q", "1", "-c", "-i", "all", "-t", "#"];
+        broker.subscriber = Command::new("mosquitto_sub").args(words).stdout(output).spawn().ok();
+        broker.subscriber.is_some().then_some(broker)
+    }
+
+    /// Starts the broker and waits until it answers; whether there is one.
+    fn run(&mut self) -> bool {
+        let path = ["mosquitto", "/usr/sbin/mosquitto"];
+        self.broker = path.iter().find_map(|program| {
+            let mut command = Command::new(program);
+            command.arg("-c").arg(self.folder.path().join("mosquitto.conf"));
+            command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()
+        });
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.broker.is_some() && TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(Instant::now() < deadline, "mosquitto does not answer");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        self.broker.is_some()
+    }
+
+    /// Ends the broker, which writes what it keeps first.
+    fn stop(&mut self) {
+        if let Some(mut broker) = self.broker.take() {
+            signal("-TERM", &broker);
+            broker.wait().unwrap();
+        }
+    }
+
+    fn received(&self) -> PathBuf {
+        self.folder.path().join("received")
+    }
+
+    fn url(&self) -> String {
+        format!("mqtt://127.0.0.1:{}", self.port)
+    }
+
+    /// Topics and payloads so far, once one line has `wanted`.
+    #[track_caller]
+    fn lines_with(&self, wanted: &str) -> Vec<String> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let lines = std::fs::read_to_string(self.received()).unwrap();
+            if lines.contains(wanted) {
+                return lines.lines().map(str::to_owned).collect();
+            }
+            assert!(Instant::now() < deadline, "no {wanted} in\n{lines}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        for child in self.broker.iter_mut().chain(&mut self.subscriber) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn live(broker: &Broker, sound: &Path, more: &[&str]) -> Command {
+    let mut command = program();
+    let address = format!("file://{}", sound.display());
+    command.args(["live", "--plain", "--model", TONES, "--deny-labels", "Quiet", "--mqtt", &broker.url()]);
+    command.args(["--name", "door"]).args(more).arg(address).stdout(Stdio::null());
+    command
+}
+
+/// Kinds of the events with a label, in the order in which they came.
+fn kinds(lines: &[String], label: &str) -> Vec<String> {
+    let events = lines.iter().filter_map(|line| line.strip_prefix("soundclassify/door/event "));
+    let events = events.map(|event| serde_json::from_str::<serde_json::Value>(event).unwrap());
+    events.filter(|event| event["label"] == label).map(|event| event["kind"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn events_states_level_and_discovery_are_published() {
+    let Some(broker) = Broker::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let sound = melody(folder.path());
+
+    let ended = live(&broker, &sound, &[]).output().unwrap();
+
+    assert!(ended.status.success(), "{}", text(&ended.stderr));
+    let lines = broker.lines_with("status offline");
+    let of = |topic: &str| lines.iter().filter_map(|line| line.strip_prefix(topic)).collect::<Vec<_>>();
+    assert_eq!(of("soundclassify/door/status "), ["online", "offline"]);
+    assert_eq!(of("soundclassify/door/Low "), ["OFF", "ON", "OFF"]);
+    assert_eq!(of("soundclassify/door/High, very high "), ["OFF", "ON", "OFF"]);
+    assert!(of("soundclassify/door/Quiet ").is_empty(), "it is denied");
+    for label in ["Low", "Middle", "High, very high"] {
+        let kinds = kinds(&lines, label);
+        assert_eq!((kinds.first().unwrap().as_str(), kinds.last().unwrap().as_str()), ("start", "end"), "{label}");
+    }
+    let levels = of("soundclassify/door/level ");
+    assert!((3..=7).contains(&levels.len()), "{levels:?}: once a second");
+    assert!(levels.iter().any(|level| level.parse::<f64>().unwrap() > -20.0), "{levels:?}");
+    let event: serde_json::Value = serde_json::from_str(of("soundclassify/door/event ")[0]).unwrap();
+    let time = event["time"].as_str().unwrap();
+    assert!(time.len() > 25 && time.as_bytes()[10] == b'T', "{event}");
+    let found = of("homeassistant/binary_sensor/soundclassify_door/Low/config ");
+    let found: serde_json::Value = serde_json::from_str(found[0]).unwrap();
+    assert_eq!((&found["state_topic"], &found["name"]), (&"soundclassify/door/Low".into(), &"Low".into()));
+    assert_eq!(found["availability_topic"], "soundclassify/door/status");
+}
+
+#[test]
+fn no_event_is_lost_while_the_broker_is_away_and_orders_are_carried_out() {
+    let Some(mut broker) = Broker::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let sound = melody(folder.path());
+    let printed = folder.path().join("printed");
+    let mut child = live(&broker, &sound, &["--no-discovery"])
+        .stdout(File::create(&printed).unwrap())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    broker.lines_with("soundclassify/door/Low ON");
+
+    broker.stop();
+    std::thread::sleep(Duration::from_millis(1500));
+    assert!(broker.run());
+    let port = broker.port.to_string();
+    broker.lines_with("soundclassify/door/Middle ON");
+    // From now on only certainty reaches this threshold.
+    let topic = "soundclassify/door/threshold/High, very high/set";
+    let words = ["-h", "127.0.0.1", "-p", &port, "-q", "1", "-t", topic, "-m", "1"];
+    assert!(Command::new("mosquitto_pub").args(words).status().unwrap().success());
+
+    let ended = child.wait().unwrap();
+    let mut errors = String::new();
+    std::io::Read::read_to_string(child.stderr.as_mut().unwrap(), &mut errors).unwrap();
+    assert!(ended.success(), "{errors}");
+    assert!(errors.contains("trying again"), "{errors}");
+    let lines = broker.lines_with("status offline");
+    for label in ["Low", "Middle"] {
+        let kinds = kinds(&lines, label);
+        assert_eq!((kinds.first().unwrap().as_str(), kinds.last().unwrap().as_str()), ("start", "end"), "{label}");
+    }
+    let printed = std::fs::read_to_string(&printed).unwrap();
+    let high: Vec<_> = printed.lines().filter(|line| line.starts_with("High")).collect();
+    assert!(high.iter().all(|line| line.ends_with(" 1.000000")), "its threshold is 1: {high:?}");
+    assert!(!lines.iter().any(|line| line.starts_with("homeassistant")));
+}
+
+#[test]
+fn a_command_runs_for_each_event() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = melody(folder.path());
+    let note = folder.path().join("note");
+    let command = format!("*=echo \"$2 $1\" >> {}", note.display());
+    let arguments = ["live", "--plain", "--model", TONES, "--deny-labels", "Quiet", "--on", &command];
+
+    let ended = program().args(arguments).arg(format!("file://{}", sound.display())).output().unwrap();
+    let wrong = program().args(["live", "--plain", "--model", TONES, "--on", "Lowe=true"]).output().unwrap();
+
+    assert!(ended.status.success(), "{}", text(&ended.stderr));
+    assert!(text(&ended.stdout).lines().all(|line| !line.contains("peak")), "windows are printed");
+    let noted = std::fs::read_to_string(&note).unwrap();
+    let labels: Vec<_> = noted.lines().map(|line| line.rsplit_once(' ').unwrap().0).collect();
+    assert_eq!(labels, ["Low", "Middle", "High, very high"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(text(&wrong.stderr).contains("similar: Low"), "{}", text(&wrong.stderr));
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Streams of the network that die, stall and come back, and those that never were.
+
+use std::{
+    f64::consts::TAU,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc::{self, Receiver},
+    time::{Duration, Instant},
+};
+
+use crate::support::{LOW, MIDDLE, TONES, interrupt, program, signal, text};
+
+const RATE: u32 = 16_000;
+
+/// Answers a request with an endless WAV, `seconds` of a tone as fast as it sounds; then stalls or hangs up.
+fn serve(mut client: TcpStream, frequency: f64, seconds: f64, stall: bool) {
+    let mut request = BufReader::new(client.try_clone().unwrap());
+    let mut line = String::new();
+    while request.read_line(&mut line).is_ok_and(|length| length > 2) {
+        line.clear();
+    }
+    let mut header = b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
+    header.extend([RATE.to_le_bytes(), (2 * RATE).to_le_bytes()].concat());
+    header.extend(b"\x02\0\x10\0data\xff\xff\xff\xff");
+    let answer = b"HTTP/1.0 200 OK\r\nContent-Type: audio/x-wav\r\nConnection: close\r\n\r\n";
+    // A program that hangs up early has had enough.
+    let _ = client.write_all(answer).and_then(|()| client.write_all(&header));
+    let start = Instant::now();
+    for block in 0..(seconds * 10.0) as u32 {
+        let samples = (0..RATE / 10).flat_map(|n| {
+            let time = f64::from(block * RATE / 10 + n) / f64::from(RATE);
+            ((0.4 * (TAU * frequency * time).sin() * 32767.0) as i16).to_le_bytes()
+        });
+        if client.write_all(&samples.collect::<Vec<_>>()).is_err() {
+            return;
+        }
+        std::thread::sleep((Duration::from_millis(100) * (block + 1)).saturating_sub(start.elapsed()));
+    }
+    if stall {
+        // Until the program hangs up.
+        let _ = client.read(&mut [0; 16]);
+    }
+}
+
+/// Lines of the program's standard output as they come.
+fn lines(child: &mut Child) -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    lines
+}
+
+#[track_caller]
+fn wait_for(lines: &Receiver<String>, wanted: &str, seconds: u64) {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match lines.recv_timeout(left) {
+            Ok(line) if line.contains(wanted) => return,
+            Ok(_) => {}
+            Err(_) => panic!("no {wanted} within {seconds} s"),
+        }
+    }
+}
+
+fn errors(mut child: Child) -> String {
+    interrupt(&child);
+    let mut errors = String::new();
+    child.stderr.as_mut().unwrap().read_to_string(&mut errors).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{errors}");
+    errors
+}
+
+#[test]
+fn a_stream_over_http_that_ends_or_stalls_is_opened_anew() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/radio", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for (frequency, stall) in [(LOW, false), (MIDDLE, true), (LOW, true)] {
+            let (client, _) = listener.accept().unwrap();
+            serve(client, frequency, 3.0, stall);
+        }
+    });
+    let mut child = program()
+        .args(["live", "--plain", "--model", TONES, &address])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = lines(&mut child);
+
+    for (wanted, seconds) in [("Low", 40), ("Middle", 40), ("Low", 60)] {
+        wait_for(&lines, wanted, seconds);
+    }
+
+    let errors = errors(child);
+    assert!(errors.contains("trying again in 1 s") && errors.contains("no audio for 15 s"), "{errors}");
+}
+
+#[test]
+fn a_stream_over_rtsp_whose_server_is_started_anew_comes_back() {
+    const PYTHON: &str = "/usr/bin/python3";
+    let import = "import gi; gi.require_version('GstRtspServer', '1.0')";
+    if !Command::new(PYTHON).args(["-c", import]).output().is_ok_and(|it| it.status.success()) {
+        return println!("skipped: GStreamer's RTSP server for Python is not installed");
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/launch/rtsp_server.py");
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let start = || {
+        let mut server = Command::new(PYTHON).arg(&script).arg(&port).stdout(Stdio::piped()).spawn().unwrap();
+        let mut address = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        (server, address.trim().to_owned())
+    };
+    let end = |mut server: Child| {
+        signal("-KILL", &server);
+        server.wait().unwrap();
+    };
+    let (server, address) = start();
+    let mut child = program()
+        .args(["live", "--plain", "--model", TONES, "--threshold", "0", &address])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = lines(&mut child);
+    wait_for(&lines, " ", 40);
+
+    end(server);
+    std::thread::sleep(Duration::from_secs(2));
+    while lines.try_recv().is_ok() {}
+    let (server, _) = start();
+    wait_for(&lines, " ", 60);
+
+    end(server);
+    let errors = errors(child);
+    assert!(errors.contains("trying again"), "{errors}");
+}
+
+#[test]
+fn an_address_where_nothing_answers_is_one_plain_sentence() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for address in [format!("rtsp://127.0.0.1:{port}/cam"), format!("http://127.0.0.1:{port}/radio")] {
+        let output = program().args(["live", "--plain", "--model", TONES, &address]).output().unwrap();
+
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+        assert!(errors.contains("nothing answers there (Connection refused"), "{errors}");
+    }
+}
