@@ -24,7 +24,7 @@ for recording in "${recordings[@]}"; do
 done
 cat <<END
 
-To classify what the microphone hears:  ./pipelines/microphone.sh
+To classify the microphone's sound:  ./pipelines/microphone.sh
 The same in your own pipeline:
 ${GST_PLUGIN_PATH:+  export GST_PLUGIN_PATH=$GST_PLUGIN_PATH}
   gst-launch-1.0 -m autoaudiosrc ! soundclassify ! fakesink

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Shows desk work as the original does: a row of signs, the longer the surer, whenever writing, typing or cutting is
-# what is heard best. From the microphone, or a recording.
+# the best label. From the microphone, or a recording.
 #
 #   pipelines/desk-work-emoji.sh [FILE] [PROPERTY=VALUE...]
 #

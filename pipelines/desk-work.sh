@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Tells desk work apart: writing, typing or cutting, nothing else is considered. From the microphone, or a recording.
+# Classifies desk work: writing, typing or cutting; nothing else is considered. From the microphone, or a recording.
 #
 #   pipelines/desk-work.sh [FILE] [PROPERTY=VALUE...]
 #

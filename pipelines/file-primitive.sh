@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Classifies a recording the plain way: one window a second, each told as the model sees it, without an ensemble.
+# Classifies a recording the plain way: one window a second, each reported as the model sees it, without an ensemble.
 #
 #   pipelines/file-primitive.sh FILE [PROPERTY=VALUE...]
 #

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Classifies what the microphone hears, until Ctrl-C.
+# Classifies the microphone's sound, until Ctrl-C.
 #
 #   pipelines/microphone.sh [PROPERTY=VALUE...]                    the default one
 #   pipelines/microphone.sh --pulse DEVICE [PROPERTY=VALUE...]     one of PulseAudio or PipeWire, by name

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Tells when somebody knocks or rings at the door: once for each time, not once for each window. From the microphone, or
+# Reports when somebody knocks or rings at the door: once for each time, not once for each window. From the microphone, or
 # a recording. The built-in model has no label for door bells: chimes are Glockenspiel or Church_bells to it.
 #
 #   pipelines/notify.sh [FILE] [--run COMMAND] [PROPERTY=VALUE...]
 #
 # Prints time and label, and calls COMMAND with both if it is given, such as: --run 'notify-send "$2 at the door"'.
-# Other sounds: allow-labels='<Bark, Baby_cry>'; surer ones: event-on=0.8. gst-inspect-1.0 soundclassify tells more.
+# Other sounds: allow-labels='<Bark, Baby_cry>'; surer ones: event-on=0.8. gst-inspect-1.0 soundclassify shows more.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Plays a recording and classifies it beside that, each result as its sound is heard.
+# Plays a recording and classifies it beside that, each result as its sound is played.
 #
 #   pipelines/playback-tee.sh FILE [PROPERTY=VALUE...]
 #

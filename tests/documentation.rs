@@ -23,7 +23,7 @@ fn table(element: &str) -> String {
 }
 
 fn kind(spec: &glib::ParamSpec) -> String {
-    let range = |least: String, most: String| format!(" {least}…{most}");
+    let range = |minimum: String, maximum: String| format!(" {minimum}…{maximum}");
     let value = spec.value_type();
     if let Some(spec) = spec.downcast_ref::<glib::ParamSpecUInt>() {
         return format!("uint{}", range(spec.minimum().to_string(), spec.maximum().to_string()));

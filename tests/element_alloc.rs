@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Once it is warm, the element allocates nothing in Rust on the streaming thread, whether a buffer completes a window or
-//! not, and also where that thread runs the network and tells the result, as that of a stream that waits does. Not counted
+//! not, and also where that thread runs the network and posts the result, as that of a stream that waits does. Not counted
 //! are GStreamer's own buffers, events and messages, and ONNX Runtime's work, which come from C and C++.
 
 #[allow(dead_code, reason = "shared with the tests of the element")]
@@ -26,7 +26,7 @@ struct Counts {
     without: u64,
     with: u64,
     windows: u64,
-    /// Results that the streaming thread told.
+    /// Results that the streaming thread posted.
     own: u64,
 }
 
@@ -39,8 +39,8 @@ fn count(sync: &str, format: &str, rate: usize, milliseconds: usize) -> Counts {
         element.set_property("emit-tags", true);
     });
     let mut rig = rig.caps(format, rate as i32, 1);
-    let (told, streaming) = (Arc::new(AtomicU64::new(0)), thread::current().id());
-    let own = Arc::clone(&told);
+    let (reported, streaming) = (Arc::new(AtomicU64::new(0)), thread::current().id());
+    let own = Arc::clone(&reported);
     rig.bus.set_sync_handler(move |_, _| {
         own.fetch_add(u64::from(thread::current().id() == streaming), Relaxed);
         gst::BusSyncReply::Pass
@@ -59,7 +59,7 @@ fn count(sync: &str, format: &str, rate: usize, milliseconds: usize) -> Counts {
                 buffer
             }
         };
-        let before = (rig.count("windows"), told.load(Relaxed));
+        let before = (rig.count("windows"), reported.load(Relaxed));
         let measured = allocation_counter::measure(|| {
             rig.harness.push(buffer).unwrap();
         });
@@ -71,7 +71,7 @@ fn count(sync: &str, format: &str, rate: usize, milliseconds: usize) -> Counts {
         while rig.bus.pop().is_some() {}
         if at * milliseconds >= WARM_SECONDS * 1000 {
             counts.windows += windows;
-            counts.own += told.load(Relaxed) - before.1;
+            counts.own += reported.load(Relaxed) - before.1;
             *if windows == 0 { &mut counts.without } else { &mut counts.with } += measured.count_total;
         }
     }
@@ -86,7 +86,7 @@ const POOL: u64 = 2;
 fn check(sync: &str, format: &str, rate: usize, milliseconds: usize) {
     let Counts { without, with, windows, own } = count(sync, format, rate, milliseconds);
     assert!((95..=105).contains(&windows), "{windows} windows");
-    assert_eq!(without, 0, "in buffers without a window; {with} in those with one, {own} results told");
+    assert_eq!(without, 0, "in buffers without a window; {with} in those with one, {own} results posted");
     assert!(with <= POOL, "{with} in {windows} windows");
     if sync == "always" {
         assert!(own >= windows * 9 / 10, "{own} of {windows} on the streaming thread");

@@ -21,13 +21,13 @@ fn an_hour_is_exact_to_the_sample() {
             early = resident_kib();
         }
         rig.push(&second, Some(pts(at * 11025, 11025)));
-        last = rig.heard().pop().or(last);
+        last = rig.classifications().pop().or(last);
         while rig.harness.try_pull().is_some() {}
     }
     let grown = resident_kib().saturating_sub(early);
     assert!(grown < 4096, "{grown} KiB more after an hour than after five minutes");
     rig.eos();
-    let last = rig.heard().pop().or(last).unwrap();
+    let last = rig.classifications().pop().or(last).unwrap();
     assert_eq!(last.window, 3599);
     assert_eq!(last.timestamp, pts(start_of(3599, 1) as usize, RATE));
     assert_eq!(last.running_time, Some(last.timestamp));

@@ -39,7 +39,7 @@ fn life(model: &TestModel, sound: &[f32]) -> glib::WeakRef<gst::Element> {
     let mut rig = Rig::plain(model);
     rig.push(sound, Some(pts(0, 1)));
     rig.eos();
-    assert_eq!(rig.heard().len(), 1);
+    assert_eq!(rig.classifications().len(), 1);
     let weak = rig.element.downgrade();
     let Rig { harness, element, bus } = rig;
     drop(harness);

@@ -3,7 +3,7 @@
 
 FOLDER has a sub-folder per label. OUT gets the pieces and table.csv (file, label, group, part): the last fifth of each
 recording is for judging, a second between the parts is left out. Pieces of one recording resemble each other, so numbers
-from such a split tell how well this recording is known, not how well another machine or room would be.
+from such a split show how well this recording is known, not how well another machine or room would be.
 """
 import argparse
 import csv

@@ -112,7 +112,7 @@ def partials(rng, pitch, rate, fall, step=1):
 
 
 def hum(rng, time, rate):
-    """The room, hardly heard."""
+    """The room, hardly audible."""
     return noise(rng, len(time), rate, (-9, -3), (50, 1000))
 
 

@@ -30,7 +30,7 @@ class Ears(nn.Module):
     """Dense residual network that keeps the frequency axis until the end.
 
     Mean and maximum over time are taken for each remaining band, so a click counts as much as a drone and
-    the height of a sound is not lost. The lowest bands, `below` of them, are left to a second, small ear: it hears how all
+    the height of a sound is not lost. The lowest bands, `below` of them, are left to a second, small branch, which sees how all
     bands change together.
     """
 

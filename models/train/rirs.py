@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Rooms: random impulse responses, and sound heard in them."""
+"""Rooms: random impulse responses, and sound in them."""
 import numpy as np
 from scipy import fft
 

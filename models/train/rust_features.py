@@ -114,7 +114,7 @@ def call(run, model, oversamples, out, sounds):
 
 
 def failed(run, model, oversamples, out, sounds):
-    """What the program told when it failed, else nothing."""
+    """What the program printed when it failed, else nothing."""
     done = subprocess.run([run, "features", "--model", str(model), "--oversamples", str(oversamples), "-o", str(out), sounds],
                           capture_output=True, text=True, errors="replace")
     told = [line for line in done.stderr.splitlines() if line.strip()]

@@ -31,7 +31,7 @@ INSTRUMENTS = {
 }
 DRUMS = {"Bass_drum": [35, 36], "Snare_drum": [38, 40], "Hi-hat": [42, 44, 46], "Tambourine": [54], "Cowbell": [56]}
 DRUM_CHANNEL = 9
-# What else the soundfonts have: without label, for the teacher to say what it hears.
+# What else the soundfonts have: without label, for the teacher to label.
 OTHERS = [program for program in range(120) if program not in {p for voices in INSTRUMENTS.values() for p, _, _ in voices}]
 OTHER_DRUMS = [note for note in range(27, 88) if note not in {n for notes in DRUMS.values() for n in notes}]
 # Clips that the data has of these soundfonts stand in these folds: what is rendered of the same instrument has to stand there, too.

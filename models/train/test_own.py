@@ -106,7 +106,7 @@ class Training(Folders):
         with self.subTest("unreadable"):
             broken = self.sounds / "rare" / "broken.ogg"
             broken.write_bytes(b"broken")
-            self.fails(broken, "sample rate can't be told", "gst-discoverer-1.0")
+            self.fails(broken, "sample rate can't be found", "gst-discoverer-1.0")
             self.fails(broken, "can't be decoded", arguments=("--mixed-rates",))
             broken.unlink()
         with self.subTest("a label without sounds"):
@@ -175,7 +175,7 @@ class Names(Folders):
         self.two_labels()
         other = self.sounds / "loud" / "other.xyz"
         other.write_bytes(b"no sound")
-        with self.assertRaisesRegex(Failure, "other.xyz: its sample rate can't be told"):
+        with self.assertRaisesRegex(Failure, "other.xyz: its sample rate can't be found"):
             data.check_sounds(data.read(self.sounds, {}), False)
         data.check_sounds(data.read(self.sounds, {}), True)
 

@@ -140,8 +140,8 @@ struct Watch {
     late: bool,
     /// One of them was before that of the buffer before.
     steps_back: bool,
-    least: i128,
-    most: i128,
+    smallest: i128,
+    largest: i128,
     /// Sum and number of the differences in the first and in the second half of the time.
     halves: [(i128, i128); 2],
 }
@@ -149,12 +149,12 @@ struct Watch {
 impl Watch {
     fn new(since: i128, difference: i128) -> Self {
         let late = difference > 0;
-        Self { since, late, steps_back: false, least: i128::MAX, most: 0, halves: [(0, 0); 2] }
+        Self { since, late, steps_back: false, smallest: i128::MAX, largest: 0, halves: [(0, 0); 2] }
     }
 
     fn add(&mut self, now: i128, difference: i128) {
-        self.least = self.least.min(difference.abs());
-        self.most = self.most.max(difference.abs());
+        self.smallest = self.smallest.min(difference.abs());
+        self.largest = self.largest.max(difference.abs());
         let (sum, number) = &mut self.halves[usize::from(now - self.since > SETTLED / 2)];
         *sum += difference;
         *number += 1;
@@ -407,14 +407,14 @@ impl Aligner {
             return self.ignore(if watch.steps_back { Nonsense::StepsBack } else { Nonsense::OtherRate });
         }
         // Jitter that is as wide proves nothing, and samples that come faster than their timestamps lack none.
-        let proven = watch.least > watch.most - watch.least && (watch.late || watch.steps_back);
-        if proven && (watch.least > MAX_HOLE || !watch.late) {
+        let proven = watch.smallest > watch.largest - watch.smallest && (watch.late || watch.steps_back);
+        if proven && (watch.smallest > MAX_HOLE || !watch.late) {
             return self.cut(difference);
         }
         if self.shifts[usize::from(watch.late)].add(self.audio) >= TOO_OFTEN {
             return self.ignore(Nonsense::OtherRate);
         }
-        let silence = if proven { watch.least } else { 0 };
+        let silence = if proven { watch.smallest } else { 0 };
         if let Some(line) = &mut self.line {
             line.pts += second - silence;
         }
@@ -552,15 +552,17 @@ mod tests {
     #[test]
     fn jitter_breaks_nothing() {
         for seed in 0..40 {
-            for (length, most) in [(20, 20.), (20, 60.), (20, 120.), (20, 200.), (100, 100.), (100, 150.), (10, 200.)] {
+            for (length, largest) in
+                [(20, 20.), (20, 60.), (20, 120.), (20, 200.), (100, 100.), (100, 150.), (10, 200.)]
+            {
                 let mut next = random(seed);
-                let outcome = play(length, arrivals(length, 30_000 / length, |_| next() * most));
+                let outcome = play(length, arrivals(length, 30_000 / length, |_| next() * largest));
                 assert_eq!(
                     (outcome.breaks, outcome.ignored),
                     (0, None),
-                    "{length} ms, 0…{most} ms, seed {seed}: {outcome:?}"
+                    "{length} ms, 0…{largest} ms, seed {seed}: {outcome:?}"
                 );
-                assert!(outcome.silence <= 250, "{length} ms, 0…{most} ms, seed {seed}: {outcome:?}");
+                assert!(outcome.silence <= 250, "{length} ms, 0…{largest} ms, seed {seed}: {outcome:?}");
             }
             for mean in [20., 40.] {
                 let mut next = random(seed);

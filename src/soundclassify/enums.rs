@@ -14,7 +14,7 @@ pub enum Sync {
     #[default]
     #[enum_value(name = "Wait for results unless the source is live", nick = "auto")]
     Auto,
-    /// Waits: every result is told before the audio behind it goes on.
+    /// Waits: every result is posted before the audio behind it goes on.
     #[enum_value(name = "Wait for results", nick = "always")]
     Always,
     /// Never waits: audio is never late, results come when they are ready.
@@ -22,7 +22,7 @@ pub enum Sync {
     Never,
 }
 
-/// What is told on the bus.
+/// What is posted on the bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
 #[enum_type(name = "GstSoundClassifyReport")]
 #[repr(i32)]
@@ -31,7 +31,7 @@ pub enum Report {
     #[default]
     #[enum_value(name = "A message for each window", nick = "windows")]
     Windows,
-    /// A message `soundclassify` when the best label changes, or comes back after none was told.
+    /// A message `soundclassify` when the best label changes, or comes back after none was posted.
     #[enum_value(name = "A message when the best label changes", nick = "changes")]
     Changes,
     /// Messages `soundclassify-event` when a sound begins and ends, and once a second between.

@@ -163,7 +163,7 @@ impl Loader {
         if !cancellation.is_cancelled()
             && let Some(element) = element.upgrade()
         {
-            // The panic hook has told of it; the thread has to go on to serve the next request.
+            // The panic hook has reported it; the thread has to go on to serve the next request.
             let _ = catch_unwind(AssertUnwindSafe(|| element.imp().loaded(request, outcome)));
         }
     }

@@ -8,7 +8,7 @@
 //!
 //! Audio goes through untouched: the buffer that leaves is the buffer that came in. For each window an element message
 //! `soundclassify` is posted on the bus; see [`message::Classification`]. With `report=events` messages
-//! `soundclassify-event` tell when a sound begins and ends; see [`message::ClassificationEvent`].
+//! `soundclassify-event` report when a sound begins and ends; see [`message::ClassificationEvent`].
 
 pub(crate) mod enums;
 pub(crate) mod error_mapping;
@@ -70,7 +70,7 @@ pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
 }
 
 // ONNX Runtime may lie beside the plugin.
-fn tell_plugin_directory() {
+fn report_plugin_directory() {
     let plugin = gst::Registry::get().find_plugin("soundclassify");
     let folder = plugin.and_then(|plugin| plugin.filename()).and_then(|file| file.parent().map(Into::into));
     if let Some(folder) = folder {

@@ -47,7 +47,7 @@ fn window_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecUInt::builder("process-count")
             .nick("Process count")
-            .blurb("Windows per model run; more costs less and tells later")
+            .blurb("Windows per model run; more costs less per window and reports later")
             .minimum(1)
             .maximum(64)
             .default_value(default.process_count.get())
@@ -77,7 +77,7 @@ fn decision_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecUInt::builder("top-k")
             .nick("Top k")
-            .blurb("Longest list of predictions in a message")
+            .blurb("Maximum length of the list of predictions in a message")
             .minimum(1)
             .maximum(1000)
             .default_value(default.top_k.get())
@@ -86,7 +86,7 @@ fn decision_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecDouble::builder("threshold")
             .nick("Threshold")
-            .blurb("Least probability that is reported; set, it replaces the thresholds of the model's manifest")
+            .blurb("Minimum probability that is reported; set, it replaces the thresholds of the model's manifest")
             .minimum(0.0)
             .maximum(1.0)
             .default_value(default.threshold.get())
@@ -96,7 +96,7 @@ fn decision_properties(default: &Settings) -> Vec<glib::ParamSpec> {
         glib::ParamSpecBoxed::builder::<gst::Structure>("label-thresholds")
             .nick("Label thresholds")
             .blurb(
-                "Least probability per label, over 'threshold' and those of the model's manifest. Example: \
+                "Minimum probability per label, over 'threshold' and those of the model's manifest. Example: \
                  \"thresholds,Bark=0.4,Doorbell=0.8\"",
             )
             .mutable_playing()
@@ -143,7 +143,7 @@ fn event_properties(default: &Settings) -> Vec<glib::ParamSpec> {
     vec![
         glib::ParamSpecEnum::builder_with_default("report", default.report)
             .nick("Report")
-            .blurb("What messages tell: windows, changes of the best label, events with a beginning and an end, or windows and events")
+            .blurb("What is posted: windows, changes of the best label, events with a beginning and an end, or windows and events")
             .mutable_playing()
             .build(),
         level(
@@ -155,14 +155,14 @@ fn event_properties(default: &Settings) -> Vec<glib::ParamSpec> {
         level("event-off", "Event off", "An event ends below this probability", default.event_off.get()),
         time(
             "event-min-duration",
-            "Least duration of an event",
-            "Shorter events are not reported, ns; an event is told when it has lasted this long",
+            "Minimum duration of an event",
+            "Shorter events are not reported, ns; a start is posted when the event has lasted this long",
             default.event_min_duration.get(),
         ),
         time(
             "event-hold",
             "Event hold",
-            "Gaps up to this do not end an event, ns; an end is told when the gap is longer",
+            "Gaps up to this do not end an event, ns; an end is posted when the gap is longer",
             default.event_hold.get(),
         ),
         time(

@@ -69,7 +69,7 @@ pub(crate) struct Settings {
     pub(crate) threads: u32,
     pub(crate) execution_provider: Provider,
     pub(crate) device: i32,
-    /// Rises with each change: tells newer settings from older ones.
+    /// Rises with each change: distinguishes newer settings from older ones.
     pub(crate) version: u64,
 }
 
@@ -140,7 +140,7 @@ impl Settings {
         self.event_hold.suggest(defaults.event_hold);
     }
 
-    /// Least probability at which a label is told: its own in `label-thresholds`, or else `threshold` if the
+    /// Minimum probability at which a label is reported: its own in `label-thresholds`, or else `threshold` if the
     /// application set it, or else the manifest's for this label, or else `threshold`.
     pub(crate) fn threshold_of(&self, label: &str, model: &Manifest) -> f64 {
         let own =
@@ -360,8 +360,8 @@ mod tests {
             .field("Rain", 2.0)
             .field("Knock", "often");
         let settings = Settings { label_thresholds: Some(thresholds.build()), ..Settings::default() };
-        let told: Vec<_> = settings.label_thresholds().into_iter().collect();
+        let reported: Vec<_> = settings.label_thresholds().into_iter().collect();
         let wanted = [("Bark", Some(0.25)), ("Knock", None), ("Meow", Some(1.0)), ("Rain", None)];
-        assert_eq!(told, wanted.map(|(label, value)| (label.to_string(), value)));
+        assert_eq!(reported, wanted.map(|(label, value)| (label.to_string(), value)));
     }
 }

@@ -313,7 +313,7 @@ impl SoundGate {
     }
 
     fn post_latency(&self) {
-        // Without a bus nobody has to be told.
+        // Without a bus there is no receiver.
         let _ = self.obj().post_message(gst::message::Latency::builder().src(&*self.obj()).build());
     }
 

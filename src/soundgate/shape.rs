@@ -214,7 +214,7 @@ mod tests {
         shaped(gst_audio::AUDIO_FORMAT_F32, Shape::Tone, &[Frames { from: 40, to: 60 }], 0, &mut bytes);
         let samples: Vec<f32> = bytes.chunks(4).map(|bytes| f32::from_ne_bytes(bytes.try_into().unwrap())).collect();
         assert!(samples[..40].iter().chain(&samples[60..]).all(|sample| *sample == 0.5));
-        let (least, greatest) = samples[40..60].iter().fold((1f32, -1f32), |(a, b), s| (a.min(*s), b.max(*s)));
-        assert!((-0.1001..-0.09).contains(&least) && (0.09..0.1001).contains(&greatest), "{least} {greatest}");
+        let (minimum, maximum) = samples[40..60].iter().fold((1f32, -1f32), |(a, b), s| (a.min(*s), b.max(*s)));
+        assert!((-0.1001..-0.09).contains(&minimum) && (0.09..0.1001).contains(&maximum), "{minimum} {maximum}");
     }
 }

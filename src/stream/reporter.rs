@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One model's scores → messages and tags: ensemble, filters, events, and what the application asked to be told.
+//! One model's scores → messages and tags: ensemble, filters, events, and what the application asked for.
 
 use std::time::Instant;
 
@@ -99,11 +99,11 @@ impl Reporter {
         self.duration
     }
 
-    /// Takes over the live properties, from the next window on. Events that are not to be told any more end.
-    pub(crate) fn configure(&mut self, settings: &Settings, tell: &mut dyn FnMut(gst::Structure)) {
+    /// Takes over the live properties, from the next window on. Events that are not reported any more end.
+    pub(crate) fn configure(&mut self, settings: &Settings, emit: &mut dyn FnMut(gst::Structure)) {
         let names = settings.names(self.model.manifest());
         if names != self.names {
-            return self.replace(self.model.clone(), settings, tell);
+            return self.replace(self.model.clone(), settings, emit);
         }
         let was = (self.report.has_events(), self.posts);
         self.ensemble.set_length(settings.ensembles.get() as usize);
@@ -122,16 +122,16 @@ impl Reporter {
         // What was posted in part would have no beginning or no end.
         let changed = was != (self.report.has_events(), self.posts);
         let Self { events, borders, .. } = self;
-        let mut tell = |event| tell(structure(&names, &event, borders));
+        let mut emit = |event| emit(structure(&names, &event, borders));
         if changed {
-            events.close(&mut tell);
+            events.close(&mut emit);
         }
-        events.set_rules(settings.event_rules(manifest, &names), &mut tell);
+        events.set_rules(settings.event_rules(manifest, &names), &mut emit);
     }
 
     /// Another model's scores come from now on; events of this one end.
-    pub(crate) fn replace(&mut self, model: Model, settings: &Settings, tell: &mut dyn FnMut(gst::Structure)) {
-        self.interrupt(None, tell);
+    pub(crate) fn replace(&mut self, model: Model, settings: &Settings, emit: &mut dyn FnMut(gst::Structure)) {
+        self.interrupt(None, emit);
         let mut next = Self::new(model, settings);
         next.events.continue_after(&self.events);
         // Labels may have the same numbers and other names.
@@ -143,18 +143,18 @@ impl Reporter {
     }
 
     /// The scores of the next window.
-    pub(crate) fn classify(&mut self, window: &WindowTime, scores: &[f32], tell: &mut dyn FnMut(gst::Structure)) {
-        let tells_events = self.tells_events();
+    pub(crate) fn classify(&mut self, window: &WindowTime, scores: &[f32], emit: &mut dyn FnMut(gst::Structure)) {
+        let reports_events = self.reports_events();
         let Self { model, names, groups, ensemble, for_events, events, borders, .. } = self;
         let scores = groups.extend(scores);
-        if tells_events {
+        if reports_events {
             borders.push(window.for_borders(), scores, |index| events.off(index));
         }
         let steady = for_events.as_mut().map(|ensemble| ensemble.push(scores));
         let scores = ensemble.push(scores);
-        if tells_events {
+        if reports_events {
             let steady = steady.unwrap_or(scores);
-            events.push(window.for_events(), steady, &mut |event| tell(structure(names, &event, borders)));
+            events.push(window.for_events(), steady, &mut |event| emit(structure(names, &event, borders)));
         }
         let predictions = self.filter.apply(scores);
         let best = predictions.first().map(|prediction| prediction.index);
@@ -177,36 +177,36 @@ impl Reporter {
             results.push(structure.clone());
         }
         if posted {
-            tell(structure);
+            emit(structure);
         }
     }
 
     /// The next window is silence.
-    pub(crate) fn silence(&mut self, window: &WindowTime, tell: &mut dyn FnMut(gst::Structure)) {
+    pub(crate) fn silence(&mut self, window: &WindowTime, emit: &mut dyn FnMut(gst::Structure)) {
         self.clear();
-        self.miss(window, tell);
+        self.miss(window, emit);
     }
 
-    /// The model has no scores for the next window: nothing to go by for the ensemble, nothing heard for events.
-    pub(crate) fn miss(&mut self, window: &WindowTime, tell: &mut dyn FnMut(gst::Structure)) {
-        if self.tells_events() {
+    /// The model has no scores for the next window: nothing for the ensemble to go by, no sound for events.
+    pub(crate) fn miss(&mut self, window: &WindowTime, emit: &mut dyn FnMut(gst::Structure)) {
+        if self.reports_events() {
             let Self { names, events, borders, .. } = self;
             borders.push_silence(window.for_borders());
-            events.push_silence(window.for_events(), &mut |event| tell(structure(names, &event, borders)));
+            events.push_silence(window.for_events(), &mut |event| emit(structure(names, &event, borders)));
         }
     }
 
     /// The audio breaks off, at `end` from the last reset on if that is known: the ensemble starts anew, events end.
-    pub(crate) fn interrupt(&mut self, end: Option<ClockTime>, tell: &mut dyn FnMut(gst::Structure)) {
+    pub(crate) fn interrupt(&mut self, end: Option<ClockTime>, emit: &mut dyn FnMut(gst::Structure)) {
         self.clear();
-        self.end_events(end, tell);
+        self.end_events(end, emit);
     }
 
     /// Events that are open end, where the sound or the audio does.
-    pub(crate) fn end_events(&mut self, end: Option<ClockTime>, tell: &mut dyn FnMut(gst::Structure)) {
+    pub(crate) fn end_events(&mut self, end: Option<ClockTime>, emit: &mut dyn FnMut(gst::Structure)) {
         let Self { names, events, borders, .. } = self;
         end.inspect(|end| borders.end_at(end.nseconds()));
-        events.close(&mut |event| tell(structure(names, &event, borders)));
+        events.close(&mut |event| emit(structure(names, &event, borders)));
         borders.clear();
     }
 
@@ -223,11 +223,11 @@ impl Reporter {
         self.best = None;
     }
 
-    fn tells_events(&self) -> bool {
+    fn reports_events(&self) -> bool {
         self.report.has_events()
     }
 
-    /// The next best label is told in tags, though it be the last one.
+    /// The next best label is sent in tags, even if it is the last one.
     pub(crate) fn forget_tags(&mut self) {
         (self.tags, self.tagged) = (None, None);
     }

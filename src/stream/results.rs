@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The reply side of one stream: scores come back from the engine, are decided on in order, and are told in order.
+//! The reply side of one stream: scores come back from the engine, are decided on in order, and are posted in order.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,7 +24,7 @@ use soundclassify_core::model::{Model, Progress, Reply};
 
 /// A model that fails is tried again after this time.
 const RETRY: Duration = Duration::from_secs(5);
-/// Least time between two QoS messages.
+/// Minimum time between two QoS messages.
 const QOS_INTERVAL: Duration = Duration::from_secs(1);
 /// Windows of the model before are given up when those of the next one have waited for them this long.
 const OLD_MODEL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -40,8 +40,8 @@ const BUS_TIMEOUT: Duration = Duration::from_secs(1);
 /// Why a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Waited {
-    /// All was told.
-    Told,
+    /// All was posted.
+    Posted,
     /// A flush or a state change came between.
     Interrupted,
     /// The model gave no reply for too long.
@@ -59,8 +59,8 @@ pub(crate) enum Timeout {
     InAll(Duration),
 }
 
-/// What is shared between the streaming thread, the engine's thread and the application's. Whatever is to be told goes
-/// to the outbox first, under the lock; [`Self::post`] tells it in that order, without the lock.
+/// What is shared between the streaming thread, the engine's thread and the application's. Whatever is to be posted goes
+/// to the outbox first, under the lock; [`Self::post`] posts it in that order, without the lock.
 pub(crate) struct Results {
     element: glib::WeakRef<crate::soundclassify::SoundClassify>,
     loader: Arc<Loader>,
@@ -141,7 +141,7 @@ enum Outgoing {
     Element(gst::Structure),
     Message(gst::Message),
     Warning(String),
-    /// All is told until this ticket; for a window with scores, since when it was due.
+    /// All is posted until this ticket; for a window with scores, since when it was due.
     Done(u64, Option<Instant>),
 }
 
@@ -294,7 +294,7 @@ impl Results {
         self.changed.notify_all();
     }
 
-    /// Whatever is on its way will not be told; events end. Leaves that to post.
+    /// Whatever is on its way will not be posted; events end. The caller posts their ends.
     pub(crate) fn discard(&self) {
         let mut inner = self.lock();
         inner.queue.forget_windows();
@@ -319,7 +319,7 @@ impl Results {
         self.post();
     }
 
-    /// The stream is over: windows that have no scores by now are lost, and everything else is told.
+    /// The stream is over: windows that have no scores by now are lost, and everything else is posted.
     pub(crate) fn finish(&self) {
         let mut inner = self.lock();
         inner.stats.errors += inner.queue.forget_windows();
@@ -339,7 +339,7 @@ impl Results {
         self.changed.notify_all();
     }
 
-    /// Waits until everything before `ticket` is told, but not longer than `timeout`. Nobody waits for a model that
+    /// Waits until everything before `ticket` is posted, but not longer than `timeout`. Nobody waits for a model that
     /// hangs already. `progress`: of the stream that was pushed to.
     pub(crate) fn wait(&self, ticket: u64, timeout: Timeout, progress: impl Fn() -> Progress) -> Waited {
         let longest = self.longest_wait(timeout);
@@ -379,7 +379,7 @@ impl Results {
         self.interrupted.load(Ordering::SeqCst)
     }
 
-    /// Tells what is to be told, in order. Another thread that is at it already tells this, too.
+    /// Posts what is to be posted, in order. A thread that is posting already posts this, too.
     pub(crate) fn post(&self) {
         let mut inner = self.lock();
         if inner.poster.is_some() || (inner.outbox.is_empty() && inner.retired.is_empty()) {
@@ -387,8 +387,8 @@ impl Results {
         }
         inner.poster = Some(std::thread::current().id());
         let mut done = false;
-        while let Some(telling) = inner.outbox.pop_front() {
-            if let Outgoing::Done(ticket, due) = telling {
+        while let Some(outgoing) = inner.outbox.pop_front() {
+            if let Outgoing::Done(ticket, due) = outgoing {
                 inner.queue.remove(ticket);
                 due.inspect(|due| inner.stats.latency(due.elapsed()));
                 done = true;
@@ -399,7 +399,7 @@ impl Results {
             if std::mem::take(&mut done) {
                 self.changed.notify_all();
             }
-            self.tell(telling);
+            self.emit(outgoing);
             inner = self.lock();
         }
         inner.poster = None;
@@ -480,7 +480,7 @@ impl Results {
         }
     }
 
-    /// The same stream is told again, after which nobody knows its tags any more.
+    /// The same stream is announced again, after which nobody knows its tags any more.
     pub(crate) fn forget_tags(&self) {
         self.lock().reporter.forget_tags();
     }
@@ -527,7 +527,7 @@ impl Results {
     /// How long a wait may take without any reply.
     pub(crate) fn longest_wait(&self, timeout: Timeout) -> Duration {
         match timeout {
-            Timeout::PerReply(least) => least.max(self.lock().stats.longest_run() * 4),
+            Timeout::PerReply(minimum) => minimum.max(self.lock().stats.longest_run() * 4),
             Timeout::InAll(most) => most,
         }
     }
@@ -546,10 +546,10 @@ impl Results {
         self.post();
     }
 
-    fn tell(&self, telling: Outgoing) {
+    fn emit(&self, outgoing: Outgoing) {
         let Some(element) = self.element.upgrade() else { return };
-        // Without a bus there is nobody to tell.
-        match telling {
+        // Without a bus no receiver exists.
+        match outgoing {
             Outgoing::Element(structure) => {
                 let _ = element.post_message(gst::message::Element::builder(structure).src(&element).build());
             }
@@ -603,8 +603,8 @@ impl Inner {
         if self.interrupted {
             return Some(Waited::Interrupted);
         }
-        let told = self.queue.front().is_none_or(|next| next >= ticket);
-        (told || self.health.stalled).then_some(Waited::Told)
+        let posted = self.queue.front().is_none_or(|next| next >= ticket);
+        (posted || self.health.stalled).then_some(Waited::Posted)
     }
 
     /// How long a live source may send nothing while an event is open.
@@ -633,7 +633,7 @@ impl Inner {
     }
 
     fn answer(&mut self, reply: &Reply<'_>) -> Option<Answer> {
-        // A late answer to a window that was given up tells at least that the model works.
+        // A late answer to a window that was given up shows at least that the model works.
         if std::mem::take(&mut self.health.stalled) {
             self.health.retry = None;
         }
@@ -661,17 +661,17 @@ impl Inner {
     fn settle(&mut self) {
         while let Some((ticket, step)) = self.queue.next() {
             let Self { reporter, outbox, in_stream, settings, queue, .. } = self;
-            let mut tell = outlet(outbox, in_stream, settings.post_messages);
+            let mut emit = outlet(outbox, in_stream, settings.post_messages);
             let mut due = None;
             match step {
                 Step::Window(window, Answer::Scores(scores)) => {
                     due = Some(window.due);
-                    reporter.classify(&window, &scores, &mut tell);
+                    reporter.classify(&window, &scores, &mut emit);
                     queue.reuse(scores);
                 }
-                Step::Window(window, Answer::Silence) => reporter.silence(&window, &mut tell),
-                Step::Window(window, Answer::Missed) => reporter.miss(&window, &mut tell),
-                Step::Break(end) => reporter.interrupt(Some(end), &mut tell),
+                Step::Window(window, Answer::Silence) => reporter.silence(&window, &mut emit),
+                Step::Window(window, Answer::Missed) => reporter.miss(&window, &mut emit),
+                Step::Break(end) => reporter.interrupt(Some(end), &mut emit),
                 Step::StreamChange => {
                     reporter.forget_tags();
                     self.stream_change -= 1;
@@ -680,12 +680,12 @@ impl Inner {
                     if switch.settings.version > settings.version {
                         *settings = switch.settings;
                     }
-                    reporter.replace(switch.model, settings, &mut tell);
+                    reporter.replace(switch.model, settings, &mut emit);
                     self.health = Health::default();
                     self.retired.push(switch.old);
                 }
             }
-            drop(tell);
+            drop(emit);
             self.outbox.push_back(Outgoing::Done(ticket, due));
         }
     }

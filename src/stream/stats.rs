@@ -8,7 +8,7 @@ use soundclassify_core::decision::LeftOut;
 
 use super::analysis::Tally;
 
-/// Longest time that is told apart, microseconds.
+/// Longest time that is distinguished, microseconds.
 const LONGEST: u64 = 60_000_000;
 
 /// What one stream did since READY→PAUSED.
@@ -60,7 +60,7 @@ impl Stats {
         self.run_times.saturating_record(microseconds(time));
     }
 
-    /// A window was told this long after its last sample arrived.
+    /// A window was posted this long after its last sample arrived.
     pub(crate) fn latency(&mut self, time: Duration) {
         self.latencies.saturating_record(microseconds(time));
     }
@@ -115,20 +115,20 @@ mod tests {
             stats.run(Duration::from_millis(8), 4);
         }
         stats.latency(Duration::from_millis(20));
-        let told = stats.to_structure(3, Tally { audio: 0.4, ..Tally::default() });
-        assert_eq!(told.get::<f64>("batch-mean"), Ok(4.0));
-        assert_eq!(told.get::<u64>("inference-time-mean"), Ok(2_000_000));
-        assert_eq!(told.get::<u32>("pending"), Ok(3));
-        let p99 = told.get::<u64>("latency-p99").unwrap();
+        let structure = stats.to_structure(3, Tally { audio: 0.4, ..Tally::default() });
+        assert_eq!(structure.get::<f64>("batch-mean"), Ok(4.0));
+        assert_eq!(structure.get::<u64>("inference-time-mean"), Ok(2_000_000));
+        assert_eq!(structure.get::<u32>("pending"), Ok(3));
+        let p99 = structure.get::<u64>("latency-p99").unwrap();
         assert!((19_500_000..20_500_000).contains(&p99), "{p99}");
-        assert!((told.get::<f64>("real-time-factor").unwrap() - 0.02).abs() < 1e-9);
+        assert!((structure.get::<f64>("real-time-factor").unwrap() - 0.02).abs() < 1e-9);
     }
 
     #[test]
     fn nothing_yet_is_zero() {
         gst::init().unwrap();
-        let told = Stats::default().to_structure(0, Tally::default());
-        assert_eq!(told.get::<u64>("inference-time-p99"), Ok(0));
-        assert_eq!(told.get::<f64>("batch-mean"), Ok(0.0));
+        let structure = Stats::default().to_structure(0, Tally::default());
+        assert_eq!(structure.get::<u64>("inference-time-p99"), Ok(0));
+        assert_eq!(structure.get::<f64>("batch-mean"), Ok(0.0));
     }
 }

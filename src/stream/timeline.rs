@@ -117,7 +117,7 @@ impl Entry {
     }
 }
 
-/// All that is on its way; what is decided stays until it is told.
+/// All that is on its way; what is decided stays until it is posted.
 #[derive(Default)]
 pub(crate) struct Timeline {
     entries: VecDeque<Entry>,
@@ -131,7 +131,7 @@ impl Timeline {
         self.entries.push_back(entry);
     }
 
-    /// Ticket of the oldest that is not told.
+    /// Ticket of the oldest that is not posted.
     pub(crate) fn front(&self) -> Option<u64> {
         self.entries.front().map(|entry| entry.ticket)
     }
@@ -206,12 +206,12 @@ impl Timeline {
         unanswered as u64
     }
 
-    /// All that is on its way and not told.
+    /// All that is on its way and not posted.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Forgets what is decided on and not told.
+    /// Forgets what is decided on and not posted.
     pub(crate) fn forget_decided(&mut self) {
         self.entries.retain(|entry| !entry.decided);
     }

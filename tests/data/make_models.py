@@ -109,7 +109,7 @@ def main():
     # Scores and something else.
     linear("two-outputs", "batch", [*linear_nodes(), helper.make_node("Identity", ["flat"], ["embedding"])],
            [value("embedding", ["batch", MELS * FRAMES]), value("logits", ["batch", CLASSES])])
-    # Shapes that only a run can tell, and a class too many.
+    # Shapes that only a run can show, and a class too many.
     save("unknown-shapes", [helper.make_node("NonZero", ["input"], ["places"]),
                             helper.make_node("Cast", ["places"], ["cast"], to=FLOAT),
                             helper.make_node("Flatten", ["cast"], ["flat"], axis=0),
@@ -249,7 +249,7 @@ def hostile():
     products = [helper.make_node("MatMul", [f"square{n}", f"square{n}"], [f"square{n + 1}"]) for n in range(8)]
     many = [helper.make_node("ConstantOfShape", ["shape"], ["square0"]), *products]
     write("load-time", *added(many, [constant("shape", [6_000, 6_000], np.int64)], "square8"))
-    # The same, of a shape that only a run can tell.
+    # The same, of a shape that only a run can show.
     shape = [helper.make_node("ReduceMin", ["input"], ["least"], keepdims=0),
              helper.make_node("Cast", ["least"], ["whole"], to=INT64), helper.make_node("Mul", ["whole", "zero"], ["none"]),
              helper.make_node("Add", ["fixed", "none"], ["shape"])]

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Writes tests/data/tones/tones.onnx: a network without training that tells low, middle and high tones and silence.
+"""Writes tests/data/tones/tones.onnx: a network without training that distinguishes low, middle and high tones and silence.
 
     pip install onnx numpy
     python tests/data/make_tones.py

@@ -32,9 +32,9 @@ fn loudness() -> TestModel {
 }
 
 #[track_caller]
-fn about(told: ClockTime, wanted: u64, tolerance: u64) {
-    let difference = told.absdiff(ClockTime::from_mseconds(wanted));
-    assert!(difference <= ClockTime::from_mseconds(tolerance), "{told} is not about {wanted} ms");
+fn about(reported: ClockTime, wanted: u64, tolerance: u64) {
+    let difference = reported.absdiff(ClockTime::from_mseconds(wanted));
+    assert!(difference <= ClockTime::from_mseconds(tolerance), "{reported} is not about {wanted} ms");
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn one_event_a_label_is_open() {
 }
 
 #[test]
-fn short_events_are_not_told_and_gaps_are_bridged() {
+fn short_events_are_not_reported_and_gaps_are_bridged() {
     let model = loudness();
     let signal = scene(&[(500, 0.0), (150, 1.0), (1000, 0.0), (600, 1.0), (300, 0.0), (600, 1.0), (1000, 0.0)]);
     let ends = |setup: &dyn Fn(&gst::Element)| {
@@ -122,10 +122,10 @@ fn the_end_of_the_stream_ends_events_before_it_leaves() {
         // On the bus before the pad behind sees the end of the stream.
         let pad = rig.element.static_pad("src").unwrap();
         let (bus, seen) = (rig.bus.clone(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
-        let told = seen.clone();
+        let reported = seen.clone();
         pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
             if info.event().is_some_and(|event| event.type_() == gst::EventType::Eos) {
-                told.store(bus.have_pending(), std::sync::atomic::Ordering::SeqCst);
+                reported.store(bus.have_pending(), std::sync::atomic::Ordering::SeqCst);
             }
             gst::PadProbeReturn::Ok
         });
@@ -170,7 +170,7 @@ fn other_reports_end_events() {
 }
 
 #[test]
-fn nothing_is_told_after_the_end() {
+fn nothing_is_reported_after_the_end() {
     let model = loudness();
     let mut rig = rig_with(&model, |element| {
         element.set_property_from_str("sync", "never");
@@ -219,7 +219,7 @@ proptest! {
         default in any::<bool>(),
     ) {
         let model = loudness();
-        // Sounds shorter than the mean are told or not as it happens.
+        // Sounds shorter than the mean are reported or not as it happens.
         let (ensembles, longer) = if default { (10, 900) } else { (1, 0) };
         let parts: Vec<_> = parts.into_iter().flat_map(|(sound, pause)| [(pause, 0.0), (sound + longer, 1.0)]).collect();
         let signal = scene(&[parts, vec![(1500, 0.0)]].concat());
@@ -240,20 +240,21 @@ proptest! {
 #[test]
 fn all_are_the_windows_and_the_events() {
     let model = loudness();
-    let told = |report: &str| {
+    let reported = |report: &str| {
         let mut rig = rig_with(&model, |element| element.set_property_from_str("report", report));
         rig.push_in(&scene(&[(500, 0.0), (1000, 1.0), (1000, 0.0), (1000, 1.0)]), &[160]);
         rig.eos();
         let messages = std::iter::from_fn(|| rig.bus.pop_filtered(&[gst::MessageType::Element]));
         messages.map(|message| message.structure().unwrap().to_owned()).partition::<Vec<_>, _>(|it| it.name() == EVENT)
     };
-    let ((events, windows), (all_events, all_windows)) = ((told("events").0, told("windows").1), told("all"));
+    let ((events, windows), (all_events, all_windows)) =
+        ((reported("events").0, reported("windows").1), reported("all"));
     assert!(!events.is_empty() && !windows.is_empty());
     assert_eq!((all_events, all_windows), (events, windows));
 }
 
 #[test]
-fn events_end_when_they_are_not_told_any_more() {
+fn events_end_when_they_are_not_reported_any_more() {
     for (before, after) in [("all", "windows"), ("events", "changes")] {
         let event = ends_once(|rig| {
             rig.element.set_property_from_str("report", before);
@@ -264,7 +265,7 @@ fn events_end_when_they_are_not_told_any_more() {
 }
 
 #[test]
-fn changes_are_told_once() {
+fn changes_are_reported_once() {
     let model = loudness();
     let mut rig = rig_with(&model, |element| {
         element.set_property_from_str("report", "changes");
@@ -272,18 +273,18 @@ fn changes_are_told_once() {
         element.set_property("deny-labels", gst::Array::new(["Meow"]));
     });
     rig.push_in(&scene(&[(500, 0.0), (1000, 1.0), (1000, 0.0), (1000, 1.0)]), &[160]);
-    let labels: Vec<String> = rig.heard().iter().map(|told| told.best().label.clone()).collect();
+    let labels: Vec<String> = rig.classifications().iter().map(|reported| reported.best().label.clone()).collect();
     assert_eq!(labels, ["Bark", "Bark"], "each appearance once");
     rig.element.set_property("deny-labels", gst::Array::new(Vec::<String>::new()));
     rig.push_in(&scene(&[(500, 0.0), (1000, 1.0)]), &[160]);
-    let labels: Vec<String> = rig.heard().iter().map(|told| told.best().label.clone()).collect();
+    let labels: Vec<String> = rig.classifications().iter().map(|reported| reported.best().label.clone()).collect();
     assert_eq!(labels, ["Meow", "Bark"]);
 }
 
 #[test]
 fn label_thresholds_come_before_all_others() {
     let model = TestModel::with("loudness", |text| text + "\n[defaults]\nthresholds = { Bark = 1.0 }\n");
-    let told = |setup: &dyn Fn(&gst::Element)| {
+    let reported = |setup: &dyn Fn(&gst::Element)| {
         let mut rig = Rig::with(&model, |element| {
             element.set_property("ensembles", 1u32);
             element.set_property("allow-labels", gst::Array::new(["Bark"]));
@@ -291,17 +292,20 @@ fn label_thresholds_come_before_all_others() {
         });
         rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
         rig.push(&scene(&[(500, 1.0)]), None);
-        !rig.heard().is_empty()
+        !rig.classifications().is_empty()
     };
     let own = |value: f64| gst::Structure::builder("thresholds").field("Bark", value).build();
-    assert!(!told(&|_| {}), "the manifest's");
-    assert!(told(&|element| element.set_property("threshold", 0.5)), "the application's over the manifest's");
-    assert!(told(&|element| element.set_property("label-thresholds", own(0.5))), "the label's over the manifest's");
-    assert!(!told(&|element| {
+    assert!(!reported(&|_| {}), "the manifest's");
+    assert!(reported(&|element| element.set_property("threshold", 0.5)), "the application's over the manifest's");
+    assert!(reported(&|element| element.set_property("label-thresholds", own(0.5))), "the label's over the manifest's");
+    assert!(!reported(&|element| {
         element.set_property("threshold", 0.5);
         element.set_property("label-thresholds", own(1.0));
     }));
-    assert!(told(&|element| element.set_property_from_str("label-thresholds", "thresholds,Bark=0")), "a whole number");
+    assert!(
+        reported(&|element| element.set_property_from_str("label-thresholds", "thresholds,Bark=0")),
+        "a whole number"
+    );
 }
 
 #[test]
@@ -339,15 +343,16 @@ fn silence_is_not_classified_and_counted() {
     let (gated, classified) = (rig.count("gated"), rig.count("classified"));
     assert_eq!((rig.count("windows"), gated + classified), (windows, windows));
     assert!((7..=9).contains(&gated), "{gated}");
-    let heard = rig.heard();
-    assert_eq!(heard.len() as u64, classified);
+    let messages = rig.classifications();
+    assert_eq!(messages.len() as u64, classified);
     // Numbers go on through silence, and the ensemble starts anew.
-    let after = heard.windows(2).find(|pair| pair[1].window > pair[0].window + 1).map(|pair| pair[1].clone()).unwrap();
-    assert_eq!(after.window, heard.iter().filter(|told| told.window < after.window).count() as u64 + gated);
+    let after =
+        messages.windows(2).find(|pair| pair[1].window > pair[0].window + 1).map(|pair| pair[1].clone()).unwrap();
+    assert_eq!(after.window, messages.iter().filter(|reported| reported.window < after.window).count() as u64 + gated);
     let mut alone = Rig::with(&model, |element| element.set_property("ensembles", 1u32));
     alone.set_caps("F32LE", RATE as i32, 1, "interleaved");
     alone.push_in(&scene(&[(1000, 1.0), (1000, 0.001), (1000, 1.0)]), &[160]);
-    let raw = alone.heard().into_iter().find(|told| told.window == after.window).unwrap();
+    let raw = alone.classifications().into_iter().find(|reported| reported.window == after.window).unwrap();
     assert!((raw.best().probability - after.best().probability).abs() < 1e-6);
     rig.element.set_property("silence-threshold", f64::NEG_INFINITY);
     rig.push(&[0.0; 2 * RATE], None);

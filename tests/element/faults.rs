@@ -118,7 +118,7 @@ fn scores_that_are_no_numbers_are_counted_and_warned_of_once() {
     assert_eq!(rig.count("errors"), windows);
     assert_eq!(rig.harness.buffers_in_queue(), 2);
     assert_eq!(rig.warnings().len(), 1);
-    assert_eq!(rig.heard(), []);
+    assert_eq!(rig.classifications(), []);
 }
 
 /// A low tone that makes the networks `hangs` and `slow` show their nature, and silence that does not.
@@ -162,8 +162,8 @@ fn slow_model_does_not_hold_up_the_end() {
     rig.eos();
     assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
     assert!(rig.count("classified") > 0 && rig.count("dropped") > 0, "{}", rig.stats());
-    let told = rig.count("classified") + rig.count("dropped") + rig.count("errors");
-    assert_eq!(rig.count("windows"), told, "{}", rig.stats());
+    let reported = rig.count("classified") + rig.count("dropped") + rig.count("errors");
+    assert_eq!(rig.count("windows"), reported, "{}", rig.stats());
     assert_eq!(rig.warnings(), [""; 0]);
 }
 
@@ -222,15 +222,15 @@ fn slow_model_drops_the_oldest_and_says_so_once_a_second() {
     let dropped = rig.count("dropped");
     assert!(dropped > 10, "{dropped}");
     assert!(rig.stats().get::<u32>("pending").unwrap() <= 3 + 16);
-    let (mut qos, mut told) = (0, 0);
+    let (mut qos, mut reported) = (0, 0);
     while let Some(message) = rig.bus.pop_filtered(&[gst::MessageType::Qos]) {
         if let gst::MessageView::Qos(message) = message.view() {
             assert!(message.get().0, "live");
             let (processed, lost) = message.stats();
             let (processed, lost) = (processed.value() as u64, lost.value() as u64);
-            assert!(lost > told && lost <= dropped, "{lost} after {told} of {dropped}");
+            assert!(lost > reported && lost <= dropped, "{lost} after {reported} of {dropped}");
             assert!(processed <= rig.count("classified") && processed < lost, "{processed}");
-            told = lost;
+            reported = lost;
             qos += 1;
         }
     }

@@ -20,18 +20,18 @@ fn a_hundred_lives() {
 fn every_life_begins_anew() {
     let model = TestModel::new("linear");
     let mut rig = Rig::plain(&model);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for _ in 0..5 {
         rig.push(&noise(RATE, 1), Some(gst::ClockTime::ZERO));
-        told.push(rig.heard());
+        reported.push(rig.classifications());
         rig.element.set_state(gst::State::Null).unwrap();
         rig.element.set_state(gst::State::Playing).unwrap();
         rig.harness.push_event(gst::event::StreamStart::new("again"));
         rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
         rig.harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
     }
-    assert_eq!(told[0].len() as u64, windows_in(RATE as u64, 10));
-    assert!(told.windows(2).all(|pair| pair[0] == pair[1]));
+    assert_eq!(reported[0].len() as u64, windows_in(RATE as u64, 10));
+    assert!(reported.windows(2).all(|pair| pair[0] == pair[1]));
 }
 
 #[test]
@@ -69,9 +69,13 @@ fn a_reset_takes_no_window_that_comes_after_it() {
         at += signal.len();
         while rig.harness.try_pull().is_some() {}
         // A reset may take the last ones of before; the first one after it is number 0 again.
-        for told in rig.heard() {
-            assert!(told.window == 0 || told.window == next, "window {} instead of 0 or {next}", told.window);
-            next = told.window + 1;
+        for reported in rig.classifications() {
+            assert!(
+                reported.window == 0 || reported.window == next,
+                "window {} instead of 0 or {next}",
+                reported.window
+            );
+            next = reported.window + 1;
         }
     }
     disturber.join().unwrap();
@@ -105,11 +109,11 @@ fn flushes_and_resets_at_random_moments() {
             at += signal.len();
         }
         disturber.join().unwrap();
-        rig.heard();
+        rig.classifications();
         rig.harness.push_event(gst::event::Segment::new(&segment));
         rig.push(&noise(RATE, 1), Some(gst::ClockTime::from_seconds(100_000)));
         rig.eos();
-        assert!(rig.heard().len() as u64 >= windows_in(RATE as u64, 10));
+        assert!(rig.classifications().len() as u64 >= windows_in(RATE as u64, 10));
         assert_eq!(rig.warnings(), [""; 0]);
     }
 }
@@ -154,10 +158,10 @@ fn seeks_while_playing() {
                 gst::ClockTime::NONE,
             )
             .unwrap();
-        let heard = first_window_near(&bus, target);
-        assert_eq!(heard.timestamp, target, "turn {turn}");
-        assert_eq!(heard.stream_time, Some(target));
-        assert_eq!(heard.running_time, Some(gst::ClockTime::ZERO));
+        let messages = first_window_near(&bus, target);
+        assert_eq!(messages.timestamp, target, "turn {turn}");
+        assert_eq!(messages.stream_time, Some(target));
+        assert_eq!(messages.running_time, Some(gst::ClockTime::ZERO));
     }
     pipeline.set_state(gst::State::Null).unwrap();
 }
@@ -169,7 +173,7 @@ fn first_window_near(bus: &gst::Bus, target: gst::ClockTime) -> gstsoundclassify
         let Some(message) = bus.timed_pop(gst::ClockTime::from_mseconds(200)) else { continue };
         let Some(structure) = message.structure() else { continue };
         match gstsoundclassify::Classification::try_from(structure) {
-            Ok(told) if told.timestamp == target && told.window == 0 => return told,
+            Ok(reported) if reported.timestamp == target && reported.window == 0 => return reported,
             _ => {}
         }
     }

@@ -37,7 +37,7 @@ fn play_again(rig: &mut Rig) {
     rig.harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<ClockTime>::new()));
 }
 
-/// Plays second after second until `done`; gives all that was heard.
+/// Plays second after second until `done`; gives all that was posted.
 #[track_caller]
 pub(crate) fn play_until(
     rig: &mut Rig,
@@ -45,16 +45,16 @@ pub(crate) fn play_until(
     mut done: impl FnMut(&Rig, &[Classification]) -> bool,
 ) -> Vec<Classification> {
     let deadline = Instant::now() + Duration::from_secs(20);
-    let mut heard = Vec::new();
-    while !done(rig, &heard) {
+    let mut messages = Vec::new();
+    while !done(rig, &messages) {
         assert!(Instant::now() < deadline, "it takes too long");
         rig.push(&noise(RATE, *second as u32 + 1), Some(pts(*second * RATE, RATE)));
         while rig.harness.try_pull().is_some() {}
         *second += 1;
-        heard.extend(rig.heard());
+        messages.extend(rig.classifications());
         std::thread::sleep(Duration::from_millis(2));
     }
-    heard
+    messages
 }
 
 #[test]
@@ -69,15 +69,19 @@ fn another_model_takes_over_at_a_window_border() {
         rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
         rig.push(&noise(RATE, 1), Some(ClockTime::ZERO));
         set_model(&rig, &second);
-        let is_other = |told: &Classification| told.model == "other";
+        let is_other = |reported: &Classification| reported.model == "other";
         let mut at = 1;
-        let heard = play_until(&mut rig, &mut at, |_, heard| heard.iter().any(is_other));
-        let border = heard.iter().position(is_other).unwrap();
-        let (before, after) = heard.split_at(border);
-        assert!(before.iter().all(|told| told.model == "test" && told.duration == ClockTime::from_mseconds(112)));
-        assert!(after.iter().all(|told| is_other(told) && told.duration == ClockTime::from_mseconds(56)));
+        let messages = play_until(&mut rig, &mut at, |_, messages| messages.iter().any(is_other));
+        let border = messages.iter().position(is_other).unwrap();
+        let (before, after) = messages.split_at(border);
+        assert!(
+            before
+                .iter()
+                .all(|reported| reported.model == "test" && reported.duration == ClockTime::from_mseconds(112))
+        );
+        assert!(after.iter().all(|reported| is_other(reported) && reported.duration == ClockTime::from_mseconds(56)));
         assert_eq!(after[0].window, 0, "windows begin anew");
-        assert!(heard.windows(2).all(|pair| pair[0].timestamp < pair[1].timestamp), "in order");
+        assert!(messages.windows(2).all(|pair| pair[0].timestamp < pair[1].timestamp), "in order");
         assert_eq!(after[0].timestamp.nseconds() % ClockTime::SECOND.nseconds(), 0, "between two buffers");
         assert_eq!(texts(&rig.bus, gst::MessageType::Warning), [""; 0]);
     }
@@ -95,28 +99,31 @@ fn a_new_models_defaults_wait_for_its_first_window() {
     set_model(&rig, &second);
     let deadline = Instant::now() + Duration::from_secs(20);
     let mut at_load = None;
-    let mut heard = Vec::new();
-    while heard.len() < windows_in(10 * RATE as u64, 10) as usize {
-        assert!(Instant::now() < deadline, "{heard:?}");
+    let mut messages = Vec::new();
+    while messages.len() < windows_in(10 * RATE as u64, 10) as usize {
+        assert!(Instant::now() < deadline, "{messages:?}");
         if at_load.is_none() && !rig.element.property::<gst::Array>("allow-labels").is_empty() {
-            at_load = Some(heard.len());
+            at_load = Some(messages.len());
         }
-        heard.extend(rig.heard());
+        messages.extend(rig.classifications());
         std::thread::sleep(Duration::from_millis(2));
     }
-    assert!(at_load.is_some_and(|count| count < heard.len()), "loaded while windows waited: {at_load:?}");
-    assert!(heard.iter().all(|told| told.model == "test" && told.best().label != "Rain"), "{heard:?}");
+    assert!(at_load.is_some_and(|count| count < messages.len()), "loaded while windows waited: {at_load:?}");
+    assert!(
+        messages.iter().all(|reported| reported.model == "test" && reported.best().label != "Rain"),
+        "{messages:?}"
+    );
 }
 
 #[test]
-fn what_waits_for_a_slow_model_is_told_before_the_next_one() {
+fn what_waits_for_a_slow_model_is_reported_before_the_next_one() {
     let (first, second) = (TestModel::new("slow-1"), other_model("other"));
     let mut rig = Rig::not_waiting(&first, 1000);
     // Of about 40 ms each: longer than the patience with a model that answers nothing.
     rig.push(&loud(10 * RATE), Some(ClockTime::ZERO));
     set_model(&rig, &second);
     let (deadline, mut at) = (Instant::now() + Duration::from_secs(30), 10 * RATE);
-    while !rig.heard().iter().any(|told| told.model == "other") {
+    while !rig.classifications().iter().any(|reported| reported.model == "other") {
         assert!(Instant::now() < deadline, "{}", rig.stats());
         rig.push(&loud(RATE / 10), Some(pts(at, RATE)));
         at += RATE / 10;
@@ -132,22 +139,22 @@ fn events_end_when_another_model_takes_over_and_their_numbers_go_on() {
     rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
     rig.push(&noise(RATE, 1), Some(ClockTime::ZERO));
     set_model(&rig, &second);
-    let mut told: Vec<ClassificationEvent> = rig.events();
+    let mut reported: Vec<ClassificationEvent> = rig.events();
     let deadline = Instant::now() + Duration::from_secs(20);
     for second in 1.. {
         rig.push(&noise(RATE, 1), Some(pts(second * RATE, RATE)));
-        told.extend(rig.events());
-        if told.iter().any(|event| event.now.label == "Rain") {
+        reported.extend(rig.events());
+        if reported.iter().any(|event| event.now.label == "Rain") {
             break;
         }
-        assert!(Instant::now() < deadline, "{told:?}");
+        assert!(Instant::now() < deadline, "{reported:?}");
         std::thread::sleep(Duration::from_millis(2));
     }
     rig.eos();
-    told.extend(rig.events());
-    told.retain(|event| event.kind != EventKind::Update);
-    let brief: Vec<_> = told.iter().map(|event| (event.now.label.as_str(), event.event_id)).collect();
-    assert_eq!(kinds(&told), [EventKind::Start, EventKind::End, EventKind::Start, EventKind::End]);
+    reported.extend(rig.events());
+    reported.retain(|event| event.kind != EventKind::Update);
+    let brief: Vec<_> = reported.iter().map(|event| (event.now.label.as_str(), event.event_id)).collect();
+    assert_eq!(kinds(&reported), [EventKind::Start, EventKind::End, EventKind::Start, EventKind::End]);
     assert_eq!(brief, [("Bark", 1), ("Bark", 1), ("Rain", 2), ("Rain", 2)]);
 }
 
@@ -168,8 +175,8 @@ fn a_model_that_can_not_be_used_leaves_the_old_one() {
         assert!(warnings[0].contains(broken.to_str().unwrap()) && warnings[0].contains("stays"), "{warnings:?}");
         assert_eq!(rig.element.property::<String>("model"), first.manifest().to_str().unwrap());
         rig.push(&noise(RATE, 1), Some(pts(at * RATE, RATE)));
-        let heard = rig.heard();
-        assert!(!heard.is_empty() && heard.iter().all(|told| told.model == "test"));
+        let messages = rig.classifications();
+        assert!(!messages.is_empty() && messages.iter().all(|reported| reported.model == "test"));
     }
 }
 
@@ -182,9 +189,9 @@ fn the_last_of_many_models_wins() {
         set_model(&rig, model);
     }
     let mut at = 0;
-    play_until(&mut rig, &mut at, |_, heard| heard.iter().any(|told| told.model == "other-19"));
-    let heard = play_until(&mut rig, &mut at, |_, heard| heard.len() > 20);
-    assert!(heard.iter().all(|told| told.model == "other-19"));
+    play_until(&mut rig, &mut at, |_, messages| messages.iter().any(|reported| reported.model == "other-19"));
+    let messages = play_until(&mut rig, &mut at, |_, messages| messages.len() > 20);
+    assert!(messages.iter().all(|reported| reported.model == "other-19"));
 }
 
 fn engine_of(model: &TestModel) -> Weak<Engine> {
@@ -202,7 +209,7 @@ fn the_old_engine_is_freed() {
     assert!(engine.upgrade().is_some());
     set_model(&rig, &second);
     let mut at = 0;
-    play_until(&mut rig, &mut at, |_, heard| heard.iter().any(|told| told.model == "other"));
+    play_until(&mut rig, &mut at, |_, messages| messages.iter().any(|reported| reported.model == "other"));
     let deadline = Instant::now() + Duration::from_secs(5);
     while engine.upgrade().is_some() {
         assert!(Instant::now() < deadline, "somebody still holds the old engine");
@@ -219,7 +226,7 @@ fn the_same_model_again_changes_nothing() {
         rig.push(&noise(RATE, 1), Some(pts(second * RATE, RATE)));
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert_eq!(rig.heard().iter().filter(|told| told.window == 0).count(), 1);
+    assert_eq!(rig.classifications().iter().filter(|reported| reported.window == 0).count(), 1);
 }
 
 /// A model that takes seconds to load.
@@ -234,11 +241,11 @@ fn ready(model: &TestModel) -> (gst::Element, gst::Bus) {
     (element, bus)
 }
 
-fn models_heard_by(element: gst::Element, bus: gst::Bus) -> Vec<String> {
+fn models_classified_by(element: gst::Element, bus: gst::Bus) -> Vec<String> {
     let harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
     let mut rig = Rig { harness, element, bus }.caps("F32LE", RATE as i32, 1);
     rig.push(&noise(RATE, 1), Some(ClockTime::ZERO));
-    let mut models: Vec<_> = rig.heard().into_iter().map(|told| told.model).collect();
+    let mut models: Vec<_> = rig.classifications().into_iter().map(|reported| reported.model).collect();
     models.dedup();
     models
 }
@@ -248,7 +255,7 @@ fn a_model_set_in_ready_has_the_first_window() {
     let (first, second) = (TestModel::new("linear"), slow_model("slow"));
     let (element, bus) = ready(&first);
     element.set_property("model", second.manifest().to_str().unwrap());
-    assert_eq!(models_heard_by(element, bus), ["slow"]);
+    assert_eq!(models_classified_by(element, bus), ["slow"]);
 }
 
 #[test]
@@ -263,7 +270,7 @@ fn a_model_set_in_ready_that_can_not_be_used_refuses_paused() {
         assert_eq!(element.current_state(), gst::State::Ready);
     }
     element.set_property("model", second.manifest().to_str().unwrap());
-    assert_eq!(models_heard_by(element, bus), ["other"]);
+    assert_eq!(models_classified_by(element, bus), ["other"]);
 }
 
 #[test]
@@ -275,7 +282,7 @@ fn a_provider_set_in_ready_that_is_not_there_refuses_paused() {
     let errors = texts(&bus, gst::MessageType::Error);
     assert!(errors[0].contains("coreml") && errors[0].contains("cpu"), "{errors:?}");
     element.set_property_from_str("execution-provider", "cpu");
-    assert_eq!(models_heard_by(element, bus), ["test"]);
+    assert_eq!(models_classified_by(element, bus), ["test"]);
 }
 
 #[test]
@@ -299,13 +306,13 @@ fn a_model_still_loading_in_ready_has_the_first_window_of_the_next_stream() {
     let (first, second) = (TestModel::new("linear"), slow_model("slow"));
     let mut rig = Rig::plain(&first);
     rig.push(&noise(RATE, 1), Some(ClockTime::ZERO));
-    assert!(rig.heard().iter().all(|told| told.model == "test"));
+    assert!(rig.classifications().iter().all(|reported| reported.model == "test"));
     set_model(&rig, &second);
     rig.element.set_state(gst::State::Ready).unwrap();
     play_again(&mut rig);
     rig.push(&noise(RATE, 1), Some(ClockTime::ZERO));
-    let heard = rig.heard();
-    assert!(!heard.is_empty() && heard.iter().all(|told| told.model == "slow"));
+    let messages = rig.classifications();
+    assert!(!messages.is_empty() && messages.iter().all(|reported| reported.model == "slow"));
 }
 
 #[test]
@@ -317,8 +324,9 @@ fn a_model_that_loads_too_late_does_not_replace_one_set_in_ready() {
     set_model(&rig, &second);
     play_again(&mut rig);
     let (mut at, begun) = (0, Instant::now());
-    let heard = play_until(&mut rig, &mut at, |_, heard| heard.len() > 20 && begun.elapsed() > Duration::from_secs(4));
-    assert!(heard.iter().all(|told| told.model == "other"));
+    let messages =
+        play_until(&mut rig, &mut at, |_, messages| messages.len() > 20 && begun.elapsed() > Duration::from_secs(4));
+    assert!(messages.iter().all(|reported| reported.model == "other"));
 }
 
 #[test]
@@ -328,7 +336,7 @@ fn a_state_change_does_not_wait_for_a_load() {
     let weak = rig.element.downgrade();
     set_model(&rig, &slow);
     rig.push(&noise(RATE, 1), Some(ClockTime::ZERO));
-    assert!(!rig.heard().is_empty(), "the old model goes on");
+    assert!(!rig.classifications().is_empty(), "the old model goes on");
     let begun = Instant::now();
     rig.element.set_state(gst::State::Null).unwrap();
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
@@ -350,8 +358,9 @@ fn another_life_does_not_get_the_model_of_the_last_one() {
     play_again(&mut rig);
     let mut at = 0;
     let begun = Instant::now();
-    let heard = play_until(&mut rig, &mut at, |_, heard| heard.len() > 20 && begun.elapsed() > Duration::from_secs(3));
-    assert!(heard.iter().all(|told| told.model == "other"));
+    let messages =
+        play_until(&mut rig, &mut at, |_, messages| messages.len() > 20 && begun.elapsed() > Duration::from_secs(3));
+    assert!(messages.iter().all(|reported| reported.model == "other"));
     assert_eq!(rig.element.property::<String>("model"), second.manifest().to_str().unwrap());
 }
 
@@ -363,7 +372,7 @@ fn a_model_that_hangs_can_be_replaced() {
     rig.push(&loud, Some(ClockTime::ZERO));
     set_model(&rig, &second);
     let mut at = 1;
-    play_until(&mut rig, &mut at, |_, heard| heard.iter().any(|told| told.model == "other"));
+    play_until(&mut rig, &mut at, |_, messages| messages.iter().any(|reported| reported.model == "other"));
 }
 
 /// Ways to change something while playing.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The element in a harness: what goes through, what is told, when, and what happens when something is wrong.
+//! The element in a harness: what goes through, what is posted, when, and what happens when something is wrong.
 
 mod core_classifier;
 mod custom_meta;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is told: number, order and content of messages and tags.
+//! What is posted: number, order and content of messages and tags.
 
 use gst::prelude::*;
 use gstsoundclassify::Classification;
@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use crate::rig::{RATE, Rig, TestModel, WINDOW, buffer, noise, pts, start_of, windows_in};
 
-/// Everything that is told about a signal, pushed in buffers of these sizes, at a rate that may not be the model's.
-fn heard_of(model: &TestModel, signal: &[f32], rate: usize, sizes: &[usize]) -> Vec<Classification> {
+/// Everything that is posted about a signal, pushed in buffers of these sizes, at a rate that may not be the model's.
+fn messages_of(model: &TestModel, signal: &[f32], rate: usize, sizes: &[usize]) -> Vec<Classification> {
     let mut rig = Rig::new(model).caps("F32LE", rate as i32, 1);
     let mut at = 0;
     for size in sizes.iter().cycle() {
@@ -20,7 +20,7 @@ fn heard_of(model: &TestModel, signal: &[f32], rate: usize, sizes: &[usize]) -> 
         }
     }
     rig.eos();
-    rig.heard()
+    rig.classifications()
 }
 
 #[test]
@@ -30,27 +30,27 @@ fn one_message_a_window_with_its_number_and_time() {
         let mut rig = Rig::with(&model, |element| element.set_property("oversamples", oversamples as u32));
         rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
         rig.push(&noise(2 * RATE, 1), Some(gst::ClockTime::from_mseconds(700)));
-        let heard = rig.heard();
-        assert_eq!(heard.len() as u64, windows_in(2 * RATE as u64, oversamples), "{oversamples}");
-        for (number, told) in heard.iter().enumerate() {
+        let messages = rig.classifications();
+        assert_eq!(messages.len() as u64, windows_in(2 * RATE as u64, oversamples), "{oversamples}");
+        for (number, reported) in messages.iter().enumerate() {
             let start = pts(start_of(number as u64, oversamples) as usize, RATE);
-            assert_eq!(told.window, number as u64);
-            assert_eq!(told.timestamp, gst::ClockTime::from_mseconds(700) + start);
-            assert_eq!(told.duration, gst::ClockTime::from_mseconds(112));
-            assert_eq!(told.model, "test");
+            assert_eq!(reported.window, number as u64);
+            assert_eq!(reported.timestamp, gst::ClockTime::from_mseconds(700) + start);
+            assert_eq!(reported.duration, gst::ClockTime::from_mseconds(112));
+            assert_eq!(reported.model, "test");
         }
     }
 }
 
 #[test]
-fn windows_are_told_as_soon_as_their_last_sample_arrived() {
+fn windows_are_reported_as_soon_as_their_last_sample_arrived() {
     let model = TestModel::new("linear");
     let mut rig = Rig::plain(&model);
     let signal = noise(WINDOW + 900, 1);
     rig.push(&signal[..WINDOW - 1], None);
-    assert_eq!(rig.heard().len(), 0);
+    assert_eq!(rig.classifications().len(), 0);
     rig.push(&signal[WINDOW - 1..WINDOW], None);
-    assert_eq!(rig.heard().len(), 1);
+    assert_eq!(rig.classifications().len(), 1);
 }
 
 #[test]
@@ -61,15 +61,15 @@ fn predictions_are_the_ensemble_best_first() {
         let mut rig = Rig::with(&model, |element| element.set_property("ensembles", ensembles));
         rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
         rig.push(&signal, None);
-        rig.heard()
+        rig.classifications()
     };
     let (single, mean) = (raw(1), raw(3));
-    for (number, told) in mean.iter().enumerate() {
-        assert!(told.predictions.windows(2).all(|pair| pair[0].probability >= pair[1].probability));
-        for label in &told.predictions {
-            let logs = single[number.saturating_sub(2)..=number]
-                .iter()
-                .map(|told| told.predictions.iter().find(|other| other.index == label.index).unwrap().probability.ln());
+    for (number, reported) in mean.iter().enumerate() {
+        assert!(reported.predictions.windows(2).all(|pair| pair[0].probability >= pair[1].probability));
+        for label in &reported.predictions {
+            let logs = single[number.saturating_sub(2)..=number].iter().map(|reported| {
+                reported.predictions.iter().find(|other| other.index == label.index).unwrap().probability.ln()
+            });
             let logs: Vec<f64> = logs.collect();
             let wanted = (logs.iter().sum::<f64>() / logs.len() as f64).exp();
             assert!((label.probability - wanted).abs() < 1e-6);
@@ -85,10 +85,10 @@ fn process_count_changes_when_and_not_what() {
         let mut rig = Rig::with(&model, |element| element.set_property("process-count", count));
         rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
         rig.push(&signal, None);
-        let before_end = rig.heard();
+        let before_end = rig.classifications();
         assert_eq!(before_end.len() % count as usize, 0);
         rig.eos();
-        [before_end, rig.heard()].concat()
+        [before_end, rig.classifications()].concat()
     };
     let one = of(1);
     for count in [2, 5, 64] {
@@ -114,31 +114,31 @@ fn short_stream_is_classified_once_at_its_end() {
     for samples in [1, 100, WINDOW - 1] {
         let mut rig = Rig::plain(&model);
         rig.push(&noise(samples, 1), Some(gst::ClockTime::from_seconds(5)));
-        assert_eq!(rig.heard().len(), 0);
+        assert_eq!(rig.classifications().len(), 0);
         rig.eos();
-        let heard = rig.heard();
-        assert_eq!(heard.len(), 1, "{samples}");
-        assert_eq!((heard[0].window, heard[0].timestamp), (0, gst::ClockTime::from_seconds(5)));
+        let messages = rig.classifications();
+        assert_eq!(messages.len(), 1, "{samples}");
+        assert_eq!((messages[0].window, messages[0].timestamp), (0, gst::ClockTime::from_seconds(5)));
     }
 }
 
 #[test]
-fn stream_without_audio_tells_nothing() {
+fn stream_without_audio_reports_nothing() {
     let model = TestModel::new("linear");
     let mut rig = Rig::plain(&model);
     rig.eos();
-    assert_eq!(rig.heard(), []);
+    assert_eq!(rig.classifications(), []);
 }
 
 #[test]
-fn nothing_is_told_after_the_end() {
+fn nothing_is_reported_after_the_end() {
     let model = TestModel::new("linear");
     let mut rig = Rig::not_waiting(&model, 1000);
     rig.push(&noise(4 * RATE, 1), None);
     rig.eos();
-    assert_eq!(rig.heard().len() as u64, windows_in(4 * RATE as u64, 10));
+    assert_eq!(rig.classifications().len() as u64, windows_in(4 * RATE as u64, 10));
     std::thread::sleep(std::time::Duration::from_millis(50));
-    assert_eq!(rig.heard(), []);
+    assert_eq!(rig.classifications(), []);
 }
 
 #[test]
@@ -150,12 +150,12 @@ fn filters_shape_the_list() {
     });
     rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
     rig.push(&noise(RATE, 1), None);
-    let heard = rig.heard();
-    assert!(!heard.is_empty());
-    assert!(heard.iter().all(|told| told.predictions.len() == 1 && told.best().label != "Meow"));
+    let messages = rig.classifications();
+    assert!(!messages.is_empty());
+    assert!(messages.iter().all(|reported| reported.predictions.len() == 1 && reported.best().label != "Meow"));
     rig.element.set_property("threshold", 1.0);
     rig.push(&noise(RATE, 1), None);
-    assert_eq!(rig.heard(), []);
+    assert_eq!(rig.classifications(), []);
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn no_messages_when_they_are_not_wanted() {
     let mut rig = Rig::with(&model, |element| element.set_property("post-messages", false));
     rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
     rig.push(&noise(RATE, 1), None);
-    assert_eq!(rig.heard(), []);
+    assert_eq!(rig.classifications(), []);
     assert_eq!(rig.count("classified"), windows_in(RATE as u64, 10));
 }
 
@@ -180,7 +180,7 @@ fn tags_go_downstream_when_the_best_label_changes() {
         (0..4).flat_map(|part| noise(RATE / 2, part).into_iter().map(move |s| s * (part % 2) as f32)).collect();
     rig.push_in(&signal, &[400]);
     rig.eos();
-    let mut changes: Vec<String> = rig.heard().iter().map(|told| told.best().label.clone()).collect();
+    let mut changes: Vec<String> = rig.classifications().iter().map(|reported| reported.best().label.clone()).collect();
     changes.dedup();
     assert!(changes.len() > 2, "the signal should change the label: {changes:?}");
     let mut tags = Vec::new();
@@ -258,8 +258,8 @@ fn tags_of_upstream_and_the_element_leave_together() {
     rig.push(&noise(RATE, 1), Some(gst::ClockTime::ZERO));
     rig.push(&noise(RATE, 1), Some(gst::ClockTime::SECOND));
     title(&mut rig, "two");
-    let told = |title: &str, label: Option<&str>| (Some(title.to_owned()), label.map(str::to_owned));
-    let expected = [told("one", None), told("one", Some("Bark")), told("two", Some("Bark"))];
+    let reported = |title: &str, label: Option<&str>| (Some(title.to_owned()), label.map(str::to_owned));
+    let expected = [reported("one", None), reported("one", Some("Bark")), reported("two", Some("Bark"))];
     assert_eq!(tags_of(&mut rig), expected);
 }
 
@@ -283,7 +283,7 @@ fn tags_of_audio_before_a_flush_do_not_leave_after_it() {
 fn streams_share_one_model_and_keep_apart() {
     let model = TestModel::new("linear");
     let signals = [noise(RATE, 1), noise(RATE, 2)];
-    let alone: Vec<_> = signals.iter().map(|signal| heard_of(&model, signal, RATE, &[333])).collect();
+    let alone: Vec<_> = signals.iter().map(|signal| messages_of(&model, signal, RATE, &[333])).collect();
     let mut rigs = [Rig::plain(&model), Rig::plain(&model)];
     for at in (0..RATE).step_by(200) {
         for (rig, signal) in rigs.iter_mut().zip(&signals) {
@@ -292,14 +292,14 @@ fn streams_share_one_model_and_keep_apart() {
     }
     for (rig, alone) in rigs.iter_mut().zip(&alone) {
         rig.eos();
-        alike(&rig.heard(), alone);
+        alike(&rig.classifications(), alone);
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
     #[test]
-    fn streams_that_run_together_are_told_as_alone(
+    fn streams_that_run_together_are_reported_as_alone(
         seeds in prop::collection::vec(1u32..1000, 2..7),
         turns in prop::collection::vec((0usize..6, 1usize..4000), 1..60),
     ) {
@@ -318,16 +318,16 @@ proptest! {
         }
         for ((rig, _), signal) in streams.iter_mut().zip(&signals) {
             rig.eos();
-            alike(&rig.heard(), &heard_of(&model, signal, RATE, &[333]));
+            alike(&rig.classifications(), &messages_of(&model, signal, RATE, &[333]));
         }
     }
 }
 
 #[test]
-fn long_buffer_is_told_as_short_ones_are() {
+fn long_buffer_is_reported_as_short_ones_are() {
     let model = TestModel::new("linear");
     let signal = noise(10 * RATE, 9);
-    assert_eq!(heard_of(&model, &signal, RATE, &[10 * RATE]), heard_of(&model, &signal, RATE, &[80]));
+    assert_eq!(messages_of(&model, &signal, RATE, &[10 * RATE]), messages_of(&model, &signal, RATE, &[80]));
 }
 
 proptest! {
@@ -340,7 +340,7 @@ proptest! {
     ) {
         let model = TestModel::new("linear");
         let signal = noise(rate, seed);
-        prop_assert_eq!(heard_of(&model, &signal, rate, &sizes), heard_of(&model, &signal, rate, &[rate]));
+        prop_assert_eq!(messages_of(&model, &signal, rate, &sizes), messages_of(&model, &signal, rate, &[rate]));
     }
 }
 
@@ -356,10 +356,10 @@ fn invalid_samples_count_as_silence() {
     let mut rig = Rig::plain(&model);
     rig.push(&signal, Some(gst::ClockTime::ZERO));
     assert_eq!(rig.count("invalid-samples"), 3);
-    let heard = rig.heard();
+    let messages = rig.classifications();
     let mut rig = Rig::plain(&model);
     rig.harness.push(buffer(&silenced, Some(gst::ClockTime::ZERO))).unwrap();
-    assert_eq!(heard, rig.heard());
+    assert_eq!(messages, rig.classifications());
 }
 
 #[test]
@@ -370,7 +370,7 @@ fn invalid_samples_of_one_channel_leave_the_others() {
         let stereo: Vec<f32> = right.iter().flat_map(|right| [left, *right]).collect();
         let mut rig = Rig::new(&model).caps("F32LE", RATE as i32, 2);
         rig.push(&stereo, None);
-        (rig.count("invalid-samples"), rig.heard())
+        (rig.count("invalid-samples"), rig.classifications())
     };
     let (none, wanted) = of(0.0);
     assert_eq!(none, 0);
@@ -380,12 +380,12 @@ fn invalid_samples_of_one_channel_leave_the_others() {
 }
 
 #[test]
-fn incomplete_batch_is_told_when_the_segment_is_done() {
+fn incomplete_batch_is_reported_when_the_segment_is_done() {
     let model = TestModel::new("linear");
     let mut rig = Rig::with(&model, |element| element.set_property("process-count", 64u32));
     rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
     rig.push(&noise(RATE, 1), None);
-    assert_eq!(rig.heard(), []);
+    assert_eq!(rig.classifications(), []);
     rig.harness.push_event(gst::event::SegmentDone::new(gst::ClockTime::SECOND));
-    assert_eq!(rig.heard().len() as u64, windows_in(RATE as u64, 10));
+    assert_eq!(rig.classifications().len() as u64, windows_in(RATE as u64, 10));
 }

@@ -11,24 +11,26 @@ use gstsoundclassify::Classification;
 use crate::rig::{RATE, Rig, TestModel, WINDOW, buffer, noise, pts, windows_in};
 
 /// Labels and confidences of one classification.
-type Told = Vec<(String, f64)>;
+type Reported = Vec<(String, f64)>;
 
 /// All classifications of a buffer, which has one meta for them or none.
 #[track_caller]
-fn told_by(buffer: &gst::BufferRef) -> Vec<Told> {
+fn reported_by(buffer: &gst::BufferRef) -> Vec<Reported> {
     assert!(buffer.iter_meta::<AnalyticsRelationMeta>().count() <= 1);
     let Some(meta) = buffer.meta::<AnalyticsRelationMeta>() else { return Vec::new() };
     let labels = (0..).map_while(|id| meta.mtd::<AnalyticsClassificationMtd>(id));
-    let told: Vec<Told> = labels
-        .map(|told| told.iterate().map(|(label, level)| (label.as_str().to_string(), f64::from(level))).collect())
+    let reported: Vec<Reported> = labels
+        .map(|reported| {
+            reported.iterate().map(|(label, level)| (label.as_str().to_string(), f64::from(level))).collect()
+        })
         .collect();
-    assert_eq!(told.len(), meta.len());
-    assert!(!told.is_empty(), "a meta that says nothing");
-    told
+    assert_eq!(reported.len(), meta.len());
+    assert!(!reported.is_empty(), "a meta that says nothing");
+    reported
 }
 
-fn told(heard: &[Classification]) -> Vec<Told> {
-    let predictions = heard.iter().map(|told| told.predictions.iter());
+fn reported(messages: &[Classification]) -> Vec<Reported> {
+    let predictions = messages.iter().map(|reported| reported.predictions.iter());
     predictions.map(|labels| labels.map(|label| (label.label.clone(), label.probability)).collect()).collect()
 }
 
@@ -47,9 +49,9 @@ fn the_buffer_that_completes_a_window_carries_its_result() {
     let mut seen = 0;
     for (number, part) in noise(2 * RATE, 1).chunks(80).enumerate() {
         rig.push(part, Some(pts(number * 80, RATE)));
-        let heard = rig.heard();
-        assert_eq!(told_by(&rig.harness.pull().unwrap()), told(&heard), "buffer {number}");
-        seen += heard.len() as u64;
+        let messages = rig.classifications();
+        assert_eq!(reported_by(&rig.harness.pull().unwrap()), reported(&messages), "buffer {number}");
+        seen += messages.len() as u64;
     }
     assert_eq!(seen, windows_in(2 * RATE as u64, 10));
 }
@@ -59,9 +61,9 @@ fn a_long_buffer_carries_all_its_windows_in_order() {
     let model = TestModel::new("linear");
     let mut rig = rig(&model, |_| {});
     rig.push(&noise(30 * RATE, 1), None);
-    let heard = rig.heard();
-    assert_eq!(heard.len() as u64, windows_in(30 * RATE as u64, 10));
-    assert_eq!(told_by(&rig.harness.pull().unwrap()), told(&heard));
+    let messages = rig.classifications();
+    assert_eq!(messages.len() as u64, windows_in(30 * RATE as u64, 10));
+    assert_eq!(reported_by(&rig.harness.pull().unwrap()), reported(&messages));
 }
 
 #[test]
@@ -71,7 +73,7 @@ fn a_batch_is_on_the_buffer_that_completes_it() {
     let mut counts = Vec::new();
     for part in noise(2 * RATE, 1).chunks(80) {
         rig.push(part, None);
-        counts.push(told_by(&rig.harness.pull().unwrap()).len());
+        counts.push(reported_by(&rig.harness.pull().unwrap()).len());
     }
     assert!(counts.iter().all(|count| [0, 4].contains(count)), "{counts:?}");
     assert_eq!(counts.iter().sum::<usize>() as u64, windows_in(2 * RATE as u64, 10) / 4 * 4);
@@ -85,22 +87,22 @@ fn without_waiting_each_result_is_on_one_later_buffer() {
         element.set_property_from_str("sync", "never");
         element.set_property("max-pending", 1000u32);
     });
-    let (mut on_buffers, mut heard) = (Vec::new(), Vec::new());
+    let (mut on_buffers, mut messages) = (Vec::new(), Vec::new());
     let windows = windows_in(2 * RATE as u64, 10) as usize;
     let deadline = Instant::now() + Duration::from_secs(20);
     let parts = noise(2 * RATE, 1);
     // Buffers without a sample let the last results out.
     for part in parts.chunks(80).chain(std::iter::repeat(&[][..])) {
         rig.push(part, None);
-        heard.extend(rig.heard());
-        on_buffers.extend(told_by(&rig.harness.pull().unwrap()));
+        messages.extend(rig.classifications());
+        on_buffers.extend(reported_by(&rig.harness.pull().unwrap()));
         if on_buffers.len() >= windows || Instant::now() > deadline {
             break;
         }
     }
-    heard.extend(rig.heard());
-    assert_eq!(heard.len(), windows);
-    assert_eq!(on_buffers, told(&heard));
+    messages.extend(rig.classifications());
+    assert_eq!(messages.len(), windows);
+    assert_eq!(on_buffers, reported(&messages));
 }
 
 #[test]
@@ -109,7 +111,7 @@ fn no_meta_when_it_is_not_wanted() {
     let mut rig = Rig::plain(&model);
     let carried = |rig: &mut Rig| {
         rig.push(&noise(RATE, 1), None);
-        told_by(&rig.harness.pull().unwrap()).len()
+        reported_by(&rig.harness.pull().unwrap()).len()
     };
     assert_eq!(carried(&mut rig), 0);
     rig.element.set_property("add-meta", true);
@@ -129,15 +131,15 @@ fn filters_and_silence_hold_and_messages_do_not_matter() {
         element.set_property("silence-threshold", -60.0);
     });
     rig.push(&noise(RATE, 1), None);
-    let carried = told_by(&rig.harness.pull().unwrap());
+    let carried = reported_by(&rig.harness.pull().unwrap());
     assert_eq!(carried.len() as u64, windows_in(RATE as u64, 10));
-    assert!(carried.iter().all(|told| told.len() == 1 && told[0].0 != "Meow"), "{carried:?}");
+    assert!(carried.iter().all(|reported| reported.len() == 1 && reported[0].0 != "Meow"), "{carried:?}");
     rig.element.emit_by_name::<()>("reset", &[]);
     rig.push(&vec![0.0; RATE], None);
-    assert_eq!(told_by(&rig.harness.pull().unwrap()), [[]; 0]);
+    assert_eq!(reported_by(&rig.harness.pull().unwrap()), [[]; 0]);
     rig.element.set_property("threshold", 1.0);
     rig.push(&noise(RATE, 1), None);
-    assert_eq!(told_by(&rig.harness.pull().unwrap()), [[]; 0]);
+    assert_eq!(reported_by(&rig.harness.pull().unwrap()), [[]; 0]);
 }
 
 /// Memory addresses and all that is not a meta.
@@ -166,7 +168,7 @@ fn the_buffer_stays_the_same_when_nobody_else_holds_it() {
         let (address, before) = (sent.as_ptr() as usize, identity(&sent.copy()));
         rig.harness.push(sent).unwrap();
         let after = rig.harness.pull().unwrap();
-        assert!(!told_by(&after).is_empty());
+        assert!(!reported_by(&after).is_empty());
         assert_eq!(identity(&after), before);
         assert_eq!(after.as_ptr() as usize, address, "another buffer");
     }
@@ -180,8 +182,8 @@ fn a_buffer_that_others_hold_is_left_alone_and_its_memory_is_shared() {
         let held = example(second);
         rig.harness.push(held.clone()).unwrap();
         let after = rig.harness.pull().unwrap();
-        assert!(!told_by(&after).is_empty());
-        assert_eq!(told_by(&held), [[]; 0], "somebody else's buffer changed");
+        assert!(!reported_by(&after).is_empty());
+        assert_eq!(reported_by(&held), [[]; 0], "somebody else's buffer changed");
         assert_eq!(identity(&after), identity(&held));
     }
 }
@@ -203,9 +205,9 @@ fn results_join_those_of_an_element_before() {
     let mut meta = AnalyticsRelationMeta::add(sent.get_mut().unwrap());
     meta.add_one_cls_mtd(0.5, gst::glib::Quark::from_str("Whistle")).unwrap();
     rig.harness.push(sent).unwrap();
-    let carried = told_by(&rig.harness.pull().unwrap());
+    let carried = reported_by(&rig.harness.pull().unwrap());
     assert_eq!(carried[0], [("Whistle".to_string(), 0.5)]);
-    assert_eq!(carried[1..], told(&rig.heard()));
+    assert_eq!(carried[1..], reported(&rig.classifications()));
 }
 
 #[test]
@@ -232,7 +234,7 @@ fn nothing_of_before_a_flush_or_the_end_is_on_a_later_buffer() {
             rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
             rig.harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
             rig.push(&noise(80, 1), None);
-            assert_eq!(told_by(&rig.harness.pull().unwrap()), [[]; 0], "{sync}");
+            assert_eq!(reported_by(&rig.harness.pull().unwrap()), [[]; 0], "{sync}");
         }
     }
 }

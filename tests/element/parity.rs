@@ -30,7 +30,7 @@ fn array(npz: &Path, name: &str) -> (Vec<u64>, Vec<f32>) {
 }
 
 /// All predictions of a manifest of ours with somebody else's network beside it, on the 16 kHz recording.
-fn heard(manifest: &str, beside: &[&str], setup: impl FnOnce(&gst::Element)) -> Option<Vec<Classification>> {
+fn messages(manifest: &str, beside: &[&str], setup: impl FnOnce(&gst::Element)) -> Option<Vec<Classification>> {
     let recording = shared("audio/desktop_sounds-16k.wav")?;
     let folder = tempfile::tempdir().unwrap();
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(manifest);
@@ -51,12 +51,12 @@ fn heard(manifest: &str, beside: &[&str], setup: impl FnOnce(&gst::Element)) -> 
         buffer.get_mut().unwrap().set_pts(crate::rig::pts(at * 1024, 16000));
         rig.harness.push(buffer).unwrap();
     }
-    Some(rig.heard())
+    Some(rig.classifications())
 }
 
-fn scores(told: &Classification, classes: usize) -> Vec<f32> {
+fn scores(reported: &Classification, classes: usize) -> Vec<f32> {
     let mut scores = vec![0.0; classes];
-    for label in &told.predictions {
+    for label in &reported.predictions {
         scores[label.index] = label.probability as f32;
     }
     scores
@@ -73,13 +73,13 @@ fn original_ensemble_of_the_laser_machine_listener() {
         element.set_property("top-k", 6u32);
         element.set_property("threshold", 0.0);
     };
-    let Some(heard) = heard("laser-machine-listener.toml", &[network], all) else { return };
+    let Some(messages) = messages("laser-machine-listener.toml", &[network], all) else { return };
     let (shape, wanted) = array(&shared("reference/desktop_sounds-16k-lml.npz").unwrap(), "ensemble");
     let classes = shape[1] as usize;
-    assert!(heard.len() >= shape[0] as usize);
+    assert!(messages.len() >= shape[0] as usize);
     let (mut sum, mut worst, mut same) = (0.0f64, 0.0f32, 0);
-    for (told, wanted) in heard.iter().zip(wanted.chunks(classes)) {
-        let got = scores(told, classes);
+    for (reported, wanted) in messages.iter().zip(wanted.chunks(classes)) {
+        let got = scores(reported, classes);
         same += usize::from(best(&got) == best(wanted));
         for (got, wanted) in got.iter().zip(wanted) {
             sum += f64::from((got - wanted).abs());
@@ -101,13 +101,13 @@ fn yamnet_scores() {
         // Steps of 10 ms, one frame: every reference patch, 0.48 s apart, is among them.
         element.set_property("oversamples", 100u32);
     };
-    let Some(heard) = heard("yamnet.toml", &files, raw) else { return };
+    let Some(messages) = messages("yamnet.toml", &files, raw) else { return };
     let (shape, wanted) = array(&shared("reference/desktop_sounds-16k-yamnet.npz").unwrap(), "score");
     let (mut worst, mut beyond) = (0.0f32, 0);
     for (patch, wanted) in wanted.chunks(shape[1] as usize).enumerate() {
-        let told = &heard[patch * 48];
-        assert_eq!(told.timestamp, gst::ClockTime::from_mseconds(patch as u64 * 480));
-        for (got, wanted) in scores(told, 521).iter().zip(wanted) {
+        let reported = &messages[patch * 48];
+        assert_eq!(reported.timestamp, gst::ClockTime::from_mseconds(patch as u64 * 480));
+        for (got, wanted) in scores(reported, 521).iter().zip(wanted) {
             beyond += usize::from((got - wanted).abs() > 1e-2);
             worst = worst.max((got - wanted).abs());
         }

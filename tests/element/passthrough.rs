@@ -101,23 +101,23 @@ fn buffers_of_several_memories() {
 }
 
 #[test]
-fn every_format_is_heard_alike() {
+fn every_format_is_classified_alike() {
     let model = TestModel::new("linear");
     let signal: Vec<f32> = noise(RATE, 5).iter().map(|sample| (sample * 100.0).round() / 128.0).collect();
     let mut wanted = Rig::plain(&model);
     wanted.push(&signal, None);
-    let wanted = wanted.heard();
+    let wanted = wanted.classifications();
     assert!(wanted.len() > 5);
     for format in AudioFormat::iter_raw() {
         for channels in [1usize, 2, 6] {
             let mut rig = Rig::new(&model).caps(format.to_str(), RATE as i32, channels as i32);
             let buffer = gst::Buffer::from_slice(packed(format, &signal, channels));
             rig.harness.push(buffer).unwrap();
-            let heard = rig.heard();
-            assert_eq!(heard.len(), wanted.len(), "{format} {channels}");
-            for (heard, wanted) in heard.iter().zip(&wanted) {
-                assert_eq!(heard.best().label, wanted.best().label, "{format} {channels}: {heard:?} {wanted:?}");
-                assert!((heard.best().probability - wanted.best().probability).abs() < 1e-4, "{format} {channels}");
+            let messages = rig.classifications();
+            assert_eq!(messages.len(), wanted.len(), "{format} {channels}");
+            for (messages, wanted) in messages.iter().zip(&wanted) {
+                assert_eq!(messages.best().label, wanted.best().label, "{format} {channels}: {messages:?} {wanted:?}");
+                assert!((messages.best().probability - wanted.best().probability).abs() < 1e-4, "{format} {channels}");
             }
         }
     }
@@ -138,7 +138,7 @@ fn packed(format: AudioFormat, signal: &[f32], channels: usize) -> Vec<u8> {
 }
 
 #[test]
-fn planes_are_heard_as_interleaved_channels_are() {
+fn planes_are_classified_as_interleaved_channels_are() {
     let model = TestModel::new("linear");
     let (left, right) = (noise(RATE, 1), noise(RATE, 2));
     let interleaved: Vec<f32> = left.iter().zip(&right).flat_map(|(left, right)| [*left, *right]).collect();
@@ -153,7 +153,7 @@ fn planes_are_heard_as_interleaved_channels_are() {
     let mut planes = crate::rig::buffer(&[left, right].concat(), None);
     gst_audio::AudioMeta::add(planes.get_mut().unwrap(), &info, RATE, &[]).unwrap();
     other.harness.push(planes).unwrap();
-    let (one, other) = (one.heard(), other.heard());
+    let (one, other) = (one.classifications(), other.classifications());
     assert!(one.len() > 5);
     assert_eq!(one, other);
 }
@@ -282,9 +282,9 @@ fn segments_without_an_end_and_backwards_have_no_running_time() {
         segment.set_applied_rate(applied);
         rig.harness.push_event(gst::event::Segment::new(&segment));
         rig.push(&noise(RATE, 1), Some(gst::ClockTime::from_seconds(5)));
-        let heard = rig.heard();
-        assert!(!heard.is_empty());
-        assert_eq!(heard[0].running_time.is_none(), rate < 0.0);
-        assert_eq!(heard[0].stream_time.is_none(), applied < 0.0);
+        let messages = rig.classifications();
+        assert!(!messages.is_empty());
+        assert_eq!(messages[0].running_time.is_none(), rate < 0.0);
+        assert_eq!(messages[0].stream_time.is_none(), applied < 0.0);
     }
 }

@@ -146,23 +146,23 @@ impl Rig {
         assert!(self.harness.push_event(gst::event::Eos::new()));
     }
 
-    /// All that was told since the last call.
-    pub(crate) fn heard(&self) -> Vec<Classification> {
-        let mut heard = Vec::new();
+    /// All that was posted since the last call.
+    pub(crate) fn classifications(&self) -> Vec<Classification> {
+        let mut messages = Vec::new();
         while let Some(message) = self.bus.pop_filtered(&[gst::MessageType::Element]) {
             let structure = message.structure().unwrap();
-            heard.push(Classification::try_from(structure).unwrap());
+            messages.push(Classification::try_from(structure).unwrap());
         }
-        heard
+        messages
     }
 
-    /// All events that were told since the last call.
+    /// All events that were posted since the last call.
     pub(crate) fn events(&self) -> Vec<ClassificationEvent> {
         let messages = std::iter::from_fn(|| self.bus.pop_filtered(&[gst::MessageType::Element]));
         messages.map(|message| ClassificationEvent::try_from(message.structure().unwrap()).unwrap()).collect()
     }
 
-    /// Texts of warnings on the bus; call it before [`Self::heard`], which drops other messages.
+    /// Texts of warnings on the bus; call it before [`Self::classifications`], which drops other messages.
     pub(crate) fn warnings(&self) -> Vec<String> {
         texts(&self.bus, gst::MessageType::Warning)
     }
@@ -208,7 +208,7 @@ pub(crate) fn kinds(events: &[ClassificationEvent]) -> Vec<EventKind> {
     events.iter().map(|event| event.kind).collect()
 }
 
-/// Noise of these lengths, ms, and levels, 0…1; the network `loudness` hears "Bark" where it is loud.
+/// Noise of these lengths, ms, and levels, 0…1; the network `loudness` detects "Bark" where it is loud.
 pub(crate) fn scene(parts: &[(usize, f32)]) -> Vec<f32> {
     let part = |(seed, part): (usize, &(usize, f32))| {
         let (length, level) = *part;

@@ -16,7 +16,7 @@ fn manifest_suggests_and_the_application_decides() {
     let mut rig = rig.caps("F32LE", RATE as i32, 1);
     rig.push(&noise(2 * RATE, 1), None);
     assert_eq!(rig.count("classified"), windows_in(2 * RATE as u64, 5));
-    assert!(rig.heard().iter().all(|told| told.best().label != "Background"));
+    assert!(rig.classifications().iter().all(|reported| reported.best().label != "Background"));
 }
 
 #[test]
@@ -26,10 +26,10 @@ fn thresholds_of_the_manifest_hold_until_the_application_sets_one() {
     });
     let mut rig = Rig::plain(&model);
     rig.push(&noise(RATE, 1), None);
-    assert_eq!(rig.heard(), []);
+    assert_eq!(rig.classifications(), []);
     rig.element.set_property("threshold", 0.0);
     rig.push(&noise(RATE, 1), None);
-    assert!(!rig.heard().is_empty());
+    assert!(!rig.classifications().is_empty());
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn channel_picks_one() {
         let mut rig = Rig::with(&model, |element| element.set_property("channel", channel));
         rig.set_caps("F32LE", RATE as i32, channels, "interleaved");
         rig.push(samples, None);
-        rig.heard()
+        rig.classifications()
     };
     assert_eq!(of(0, &stereo, 2), of(-1, &left, 1));
     assert_eq!(of(1, &stereo, 2), of(-1, &right, 1));
@@ -67,11 +67,11 @@ fn channel_that_does_not_exist_is_warned_of_and_audio_goes_on() {
     rig.push(&noise(RATE, 1), None);
     let warnings = rig.warnings();
     assert!(warnings[0].contains("channel 2 does not exist in audio of 2 channels"), "{warnings:?}");
-    assert_eq!(rig.heard(), []);
+    assert_eq!(rig.classifications(), []);
     assert_eq!(rig.harness.buffers_in_queue(), 1);
     rig.set_caps("F32LE", RATE as i32, 3, "interleaved");
     rig.push(&noise(3 * RATE, 1), None);
-    assert!(!rig.heard().is_empty());
+    assert!(!rig.classifications().is_empty());
 }
 
 #[test]
@@ -93,8 +93,8 @@ fn properties_change_while_playing() {
     rig.push_in(&noise(20 * RATE, 1), &[160]);
     changer.join().unwrap();
     assert_eq!(rig.count("classified"), windows_in(20 * RATE as u64, 10));
-    let heard = rig.heard();
-    assert!(heard.windows(2).all(|pair| pair[0].window < pair[1].window));
+    let messages = rig.classifications();
+    assert!(messages.windows(2).all(|pair| pair[0].window < pair[1].window));
 }
 
 #[test]
@@ -108,8 +108,8 @@ fn auto_waits_unless_the_source_is_live() {
         });
         rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
         rig.push(&vec![0.5; RATE], None);
-        let told = rig.heard().len() as u64;
-        assert_eq!(told, if live { 0 } else { windows_in(RATE as u64, 1) }, "live: {live}");
+        let reported = rig.classifications().len() as u64;
+        assert_eq!(reported, if live { 0 } else { windows_in(RATE as u64, 1) }, "live: {live}");
     }
 }
 

@@ -154,7 +154,7 @@ fn by_the_element(model: &TestModel, flows: &[Flow]) -> Vec<(u64, f64)> {
         while rig.harness.try_pull().is_some() {}
     }
     rig.eos();
-    rig.heard().iter().map(|told| (told.window, told.best().probability)).collect()
+    rig.classifications().iter().map(|reported| (reported.window, reported.best().probability)).collect()
 }
 
 /// The same of the signal and the network alone.

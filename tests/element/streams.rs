@@ -24,23 +24,23 @@ fn short_streams_are_classified_though_no_end_comes_between() {
     begin(&mut rig, "one");
     rig.push(&noise(WINDOW / 2, 1), Some(ClockTime::ZERO));
     begin(&mut rig, "two");
-    assert_eq!(rig.heard().len(), 1);
+    assert_eq!(rig.classifications().len(), 1);
     rig.push(&noise(RATE, 1), Some(ClockTime::ZERO));
     begin(&mut rig, "three");
     rig.push(&noise(WINDOW / 2, 1), Some(ClockTime::ZERO));
     rig.eos();
-    assert_eq!(rig.heard().len() as u64, windows_in(RATE as u64, 10) + 1);
+    assert_eq!(rig.classifications().len() as u64, windows_in(RATE as u64, 10) + 1);
 }
 
 #[test]
-fn the_same_stream_told_again_goes_on() {
+fn the_same_stream_reported_again_goes_on() {
     let model = TestModel::new("linear");
     let mut rig = Rig::plain(&model);
     begin(&mut rig, "one");
     rig.push(&noise(RATE, 1), Some(ClockTime::ZERO));
     begin(&mut rig, "one");
     rig.push(&noise(RATE, 2), Some(ClockTime::SECOND));
-    assert_eq!(rig.heard().len() as u64, windows_in(2 * RATE as u64, 10));
+    assert_eq!(rig.classifications().len() as u64, windows_in(2 * RATE as u64, 10));
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn a_segment_that_is_done_ends_events_and_short_streams() {
     let mut rig = Rig::plain(&model);
     rig.push(&noise(WINDOW / 2, 1), Some(ClockTime::ZERO));
     rig.harness.push_event(gst::event::SegmentDone::new(ClockTime::from_seconds(1)));
-    assert_eq!(rig.heard().len(), 1);
+    assert_eq!(rig.classifications().len(), 1);
 }
 
 /// A source pad whose latency query says whether it is live.

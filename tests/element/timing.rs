@@ -28,7 +28,7 @@ fn stream_time_and_running_time_come_from_the_segment() {
         segment.set_applied_rate(1.0);
     }));
     rig.push(&noise(RATE, 1), Some(ms(2000)));
-    let first = &rig.heard()[0];
+    let first = &rig.classifications()[0];
     assert_eq!((first.timestamp, first.stream_time, first.running_time), (ms(2000), Some(ms(5000)), Some(ms(1000))));
 }
 
@@ -43,11 +43,11 @@ fn reverse_playback_has_falling_timestamps_and_rising_running_times() {
     for second in [9, 8, 7] {
         rig.push(&noise(RATE, 1), Some(ms(second * 1000)));
     }
-    let heard = rig.heard();
-    let firsts: Vec<_> = heard.iter().filter(|told| told.window == 0).collect();
-    assert_eq!(firsts.iter().map(|told| told.timestamp).collect::<Vec<_>>(), [ms(9000), ms(8000), ms(7000)]);
+    let messages = rig.classifications();
+    let firsts: Vec<_> = messages.iter().filter(|reported| reported.window == 0).collect();
+    assert_eq!(firsts.iter().map(|reported| reported.timestamp).collect::<Vec<_>>(), [ms(9000), ms(8000), ms(7000)]);
     assert_eq!(
-        firsts.iter().map(|told| told.running_time).collect::<Vec<_>>(),
+        firsts.iter().map(|reported| reported.running_time).collect::<Vec<_>>(),
         [Some(ms(1000)), Some(ms(2000)), Some(ms(3000))]
     );
 }
@@ -58,10 +58,13 @@ fn without_timestamps_samples_count_from_zero() {
     let mut rig = Rig::plain(&model);
     rig.push(&noise(RATE, 1), None);
     rig.push(&noise(RATE, 2), None);
-    let heard = rig.heard();
-    assert_eq!(heard.len() as u64, windows_in(2 * RATE as u64, 10));
-    assert_eq!((heard[0].timestamp, heard[0].stream_time, heard[0].running_time), (ClockTime::ZERO, None, None));
-    assert!(heard.last().unwrap().timestamp > ms(1800));
+    let messages = rig.classifications();
+    assert_eq!(messages.len() as u64, windows_in(2 * RATE as u64, 10));
+    assert_eq!(
+        (messages[0].timestamp, messages[0].stream_time, messages[0].running_time),
+        (ClockTime::ZERO, None, None)
+    );
+    assert!(messages.last().unwrap().timestamp > ms(1800));
 }
 
 #[test]
@@ -71,16 +74,16 @@ fn segment_in_bytes_has_no_times() {
     let bytes = gst::FormattedSegment::<gst::format::Bytes>::new();
     rig.harness.push_event(gst::event::Segment::new(&bytes));
     rig.push(&noise(RATE, 1), None);
-    let heard = rig.heard();
-    assert!(!heard.is_empty());
-    assert!(heard.iter().all(|told| told.running_time.is_none() && told.stream_time.is_none()));
+    let messages = rig.classifications();
+    assert!(!messages.is_empty());
+    assert!(messages.iter().all(|reported| reported.running_time.is_none() && reported.stream_time.is_none()));
 }
 
 #[track_caller]
 fn starts_anew(rig: &Rig, at: ClockTime) {
-    let heard = rig.heard();
-    let anew: Vec<_> = heard.iter().filter(|told| told.window == 0).collect();
-    assert_eq!(anew.last().map(|told| told.timestamp), Some(at));
+    let messages = rig.classifications();
+    let anew: Vec<_> = messages.iter().filter(|reported| reported.window == 0).collect();
+    assert_eq!(anew.last().map(|reported| reported.timestamp), Some(at));
     assert_eq!(anew.len(), 2);
 }
 
@@ -97,7 +100,7 @@ fn discont_starts_anew_where_the_timestamp_differs() {
         if breaks > 0 {
             starts_anew(&rig, ms(at));
         } else {
-            assert_eq!(rig.heard().len() as u64, windows_in(2 * RATE as u64, 10));
+            assert_eq!(rig.classifications().len() as u64, windows_in(2 * RATE as u64, 10));
         }
     }
 }
@@ -111,7 +114,7 @@ fn discont_on_each_buffer_that_fits_resets_nothing() {
         next.get_mut().unwrap().set_flags(gst::BufferFlags::DISCONT);
         rig.harness.push(next).unwrap();
     }
-    assert_eq!(rig.heard().len() as u64, windows_in(4 * RATE as u64, 10));
+    assert_eq!(rig.classifications().len() as u64, windows_in(4 * RATE as u64, 10));
     assert_eq!((rig.count("breaks"), rig.warnings()), (0, vec![]));
 }
 
@@ -132,7 +135,7 @@ fn with_silence(model: &TestModel, silent: std::ops::Range<usize>) -> Vec<gstsou
     let mut signal = noise(2 * RATE, 1);
     signal[silent.start * RATE / 1000..silent.end * RATE / 1000].fill(0.0);
     rig.push(&signal, Some(ms(0)));
-    rig.heard()
+    rig.classifications()
 }
 
 #[test]
@@ -141,7 +144,7 @@ fn silence_takes_the_place_of_lost_packets() {
     for lost in [1000..1001, 1000..1020, 1000..1200] {
         let mut rig = Rig::plain(&model);
         with_a_hole(&mut rig, lost.clone(), |_, _| {});
-        assert_eq!(rig.heard(), with_silence(&model, lost.clone()), "{lost:?}");
+        assert_eq!(rig.classifications(), with_silence(&model, lost.clone()), "{lost:?}");
         assert_eq!(rig.count("breaks"), 0);
     }
     let mut rig = Rig::plain(&model);
@@ -157,11 +160,11 @@ fn a_discont_after_a_gap_event_goes_on() {
     with_a_hole(&mut rig, 1000..1500, |rig, _| {
         rig.harness.push_event(gst::event::Gap::builder(ms(1000)).duration(ms(500)).build());
     });
-    assert_eq!(rig.heard(), with_silence(&model, 1000..1500));
+    assert_eq!(rig.classifications(), with_silence(&model, 1000..1500));
 }
 
 #[test]
-fn a_gap_may_overtake_what_is_before_it_and_be_told_twice() {
+fn a_gap_may_overtake_what_is_before_it_and_be_reported_twice() {
     let model = TestModel::new("linear");
     let mut rig = Rig::plain(&model);
     let signal = noise(2 * RATE, 1);
@@ -173,23 +176,24 @@ fn a_gap_may_overtake_what_is_before_it_and_be_told_twice() {
     let mut rest = buffer(&signal[RATE * 106 / 100..], Some(ms(1060)));
     rest.get_mut().unwrap().set_flags(gst::BufferFlags::DISCONT);
     rig.harness.push(rest).unwrap();
-    let (heard, whole) = (rig.heard(), with_silence(&model, 1000..1060));
-    let times =
-        |heard: &[gstsoundclassify::Classification]| heard.iter().map(|told| told.timestamp).collect::<Vec<_>>();
-    assert_eq!(times(&heard), times(&whole));
+    let (messages, whole) = (rig.classifications(), with_silence(&model, 1000..1060));
+    let times = |messages: &[gstsoundclassify::Classification]| {
+        messages.iter().map(|reported| reported.timestamp).collect::<Vec<_>>()
+    };
+    assert_eq!(times(&messages), times(&whole));
     assert_eq!(rig.count("breaks"), 0);
 }
 
 #[test]
-fn gaps_are_heard_inside_the_segment_and_up_to_a_minute() {
+fn gaps_are_classified_inside_the_segment_and_up_to_a_minute() {
     let model = TestModel::new("linear");
     let mut rig = Rig::plain(&model);
     rig.harness.push_event(segment(|segment| segment.set_start(ms(10_000))));
     rig.harness.push_event(gst::event::Gap::builder(ms(0)).duration(ms(10_000)).build());
     rig.push(&noise(RATE, 1), Some(ms(10_000)));
-    assert_eq!(rig.heard().len() as u64, windows_in(RATE as u64, 10));
+    assert_eq!(rig.classifications().len() as u64, windows_in(RATE as u64, 10));
     rig.harness.push_event(gst::event::Gap::builder(ms(11_000)).duration(ms(3_600_000)).build());
-    assert_eq!(rig.heard(), []);
+    assert_eq!(rig.classifications(), []);
     assert_eq!(rig.count("breaks"), 1);
 }
 
@@ -201,12 +205,12 @@ fn bursts_that_are_stamped_on_arrival_do_not_start_anew() {
     for (number, part) in signal.chunks(RATE / 100).enumerate() {
         rig.push(part, Some(ms(number as u64 / 10 * 100)));
     }
-    assert_eq!(rig.heard().len() as u64, windows_in(4 * RATE as u64, 10));
+    assert_eq!(rig.classifications().len() as u64, windows_in(4 * RATE as u64, 10));
     assert_eq!(rig.count("breaks"), 0);
 }
 
 #[test]
-fn what_is_outside_the_segment_is_not_heard() {
+fn what_is_outside_the_segment_is_not_classified() {
     let model = TestModel::new("linear");
     let signal = noise(6 * RATE, 1);
     let mut rig = Rig::plain(&model);
@@ -218,14 +222,14 @@ fn what_is_outside_the_segment_is_not_heard() {
         rig.push(&signal[second * RATE..][..RATE], Some(ms(second as u64 * 1000)));
     }
     rig.eos();
-    let heard = rig.heard();
+    let messages = rig.classifications();
     assert_eq!(rig.count("breaks"), 0);
-    assert_eq!(heard.len() as u64, windows_in(RATE as u64 * 3 / 2, 10));
-    assert_eq!((heard[0].timestamp, heard[0].running_time), (ms(2500), Some(ms(0))));
+    assert_eq!(messages.len() as u64, windows_in(RATE as u64 * 3 / 2, 10));
+    assert_eq!((messages[0].timestamp, messages[0].running_time), (ms(2500), Some(ms(0))));
     let mut alone = Rig::plain(&model);
     alone.push(&signal[RATE * 5 / 2..RATE * 4], Some(ms(2500)));
-    let predictions = |rig: Vec<gstsoundclassify::Classification>| rig.into_iter().map(|told| told.predictions);
-    assert!(predictions(heard).eq(predictions(alone.heard())));
+    let predictions = |rig: Vec<gstsoundclassify::Classification>| rig.into_iter().map(|reported| reported.predictions);
+    assert!(predictions(messages).eq(predictions(alone.classifications())));
 }
 
 #[test]
@@ -236,13 +240,13 @@ fn pieces_too_short_for_a_window_make_none_at_the_end() {
         rig.push(&noise(WINDOW - 1, piece), Some(ms(1000 * u64::from(piece))));
     }
     rig.eos();
-    assert_eq!(rig.heard(), []);
+    assert_eq!(rig.classifications(), []);
     // Two pieces that are shorter than one window together: still a short stream.
     let mut rig = Rig::plain(&model);
     rig.push(&noise(WINDOW / 4, 1), Some(ms(0)));
     rig.push(&noise(WINDOW / 4, 2), Some(ms(1000)));
     rig.eos();
-    assert_eq!(rig.heard().len(), 1);
+    assert_eq!(rig.classifications().len(), 1);
 }
 
 #[test]
@@ -251,7 +255,7 @@ fn a_hole_that_timestamps_prove_is_silence_and_jitter_is_none() {
     for hole in [41, 60, 200] {
         let mut rig = Rig::plain(&model);
         with_a_hole(&mut rig, 1000..1000 + hole, |_, rest| rest.unset_flags(gst::BufferFlags::DISCONT));
-        assert_eq!(rig.heard(), with_silence(&model, 1000..1000 + hole), "{hole}");
+        assert_eq!(rig.classifications(), with_silence(&model, 1000..1000 + hole), "{hole}");
         assert_eq!(rig.count("breaks"), 0);
     }
     let mut rig = Rig::plain(&model);
@@ -261,7 +265,7 @@ fn a_hole_that_timestamps_prove_is_silence_and_jitter_is_none() {
     let mut rig = Rig::plain(&model);
     rig.push(&noise(RATE, 1), Some(ms(0)));
     rig.push(&noise(RATE, 2), Some(ms(1040)));
-    assert_eq!(rig.heard().len() as u64, windows_in(2 * RATE as u64, 10));
+    assert_eq!(rig.classifications().len() as u64, windows_in(2 * RATE as u64, 10));
 }
 
 /// Windows and warnings of 20 s in packets of `length` ms at a rate of `rate` Hz, with these timestamps, µs.
@@ -347,9 +351,9 @@ fn caps_change_starts_anew_at_the_new_rate() {
     rig.set_caps("S16LE", 48000, 2, "interleaved");
     rig.harness.push(gst::Buffer::from_slice(vec![7u8; 48000 * 4])).unwrap();
     rig.eos();
-    let heard = rig.heard();
-    assert_eq!(heard.len() as u64, 2 * windows_in(RATE as u64, 10));
-    assert_eq!(heard.iter().filter(|told| told.window == 0).count(), 2);
+    let messages = rig.classifications();
+    assert_eq!(messages.len() as u64, 2 * windows_in(RATE as u64, 10));
+    assert_eq!(messages.iter().filter(|reported| reported.window == 0).count(), 2);
 }
 
 #[test]
@@ -359,7 +363,7 @@ fn same_caps_again_change_nothing() {
     rig.push(&noise(RATE, 1), Some(ms(0)));
     rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
     rig.push(&noise(RATE, 2), Some(ms(1000)));
-    assert_eq!(rig.heard().len() as u64, windows_in(2 * RATE as u64, 10));
+    assert_eq!(rig.classifications().len() as u64, windows_in(2 * RATE as u64, 10));
 }
 
 #[test]
@@ -371,9 +375,9 @@ fn flush_forgets_what_came_before() {
     rig.harness.push_event(gst::event::FlushStop::new(true));
     rig.harness.push_event(segment(|segment| segment.set_start(ms(60_000))));
     rig.push(&noise(WINDOW, 1), Some(ms(60_000)));
-    let heard = rig.heard();
-    assert_eq!(heard.len(), 1);
-    assert_eq!(heard[0].running_time, Some(ClockTime::ZERO));
+    let messages = rig.classifications();
+    assert_eq!(messages.len(), 1);
+    assert_eq!(messages[0].running_time, Some(ClockTime::ZERO));
 }
 
 #[test]
@@ -382,10 +386,10 @@ fn reset_signal_forgets_audio_and_ensemble() {
     let signal = noise(RATE, 4);
     let mut rig = Rig::plain(&model);
     rig.push(&signal, Some(ms(0)));
-    let first = rig.heard();
+    let first = rig.classifications();
     rig.element.emit_by_name::<()>("reset", &[]);
     rig.push(&signal, Some(ms(1000)));
-    let second = rig.heard();
+    let second = rig.classifications();
     assert_eq!(second[0].window, 0);
     assert_eq!(second[0].timestamp, ms(1000));
     for (one, other) in first.iter().zip(&second) {
@@ -401,7 +405,7 @@ fn gap_buffers_and_gap_events_are_silence() {
     wanted.push(&noise(RATE, 1), Some(ms(0)));
     wanted.push(&silence, Some(ms(1000)));
     wanted.push(&noise(RATE, 2), Some(ms(2000)));
-    let wanted = wanted.heard();
+    let wanted = wanted.classifications();
 
     let mut flagged = Rig::plain(&model);
     flagged.push(&noise(RATE, 1), Some(ms(0)));
@@ -409,13 +413,13 @@ fn gap_buffers_and_gap_events_are_silence() {
     gap.get_mut().unwrap().set_flags(gst::BufferFlags::GAP);
     flagged.harness.push(gap).unwrap();
     flagged.push(&noise(RATE, 2), Some(ms(2000)));
-    assert_eq!(flagged.heard(), wanted);
+    assert_eq!(flagged.classifications(), wanted);
 
     let mut event = Rig::plain(&model);
     event.push(&noise(RATE, 1), Some(ms(0)));
     event.harness.push_event(gst::event::Gap::builder(ms(1000)).duration(ms(1000)).build());
     event.push(&noise(RATE, 2), Some(ms(2000)));
-    assert_eq!(event.heard(), wanted);
+    assert_eq!(event.classifications(), wanted);
 }
 
 #[test]
@@ -427,13 +431,13 @@ fn windows_before_a_new_segment_keep_its_predecessors_times() {
     rig.harness.push_event(segment(|segment| segment.set_base(ms(1000))));
     rig.push(&noise(48000, 2), Some(ms(0)));
     rig.eos();
-    let heard = rig.heard();
-    let second = heard.iter().rposition(|told| told.window == 0).unwrap();
-    for (number, told) in heard.iter().enumerate() {
+    let messages = rig.classifications();
+    let second = messages.iter().rposition(|reported| reported.window == 0).unwrap();
+    for (number, reported) in messages.iter().enumerate() {
         let base = if number < second { ms(0) } else { ms(1000) };
-        assert_eq!(told.running_time, Some(base + told.timestamp), "{told:?}");
+        assert_eq!(reported.running_time, Some(base + reported.timestamp), "{reported:?}");
     }
-    assert_eq!(heard.len() as u64, 2 * windows_in(RATE as u64, 10));
+    assert_eq!(messages.len() as u64, 2 * windows_in(RATE as u64, 10));
 }
 
 #[test]
@@ -441,15 +445,15 @@ fn reset_within_a_long_buffer_keeps_the_timestamps() {
     let model = TestModel::new("linear");
     let mut rig = Rig::plain(&model);
     let element = rig.element.downgrade();
-    let told = std::sync::atomic::AtomicU32::new(0);
+    let reported = std::sync::atomic::AtomicU32::new(0);
     let (sender, messages) = std::sync::mpsc::channel();
     let sender = std::sync::Mutex::new(sender);
     rig.bus.set_sync_handler(move |_, message| {
-        if let Some(Ok(heard)) = message.structure().map(gstsoundclassify::Classification::try_from) {
-            if told.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 7 {
+        if let Some(Ok(messages)) = message.structure().map(gstsoundclassify::Classification::try_from) {
+            if reported.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 7 {
                 element.upgrade().unwrap().emit_by_name::<()>("reset", &[]);
             }
-            sender.lock().unwrap().send(heard.timestamp).unwrap();
+            sender.lock().unwrap().send(messages.timestamp).unwrap();
         }
         gst::BusSyncReply::Drop
     });
@@ -467,7 +471,7 @@ fn short_rest_after_a_break_is_no_short_stream() {
     rig.push(&noise(RATE, 1), Some(ms(0)));
     rig.push(&noise(100, 1), Some(ms(5000)));
     rig.eos();
-    assert_eq!(rig.heard().len() as u64, windows_in(RATE as u64, 10));
+    assert_eq!(rig.classifications().len() as u64, windows_in(RATE as u64, 10));
 }
 
 #[test]
@@ -480,7 +484,7 @@ fn a_long_gap_costs_hardly_any_run_of_the_model() {
     let windows = rig.count("classified");
     rig.harness.push_event(gst::event::Gap::builder(ms(2000)).duration(ms(60_000)).build());
     rig.push(&noise(RATE, 2), Some(ms(62_000)));
-    assert_eq!(rig.heard().len() as u64, windows_in(63 * RATE as u64, 10));
+    assert_eq!(rig.classifications().len() as u64, windows_in(63 * RATE as u64, 10));
     assert_eq!(rig.count("classified"), rig.count("windows"));
     // As many runs again as for some seconds, and not for a minute.
     let after = inference(&rig);

@@ -43,10 +43,10 @@ fn a_model_that_crashes_leaves_the_old_one() {
     assert!(warnings.len() == 1 && warnings[0].contains("crashed ONNX Runtime"), "{warnings:?}");
     assert_eq!(rig.element.property::<String>("model"), first.manifest().to_str().unwrap());
     rig.push(&noise(RATE, 1), Some(pts(0, RATE)));
-    assert!(rig.heard().iter().all(|message| message.model == "test"));
+    assert!(rig.classifications().iter().all(|message| message.model == "test"));
     let next = other_model("other");
     set_model(&rig, &next);
-    play_until(&mut rig, &mut 1, |_, heard| heard.iter().any(|message| message.model == "other"));
+    play_until(&mut rig, &mut 1, |_, messages| messages.iter().any(|message| message.model == "other"));
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_model_that_never_loads_delays_neither_the_next_one_nor_the_end() {
     std::thread::sleep(Duration::from_millis(300));
     set_model(&rig, &next);
     let mut second = 0;
-    play_until(&mut rig, &mut second, |_, heard| heard.iter().any(|message| message.model == "other"));
+    play_until(&mut rig, &mut second, |_, messages| messages.iter().any(|message| message.model == "other"));
     assert_eq!(rig.element.property::<String>("model"), next.manifest().to_str().unwrap());
 
     set_model(&rig, &endless);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Recordings that the tests make, and the model that tells low, middle and high tones and silence."""
+"""Recordings that the tests make, and the model that distinguishes low, middle and high tones and silence."""
 
 import wave
 from pathlib import Path

@@ -14,7 +14,7 @@ use std::{
 use gst::prelude::*;
 
 const ROUNDS: usize = 5;
-/// Length of the recording that both `file` and the bare pipeline hear; an hour with `SOUNDCLASSIFY_BENCH_SECONDS=3600`.
+/// Length of the recording that both `file` and the bare pipeline classify; an hour with `SOUNDCLASSIFY_BENCH_SECONDS=3600`.
 const SECONDS: u32 = 120;
 const FILES_PER_CORE: usize = 30;
 const FILE_SECONDS: u32 = 20;

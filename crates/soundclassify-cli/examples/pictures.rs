@@ -3,7 +3,7 @@
 //!
 //!     cargo run --release --package soundclassify-cli --example pictures [FILE]
 //!
-//! Without a file, recordings that Debian packages (`sound-theme-freedesktop`, `alsa-utils`) are heard one after another.
+//! Without a file, recordings that Debian packages (`sound-theme-freedesktop`, `alsa-utils`) are classified one after another.
 
 use std::{
     fmt::Write as _,

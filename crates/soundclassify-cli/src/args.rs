@@ -31,7 +31,7 @@ lists the options of `live`.
 Exit status: 0 all done, 1 some inputs failed, 2 wrong usage, 130 interrupted (Ctrl-C).
 Environment: ORT_DYLIB_PATH names ONNX Runtime's library, NO_COLOR turns colour off.";
 
-/// Tells what is heard: live, in files, in folders.
+/// Classifies sound: live, in files, in folders.
 #[derive(Debug, Parser)]
 #[command(name = "soundclassify", version, after_help = AFTER_HELP, max_term_width = 110)]
 pub(crate) struct Cli {
@@ -43,7 +43,7 @@ pub(crate) struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Commands {
-    /// Listens to a microphone or to any address and shows what is heard
+    /// Listens to a microphone or to any address and shows the sounds that it detects
     Live(LiveArgs),
     /// Classifies files or addresses as fast as the machine goes
     File(FileArgs),
@@ -59,7 +59,7 @@ pub(crate) enum Commands {
     Learn(LearnArgs),
     /// Shows a model's inputs and outputs, what its manifest says, and whether both fit
     Inspect(InspectArgs),
-    /// Checks GStreamer, the plugin, ONNX Runtime and microphones, and says how to mend them
+    /// Checks GStreamer, the plugin, ONNX Runtime and microphones, and says how to fix them
     Doctor(DoctorArgs),
     /// Prints the completion script of a shell
     Completions {
@@ -267,7 +267,7 @@ pub(crate) struct FeaturesArgs {
     /// Files to read; @LIST stands for the lines of a file
     #[arg(required = true, value_name = "FILE", value_parser = input())]
     pub(crate) inputs: Vec<String>,
-    /// One .npy with the windows of all files (and, for several, a .csv of the same stem that tells which are whose),
+    /// One .npy with the windows of all files (and, for several, a .csv of the same stem that says which are whose),
     /// or a folder that gets one .npy a file and index.csv
     #[arg(short, long, value_name = "FILE.npy|FOLDER")]
     pub(crate) output: PathBuf,

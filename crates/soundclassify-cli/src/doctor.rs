@@ -190,7 +190,7 @@ pub(crate) fn runtime_version() -> Option<String> {
     Some(library().as_deref().and_then(version_of).unwrap_or_else(|| build.trim().to_owned()))
 }
 
-/// The file that was loaded, where the system tells.
+/// The file that was loaded, where the system reports it.
 fn library() -> Option<PathBuf> {
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
     let mut paths = maps.lines().filter_map(|line| line.find('/').map(|at| Path::new(&line[at..])));
@@ -243,7 +243,7 @@ fn self_test(name: &str) -> Check {
         return Check::bad("self-test", "not possible without ONNX Runtime", "see above");
     }
     let start = Instant::now();
-    match heard(name) {
+    match classify_noise(name) {
         Ok((windows, label)) if windows > 0 => {
             let time = start.elapsed().as_millis();
             Check::good(
@@ -252,12 +252,12 @@ fn self_test(name: &str) -> Check {
             )
         }
         Ok(_) => Check::bad("self-test", "no result for half a second of noise", "look at GST_DEBUG=soundclassify:5"),
-        Err(error) => Check::bad("self-test", error.to_string(), "mend what is bad above, then try again"),
+        Err(error) => Check::bad("self-test", error.to_string(), "fix what is bad above, then try again"),
     }
 }
 
 /// Results of half a second of noise, and the last label.
-fn heard(model: &str) -> Result<(usize, String)> {
+fn classify_noise(model: &str) -> Result<(usize, String)> {
     let warm_engine =
         WarmEngine::new(ElementOptions::default().with("model", model).with("threshold", "0").or("deny-labels", [""]))?;
     let noise = make("audiotestsrc")?;

@@ -60,7 +60,7 @@ pub(crate) fn run(args: &FeaturesArgs) -> Result<Exit> {
             output.add(file, &values)
         }
         Err(Failure::Failed(why)) => {
-            output::tell(format_args!("soundclassify: {why}"));
+            output::note(format_args!("soundclassify: {why}"));
             exit = Exit::Failed;
             Ok(())
         }
@@ -169,7 +169,7 @@ fn append(window: &ReadyWindow<'_>, length: usize, values: &mut Vec<f32>) {
 type Values = Result<Vec<f32>>;
 type OnFile<'a> = &'a mut dyn FnMut(&str, Values) -> Result<()>;
 
-/// Works off the files on `jobs` threads, tells the results in the order of the files. At most [`AHEAD`] files a thread
+/// Works off the files on `jobs` threads, returns the results in the order of the files. At most [`AHEAD`] files a thread
 /// are begun before the one that is due is done, so memory does not grow with the number of files.
 fn each(files: &[String], jobs: usize, read: &(dyn Fn(&str) -> Values + Sync), on_file: OnFile<'_>) -> Result<()> {
     let (numbers, given) = mpsc::channel();
@@ -235,9 +235,9 @@ fn inputs(given: &[String]) -> Result<Vec<String>> {
 
 /// Where the values go.
 enum Output {
-    /// One array for all files, and a table that tells which items are whose.
+    /// One array for all files, and a table that says which items are whose.
     One { writer: Box<NpyWriter>, path: PathBuf, index: Option<Index>, item: usize, items: u64 },
-    /// An array a file in a folder, and a table that tells which is whose.
+    /// An array a file in a folder, and a table that says which is whose.
     Folder { folder: PathBuf, shape: Vec<usize>, names: Names, index: Index },
 }
 
@@ -343,7 +343,7 @@ impl Names {
     }
 }
 
-/// Tells which items, or which array, are whose.
+/// Which items, or which array, are whose.
 struct Index {
     writer: Box<csv::Writer<File>>,
     part: AtomicFile,
@@ -394,7 +394,7 @@ impl Index {
         Ok(index)
     }
 
-    /// One of an earlier run tells of another array.
+    /// One of an earlier run is about another array.
     fn remove(output: &Path) -> Result<()> {
         let path = Self::path(output);
         if Self::is_one(&path, output) {
@@ -449,15 +449,15 @@ mod tests {
             }
             Ok(vec![file.parse().unwrap()])
         };
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
 
         each(&files, 2, &read, &mut |_, values| {
-            told.extend(values?);
+            reported.extend(values?);
             Ok(())
         })
         .unwrap();
 
         assert!(before.load(Ordering::SeqCst) <= AHEAD * 2, "{before:?} files begun");
-        assert_eq!(told, (0..100).map(|number| number as f32).collect::<Vec<_>>());
+        assert_eq!(reported, (0..100).map(|number| number as f32).collect::<Vec<_>>());
     }
 }

@@ -33,12 +33,12 @@ pub(crate) fn run(args: &FileArgs, options: ElementOptions) -> Result<Exit> {
         }
         match one(input, &warm_engine, &mut printer) {
             Err(Failure::Failed(why)) => {
-                output::tell(format_args!("soundclassify: {why}"));
+                output::note(format_args!("soundclassify: {why}"));
                 exit = Exit::Failed;
             }
             Ok(0) if may_hint && has_thresholds(&warm_engine)? => {
-                output::tell(format_args!(
-                    "soundclassify: {input}: no label reached its threshold; --threshold=0 tells all"
+                output::note(format_args!(
+                    "soundclassify: {input}: no label reached its threshold; --threshold=0 prints all"
                 ));
             }
             other => drop(other?),

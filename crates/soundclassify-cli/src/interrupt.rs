@@ -91,7 +91,7 @@ fn handle(mut on_signal: impl FnMut() + Send + 'static) -> Result<()> {
     Ok(())
 }
 
-/// The signals that are ignored, a bit each, the first at the right; none where the system does not tell.
+/// The signals that are ignored, a bit each, the first at the right; none where the system does not report them.
 #[cfg(unix)]
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

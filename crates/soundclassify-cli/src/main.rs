@@ -67,7 +67,7 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(failure) => {
             if !matches!(failure, Failure::OutputClosed | Failure::Interrupted) {
-                output::tell(format_args!("soundclassify: {failure}"));
+                output::note(format_args!("soundclassify: {failure}"));
             }
             failure.exit().into()
         }

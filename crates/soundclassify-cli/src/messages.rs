@@ -5,8 +5,8 @@ use gstsoundclassify::{Classification, ClassificationEvent, EventKind as Kind, L
 
 use crate::record::{Event, EventKind, Prediction, Record, Window};
 
-/// What a message of the element told.
-pub(crate) enum Told {
+/// What a message of the element says.
+pub(crate) enum Parsed {
     /// A result.
     Record(Record),
     /// A message that has the right name and the wrong fields.
@@ -14,32 +14,32 @@ pub(crate) enum Told {
 }
 
 /// The record in a bus message, if it is one of the element's.
-pub(crate) fn told(message: &gst::Message) -> Option<Told> {
+pub(crate) fn parse(message: &gst::Message) -> Option<Parsed> {
     let structure = message.structure()?;
     let record = match structure.name().as_str() {
         "soundclassify" => window(structure).map(Record::Window),
         "soundclassify-event" => event(structure).map(Record::Event),
         _ => return None,
     };
-    Some(record.map_or_else(Told::Garbled, Told::Record))
+    Some(record.map_or_else(Parsed::Garbled, Parsed::Record))
 }
 
 type Got<T> = Result<T, String>;
 
 fn window(structure: &gst::StructureRef) -> Got<Window> {
-    let heard = Classification::try_from(structure).map_err(|error| error.to_string())?;
-    let best = prediction(heard.best());
+    let window = Classification::try_from(structure).map_err(|error| error.to_string())?;
+    let best = prediction(window.best());
     Ok(Window {
-        timestamp: heard.timestamp.nseconds(),
-        stream_time: heard.stream_time.map(gst::ClockTime::nseconds),
-        running_time: heard.running_time.map(gst::ClockTime::nseconds),
-        duration: heard.duration.nseconds(),
-        window: heard.window,
+        timestamp: window.timestamp.nseconds(),
+        stream_time: window.stream_time.map(gst::ClockTime::nseconds),
+        running_time: window.running_time.map(gst::ClockTime::nseconds),
+        duration: window.duration.nseconds(),
+        window: window.window,
         label: best.label,
         index: best.index,
         probability: best.probability,
-        predictions: heard.predictions.iter().map(prediction).collect(),
-        model: heard.model,
+        predictions: window.predictions.iter().map(prediction).collect(),
+        model: window.model,
     })
 }
 
@@ -50,22 +50,22 @@ fn prediction(label: &Label) -> Prediction {
 }
 
 fn event(structure: &gst::StructureRef) -> Got<Event> {
-    let told = ClassificationEvent::try_from(structure).map_err(|error| error.to_string())?;
-    let now = prediction(&told.now);
+    let event = ClassificationEvent::try_from(structure).map_err(|error| error.to_string())?;
+    let now = prediction(&event.now);
     Ok(Event {
-        kind: match told.kind {
+        kind: match event.kind {
             Kind::Start => EventKind::Start,
             Kind::Update => EventKind::Update,
             Kind::End => EventKind::End,
         },
-        event_id: told.event_id,
+        event_id: event.event_id,
         label: now.label,
         index: now.index,
         probability: now.probability,
-        peak: told.peak,
-        timestamp: told.timestamp.nseconds(),
-        stream_time: told.stream_time.map(gst::ClockTime::nseconds),
-        running_time: told.running_time.map(gst::ClockTime::nseconds),
-        duration: told.duration.nseconds(),
+        peak: event.peak,
+        timestamp: event.timestamp.nseconds(),
+        stream_time: event.stream_time.map(gst::ClockTime::nseconds),
+        running_time: event.running_time.map(gst::ClockTime::nseconds),
+        duration: event.duration.nseconds(),
     })
 }

@@ -17,7 +17,7 @@ pub(crate) const ELEMENT: &str = "soundclassify";
 /// Properties that the program itself sets to get its results.
 const OWN: [&str; 4] = ["post-messages", "emit-tags", "add-meta", "report"];
 
-/// Properties that say nothing about what is heard with a model.
+/// Properties that say nothing about the results of a model.
 const UNTOLD: [&str; 4] = ["model", "stats", "post-messages", "report"];
 
 /// Properties that are lists of labels.

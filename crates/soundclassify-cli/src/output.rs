@@ -144,7 +144,7 @@ pub(crate) fn print<W: Write>(session: &Session, printer: &mut Printer<W>) -> Re
             printer.record(&record)
         }
         Step::Warning(why) | Step::Lost(why) => {
-            tell(format_args!("soundclassify: warning: {why}"));
+            note(format_args!("soundclassify: warning: {why}"));
             Ok(())
         }
         Step::Idle | Step::End => Ok(()),
@@ -153,11 +153,11 @@ pub(crate) fn print<W: Write>(session: &Session, printer: &mut Printer<W>) -> Re
 }
 
 /// A line on standard error; a closed one is nothing to report anywhere.
-pub(crate) fn tell(line: impl Display) {
+pub(crate) fn note(line: impl Display) {
     let _ = writeln!(io::stderr(), "{}", text::visible_lines(&line.to_string()));
 }
 
-/// Refuses a file in a folder that is not there, before hours of sound are heard for it.
+/// Refuses a file in a folder that is not there, before hours of sound are classified for it.
 pub(crate) fn check_folder(path: &Path) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     match folder {

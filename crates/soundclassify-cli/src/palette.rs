@@ -14,7 +14,7 @@ const MAGMA: [[u8; 3]; 9] = [
     [252, 253, 191],
 ];
 
-/// Colours of labels, told apart also by the colour-blind and on dark and on light ground (Okabe and Ito, 2008, less
+/// Colours of labels, which the colour-blind can distinguish, too, and on dark and on light ground (Okabe and Ito, 2008, less
 /// black, yellow darkened).
 pub(crate) const LABELS: [[u8; 3]; 8] = [
     [0, 114, 178],

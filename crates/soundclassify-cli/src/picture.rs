@@ -42,7 +42,7 @@ impl Format {
 
 /// What draws on either kind.
 pub(crate) trait Drawing {
-    /// Draws on a white ground of the size that [`save`] was told.
+    /// Draws on a white ground of the size that [`save`] was given.
     fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Drawn<B>
     where
         B::ErrorType: 'static;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the element tells, as plain records: the fields and names of its messages.
+//! What the element reports, as plain records: the fields and names of its messages.
 
 use serde::{Deserialize, Serialize};
 
@@ -47,11 +47,11 @@ impl Window {
     }
 }
 
-/// What an event record tells.
+/// What an event record is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum EventKind {
-    /// The label was heard long enough to be told.
+    /// The event has lasted long enough to be reported.
     Start,
     /// The event goes on.
     Update,
@@ -103,7 +103,7 @@ impl Event {
     }
 }
 
-/// Anything that one line of JSON may tell.
+/// Anything that one line of JSON may hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(crate) enum Record {

@@ -16,11 +16,11 @@ use soundclassify_core::text;
 use crate::{
     exit::{Failure, Result},
     interrupt,
-    messages::{self, Told},
+    messages::{self, Parsed},
     record::{Record, seconds},
 };
 
-/// What the bus told.
+/// What the bus reported.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Step {
     /// A result.
@@ -39,7 +39,7 @@ pub(crate) enum Step {
 const REASON_TIMEOUT: gst::ClockTime = gst::ClockTime::from_mseconds(200);
 /// Characters of an element's text at most: some print the headers of a stream.
 const LONGEST: usize = 300;
-/// Kinds of streams without sound, once a demuxer has told them apart.
+/// Kinds of streams without sound, once a demuxer has found them.
 const SILENT: [&str; 5] = ["video/", "image/", "text/", "subpicture/", "closedcaption/"];
 
 /// Called with all that left the element: buffers, and the events between them.
@@ -57,7 +57,7 @@ pub(crate) struct Session {
     name: String,
     /// Whether all of the sound is to be classified, or else the input failed.
     whole: bool,
-    /// Warnings of the element that the user has heard already.
+    /// Warnings of the element that the user has seen already.
     known: Vec<String>,
 }
 
@@ -70,7 +70,7 @@ struct Missing {
 
 /// How much an error says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Tells {
+enum Clarity {
     /// That the flow of data broke off, whatever the reason.
     Consequence,
     /// What a bin makes of its elements' errors.
@@ -120,7 +120,7 @@ impl Session {
         Ok(Self { pipeline, element, bus, end, sound, missing: Mutex::default(), name, whole, known: Vec::new() })
     }
 
-    /// Keeps quiet about warnings of the element that the user has heard already.
+    /// Keeps quiet about warnings of the element that the user has seen already.
     pub(crate) fn knows(mut self, warnings: &[String]) -> Self {
         self.known = warnings.to_vec();
         self
@@ -141,7 +141,7 @@ impl Session {
         &self.element
     }
 
-    /// Whether the bus has something to tell.
+    /// Whether the bus has messages.
     pub(crate) fn waiting(&self) -> bool {
         self.bus.have_pending()
     }
@@ -189,9 +189,9 @@ impl Session {
             }
             gst::MessageView::Element(_) => {
                 self.note_missing(&message);
-                match messages::told(&message) {
-                    Some(Told::Record(record)) => Ok(Step::Record(record)),
-                    Some(Told::Garbled(why)) => Ok(Step::Warning(format!("{}: {why}", self.name))),
+                match messages::parse(&message) {
+                    Some(Parsed::Record(record)) => Ok(Step::Record(record)),
+                    Some(Parsed::Garbled(why)) => Ok(Step::Warning(format!("{}: {why}", self.name))),
                     None => Ok(Step::Idle),
                 }
             }
@@ -237,18 +237,18 @@ impl Session {
         }
     }
 
-    /// The failure behind an error. The reason may be told a little later than what followed from it.
+    /// The failure behind an error. The reason may be reported a little later than what followed from it.
     fn cause(&self, error: &gst::message::Error) -> Failure {
-        let (mut told, mut failure) = (tells(error), self.failure(error));
+        let (mut best, mut failure) = (clarity(error), self.failure(error));
         let kinds = [gst::MessageType::Error, gst::MessageType::Element];
-        while told < Tells::Reason
+        while best < Clarity::Reason
             && let Some(next) = self.bus.timed_pop_filtered(REASON_TIMEOUT, &kinds)
         {
             self.note_missing(&next);
             if let gst::MessageView::Error(next) = next.view()
-                && tells(next) > told
+                && clarity(next) > best
             {
-                (told, failure) = (tells(next), self.failure(next));
+                (best, failure) = (clarity(next), self.failure(next));
             }
         }
         failure
@@ -273,8 +273,8 @@ impl Session {
 
     fn failure(&self, error: &gst::message::Error) -> Failure {
         let missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-        let unheard = self.element.static_pad("sink").is_none_or(|pad| !pad.is_linked());
-        if error.error().matches(gst::CoreError::MissingPlugin) && unheard && !missing.iter().any(|it| it.audible) {
+        let unused = self.element.static_pad("sink").is_none_or(|pad| !pad.is_linked());
+        if error.error().matches(gst::CoreError::MissingPlugin) && unused && !missing.iter().any(|it| it.audible) {
             return Failure::Failed(format!("{}: no audio in it", self.name));
         }
         let mut text = described(&self.name, &error.error(), error.debug().as_deref());
@@ -293,7 +293,7 @@ impl Session {
         let _ = self.pipeline.set_state(gst::State::Ready);
         let mut steps = Vec::new();
         while let Some(message) = self.bus.pop() {
-            if let Some(Told::Record(record)) = messages::told(&message) {
+            if let Some(Parsed::Record(record)) = messages::parse(&message) {
                 steps.push(Step::Record(record));
             }
         }
@@ -322,11 +322,11 @@ impl Drop for Session {
     }
 }
 
-fn tells(error: &gst::message::Error) -> Tells {
+fn clarity(error: &gst::message::Error) -> Clarity {
     if error.debug().is_some_and(|debug| debug.contains("streaming stopped")) {
-        return Tells::Consequence;
+        return Clarity::Consequence;
     }
-    if error.src().is_some_and(ObjectExt::is::<gst::Bin>) { Tells::Summary } else { Tells::Reason }
+    if error.src().is_some_and(ObjectExt::is::<gst::Bin>) { Clarity::Summary } else { Clarity::Reason }
 }
 
 /// Whether all audio is classified, whatever the element warns of.
@@ -423,8 +423,8 @@ fn described(name: &str, error: &glib::Error, debug: Option<&str>) -> String {
     let name = text::visible(name);
     let message = brief(error.message().trim_end_matches('.'));
     // Between what the element added stand lines that say where in its source.
-    let told = |line: &&str| !line.is_empty() && !line.contains(".c(") && !line.contains("streaming stopped");
-    let lines = debug.unwrap_or_default().lines().skip(1).map(str::trim).filter(told);
+    let best = |line: &&str| !line.is_empty() && !line.contains(".c(") && !line.contains("streaming stopped");
+    let lines = debug.unwrap_or_default().lines().skip(1).map(str::trim).filter(best);
     let detail = lines.collect::<Vec<_>>().join(" ");
     if detail.is_empty() || error.message().contains(&detail) {
         return format!("{name}: {message}");

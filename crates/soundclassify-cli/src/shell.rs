@@ -74,8 +74,8 @@ fn sections(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
     man.render_synopsis_section(page)?;
     man.render_description_section(page)?;
     man.render_options_section(page)?;
-    let told = |command: &&Command| !command.is_hide_set() && command.get_name() != "help";
-    for subcommand in command.get_subcommands().filter(told) {
+    let reported = |command: &&Command| !command.is_hide_set() && command.get_name() != "help";
+    for subcommand in command.get_subcommands().filter(reported) {
         let man = clap_mangen::Man::new(subcommand.clone());
         writeln!(page, ".SH {}", subcommand.get_name().to_uppercase())?;
         man.render_synopsis_section(page)?;

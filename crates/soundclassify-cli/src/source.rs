@@ -223,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_told_from_paths() {
+    fn addresses_are_reported_from_paths() {
         assert!(is_uri("rtsp://camera/stream") && is_uri("file:///a.wav"));
         assert!(!is_uri("a.wav") && !is_uri("C://a.wav") && !is_uri("a b://c"));
     }

@@ -40,7 +40,7 @@ impl WarmEngine {
         let mut warnings = Vec::new();
         while let Some(warning) = bus.pop_filtered(&[gst::MessageType::Warning]) {
             if let gst::MessageView::Warning(warning) = warning.view() {
-                output::tell(format_args!("soundclassify: warning: {}", warning.error().message()));
+                output::note(format_args!("soundclassify: warning: {}", warning.error().message()));
                 warnings.push(warning.error().message().to_owned());
             }
         }
@@ -52,7 +52,7 @@ impl WarmEngine {
         Ok(Session::new(name, source, &self.options.element()?, listener)?.knows(&self.warnings))
     }
 
-    /// What the element warned of, and the user was told.
+    /// Warnings of the element that were printed.
     pub(crate) fn warnings(&self) -> &[String] {
         &self.warnings
     }

@@ -100,11 +100,11 @@ fn run_on(manifest: &Path, sound: &Path, values: usize) -> Vec<f32> {
             gst::MessageView::Eos(_) => break,
             gst::MessageView::Error(error) => panic!("{error:?}"),
             gst::MessageView::Element(_) => {
-                let heard = Classification::try_from(message.structure().unwrap()).unwrap();
-                assert_eq!(heard.predictions.len(), values);
+                let messages = Classification::try_from(message.structure().unwrap()).unwrap();
+                assert_eq!(messages.predictions.len(), values);
                 let first = windows.len();
                 windows.resize(first + values, f32::NAN);
-                for prediction in &heard.predictions {
+                for prediction in &messages.predictions {
                     windows[first + prediction.index] = prediction.probability as f32;
                 }
             }

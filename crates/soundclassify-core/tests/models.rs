@@ -426,7 +426,7 @@ fn a_file_that_changes_between_two_engines_is_refused() {
 }
 
 #[test]
-fn weights_beside_the_file_tell_models_apart() {
+fn weights_beside_the_file_report_models_apart() {
     let tiny = |weight: f32| {
         let tiny = Tiny::new("outside.onnx", as_is);
         let weights: Vec<u8> = [weight; 24 * 3].into_iter().flat_map(f32::to_le_bytes).collect();
@@ -498,7 +498,7 @@ fn the_built_in_model_runs() {
 }
 
 #[test]
-fn inspecting_tells_what_fits() {
+fn inspecting_reports_what_fits() {
     let tiny = Tiny::new("four-classes.onnx", as_is);
     let (manifest, onnx) = (tiny.folder.path().join("tiny.toml"), tiny.folder.path().join("tiny.onnx"));
     let report = inspect(manifest.to_str().unwrap()).unwrap();

@@ -58,7 +58,7 @@ def is_judged(value):
 
 TEMPLATE = Check('columns of the table in braces, as in "fold{fold}/{name}"', is_template)
 MOST = 1_000_000
-DEFAULT = (0, 0, 0)  # as many widths and depths as a network has unless told
+DEFAULT = (0, 0, 0)  # as many widths and depths as a network has unless given
 
 NETWORKS = {
     "ears": {"stem": whole(1, 4096), "widths": wholes(1, 4096), "depths": wholes(0, 100), "features": whole(1, 65_536), "dropout": number(0, 0.99)},

@@ -71,7 +71,7 @@ def of_folder(folder, settings):
 
 
 def of_table(table, settings):
-    """Rows of a .csv. Settings `file`, `label`, `group` say how a row tells them, as in "fold{fold}/{name}"."""
+    """Rows of a .csv. Settings `file`, `label`, `group` say how a row gives them, as in "fold{fold}/{name}"."""
     templates = {"file": settings.get("file", "{file}"), "label": settings.get("label", "{label}"), "group": settings.get("group")}
     root = Path(settings["root"]) if settings.get("root") else table.parent
     judged = settings.get("judged", {})
@@ -143,7 +143,7 @@ def label_problem(label):
 
 
 def check_sounds(recordings, mixed_rates):
-    """Length and rate of every file; a class recorded at another rate would be told by its bandwidth alone."""
+    """Length and rate of every file; a class recorded at another rate would be recognised by its bandwidth alone."""
     with ThreadPoolExecutor() as pool:
         found = list(pool.map(rate_and_length, (recording.path for recording in recordings)))
     problems, by_rate = [], defaultdict(list)
@@ -154,7 +154,7 @@ def check_sounds(recordings, mixed_rates):
     fail(problems)
     if mixed_rates:
         return
-    fail([f"{path}: its sample rate can't be told" for path in by_rate.pop(None, [])],
+    fail([f"{path}: its sample rate can't be found" for path in by_rate.pop(None, [])],
          UNTOLD.format("installed" if shutil.which("gst-discoverer-1.0") else "not installed"))
     if len(by_rate) > 1:
         usual = max(by_rate, key=lambda rate: len(by_rate[rate]))
@@ -163,7 +163,7 @@ def check_sounds(recordings, mixed_rates):
 
 
 def rate_and_length(path):
-    """Sample rate in Hz and length in seconds; None for what no reader here can tell."""
+    """Sample rate in Hz and length in seconds; None for what no reader here can read."""
     try:
         info = soundfile.info(os.fsencode(path))
         return info.samplerate, info.frames / info.samplerate

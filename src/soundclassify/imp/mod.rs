@@ -146,7 +146,7 @@ impl ElementImpl for SoundClassify {
             gst::subclass::ElementMetadata::new(
                 "Sound classifier",
                 "Filter/Analyzer/Audio",
-                "Lets audio through untouched and tells what is heard: labels with probabilities as element messages \
+                "Lets audio through untouched and reports what is messages: labels with probabilities as element messages \
                  or tags, by an ONNX network",
                 "soundclassify developers",
             )
@@ -198,7 +198,7 @@ impl BaseTransformImpl for SoundClassify {
         let results = Arc::new(Results::new(&self.obj(), loader, model, settings.clone()));
         let analysis = Analysis::new(prepare(loaded.clone(), &settings), results, &settings);
         *lock(&self.state) = Some(Streaming { analysis, next: None, sync_known: false });
-        // Whatever changed meanwhile found no state to tell.
+        // Whatever changed meanwhile found no state to notify.
         let settings = lock(&self.settings).clone();
         self.configure(&settings);
         let newer = lock(&self.loaded).clone().filter(|newer| !newer.is_same(&loaded));
@@ -441,7 +441,7 @@ impl SoundClassify {
         }
         let waiting = || std::iter::from_fn(|| stream.drop_oldest());
         match results.wait(ticket, timeout, || stream.progress()) {
-            Waited::Told | Waited::Interrupted => {}
+            Waited::Posted | Waited::Interrupted => {}
             Waited::Late => {
                 waiting().for_each(|ticket| results.dropped(ticket));
                 results.drop_rest();

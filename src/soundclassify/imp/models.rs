@@ -20,7 +20,7 @@ impl SoundClassify {
     pub(super) fn load(&self) -> Result<(), gst::ErrorMessage> {
         self.outdated.store(false, Ordering::SeqCst);
         let settings = lock(&self.settings).clone();
-        crate::soundclassify::tell_plugin_directory();
+        crate::soundclassify::report_plugin_directory();
         let begun = Instant::now();
         let request = self.request(&settings, self.lives.fetch_add(1, Ordering::Relaxed));
         let loaded = loader::load(&request, &Cancellation::default()).map_err(|error| {

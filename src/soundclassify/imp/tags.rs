@@ -24,7 +24,7 @@ impl Tags {
 }
 
 impl SoundClassify {
-    /// What waits to be told in tags leaves before the next buffer or event.
+    /// What waits to be sent in tags leaves before the next buffer or event.
     pub(super) fn send_tags(&self) {
         let Some(own) = self.results().and_then(|results| results.take_tags()) else { return };
         let all = {

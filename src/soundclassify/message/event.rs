@@ -7,12 +7,12 @@ use super::{Label, Named, ParseError, class_number, expect_name, field, time, ti
 use crate::signal::clock::Times;
 use soundclassify_core::decision::EventKind;
 
-/// Name of the element message that tells an event.
+/// Name of the element message of an event.
 pub const EVENT: &str = "soundclassify-event";
 
 /// The element message `soundclassify-event`: a sound begins, goes on, or ends.
 ///
-/// Every start gets exactly one end, and one event per label is open at a time. A start is told when the event has
+/// Every start gets exactly one end, and one event per label is open at a time. A start is posted when the event has
 /// lasted `event-min-duration`, an end when the gap after it is longer than `event-hold`; the times are those of the
 /// event itself.
 ///
@@ -134,8 +134,8 @@ mod tests {
     #[test]
     fn round_trip() {
         for kind in [EventKind::Start, EventKind::Update, EventKind::End] {
-            let told = example(kind);
-            assert_eq!(ClassificationEvent::try_from(told.to_structure().as_ref()), Ok(told));
+            let message = example(kind);
+            assert_eq!(ClassificationEvent::try_from(message.to_structure().as_ref()), Ok(message));
         }
     }
 

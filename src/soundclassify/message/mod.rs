@@ -17,7 +17,7 @@ pub use meta::{META, results};
 pub(crate) use meta::{add_results, register as register_meta};
 pub(crate) use stream_event::{DelayQuery, StreamEvent};
 
-/// Name of the element message that tells one window.
+/// Name of the element message of one window.
 pub const CLASSIFICATION: &str = "soundclassify";
 const PREDICTION: &str = "prediction";
 
@@ -32,15 +32,15 @@ pub struct Label {
     pub probability: f64,
 }
 
-/// The element message `soundclassify`: what is heard in one window.
+/// The element message `soundclassify`: the labels of one window.
 ///
 /// ```
 /// # gst::init().unwrap();
 /// # use gstsoundclassify::Classification;
 /// fn listen(message: &gst::Message) {
 ///     let Some(structure) = message.structure() else { return };
-///     if let Ok(heard) = Classification::try_from(structure) {
-///         println!("{} {:.2}", heard.best().label, heard.best().probability);
+///     if let Ok(classification) = Classification::try_from(structure) {
+///         println!("{} {:.2}", classification.best().label, classification.best().probability);
 ///     }
 /// }
 /// ```
@@ -228,7 +228,7 @@ impl<'a> gst::tags::Tag<'a> for LabelTag {
 impl gst::tags::CustomTag<'_> for LabelTag {
     const FLAG: gst::TagFlag = gst::TagFlag::Meta;
     const NICK: &'static glib::GStr = glib::gstr!("sound label");
-    const DESCRIPTION: &'static glib::GStr = glib::gstr!("label of the sound that is heard");
+    const DESCRIPTION: &'static glib::GStr = glib::gstr!("label of the detected sound");
 }
 
 /// Tag with the best label's probability, a double.
@@ -242,7 +242,7 @@ impl gst::tags::Tag<'_> for ProbabilityTag {
 impl gst::tags::CustomTag<'_> for ProbabilityTag {
     const FLAG: gst::TagFlag = gst::TagFlag::Meta;
     const NICK: &'static glib::GStr = glib::gstr!("sound probability");
-    const DESCRIPTION: &'static glib::GStr = glib::gstr!("probability of the sound that is heard");
+    const DESCRIPTION: &'static glib::GStr = glib::gstr!("probability of the detected sound");
 }
 
 /// Makes the tags known to GStreamer. A program may link the plugin in and find another copy of it installed, so they
@@ -290,8 +290,8 @@ mod tests {
 
     #[test]
     fn round_trip() {
-        let told = example();
-        assert_eq!(Classification::try_from(told.to_structure().as_ref()), Ok(told));
+        let message = example();
+        assert_eq!(Classification::try_from(message.to_structure().as_ref()), Ok(message));
     }
 
     #[test]

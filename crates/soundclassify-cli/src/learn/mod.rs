@@ -78,7 +78,7 @@ fn learn(sound: &Sound, at: usize, recordings: &[Vec<Clip>], others: &[Clip]) ->
     let others: Vec<_> = others.iter().chain(rest).cloned().collect();
     let judged = judge::judge(&recordings[at], &others);
     if judged.recall() < 0.5 || judged.precision() < 0.8 {
-        output::tell(format_args!(
+        output::note(format_args!(
             "soundclassify: warning: {} is hardly separated from other sounds; more recordings help, and recordings of what it is \
              mistaken for as --background",
             sound.label

@@ -123,7 +123,7 @@ fn work(waiting: &Receiver<Job>, quiet: bool) {
             Err(error) => Some(error.to_string()),
         };
         if let Some(why) = failed.filter(|_| !quiet) {
-            output::tell(format_args!("soundclassify: warning: --on {}={}: {why}", job.label, job.command));
+            output::note(format_args!("soundclassify: warning: --on {}={}: {why}", job.label, job.command));
         }
     }
 }

@@ -193,7 +193,7 @@ impl Lines {
 }
 
 fn warn(why: &str) {
-    output::tell(format_args!("soundclassify: warning: {why}"));
+    output::note(format_args!("soundclassify: warning: {why}"));
 }
 
 /// Does what a client of the broker wants.
@@ -228,7 +228,7 @@ fn list_devices(json: bool) -> Result<Exit> {
         }
     }
     if devices.is_empty() {
-        output::tell("soundclassify: no microphone found; run `soundclassify doctor`");
+        output::note("soundclassify: no microphone found; run `soundclassify doctor`");
         return Ok(Exit::Failed);
     }
     Ok(Exit::Success)

@@ -23,7 +23,7 @@ const PEAK_HOLD: Duration = Duration::from_millis(1500);
 const ORDER_INTERVAL: Duration = Duration::from_millis(600);
 /// A note is read by then.
 const NOTE: Duration = Duration::from_secs(8);
-/// How long after its end a window's labels stay, if no other window is told, nanoseconds.
+/// How long after its end a window's labels stay, if no other window is reported, nanoseconds.
 const STALE: u64 = 500_000_000;
 
 /// What a key asks of the pipeline.
@@ -37,7 +37,7 @@ pub(super) enum Command {
     Pause(bool),
     /// A new value of the property `threshold`.
     Threshold(f64),
-    /// Forget what was heard.
+    /// Forget what was detected.
     Reset,
 }
 
@@ -72,11 +72,11 @@ pub(super) struct State {
     pub(super) paused: bool,
     pub(super) help: bool,
     pub(super) picture: bool,
-    /// Time of the sound that is heard, nanoseconds.
+    /// Time of the sound that plays, nanoseconds.
     pub(super) time: u64,
     /// End of the newest window, nanoseconds.
-    told: u64,
-    /// What may lie between the ends of two windows that are told, nanoseconds.
+    last_end: u64,
+    /// What may lie between the ends of two windows that are reported, nanoseconds.
     timeout: u64,
     /// Loudness now and its falling peak, dBFS.
     pub(super) level: f32,
@@ -100,7 +100,7 @@ pub(super) struct State {
 }
 
 impl State {
-    /// A view that has heard nothing. `batch`: time from one telling of windows to the next, nanoseconds.
+    /// A view without results. `batch`: time from one report of windows to the next, nanoseconds.
     pub(super) fn new(source: &str, model: &str, threshold: f64, batch: u64) -> Self {
         Self {
             source: source.to_owned(),
@@ -110,7 +110,7 @@ impl State {
             help: false,
             picture: true,
             time: 0,
-            told: 0,
+            last_end: 0,
             timeout: STALE + batch,
             level: QUIET,
             peak: QUIET,
@@ -134,7 +134,7 @@ impl State {
 
     /// The source broke off: what comes next begins at 0 again.
     pub(super) fn restart(&mut self) {
-        (self.time, self.told) = (0, 0);
+        (self.time, self.last_end) = (0, 0);
         for bar in &mut self.bars {
             bar.target = 0.0;
         }
@@ -145,8 +145,8 @@ impl State {
 
     /// Takes in a window: its labels' bars move there, all others to zero.
     pub(super) fn window(&mut self, window: &Window) {
-        self.told = window.start() + window.duration;
-        self.time = self.time.max(self.told);
+        self.last_end = window.start() + window.duration;
+        self.time = self.time.max(self.last_end);
         for bar in &mut self.bars {
             bar.target = 0.0;
         }
@@ -167,7 +167,7 @@ impl State {
     /// all is silent, all bars fall.
     pub(super) fn sounded(&mut self, until: u64) {
         self.time = self.time.max(until);
-        if self.time > self.told + self.timeout {
+        if self.time > self.last_end + self.timeout {
             for bar in &mut self.bars {
                 bar.target = 0.0;
             }
@@ -350,7 +350,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn bars_fall_when_no_window_is_told_any_more() {
+    fn bars_fall_when_no_window_is_reported_any_more() {
         let mut state = State::new("mic", "test", 0.0, 100_000_000);
         state.window(&window(0, &[("Bark", 1, 0.9)]));
         state.tick(Duration::from_secs(1));
@@ -412,7 +412,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn quitting_is_told_from_interrupting() {
+    fn quitting_is_reported_from_interrupting() {
         let mut state = State::new("mic", "test", 0.0, 0);
 
         assert_eq!(press(&mut state, KeyCode::Char('q')), Some(Command::Quit));

@@ -238,7 +238,7 @@ impl View<'_, '_> {
 
 fn terminal_failure(error: &io::Error) -> Failure {
     if !io::stdin().is_terminal() {
-        // It was closed, and the signal that tells so is on its way.
+        // It was closed, and the signal that says so is on its way.
         return Failure::Interrupted;
     }
     Failure::Failed(format!("terminal: {error}; `--plain` prints lines"))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! All that a report tells of one recording.
+//! All that a report shows of one recording.
 
 use std::{
     collections::BTreeMap,
@@ -154,10 +154,10 @@ impl Windows {
         self.starts.extend([first, start - self.stride]);
     }
 
-    /// The sound ended at `end` seconds; what was told last may lie long before.
+    /// The sound ended at `end` seconds; what was reported last may lie long before.
     fn finish(&mut self, end: f64) {
         let last = end - self.length;
-        if self.starts.last().is_some_and(|told| told + 1.5 * self.stride < last) {
+        if self.starts.last().is_some_and(|reported| reported + 1.5 * self.stride < last) {
             self.gap(last + self.stride);
         }
     }

@@ -83,7 +83,7 @@ fn recordings(args: &ReportArgs, warm_engine: &WarmEngine, manifest: &Manifest) 
         match gather::recording(input, warm_engine, &manifest.features, args.labels.into()) {
             Ok(recording) => recordings.push(recording),
             Err(Failure::Failed(why)) => {
-                output::tell(format_args!("soundclassify: {why}"));
+                output::note(format_args!("soundclassify: {why}"));
                 exit = Exit::Failed;
             }
             Err(failure) => return Err(failure),

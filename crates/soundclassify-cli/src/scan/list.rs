@@ -20,7 +20,7 @@ const EXTENSIONS: [&str; 41] = [
     "spx", "ts", "tta", "w64", "wav", "webm", "wma", "wmv", "wv",
 ];
 
-/// Bytes at the beginning of a file that tell a recording from a list.
+/// Bytes at the beginning of a file that distinguish a recording from a list.
 const BEGINNING: u64 = 4096;
 
 /// A file to classify, or why there is none.

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &ScanArgs, options: ElementOptions) -> Result<Exit> {
     let selection = Selection { all: args.all, own: vec![args.output.clone(), journal.clone()], shard: args.shard };
     let entries = list::entries(&args.inputs, &selection)?;
     table::Kind::of(&journal)?;
-    // A model that can't be loaded is told once, and before any file.
+    // A model that can't be loaded is reported once, and before any file.
     let warm_engine = WarmEngine::new(options)?;
     let settings = fingerprint(&warm_engine, content)?;
     let bandwidth = bandwidth(&warm_engine)?;
@@ -105,7 +105,7 @@ impl Content {
 struct Scan {
     table: Table,
     target: Target,
-    /// Highest frequency that the model hears, Hz.
+    /// Highest frequency that reaches the model, Hz.
     bandwidth: f64,
     meter: Meter,
     failed: u64,

@@ -23,7 +23,7 @@ use crate::{
 /// How often a wait looks whether the user wants to stop.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// What a pool tells.
+/// What a pool reports.
 pub(crate) enum Progress {
     /// Seconds of sound that were classified since the last one.
     Sound(f64),
@@ -65,7 +65,7 @@ impl Pool {
             drop(sender);
             let outcome = collect(&replies, on_progress);
             stop.store(true, Ordering::SeqCst);
-            // Slots that wait to be heard go on and see the flag.
+            // Slots that wait for their results to be taken go on and see the flag.
             drop(replies);
             outcome
         });
@@ -76,22 +76,22 @@ impl Pool {
     }
 
     /// One worker after another, for as long as there are files.
-    fn slot(&self, files: &Mutex<Receiver<String>>, stop: &AtomicBool, tell: &dyn Fn(Result<Progress>) -> bool) {
+    fn slot(&self, files: &Mutex<Receiver<String>>, stop: &AtomicBool, report: &dyn Fn(Result<Progress>) -> bool) {
         let mut worker = None;
         while let Some(file) = next(files, stop) {
             let current = match worker.take().map_or_else(|| Worker::start(&self.arguments), Ok) {
                 Ok(current) => current,
                 Err(error) => {
-                    tell(Err(Failure::Failed(format!("worker process can't be started: {error}"))));
+                    report(Err(Failure::Failed(format!("worker process can't be started: {error}"))));
                     return;
                 }
             };
             let (record, survivor) = current.classify(&file, self.timeout, stop, &|sound| {
-                tell(Ok(Progress::Sound(sound)));
+                report(Ok(Progress::Sound(sound)));
             });
             worker = survivor;
             if let Some(record) = record
-                && !tell(Ok(Progress::Done(record)))
+                && !report(Ok(Progress::Done(record)))
             {
                 return;
             }
@@ -172,15 +172,15 @@ impl Worker {
             let why = self.exit_reason();
             return (Some(FileRecord::failed(file, why)), None);
         }
-        let (mut heard, mut at) = (0.0, Instant::now());
+        let (mut classified, mut at) = (0.0, Instant::now());
         loop {
             match self.replies.recv_timeout(GLANCE) {
                 Ok(Reply::Progress(seconds)) => {
-                    on_sound(seconds - heard);
-                    (heard, at) = (seconds, Instant::now());
+                    on_sound(seconds - classified);
+                    (classified, at) = (seconds, Instant::now());
                 }
                 Ok(Reply::Done(record)) => {
-                    on_sound(record.duration - heard);
+                    on_sound(record.duration - classified);
                     return (Some(record), Some(self));
                 }
                 Err(RecvTimeoutError::Timeout) if stop.load(Ordering::SeqCst) => return (None, None),

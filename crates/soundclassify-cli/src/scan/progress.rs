@@ -58,14 +58,14 @@ impl Meter {
 
     /// A file failed.
     pub(super) fn complain(&self, text: &str) {
-        self.bar.suspend(|| output::tell(format_args!("soundclassify: {text}")));
+        self.bar.suspend(|| output::note(format_args!("soundclassify: {text}")));
     }
 
     /// The user stopped the scan.
     pub(super) fn stopped(&self) {
         self.bar.finish_and_clear();
         if !self.quiet {
-            output::tell(format_args!("stopped after {} files; the same command goes on from here", self.files));
+            output::note(format_args!("stopped after {} files; the same command goes on from here", self.files));
         }
     }
 
@@ -75,7 +75,7 @@ impl Meter {
         if !self.quiet {
             let time = HumanDuration(self.start.elapsed());
             let (files, speed, output) = (self.files, self.speed(), output.display());
-            output::tell(format_args!("{files} files in {time}, {speed}; {failed} in the table failed; see {output}"));
+            output::note(format_args!("{files} files in {time}, {speed}; {failed} in the table failed; see {output}"));
         }
     }
 

@@ -186,7 +186,7 @@ fn locked(attempt: std::result::Result<(), TryLockError>, path: &Path) -> Result
             Err(Failure::Failed(format!("{}: another scan is writing this table", path.display())))
         }
         Err(TryLockError::Error(error)) if has_no_locks(&error) => {
-            output::tell(format_args!(
+            output::note(format_args!(
                 "soundclassify: warning: {}: no locks in this file system ({error}); see to it that no other scan \
                  writes this table",
                 path.display()
@@ -220,7 +220,7 @@ impl Kind {
 
 type OnRow<'a> = &'a mut dyn FnMut(Row) -> Result<()>;
 
-/// Tells the whole rows, gives where the last of them ends.
+/// Passes on the whole rows, returns where the last of them ends.
 fn whole_lines(file: &File, path: &Path, on_row: OnRow<'_>) -> Result<u64> {
     let (mut whole, mut line) = (0, Vec::new());
     let mut reader = BufReader::new(file);
@@ -240,7 +240,7 @@ fn whole_lines(file: &File, path: &Path, on_row: OnRow<'_>) -> Result<u64> {
     Ok(whole)
 }
 
-/// Whether a line without its end may be the first that a scan wrote. One that is whole JSON would be told by its end.
+/// Whether a line without its end may be the first that a scan wrote. One that is whole JSON would be recognised by its end.
 fn is_torn_row(line: &[u8]) -> bool {
     let begun = line.len().min(ROW_START.len());
     line[..begun] == ROW_START[..begun]
@@ -472,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_is_held_is_told_from_one_that_there_can_not_be() {
+    fn a_lock_that_is_held_is_reported_from_one_that_there_can_not_be() {
         let path = Path::new("a.jsonl");
         let attempt = |kind: ErrorKind| locked(Err(TryLockError::Error(kind.into())), path);
 

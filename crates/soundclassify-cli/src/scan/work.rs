@@ -22,14 +22,14 @@ use crate::{
     warm_engine::WarmEngine,
 };
 
-/// How often a worker tells how far it is.
+/// How often a worker reports its progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
 /// Windows a model run: cheaper than one by one, and nobody waits for the first.
 const BATCH: &str = "16";
 /// What a worker whose scan is gone may still take for its way out.
 const LAST_SECOND: Duration = Duration::from_secs(1);
 
-/// What a worker tells.
+/// What a worker reports.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Reply {
@@ -85,7 +85,7 @@ fn classify(
     let mut summary = Summary::default();
     let mut ended: Vec<EventSummary> = Vec::new();
     let mut windows = (args.windows || args.scores).then(|| WindowColumns::new(args.scores));
-    let (mut told, mut told_at) = (0, Instant::now());
+    let (mut reported, mut reported_at) = (0, Instant::now());
     session.run(&mut |step| {
         match step {
             Step::Record(Record::Window(window)) => {
@@ -99,8 +99,8 @@ fn classify(
         }
         // Only sound that comes through is progress: a decoder that hangs is found out by its silence.
         let end = session.end();
-        if end > told && told_at.elapsed() > PROGRESS_INTERVAL {
-            (told, told_at) = (end, Instant::now());
+        if end > reported && reported_at.elapsed() > PROGRESS_INTERVAL {
+            (reported, reported_at) = (end, Instant::now());
             printer.line(&json(&Reply::Progress(seconds(end))))?;
         }
         Ok(())

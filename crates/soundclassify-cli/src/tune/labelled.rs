@@ -61,7 +61,7 @@ pub(super) fn run(table: &Path, args: &TuneArgs, options: &ElementOptions) -> Re
     let pool = Pool { jobs: Pool::jobs(args.jobs), arguments: options.arguments(), timeout: TIMEOUT };
     let (records, exit) = classify(&pool, &truth)?;
     if records.is_empty() {
-        output::tell("soundclassify: no recording could be classified; nothing is written");
+        output::note("soundclassify: no recording could be classified; nothing is written");
         return Ok(Exit::Failed);
     }
     check_scores(&records)?;
@@ -90,7 +90,7 @@ fn check_labels(truth: &Truth, known: &[String]) -> Result<()> {
     }
     if !unknown.is_empty() {
         let list = unknown.join(", ");
-        output::tell(format_args!(
+        output::note(format_args!(
             "soundclassify: warning: labels that the model does not know count as something else: {list}"
         ));
     }
@@ -107,7 +107,7 @@ fn classify(pool: &Pool, truth: &Truth) -> Result<(Vec<FileRecord>, Exit)> {
             if record.status == Status::Failed {
                 exit = Exit::Failed;
                 let why = record.complaint();
-                bar.suspend(|| output::tell(format_args!("soundclassify: {why}; left out")));
+                bar.suspend(|| output::note(format_args!("soundclassify: {why}; left out")));
             } else {
                 records.push(record);
             }

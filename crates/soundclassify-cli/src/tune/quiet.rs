@@ -60,7 +60,7 @@ pub(super) fn run(args: &TuneArgs, options: &ElementOptions) -> Result<Exit> {
     let warm_engine = WarmEngine::new(options.clone())?;
     let (gathered, exit) = gather(args, &warm_engine)?;
     if gathered.audio == 0 {
-        output::tell("soundclassify: no recording could be classified; nothing is written");
+        output::note("soundclassify: no recording could be classified; nothing is written");
         return Ok(Exit::Failed);
     }
     let hold = warm_engine.settings().property::<u64>("event-hold");
@@ -111,7 +111,7 @@ fn gather(args: &TuneArgs, warm_engine: &WarmEngine) -> Result<(Gathered, Exit)>
     for input in &args.quiet {
         match one(input, warm_engine, &mut gathered) {
             Err(Failure::Failed(why)) => {
-                bar.suspend(|| output::tell(format_args!("soundclassify: {why}; left out")));
+                bar.suspend(|| output::note(format_args!("soundclassify: {why}; left out")));
                 exit = Exit::Failed;
             }
             other => other?,
@@ -150,7 +150,7 @@ fn one(input: &str, warm_engine: &WarmEngine, gathered: &mut Gathered) -> Result
 fn warn_of_little_audio(per_day: f64, days: f64) {
     let hours = days * 24.0;
     if per_day > 0.0 && per_day * days < 1.0 {
-        output::tell(format_args!(
+        output::note(format_args!(
             "soundclassify: warning: {hours:.1} h of audio allow no episode at {per_day} a day: each label is raised above all \
              that it reached; more audio gives lower thresholds"
         ));

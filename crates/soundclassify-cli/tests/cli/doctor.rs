@@ -17,9 +17,9 @@ fn doctor_is_content_here_and_names_what_is_missing() {
     let sick = program().args(["doctor", "--model", TONES]).env("ORT_DYLIB_PATH", "/no/such/lib.so").output().unwrap();
 
     assert_eq!(sick.status.code(), Some(1));
-    let told = text(&sick.stdout);
-    assert!(told.contains("/no/such/lib.so") && told.contains("ORT_DYLIB_PATH"), "{told}");
-    assert!(told.contains("not possible without ONNX Runtime"), "{told}");
+    let reported = text(&sick.stdout);
+    assert!(reported.contains("/no/such/lib.so") && reported.contains("ORT_DYLIB_PATH"), "{reported}");
+    assert!(reported.contains("not possible without ONNX Runtime"), "{reported}");
 }
 
 #[test]

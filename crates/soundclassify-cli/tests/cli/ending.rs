@@ -140,7 +140,7 @@ fn a_full_disk_is_a_failure() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_told_once_and_no_input_is_to_blame() {
+fn a_full_disk_is_reported_once_and_no_input_is_to_blame() {
     let folder = tempfile::tempdir().unwrap();
     let path = melody(folder.path());
     let path = path.to_str().unwrap();

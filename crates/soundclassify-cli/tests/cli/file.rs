@@ -18,25 +18,26 @@ fn structures(path: &Path, settings: &str) -> Vec<gst::Structure> {
     let pipeline = gst::parse::launch(&line).unwrap();
     let bus = pipeline.bus().unwrap();
     pipeline.set_state(gst::State::Playing).unwrap();
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     loop {
         let message = bus.timed_pop(gst::ClockTime::from_seconds(60)).expect("the pipeline hangs");
         match message.view() {
             gst::MessageView::Eos(_) => break,
             gst::MessageView::Error(error) => panic!("{error:?}"),
-            gst::MessageView::Element(element) => told.extend(element.structure().map(ToOwned::to_owned)),
+            gst::MessageView::Element(element) => reported.extend(element.structure().map(ToOwned::to_owned)),
             _ => {}
         }
     }
     pipeline.set_state(gst::State::Null).unwrap();
-    told
+    reported
 }
 
 fn messages(path: &Path, settings: &str) -> Vec<(u64, String, i32, f64)> {
-    let heard = structures(path, settings).into_iter().map(|told| Classification::try_from(told.as_ref()).unwrap());
-    let brief = heard.map(|heard| {
-        let best = heard.best();
-        (heard.timestamp.nseconds(), best.label.clone(), best.index as i32, best.probability)
+    let messages =
+        structures(path, settings).into_iter().map(|reported| Classification::try_from(reported.as_ref()).unwrap());
+    let brief = messages.map(|messages| {
+        let best = messages.best();
+        (messages.timestamp.nseconds(), best.label.clone(), best.index as i32, best.probability)
     });
     brief.collect()
 }
@@ -48,7 +49,7 @@ fn assert_equal_to_messages(path: &Path, options: &[&str], settings: &str) {
 
     let lines = objects(&stdout(arguments));
 
-    let told: Vec<_> = lines
+    let reported: Vec<_> = lines
         .iter()
         .map(|line| {
             let text = |key: &str| line[key].as_str().unwrap().to_owned();
@@ -58,11 +59,11 @@ fn assert_equal_to_messages(path: &Path, options: &[&str], settings: &str) {
         .collect();
     let expected = messages(path, settings);
     assert!(!expected.is_empty());
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
 }
 
 #[test]
-fn file_tells_what_the_element_tells_for_generated_sound() {
+fn file_reports_what_the_element_reports_for_generated_sound() {
     let folder = tempfile::tempdir().unwrap();
     let path = melody(folder.path());
 
@@ -74,7 +75,7 @@ fn file_tells_what_the_element_tells_for_generated_sound() {
 }
 
 #[test]
-fn file_tells_what_the_element_tells_for_packaged_recordings() {
+fn file_reports_what_the_element_reports_for_packaged_recordings() {
     let places = ["/usr/share/sounds/freedesktop/stereo/bell.oga", "/usr/share/sounds/alsa/Front_Center.wav"];
     let found: Vec<_> = places.iter().map(Path::new).filter(|path| path.exists()).collect();
     if found.is_empty() {
@@ -133,7 +134,7 @@ fn events_of_a_file_are_those_of_the_element() {
         ["file", "--events", "--json", "--model", TONES, path.to_str().unwrap()].iter().chain(&settings),
     ));
 
-    let told: Vec<_> = lines
+    let reported: Vec<_> = lines
         .iter()
         .map(|line| {
             let times = ["event-id", "timestamp", "stream-time", "duration"].map(|key| line[key].as_u64().unwrap());
@@ -154,7 +155,7 @@ fn events_of_a_file_are_those_of_the_element() {
         })
         .collect();
     assert!(expected.len() >= 6, "{expected:?}");
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
 }
 
 #[test]
@@ -186,7 +187,7 @@ fn a_channel_that_does_not_exist_is_a_failure() {
 }
 
 #[test]
-fn a_file_of_which_nothing_is_told_is_named() {
+fn a_file_of_which_nothing_is_reported_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = melody(folder.path());
     let path = path.to_str().unwrap();
@@ -210,7 +211,7 @@ fn a_file_of_which_nothing_is_told_is_named() {
 }
 
 #[test]
-fn the_reason_of_a_failure_is_told_and_not_what_followed_from_it() {
+fn the_reason_of_a_failure_is_reported_and_not_what_followed_from_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notes.wav");
     std::fs::write(&path, "These are notes, plain text and no sound, in some lines.\n".repeat(50)).unwrap();
@@ -236,7 +237,7 @@ fn names_of_files_need_be_no_unicode() {
 }
 
 #[test]
-fn a_model_that_is_not_there_is_told_before_any_input() {
+fn a_model_that_is_not_there_is_reported_before_any_input() {
     let output = run(["file", "--model", "no/such.toml", "a.wav"]);
 
     assert_eq!(output.status.code(), Some(1));

@@ -22,9 +22,9 @@ fn inspect_says_what_fits_and_what_does_not() {
     std::fs::write(folder.path().join("mine.toml"), "no manifest at all").unwrap();
     let broken = run(["inspect", onnx]);
 
-    for (told, word) in [(wrong, "layuot"), (broken, "misfit")] {
-        let (code, told) = (told.status.code(), text(&told.stdout));
-        assert!(code == Some(1) && told.contains(word) && told.contains("[?, 1, 12, 50]"), "{told}");
+    for (reported, word) in [(wrong, "layuot"), (broken, "misfit")] {
+        let (code, reported) = (reported.status.code(), text(&reported.stdout));
+        assert!(code == Some(1) && reported.contains(word) && reported.contains("[?, 1, 12, 50]"), "{reported}");
     }
     assert!(fits.contains("[?, 1, 12, 50]") && fits.contains("fit       network"), "{fits}");
     assert!(bare.contains("--template"), "{bare}");

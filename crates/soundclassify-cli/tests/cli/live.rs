@@ -83,7 +83,7 @@ fn listen_for(mut child: Child, wanted: &str) -> String {
     while !line.contains(wanted) {
         line.clear();
         assert!(lines.read_line(&mut line).unwrap() > 0, "the program ended");
-        assert!(Instant::now() < deadline, "{wanted} was never heard");
+        assert!(Instant::now() < deadline, "{wanted} was never reported");
     }
     interrupt(&child);
     std::io::copy(&mut lines, &mut std::io::sink()).unwrap();
@@ -92,7 +92,7 @@ fn listen_for(mut child: Child, wanted: &str) -> String {
 }
 
 #[test]
-fn the_microphone_is_heard_in_every_form() {
+fn the_microphone_is_classified_in_every_form() {
     let Some(pulse) = Pulse::start() else { return };
     let pulse = pulse.play(MIDDLE);
     let start = |arguments: &[&str]| {
@@ -273,7 +273,7 @@ fn the_view_follows_keys_and_sizes() {
     view.wait("a pause", |screen| screen.contains("PAUSED"));
     view.press("p");
     view.wait("no pause", |screen| !screen.contains("PAUSED"));
-    // Not before: what is heard when all is forgotten is heard again.
+    // Not before: what is detected when all is forgotten is detected again.
     view.wait("the second tone alone", |screen| {
         screen.contains('●') && screen.lines().any(|line| line.contains("Middle") && line.contains("100 %"))
     });
@@ -290,7 +290,7 @@ fn the_view_follows_keys_and_sizes() {
 }
 
 #[test]
-fn the_view_hears_the_microphone() {
+fn the_view_detects_the_microphone() {
     let Some(pulse) = Pulse::start() else { return };
     let pulse = pulse.play(MIDDLE);
     let folder = pulse.runtime.path();

@@ -215,7 +215,7 @@ fn a_page_or_picture_that_can_not_be_written_is_a_failure_and_leaves_what_was_th
 }
 
 #[test]
-fn a_place_that_can_not_be_written_is_found_before_anything_is_heard() {
+fn a_place_that_can_not_be_written_is_found_before_anything_is_classified() {
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("a.html");
     // Nobody can write a file where a folder is.

@@ -63,7 +63,7 @@ fn twenty_kills_change_nothing() {
     let folder = folder_of(500);
     let results = tempfile::tempdir().unwrap();
     let [undisturbed, killed] = ["undisturbed.jsonl", "killed.jsonl"].map(|name| results.path().join(name));
-    assert_eq!(scan(folder.path(), &undisturbed).wait().unwrap().code(), Some(1), "broken files are told");
+    assert_eq!(scan(folder.path(), &undisturbed).wait().unwrap().code(), Some(1), "broken files are reported");
     let expected = rows(&undisturbed);
     assert_eq!(expected.len(), 500);
     assert_eq!(expected.values().filter(|row| row["status"] == "failed").count(), 20);
@@ -88,7 +88,7 @@ fn twenty_kills_change_nothing() {
     let found = rows(&killed);
     assert!(found.keys().eq(expected.keys()), "{} rows in place of {}", found.len(), expected.len());
     for (file, row) in &expected {
-        // Which of the two that see a broken file, parser or decodebin, is heard first is GStreamer's chance.
+        // Which of the two that see a broken file, parser or decodebin, is reported first is GStreamer's choice.
         let reason = |row: &serde_json::Value| row["error"].as_str().map(|why| why.contains(file));
         assert_eq!(reason(&found[file]), reason(row));
         let rest = |row: &serde_json::Value| {
@@ -175,7 +175,7 @@ fn lists_come_from_files_and_from_standard_input() {
 }
 
 #[test]
-fn a_line_that_is_no_name_is_told_by_its_number() {
+fn a_line_that_is_no_name_is_reported_by_its_number() {
     let folder = tempfile::tempdir().unwrap();
     let sound = tones(&folder.path().join("low.wav"), &[(LOW, 0.3)]);
     let output = folder.path().join("out.jsonl");
@@ -271,7 +271,7 @@ fn other_weights_beside_the_network_do_not_mix_into_a_table() {
     assert!(text(&other.stderr).contains("another model"), "{}", text(&other.stderr));
 }
 
-/// The default of an option that the help tells.
+/// The default of an option that the help shows.
 fn default_of(option: &str) -> String {
     let help = stdout(["scan", "--help"]);
     let help = help.split(&format!("--{option} ")).nth(1).unwrap();

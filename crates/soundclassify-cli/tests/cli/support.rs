@@ -7,9 +7,9 @@ use std::{
     process::{Child, Command, Output},
 };
 
-/// Manifest of the model that tells low, middle and high tones and silence.
+/// Manifest of the model that distinguishes low, middle and high tones and silence.
 pub(crate) const TONES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/tones/tones.toml");
-/// Frequencies that the model tells, Hz.
+/// Frequencies that the model distinguishes, Hz.
 pub(crate) const LOW: f64 = 300.0;
 pub(crate) const MIDDLE: f64 = 1300.0;
 pub(crate) const HIGH: f64 = 5000.0;
@@ -82,7 +82,7 @@ pub(crate) fn melody(folder: &Path) -> PathBuf {
 }
 
 /// A model of the labels a, b and c whose network has its weights, all of this value, in the file `weights.bin`, and
-/// tells sums of them as they are. Its manifest.
+/// leaves sums of them as they are. Its manifest.
 pub(crate) fn outside(folder: &Path, weight: f32) -> PathBuf {
     let network = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/models/outside.onnx");
     std::fs::copy(network, folder.join("outside.onnx")).unwrap();

@@ -56,12 +56,13 @@ fn tune_finds_thresholds_and_writes_them_into_a_copy() {
     let thresholds = &tuned.manifest().defaults.thresholds;
     assert_eq!(thresholds.len(), 2);
     assert_eq!(thresholds["Low"], lines[0]["threshold"].as_f64().unwrap());
-    // With them the element tells exactly the labels that the table has.
+    // With them the element reports exactly the labels that the table has.
     for (number, label) in ["Low", "Middle", "Low", "Middle"].iter().enumerate() {
         let recording = folder.path().join(format!("{number}.wav"));
         let copy = copy.to_str().unwrap();
-        let told = stdout(["file", "--no-time", "--top-k=9", "--json", "--model", copy, recording.to_str().unwrap()]);
-        let labels: BTreeSet<_> = objects(&told)
+        let reported =
+            stdout(["file", "--no-time", "--top-k=9", "--json", "--model", copy, recording.to_str().unwrap()]);
+        let labels: BTreeSet<_> = objects(&reported)
             .iter()
             .flat_map(|line| line["predictions"].as_array().unwrap().clone())
             .map(|prediction| prediction["label"].as_str().unwrap().to_owned())

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The scripts that act on what is heard, with a model that hears loud noise.
+//! The scripts that act on sounds, with a model that detects loud noise.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ fn model(sandbox: &Sandbox, label: &str) -> String {
     format!("model={}", sandbox.path("test.toml").display())
 }
 
-/// A recording of silence and noise in turns, each as long as told, ms.
+/// A recording of silence and noise in turns, of these lengths, ms.
 fn recording(sandbox: &Sandbox, lengths: &[u32]) -> String {
     let path = sandbox.path("turns.wav");
     let spec =
@@ -45,7 +45,7 @@ fn loud(samples: &[i16], from: u32, to: u32) -> f64 {
 }
 
 #[test]
-fn notify_tells_once_for_each_time() {
+fn notify_reports_once_for_each_time() {
     let sandbox = Sandbox::new();
     let (model, file) = (model(&sandbox, "Knock"), recording(&sandbox, &[1000, 1000, 1500, 1000, 1000]));
     let note = sandbox.path("note").display().to_string();

@@ -47,7 +47,7 @@ fn inspection_names_signal_caps_and_plugin() {
 }
 
 #[test]
-fn inspection_of_the_plugin_tells_licence_and_origin() {
+fn inspection_of_the_plugin_reports_licence_and_origin() {
     let inspected = Sandbox::new().start("gst-inspect-1.0", ["--plugin", "soundclassify"]).finish().succeeded().stdout;
     for wanted in ["License", "Version", "Source module", "soundclassify:"] {
         assert!(inspected.contains(wanted), "no {wanted} in\n{inspected}");
@@ -64,8 +64,8 @@ fn a_program_with_the_plugin_in_it_bears_another_copy_that_is_installed() {
     // Neither copy is beside the other's.
     let runtime = sandbox.path("plugins/libonnxruntime.so");
     sandbox.variables.push(("ORT_DYLIB_PATH", runtime.display().to_string()));
-    let heard = sandbox.start(env!("CARGO_BIN_EXE_soundclassify"), ["file", &recording]).finish().succeeded();
-    assert!(heard.stdout.starts_with("0.000 "), "{}\n{}", heard.stdout, heard.stderr);
+    let messages = sandbox.start(env!("CARGO_BIN_EXE_soundclassify"), ["file", &recording]).finish().succeeded();
+    assert!(messages.stdout.starts_with("0.000 "), "{}\n{}", messages.stdout, messages.stderr);
 }
 
 #[test]

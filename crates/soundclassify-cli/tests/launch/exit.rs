@@ -36,8 +36,8 @@ fn plays_and_leaves_while_a_model_loads() {
     let pipeline = gst::parse::launch(&description).unwrap().downcast::<gst::Pipeline>().unwrap();
     pipeline.set_state(gst::State::Playing).unwrap();
     let bus = pipeline.bus().unwrap();
-    let heard = bus.timed_pop_filtered(gst::ClockTime::from_seconds(20), &[gst::MessageType::Element]);
-    assert!(heard.is_some(), "nothing is heard");
+    let messages = bus.timed_pop_filtered(gst::ClockTime::from_seconds(20), &[gst::MessageType::Element]);
+    assert!(messages.is_some(), "no message was posted");
     pipeline.by_name("classifier").unwrap().set_property("model", variable("NEXT"));
     std::thread::sleep(SOON);
     if variable("TO_NULL") == "yes" {

@@ -35,7 +35,7 @@ fn without_onnx_runtime_the_element_still_inspects() {
 }
 
 #[test]
-fn without_onnx_runtime_the_pipeline_tells_where_it_looked() {
+fn without_onnx_runtime_the_pipeline_reports_where_it_looked() {
     if has_system_runtime() {
         return skip("this system has an ONNX Runtime of its own");
     }

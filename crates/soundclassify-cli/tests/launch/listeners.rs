@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::sandbox::{PYTHON, Running, Sandbox, heard, python_is_missing, top};
+use crate::sandbox::{PYTHON, Running, Sandbox, messages, python_is_missing, top};
 
 fn pipeline(recording: &str) -> String {
     format!("filesrc location={recording} ! decodebin ! soundclassify ! fakesink")
@@ -15,7 +15,7 @@ fn assert_prints_results(listener: impl Fn(&Sandbox, &str) -> Running) {
     let recording = sandbox.noise(2);
     let printed = listener(&sandbox, &pipeline(&recording)).finish().succeeded().stdout;
     let by_script = sandbox.script("file.sh", &[&recording]).finish().succeeded().stdout;
-    assert_eq!(heard(&printed), heard(&by_script));
+    assert_eq!(messages(&printed), messages(&by_script));
     for wrong in ["audiotestsrc ! soundclassify model=nosuch ! fakesink", "audiotestsrc ! nosuch ! fakesink"] {
         listener(&sandbox, wrong).finish().failed().complains("nosuch");
     }

@@ -4,14 +4,14 @@
 use std::net::UdpSocket;
 use std::process::Command;
 
-use crate::sandbox::{PYTHON, Sandbox, heard, skip, top};
+use crate::sandbox::{PYTHON, Sandbox, messages, skip, top};
 
 fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[track_caller]
-fn rtp_is_heard(payloader: &str, arguments: &[&str]) {
+fn rtp_is_classified(payloader: &str, arguments: &[&str]) {
     let sandbox = Sandbox::new();
     let port = free_port().to_string();
     let pipeline =
@@ -19,29 +19,29 @@ fn rtp_is_heard(payloader: &str, arguments: &[&str]) {
     let _sender = sandbox.launch(&pipeline);
     let mut listening = sandbox.script("rtp.sh", &[&[port.as_str()], arguments].concat());
     listening.wait_for_lines(5);
-    heard(&listening.stdout());
+    messages(&listening.stdout());
 }
 
 #[test]
-fn rtp_with_opus_is_heard() {
-    rtp_is_heard("audioconvert ! audioresample ! opusenc ! rtpopuspay", &[]);
+fn rtp_with_opus_is_classified() {
+    rtp_is_classified("audioconvert ! audioresample ! opusenc ! rtpopuspay", &[]);
 }
 
 #[test]
-fn rtp_with_samples_is_heard() {
-    rtp_is_heard(
+fn rtp_with_samples_is_classified() {
+    rtp_is_classified(
         "audio/x-raw,rate=48000,channels=2 ! audioconvert ! rtpL16pay",
         &["--encoding", "L16", "--rate", "48000", "--channels", "2"],
     );
 }
 
 #[test]
-fn rtp_with_telephone_sound_is_heard() {
-    rtp_is_heard("audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay", &["--encoding", "PCMU"]);
+fn rtp_with_telephone_sound_is_classified() {
+    rtp_is_classified("audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay", &["--encoding", "PCMU"]);
 }
 
 #[test]
-fn rtsp_is_heard() {
+fn rtsp_is_classified() {
     let import = "import gi; gi.require_version('GstRtspServer', '1.0')";
     if !Command::new(PYTHON).args(["-c", import]).output().is_ok_and(|it| it.status.success()) {
         return skip("GStreamer's RTSP server for Python is not installed");
@@ -51,5 +51,5 @@ fn rtsp_is_heard() {
     server.wait_for("\n");
     let mut listening = sandbox.script("rtsp.sh", &[server.stdout().trim()]);
     listening.wait_for_lines(5);
-    heard(&listening.stdout());
+    messages(&listening.stdout());
 }

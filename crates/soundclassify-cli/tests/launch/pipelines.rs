@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::sandbox::{Heard, Sandbox, heard, skip, top};
+use crate::sandbox::{Sandbox, TopLabel, messages, skip, top};
 
 fn scripts() -> Vec<String> {
     let names = fs::read_dir(top().join("pipelines")).unwrap().map(|entry| entry.unwrap().file_name());
@@ -14,18 +14,18 @@ fn scripts() -> Vec<String> {
 
 /// What a script prints about some noise, and how many messages the element posts about it with `settings`.
 #[track_caller]
-fn run(script: &str, arguments: &[&str], settings: &str) -> (Vec<Heard>, usize) {
+fn run(script: &str, arguments: &[&str], settings: &str) -> (Vec<TopLabel>, usize) {
     let sandbox = Sandbox::new();
     let recording = sandbox.noise(4);
     let arguments = [&[recording.as_str()], arguments].concat();
     let printed = sandbox.script(script, &arguments).finish().succeeded().stdout;
     let pipeline = format!("filesrc location={recording} ! decodebin ! soundclassify {settings} ! fakesink");
-    (heard(&printed), sandbox.launch(&pipeline).finish().succeeded().messages().len())
+    (messages(&printed), sandbox.launch(&pipeline).finish().succeeded().messages().len())
 }
 
-/// All that the element tells is printed, one result every `step` seconds.
+/// All that the element reports is printed, one result every `step` seconds.
 #[track_caller]
-fn assert_steps((results, count): &(Vec<Heard>, usize), step: f64) {
+fn assert_steps((results, count): &(Vec<TopLabel>, usize), step: f64) {
     assert_eq!(results.len(), *count, "{results:?}");
     assert!(*count > 1, "{results:?}");
     for (number, result) in (0_u32..).zip(results) {
@@ -45,7 +45,7 @@ fn every_script_has_help() {
 }
 
 #[test]
-fn wrong_arguments_are_told() {
+fn wrong_arguments_are_reported() {
     let sandbox = Sandbox::new();
     sandbox.script("file.sh", &[]).finish().failed().complains("one file is wanted");
     sandbox.script("file.sh", &["--nonsense"]).finish().failed().complains("unknown option --nonsense");
@@ -68,8 +68,8 @@ fn a_recording_that_is_not_there_is_named_in_one_line() {
     let scripts = ["file", "file-primitive", "desk-work", "desk-work-emoji", "notify", "raspberry-pi", "playback-tee"];
     for script in scripts {
         let ended = sandbox.script(&format!("{script}.sh"), &["/no/such.wav"]).finish();
-        let told = (ended.status.code(), ended.stderr.as_str());
-        assert_eq!(told, (Some(1), "error: /no/such.wav: no such file\n"), "{script}");
+        let reported = (ended.status.code(), ended.stderr.as_str());
+        assert_eq!(reported, (Some(1), "error: /no/such.wav: no such file\n"), "{script}");
     }
     sandbox.script("file.sh", &["/tmp"]).finish().failed().complains("/tmp: a folder");
 }
@@ -85,7 +85,7 @@ fn a_file_may_have_a_blank_in_its_name() {
     let renamed = sandbox.path("a noise.wav");
     fs::rename(sandbox.noise(2), &renamed).unwrap();
     let printed = sandbox.script("file.sh", &[renamed.to_str().unwrap()]).finish().succeeded().stdout;
-    assert!(!heard(&printed).is_empty());
+    assert!(!messages(&printed).is_empty());
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn raspberry_pi_prints_the_same_as_file() {
     let sandbox = Sandbox::new();
     let recording = sandbox.noise(4);
     let printed = |script, model: &[&str]| {
-        heard(&sandbox.script(script, &[&[recording.as_str()], model].concat()).finish().succeeded().stdout)
+        messages(&sandbox.script(script, &[&[recording.as_str()], model].concat()).finish().succeeded().stdout)
     };
     let (batched, single) = (printed("raspberry-pi.sh", &["--model", "default"]), printed("file.sh", &[]));
     assert_eq!(batched.len(), single.len());
@@ -134,7 +134,7 @@ fn the_demo_classifies_recordings_of_debian() {
     }
     let printed = Sandbox::new().script("demo.sh", &[]).finish().succeeded().stdout;
     let results: Vec<_> = printed.lines().filter(|line| line.starts_with(|it: char| it.is_ascii_digit())).collect();
-    assert!(heard(&results.join("\n")).len() >= 9, "{printed}");
+    assert!(messages(&results.join("\n")).len() >= 9, "{printed}");
     assert!(printed.contains("microphone.sh"), "{printed}");
 }
 

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::sandbox::{PYTHON, Running, Sandbox, heard, python_is_missing, top};
+use crate::sandbox::{PYTHON, Running, Sandbox, messages, python_is_missing, top};
 
 const SCRIPTS: [&str; 1] = ["examples/listen.py"];
 
@@ -34,11 +34,11 @@ fn an_element_that_is_missing_is_built() {
     let sandbox = sandbox("mkdir \"$CARGO_TARGET_DIR\" && ln -s ../plugins \"$CARGO_TARGET_DIR/release\"");
     let pipeline = format!("filesrc location={} ! decodebin ! soundclassify ! fakesink", sandbox.noise(2));
     let printed = python(&sandbox, "examples/listen.py", &[&pipeline]).finish().succeeded().stdout;
-    assert!(!heard(&printed).is_empty());
+    assert!(!messages(&printed).is_empty());
 }
 
 #[test]
-fn what_can_not_be_built_is_told() {
+fn what_can_not_be_built_is_reported() {
     if python_is_missing() {
         return;
     }
@@ -48,9 +48,9 @@ fn what_can_not_be_built_is_told() {
     let folder = sandbox.path("Bark");
     for script in SCRIPTS {
         let ended = python(&sandbox, script, &[folder.to_str().unwrap()]).finish().failed();
-        let told = "error: no cargo\nerror: there is no element soundclassify; \
+        let reported = "error: no cargo\nerror: there is no element soundclassify; \
                     install the plugin or set GST_PLUGIN_PATH to its folder\n";
-        assert_eq!(ended.stderr, told, "{script}");
+        assert_eq!(ended.stderr, reported, "{script}");
         assert!(!folder.exists(), "{script} leaves nothing behind");
     }
 }

@@ -249,7 +249,7 @@ pub(crate) fn number(message: &str, field: &str) -> Option<u64> {
 
 /// A line of a pipeline script or listener: time, label, index, probability.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Heard {
+pub(crate) struct TopLabel {
     pub(crate) seconds: f64,
     pub(crate) label: String,
     pub(crate) index: u32,
@@ -257,15 +257,15 @@ pub(crate) struct Heard {
 }
 
 #[track_caller]
-pub(crate) fn heard(output: &str) -> Vec<Heard> {
+pub(crate) fn messages(output: &str) -> Vec<TopLabel> {
     output.lines().map(|line| parse(line).unwrap_or_else(|| panic!("not a result: {line:?}"))).collect()
 }
 
-fn parse(line: &str) -> Option<Heard> {
+fn parse(line: &str) -> Option<TopLabel> {
     let (seconds, rest) = line.split_once(' ')?;
     let (rest, probability) = rest.rsplit_once(' ')?;
     let (label, index) = rest.rsplit_once(' ')?;
-    Some(Heard {
+    Some(TopLabel {
         seconds: seconds.parse().ok()?,
         label: label.to_owned(),
         index: index.parse().ok()?,
@@ -273,12 +273,12 @@ fn parse(line: &str) -> Option<Heard> {
     })
 }
 
-/// Tells that a test does not run here, and why.
+/// Prints that a test does not run here, and why.
 pub(crate) fn skip(reason: &str) {
     println!("skipped: {reason}");
 }
 
-/// Tells that a test does not run here if GStreamer for Python is not installed.
+/// Prints that a test does not run here if GStreamer for Python is not installed.
 pub(crate) fn python_is_missing() -> bool {
     let import = "import gi; gi.require_version('Gst', '1.0')";
     let missing = !Command::new(PYTHON).args(["-c", import]).output().is_ok_and(|it| it.status.success());

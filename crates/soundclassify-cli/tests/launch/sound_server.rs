@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A PulseAudio of our own, whose microphone hears what its loudspeaker plays.
+//! A PulseAudio of our own, whose microphone records what its loudspeaker plays.
 
 use std::fs;
 use std::time::Duration;
 
-use crate::sandbox::{Running, Sandbox, heard, skip};
+use crate::sandbox::{Running, Sandbox, messages, skip};
 
 /// Kept alive by the caller.
 struct SoundServer {
@@ -49,7 +49,7 @@ fn the_default_microphone_is_classified() {
     assert!(loudest(&listening.stdout()) > -60.0, "only silence came:\n{}", listening.stdout());
 }
 
-/// Highest RMS, dBFS, that `level` told of the first channel.
+/// Highest RMS, dBFS, that `level` posted for the first channel.
 fn loudest(printed: &str) -> f64 {
     let levels = printed.split("rms=(GValueArray)< ").skip(1);
     let values = levels.filter_map(|rest| rest.split([',', ' ']).next()?.parse::<f64>().ok());
@@ -63,7 +63,7 @@ fn the_microphone_script_listens_until_interrupted() {
     for arguments in [&[][..], &["--pulse", "loudspeaker.monitor"], &["ensembles=1"]] {
         let mut listening = sandbox.script("microphone.sh", arguments);
         let printed = listening.wait_for_lines(5).interrupt().finish_within(Duration::from_secs(2)).succeeded().stdout;
-        assert!(heard(&printed).len() >= 5);
+        assert!(messages(&printed).len() >= 5);
     }
 }
 
@@ -81,5 +81,5 @@ fn playback_is_classified_beside() {
     let recording = sandbox.noise(3);
     let Some(_server) = serve(&mut sandbox) else { return };
     let printed = sandbox.script("playback-tee.sh", &[&recording]).finish().succeeded().stdout;
-    assert!(heard(&printed).len() >= 10, "{printed}");
+    assert!(messages(&printed).len() >= 10, "{printed}");
 }

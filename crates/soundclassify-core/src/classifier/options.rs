@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a [`Classifier`](super::Classifier) may be told, and what follows from it and the manifest.
+//! What a [`Classifier`](super::Classifier) may be given, and what follows from it and the manifest.
 
 use std::{collections::BTreeMap, fmt::Display, time::Duration};
 
@@ -17,7 +17,7 @@ pub struct Options {
     pub oversamples: Option<u32>,
     /// Windows in the moving geometric mean, 1–256; 10.
     pub ensembles: Option<u32>,
-    /// Longest list of predictions, 1–1000; 3.
+    /// Maximum length of the list of predictions, 1–1000; 3.
     pub top_k: Option<u32>,
     /// Minimum probability of a prediction, 0–1; 0.
     pub threshold: Option<f64>,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! From probabilities to events that begin and end: hysteresis, least duration, hold.
+//! From probabilities to events that begin and end: hysteresis, minimum duration, hold.
 //!
 //! A window stands for the time from its own start to that of the next one. An event of a label begins with the first
 //! window at or above `on` and goes on as long as windows are at or above `off`; what is below is a gap, and gaps of up
-//! to `hold` belong to the event. It is over where a longer gap begins. Only events of at least `min_duration` are told:
-//! [`EventKind::Start`] is told by the window that completes it, so the onset lies in the past then. An end is known
+//! to `hold` belong to the event. It is over where a longer gap begins. Only events of at least `min_duration` are reported:
+//! [`EventKind::Start`] is reported with the window that completes it, so the onset lies in the past then. An end is known
 //! once the gap has become too long, or at once when everything ends; its duration never includes that gap.
 //!
 //! Rules leave events out: within a label's `cooldown` after its last event, and while a suppressing label is above its
@@ -16,7 +16,7 @@
 
 use super::rules::{EventRules, LabelRule, LeftOut};
 
-/// An open event is told again whenever its duration passes another of these.
+/// An open event is reported again whenever its duration passes another of these.
 const UPDATE_INTERVAL: u64 = 1_000_000_000;
 
 /// When a window was.
@@ -35,13 +35,13 @@ pub struct EventTime<M> {
 pub enum EventKind {
     /// It began, and lasts long enough by now.
     Start,
-    /// It goes on: told once a second.
+    /// It goes on: reported once a second.
     Update,
     /// It is over.
     End,
 }
 
-/// One telling of an event. Each has exactly one [`EventKind::Start`], then any number of updates, then exactly one
+/// One report of an event. Each has exactly one [`EventKind::Start`], then any number of updates, then exactly one
 /// [`EventKind::End`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Event<M> {
@@ -70,11 +70,11 @@ pub struct Events<M> {
     cool_until: Vec<u64>,
     /// Where the newest window ends if no other follows.
     end: u64,
-    told: u64,
+    last_id: u64,
     left_out: LeftOut,
 }
 
-/// An event, told or not yet.
+/// An event, reported or not yet.
 #[derive(Debug, Clone, Copy)]
 struct Track<M> {
     start: u64,
@@ -102,34 +102,34 @@ impl<M: Copy> Events<M> {
     pub fn new(rules: EventRules) -> Self {
         let labels = rules.labels.len();
         let tracks = std::iter::repeat_with(|| None).take(labels).collect();
-        Self { rules, tracks, cool_until: vec![0; labels], end: 0, told: 0, left_out: LeftOut::default() }
+        Self { rules, tracks, cool_until: vec![0; labels], end: 0, last_id: 0, left_out: LeftOut::default() }
     }
 
     /// Other rules from the next window on, for the same labels. Events of labels that have none any more end here.
-    pub fn set_rules(&mut self, rules: EventRules, tell: &mut dyn FnMut(Event<M>)) {
+    pub fn set_rules(&mut self, rules: EventRules, emit: &mut dyn FnMut(Event<M>)) {
         debug_assert_eq!(rules.labels.len(), self.tracks.len());
         for index in 0..self.tracks.len() {
             if rules.labels[index].is_none() {
-                self.close_one(index, tell);
+                self.close_one(index, emit);
             }
         }
         self.rules = rules;
     }
 
     /// Takes the probabilities of the next window, one a label.
-    pub fn push(&mut self, time: EventTime<M>, scores: &[f32], tell: &mut dyn FnMut(Event<M>)) {
-        self.step_all(time, tell, |index| scores[index]);
+    pub fn push(&mut self, time: EventTime<M>, scores: &[f32], emit: &mut dyn FnMut(Event<M>)) {
+        self.step_all(time, emit, |index| scores[index]);
     }
 
-    /// Takes a window in which nothing is heard.
-    pub fn push_silence(&mut self, time: EventTime<M>, tell: &mut dyn FnMut(Event<M>)) {
-        self.step_all(time, tell, |_| 0.0);
+    /// Takes a window without scores.
+    pub fn push_silence(&mut self, time: EventTime<M>, emit: &mut dyn FnMut(Event<M>)) {
+        self.step_all(time, emit, |_| 0.0);
     }
 
     /// Everything ends here: open events end, and times may start anew. Event numbers go on, and so does a cooldown.
-    pub fn close(&mut self, tell: &mut dyn FnMut(Event<M>)) {
+    pub fn close(&mut self, emit: &mut dyn FnMut(Event<M>)) {
         for index in 0..self.tracks.len() {
-            self.close_one(index, tell);
+            self.close_one(index, emit);
             self.cool_until[index] = self.cool_until[index].saturating_sub(self.end);
         }
         self.end = 0;
@@ -149,7 +149,7 @@ impl<M: Copy> Events<M> {
 
     /// Takes over the numbering of the events before, and what is counted.
     pub fn continue_after(&mut self, other: &Self) {
-        self.told = other.told;
+        self.last_id = other.last_id;
         self.left_out = other.left_out;
     }
 
@@ -160,16 +160,16 @@ impl<M: Copy> Events<M> {
     }
 
     // Suppressing labels come first: their events suppress those of the same window.
-    fn step_all(&mut self, time: EventTime<M>, tell: &mut dyn FnMut(Event<M>), score: impl Fn(usize) -> f32) {
+    fn step_all(&mut self, time: EventTime<M>, emit: &mut dyn FnMut(Event<M>), score: impl Fn(usize) -> f32) {
         for position in 0..self.rules.suppressors.len() {
             let (index, _) = self.rules.suppressors[position];
-            self.step(index, time, score(index), false, tell);
+            self.step(index, time, score(index), false, emit);
         }
         let mut suppressors = self.rules.suppressors.iter();
         let suppressed = suppressors.any(|&(index, level)| score(index) >= level || self.has_event(index));
         for index in 0..self.tracks.len() {
             if !self.rules.is_suppressor(index) {
-                self.step(index, time, score(index), suppressed, tell);
+                self.step(index, time, score(index), suppressed, emit);
             }
         }
         self.end = time.at.saturating_add(time.span);
@@ -179,12 +179,12 @@ impl<M: Copy> Events<M> {
         self.tracks[index].is_some_and(|track| track.id.is_some())
     }
 
-    fn step(&mut self, index: usize, time: EventTime<M>, score: f32, suppressed: bool, tell: &mut dyn FnMut(Event<M>)) {
+    fn step(&mut self, index: usize, time: EventTime<M>, score: f32, suppressed: bool, emit: &mut dyn FnMut(Event<M>)) {
         let Some(rule) = self.rules.labels[index] else { return };
         if let Some(track) = &mut self.tracks[index] {
             track.probability = score;
             if track.gap.is_some_and(|gap| time.at.saturating_sub(gap) > rule.hold) {
-                self.end_one(index, tell);
+                self.end_one(index, emit);
             }
         }
         let block = match suppressed {
@@ -193,18 +193,18 @@ impl<M: Copy> Events<M> {
         };
         // What was open ends where a suppressing label comes; what was left out may begin once nothing speaks against it.
         if self.tracks[index].is_some_and(|track| track.blocked.is_some() != block.is_some()) {
-            self.end_one_at(index, time.at, tell);
+            self.end_one_at(index, time.at, emit);
         }
         match &mut self.tracks[index] {
             Some(track) => track.take(time.at, score, rule.off.min(rule.on)),
             empty if score >= rule.on => *empty = Some(Track::new(time, score, block)),
             _ => return,
         }
-        self.tell_growth(index, time.at, rule, tell);
+        self.report_growth(index, time.at, rule, emit);
     }
 
     // A start once it lasts long enough, then an update for each second.
-    fn tell_growth(&mut self, index: usize, now: u64, rule: LabelRule, tell: &mut dyn FnMut(Event<M>)) {
+    fn report_growth(&mut self, index: usize, now: u64, rule: LabelRule, emit: &mut dyn FnMut(Event<M>)) {
         let Some(track) = &mut self.tracks[index] else { return };
         let duration = track.duration(now);
         if track.blocked.is_some() {
@@ -221,32 +221,32 @@ impl<M: Copy> Events<M> {
         };
         track.updates = seconds;
         if kind == EventKind::Start {
-            self.told += 1;
-            track.id = Some(self.told);
+            self.last_id += 1;
+            track.id = Some(self.last_id);
         }
-        tell(track.event(kind, index, self.told, duration));
+        emit(track.event(kind, index, self.last_id, duration));
     }
 
-    fn close_one(&mut self, index: usize, tell: &mut dyn FnMut(Event<M>)) {
+    fn close_one(&mut self, index: usize, emit: &mut dyn FnMut(Event<M>)) {
         if let Some(rule) = self.rules.labels[index]
             && self.tracks[index].is_some_and(|track| track.id.is_none())
         {
-            self.tell_growth(index, self.end, rule, tell);
+            self.report_growth(index, self.end, rule, emit);
         }
-        self.end_one(index, tell);
+        self.end_one(index, emit);
     }
 
-    fn end_one(&mut self, index: usize, tell: &mut dyn FnMut(Event<M>)) {
-        self.end_one_at(index, self.end, tell);
+    fn end_one(&mut self, index: usize, emit: &mut dyn FnMut(Event<M>)) {
+        self.end_one_at(index, self.end, emit);
     }
 
-    fn end_one_at(&mut self, index: usize, now: u64, tell: &mut dyn FnMut(Event<M>)) {
+    fn end_one_at(&mut self, index: usize, now: u64, emit: &mut dyn FnMut(Event<M>)) {
         let Some(track) = self.tracks[index].take() else { return };
         let Some(id) = track.id else { return };
         let duration = track.duration(now);
         let cooldown = self.rules.labels[index].map_or(0, |rule| rule.cooldown);
         self.cool_until[index] = track.start.saturating_add(duration).saturating_add(cooldown);
-        tell(track.event(EventKind::End, index, id, duration));
+        emit(track.event(EventKind::End, index, id, duration));
     }
 }
 
@@ -275,8 +275,8 @@ impl<M: Copy> Track<M> {
         self.gap.unwrap_or(now).saturating_sub(self.start)
     }
 
-    fn event(&self, kind: EventKind, index: usize, told: u64, duration: u64) -> Event<M> {
-        let id = self.id.unwrap_or(told);
+    fn event(&self, kind: EventKind, index: usize, last_id: u64, duration: u64) -> Event<M> {
+        let id = self.id.unwrap_or(last_id);
         Event { kind, id, index, onset: self.onset, duration, probability: self.probability, peak: self.peak }
     }
 }
@@ -299,46 +299,46 @@ mod tests {
     }
 
     // All that one label's scores give at one window per `stride`, closed at the end.
-    fn told(rules: &EventRules, stride: u64, scores: &[f32]) -> Vec<Event<u64>> {
-        let mut told = Vec::new();
+    fn reported(rules: &EventRules, stride: u64, scores: &[f32]) -> Vec<Event<u64>> {
+        let mut reported = Vec::new();
         let mut events = Events::new(rules.clone());
         for (window, score) in scores.iter().enumerate() {
-            events.push(time(window as u64 * stride, stride), &[*score], &mut |event| told.push(event));
+            events.push(time(window as u64 * stride, stride), &[*score], &mut |event| reported.push(event));
         }
-        events.close(&mut |event| told.push(event));
-        told
+        events.close(&mut |event| reported.push(event));
+        reported
     }
 
-    fn brief(told: &[Event<u64>]) -> Vec<(EventKind, u64, u64)> {
-        told.iter().map(|event| (event.kind, event.onset / MS, event.duration / MS)).collect()
+    fn brief(reported: &[Event<u64>]) -> Vec<(EventKind, u64, u64)> {
+        reported.iter().map(|event| (event.kind, event.onset / MS, event.duration / MS)).collect()
     }
 
     #[test]
     fn an_event_starts_when_it_is_long_enough_and_ends_where_the_gap_began() {
         let mut scores = [0.0; 20];
         scores[2..8].fill(0.8);
-        let told = told(&rules(1), 100 * MS, &scores);
-        assert_eq!(brief(&told), [(EventKind::Start, 200, 200), (EventKind::End, 200, 600)]);
-        assert_eq!((told[0].probability, told[1].probability, told[1].peak), (0.8, 0.0, 0.8));
+        let reported = reported(&rules(1), 100 * MS, &scores);
+        assert_eq!(brief(&reported), [(EventKind::Start, 200, 200), (EventKind::End, 200, 600)]);
+        assert_eq!((reported[0].probability, reported[1].probability, reported[1].peak), (0.8, 0.0, 0.8));
     }
 
     #[test]
     fn hysteresis_keeps_an_event_between_off_and_on() {
-        let told = told(&rules(1), 100 * MS, &[0.4, 0.5, 0.4, 0.35, 0.34, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
-        assert_eq!(brief(&told), [(EventKind::Start, 100, 200), (EventKind::End, 100, 300)]);
-        assert_eq!(told[1].peak, 0.5);
+        let reported = reported(&rules(1), 100 * MS, &[0.4, 0.5, 0.4, 0.35, 0.34, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(brief(&reported), [(EventKind::Start, 100, 200), (EventKind::End, 100, 300)]);
+        assert_eq!(reported[1].peak, 0.5);
     }
 
     #[test]
-    fn short_ones_are_not_told() {
-        assert_eq!(told(&rules(1), 100 * MS, &[0.0, 0.9, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]), []);
+    fn short_ones_are_not_reported() {
+        assert_eq!(reported(&rules(1), 100 * MS, &[0.0, 0.9, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]), []);
     }
 
     #[test]
     fn gaps_up_to_hold_belong_to_the_event() {
         let gap = |windows: usize| {
             let scores = [vec![0.9; 3], vec![0.0; windows], vec![0.9; 3]].concat();
-            brief(&told(&rules(1), 100 * MS, &scores))
+            brief(&reported(&rules(1), 100 * MS, &scores))
         };
         let one = [(EventKind::Start, 0, 200), (EventKind::Update, 0, 1000), (EventKind::End, 0, 1100)];
         assert_eq!(gap(5), one);
@@ -351,71 +351,75 @@ mod tests {
     #[test]
     fn without_hold_the_next_window_ends_it() {
         let rules = EventRules::uniform(1, LabelRule { hold: 0, min_duration: 0, ..RULE });
-        let told = told(&rules, 100 * MS, &[0.9, 0.0, 0.9, 0.0]);
+        let reported = reported(&rules, 100 * MS, &[0.9, 0.0, 0.9, 0.0]);
         let ends: Vec<_> =
-            told.iter().filter(|event| event.kind == EventKind::End).map(|e| (e.onset, e.duration)).collect();
+            reported.iter().filter(|event| event.kind == EventKind::End).map(|e| (e.onset, e.duration)).collect();
         assert_eq!(ends, [(0, 100 * MS), (200 * MS, 100 * MS)]);
     }
 
     #[test]
     fn updates_come_once_a_second_and_grow() {
-        let told = told(&rules(1), 100 * MS, &[0.9; 36]);
-        let updates: Vec<_> = told.iter().filter(|e| e.kind == EventKind::Update).map(|e| e.duration / MS).collect();
+        let reported = reported(&rules(1), 100 * MS, &[0.9; 36]);
+        let updates: Vec<_> =
+            reported.iter().filter(|e| e.kind == EventKind::Update).map(|e| e.duration / MS).collect();
         assert_eq!(updates, [1000, 2000, 3000]);
-        assert_eq!(told.last().map(|event| event.duration), Some(3600 * MS));
+        assert_eq!(reported.last().map(|event| event.duration), Some(3600 * MS));
     }
 
     #[test]
-    fn the_end_of_everything_ends_events_and_tells_those_that_are_just_long_enough() {
+    fn the_end_of_everything_ends_events_and_reports_those_that_are_just_long_enough() {
         assert_eq!(
-            brief(&told(&rules(1), 100 * MS, &[0.0, 0.9, 0.9])),
+            brief(&reported(&rules(1), 100 * MS, &[0.0, 0.9, 0.9])),
             [(EventKind::Start, 100, 200), (EventKind::End, 100, 200)]
         );
-        assert_eq!(told(&rules(1), 100 * MS, &[0.0, 0.0, 0.9]), []);
+        assert_eq!(reported(&rules(1), 100 * MS, &[0.0, 0.0, 0.9]), []);
     }
 
     #[test]
     fn labels_are_apart_and_ids_rise() {
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         let mut events = Events::new(EventRules::uniform(2, LabelRule { min_duration: 0, hold: 0, ..RULE }));
         for (window, scores) in [[0.9, 0.0], [0.9, 0.9], [0.0, 0.9], [0.0, 0.9]].iter().enumerate() {
-            events.push(time(window as u64 * 100 * MS, 0), scores, &mut |event| told.push(event));
+            events.push(time(window as u64 * 100 * MS, 0), scores, &mut |event| reported.push(event));
         }
-        events.close(&mut |event| told.push(event));
-        let kinds: Vec<_> = told.iter().map(|event| (event.index, event.id, event.kind)).collect();
+        events.close(&mut |event| reported.push(event));
+        let kinds: Vec<_> = reported.iter().map(|event| (event.index, event.id, event.kind)).collect();
         let (start, end) = (EventKind::Start, EventKind::End);
         assert_eq!(kinds, [(0, 1, start), (1, 2, start), (0, 1, end), (1, 2, end)]);
     }
 
     #[test]
-    fn silence_ends_and_a_label_without_events_is_never_told() {
-        let mut told = Vec::new();
+    fn silence_ends_and_a_label_without_events_is_never_reported() {
+        let mut reported = Vec::new();
         let mut events = Events::new(EventRules { labels: vec![Some(RULE), None], suppressors: Vec::new() });
         for window in 0..5 {
-            events.push(time(window * 100 * MS, 0), &[0.9, 0.9], &mut |event| told.push(event));
+            events.push(time(window * 100 * MS, 0), &[0.9, 0.9], &mut |event| reported.push(event));
         }
         for window in 5..20 {
-            events.push_silence(time(window * 100 * MS, 0), &mut |event| told.push(event));
+            events.push_silence(time(window * 100 * MS, 0), &mut |event| reported.push(event));
         }
-        assert!(told.iter().all(|event| event.index == 0));
-        assert_eq!(brief(&told), [(EventKind::Start, 0, 200), (EventKind::End, 0, 500)]);
+        assert!(reported.iter().all(|event| event.index == 0));
+        assert_eq!(brief(&reported), [(EventKind::Start, 0, 200), (EventKind::End, 0, 500)]);
     }
 
     #[test]
     fn new_rules_end_events_of_labels_that_lose_theirs() {
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         let mut events = Events::new(EventRules::uniform(2, LabelRule { min_duration: 0, ..RULE }));
-        events.push(time(0, 10), &[0.9, 0.9], &mut |event| told.push(event));
+        events.push(time(0, 10), &[0.9, 0.9], &mut |event| reported.push(event));
         events.set_rules(EventRules { labels: vec![Some(RULE), None], suppressors: Vec::new() }, &mut |event| {
-            told.push(event);
+            reported.push(event);
         });
-        assert_eq!(told.iter().filter(|event| event.kind == EventKind::End).map(|e| e.index).collect::<Vec<_>>(), [1]);
+        assert_eq!(
+            reported.iter().filter(|event| event.kind == EventKind::End).map(|e| e.index).collect::<Vec<_>>(),
+            [1]
+        );
     }
 
     #[test]
     fn extreme_times_are_no_trouble() {
         let rules = EventRules::uniform(1, LabelRule { min_duration: u64::MAX, hold: u64::MAX, ..RULE });
-        assert_eq!(told(&rules, u64::MAX / 4, &[0.9, 0.0, 0.9]), []);
+        assert_eq!(reported(&rules, u64::MAX / 4, &[0.9, 0.0, 0.9]), []);
     }
 
     fn any_rule() -> impl Strategy<Value = LabelRule> {
@@ -425,18 +429,18 @@ mod tests {
     }
 
     // All that several labels' scores give, window by window, and what was left out.
-    fn told_of(rules: &EventRules, windows: &[Vec<f32>]) -> (Vec<Event<u64>>, LeftOut) {
-        let mut told = Vec::new();
+    fn reported_of(rules: &EventRules, windows: &[Vec<f32>]) -> (Vec<Event<u64>>, LeftOut) {
+        let mut reported = Vec::new();
         let mut events = Events::new(rules.clone());
         for (window, scores) in windows.iter().enumerate() {
-            events.push(time(window as u64 * 100 * MS, 100 * MS), scores, &mut |event| told.push(event));
+            events.push(time(window as u64 * 100 * MS, 100 * MS), scores, &mut |event| reported.push(event));
         }
-        events.close(&mut |event| told.push(event));
-        (told, events.left_out())
+        events.close(&mut |event| reported.push(event));
+        (reported, events.left_out())
     }
 
-    fn ends(told: &[Event<u64>]) -> Vec<(usize, u64, u64)> {
-        let ends = told.iter().filter(|event| event.kind == EventKind::End);
+    fn ends(reported: &[Event<u64>]) -> Vec<(usize, u64, u64)> {
+        let ends = reported.iter().filter(|event| event.kind == EventKind::End);
         ends.map(|event| (event.index, event.onset / MS, event.duration / MS)).collect()
     }
 
@@ -446,39 +450,40 @@ mod tests {
         let long = LabelRule { min_duration: 1000 * MS, ..RULE };
         let rules = EventRules { labels: vec![Some(RULE), Some(quiet), Some(long)], suppressors: Vec::new() };
         let windows = [vec![vec![0.0; 3]; 2], vec![vec![0.3, 0.3, 0.9]; 6], vec![vec![0.0; 3]; 10]].concat();
-        assert_eq!(ends(&told_of(&rules, &windows).0), [(1, 200, 600)]);
+        assert_eq!(ends(&reported_of(&rules, &windows).0), [(1, 200, 600)]);
     }
 
     #[test]
     fn within_a_cooldown_events_are_left_out_and_counted() {
         let rules = EventRules::uniform(1, LabelRule { cooldown: 3000 * MS, hold: 0, ..RULE });
         let bark = [vec![vec![0.9]; 4], vec![vec![0.0]; 6]].concat();
-        let (told, left_out) = told_of(&rules, &[bark.clone(), bark.clone(), bark.clone(), bark.clone()].concat());
-        assert_eq!(ends(&told), [(0, 0, 400)]);
+        let (reported, left_out) =
+            reported_of(&rules, &[bark.clone(), bark.clone(), bark.clone(), bark.clone()].concat());
+        assert_eq!(ends(&reported), [(0, 0, 400)]);
         assert_eq!(left_out, LeftOut { cooldown: 3, suppressed: 0 });
-        let (told, _) = told_of(&rules, &[bark.clone(), vec![vec![0.0]; 24], bark].concat());
-        assert_eq!(ends(&told), [(0, 0, 400), (0, 3400, 400)]);
+        let (reported, _) = reported_of(&rules, &[bark.clone(), vec![vec![0.0]; 24], bark].concat());
+        assert_eq!(ends(&reported), [(0, 0, 400), (0, 3400, 400)]);
     }
 
     #[test]
     fn a_sound_that_outlasts_the_cooldown_begins_at_its_end() {
         let rules = EventRules::uniform(1, LabelRule { cooldown: 1000 * MS, hold: 0, ..RULE });
         let windows = [vec![vec![0.9]; 4], vec![vec![0.0]; 2], vec![vec![0.9]; 20]].concat();
-        assert_eq!(ends(&told_of(&rules, &windows).0), [(0, 0, 400), (0, 1400, 1200)]);
+        assert_eq!(ends(&reported_of(&rules, &windows).0), [(0, 0, 400), (0, 1400, 1200)]);
     }
 
     #[test]
     fn a_cooldown_goes_on_where_times_start_anew() {
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         let mut events =
             Events::new(EventRules::uniform(1, LabelRule { cooldown: 1000 * MS, min_duration: 0, ..RULE }));
         for _ in 0..2 {
             for window in 0..2 {
-                events.push(time(window * 100 * MS, 100 * MS), &[0.9], &mut |event| told.push(event));
+                events.push(time(window * 100 * MS, 100 * MS), &[0.9], &mut |event| reported.push(event));
             }
-            events.close(&mut |event| told.push(event));
+            events.close(&mut |event| reported.push(event));
         }
-        assert_eq!(ends(&told), [(0, 0, 200)]);
+        assert_eq!(ends(&reported), [(0, 0, 200)]);
         assert_eq!(events.left_out().cooldown, 1);
     }
 
@@ -486,12 +491,12 @@ mod tests {
     fn while_a_suppressing_label_is_there_nothing_else_is_reported() {
         let rules = EventRules { suppressors: vec![(1, 0.3)], ..rules(2) };
         let (bark, talk, both) = (vec![0.9, 0.0], vec![0.0, 0.4], vec![0.9, 0.4]);
-        let (told, left_out) = told_of(&rules, &[vec![talk; 3], vec![both; 5]].concat());
-        assert_eq!((told.len(), left_out.suppressed), (0, 1));
+        let (reported, left_out) = reported_of(&rules, &[vec![talk; 3], vec![both; 5]].concat());
+        assert_eq!((reported.len(), left_out.suppressed), (0, 1));
         // An open event ends where the suppressing label comes, and one that goes on begins after it.
         let both = vec![0.9, 0.9];
-        let (told, _) = told_of(&rules, &[vec![bark.clone(); 10], vec![both; 10], vec![bark; 20]].concat());
-        assert_eq!(ends(&told), [(0, 0, 1000), (1, 1000, 1000), (0, 2600, 1400)]);
+        let (reported, _) = reported_of(&rules, &[vec![bark.clone(); 10], vec![both; 10], vec![bark; 20]].concat());
+        assert_eq!(ends(&reported), [(0, 0, 1000), (1, 1000, 1000), (0, 2600, 1400)]);
     }
 
     /// A piece of a curve: how long, ms, and how probable. Lengths keep clear of `min_duration` and `hold`.
@@ -531,10 +536,10 @@ mod tests {
             scores in prop::collection::vec(0.0f32..1.0, 0..200),
             stride in 10u64..300,
         ) {
-            let told = told(&EventRules::uniform(1, rule), stride * MS, &scores);
+            let reported = reported(&EventRules::uniform(1, rule), stride * MS, &scores);
             let mut last_end: Option<u64> = None;
             let mut open: Option<Event<u64>> = None;
-            for event in &told {
+            for event in &reported {
                 match event.kind {
                     EventKind::Start => {
                         prop_assert!(open.replace(*event).is_none());
@@ -552,15 +557,15 @@ mod tests {
                 prop_assert!(event.peak >= rule.on);
             }
             prop_assert!(open.is_none());
-            let ids: Vec<u64> = told.iter().filter(|e| e.kind == EventKind::End).map(|e| e.id).collect();
+            let ids: Vec<u64> = reported.iter().filter(|e| e.kind == EventKind::End).map(|e| e.id).collect();
             prop_assert!(ids.iter().zip(1..).all(|(id, count)| *id == count));
         }
 
         #[test]
         fn the_number_of_windows_a_second_moves_borders_by_at_most_one_stride(curve in curve()) {
             let of = |rate: u64| -> Vec<(u64, u64)> {
-                let told = told(&rules(1), 1000 * MS / rate, &sampled(&curve, rate));
-                let ends = told.iter().filter(|event| event.kind == EventKind::End);
+                let reported = reported(&rules(1), 1000 * MS / rate, &sampled(&curve, rate));
+                let ends = reported.iter().filter(|event| event.kind == EventKind::End);
                 ends.map(|event| (event.onset / MS, (event.onset + event.duration) / MS)).collect()
             };
             let fine = of(20);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which labels are told: allow, deny, thresholds, top-k, in this order.
+//! Which labels are reported: allow, deny, thresholds, top-k, in this order.
 
 /// One class and its probability.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,7 +13,7 @@ pub struct Prediction {
 /// Filter from class scores to predictions.
 #[derive(Debug, Clone)]
 pub struct Filter {
-    told: Vec<bool>,
+    allowed: Vec<bool>,
     thresholds: Vec<f32>,
     top_k: usize,
     found: Vec<Prediction>,
@@ -24,23 +24,24 @@ impl Filter {
     /// A name in `allow` or `deny` that is no label has no effect; see [`unknown_label_hint`].
     #[must_use]
     pub fn new(labels: &[String], allow: &[String], deny: &[String], thresholds: Vec<f32>, top_k: usize) -> Self {
-        let told = labels.iter().map(|label| (allow.is_empty() || allow.contains(label)) && !deny.contains(label));
-        Self::of(told.collect(), thresholds, top_k)
+        let allowed = labels.iter().map(|label| (allow.is_empty() || allow.contains(label)) && !deny.contains(label));
+        Self::of(allowed.collect(), thresholds, top_k)
     }
 
     /// A filter by class number: whether each may be reported, and from which probability on, 0…1.
     #[must_use]
-    pub fn of(told: Vec<bool>, thresholds: Vec<f32>, top_k: usize) -> Self {
-        debug_assert_eq!(told.len(), thresholds.len());
-        Self { told, thresholds, top_k, found: Vec::new() }
+    pub fn of(allowed: Vec<bool>, thresholds: Vec<f32>, top_k: usize) -> Self {
+        debug_assert_eq!(allowed.len(), thresholds.len());
+        Self { allowed, thresholds, top_k, found: Vec::new() }
     }
 
-    /// The predictions that are told for these scores, best first, ties by index, at most `top_k`.
+    /// The predictions that are reported for these scores, best first, ties by index, at most `top_k`.
     pub fn apply(&mut self, scores: &[f32]) -> &[Prediction] {
         self.found.clear();
-        let told = scores.iter().zip(&self.told).zip(&self.thresholds).enumerate();
+        let allowed = scores.iter().zip(&self.allowed).zip(&self.thresholds).enumerate();
         self.found.extend(
-            told.filter(|(_, ((score, told), threshold))| **told && *score >= *threshold)
+            allowed
+                .filter(|(_, ((score, allowed), threshold))| **allowed && *score >= *threshold)
                 .map(|(index, ((&probability, _), _))| Prediction { index, probability }),
         );
         self.found.sort_unstable_by(|a, b| b.probability.total_cmp(&a.probability).then(a.index.cmp(&b.index)));
@@ -48,10 +49,10 @@ impl Filter {
         &self.found
     }
 
-    /// Whether a class may be told at all.
+    /// Whether a class may be reported at all.
     #[must_use]
-    pub fn tells(&self, index: usize) -> bool {
-        self.told[index]
+    pub fn allows(&self, index: usize) -> bool {
+        self.allowed[index]
     }
 }
 
@@ -91,7 +92,7 @@ mod tests {
         ["Bark", "Door_bell", "Speech"].map(String::from).to_vec()
     }
 
-    fn told(filter: &mut Filter, scores: &[f32]) -> Vec<usize> {
+    fn reported(filter: &mut Filter, scores: &[f32]) -> Vec<usize> {
         filter.apply(scores).iter().map(|prediction| prediction.index).collect()
     }
 
@@ -102,28 +103,28 @@ mod tests {
 
     #[test]
     fn best_first_and_at_most_top_k() {
-        assert_eq!(told(&mut filter(&[], &[], [0.0; 3], 2), &[0.2, 0.5, 0.3]), [1, 2]);
+        assert_eq!(reported(&mut filter(&[], &[], [0.0; 3], 2), &[0.2, 0.5, 0.3]), [1, 2]);
     }
 
     #[test]
     fn ties_go_by_index() {
-        assert_eq!(told(&mut filter(&[], &[], [0.0; 3], 3), &[0.3, 0.3, 0.3]), [0, 1, 2]);
+        assert_eq!(reported(&mut filter(&[], &[], [0.0; 3], 3), &[0.3, 0.3, 0.3]), [0, 1, 2]);
     }
 
     #[test]
     fn filters_come_before_the_cut() {
-        assert_eq!(told(&mut filter(&["Bark"], &[], [0.0; 3], 1), &[0.1, 0.5, 0.3]), [0]);
-        assert_eq!(told(&mut filter(&[], &["Door_bell"], [0.0; 3], 1), &[0.1, 0.5, 0.3]), [2]);
+        assert_eq!(reported(&mut filter(&["Bark"], &[], [0.0; 3], 1), &[0.1, 0.5, 0.3]), [0]);
+        assert_eq!(reported(&mut filter(&[], &["Door_bell"], [0.0; 3], 1), &[0.1, 0.5, 0.3]), [2]);
     }
 
     #[test]
     fn deny_wins_over_allow() {
-        assert_eq!(told(&mut filter(&["Bark"], &["Bark"], [0.0; 3], 3), &[0.9, 0.5, 0.3]), [0usize; 0]);
+        assert_eq!(reported(&mut filter(&["Bark"], &["Bark"], [0.0; 3], 3), &[0.9, 0.5, 0.3]), [0usize; 0]);
     }
 
     #[test]
-    fn threshold_is_the_least_that_is_told() {
-        assert_eq!(told(&mut filter(&[], &[], [0.2, 0.6, 0.3], 3), &[0.2, 0.5, 0.3]), [2, 0]);
+    fn threshold_is_the_minimum_that_is_reported() {
+        assert_eq!(reported(&mut filter(&[], &[], [0.2, 0.6, 0.3], 3), &[0.2, 0.5, 0.3]), [2, 0]);
     }
 
     #[test]
@@ -140,9 +141,9 @@ mod tests {
         fn no_filter_loses_a_label_to_the_cut(scores in prop::collection::vec(0.0f32..1.0, 3), top_k in 1usize..4, denied in 0usize..3) {
             let names = labels();
             let mut all = Filter::new(&names, &[], &[names[denied].clone()], vec![0.5; 3], 3);
-            let whole = told(&mut all, &scores);
+            let whole = reported(&mut all, &scores);
             let mut cut = Filter::new(&names, &[], &[names[denied].clone()], vec![0.5; 3], top_k);
-            prop_assert_eq!(told(&mut cut, &scores), whole.into_iter().take(top_k).collect::<Vec<_>>());
+            prop_assert_eq!(reported(&mut cut, &scores), whole.into_iter().take(top_k).collect::<Vec<_>>());
         }
     }
 }

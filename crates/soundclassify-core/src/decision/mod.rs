@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Scores → what is told. Pure arithmetic on class scores and times, without a pipeline.
+//! Scores → what is reported. Pure arithmetic on class scores and times, without a pipeline.
 
 mod borders;
 mod ensemble;

@@ -32,7 +32,7 @@ pub use spec::{
 };
 pub use windower::Windower;
 
-/// Progress one stream of samples into windows of model input. Each frame is computed once, however many windows share it.
+/// Turns one stream of samples into windows of model input. Each frame is computed once, however many windows share it.
 pub struct Frontend {
     samples: SampleRing,
     levels: Levels,

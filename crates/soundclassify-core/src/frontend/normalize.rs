@@ -136,19 +136,19 @@ fn map(normalize: Normalize, top_db: Option<f32>, values: Pieces<'_>) -> Map {
         Normalize::None | Normalize::Standard | Normalize::MeanVar | Normalize::Max | Normalize::Peak => None,
     };
     let needed = margin.is_some() || top_db.is_some() || matches!(normalize, Normalize::Max | Normalize::Peak);
-    let (least, greatest) = if needed { extremes(values) } else { (0.0, 0.0) };
-    let floor = top_db.map_or(f32::NEG_INFINITY, |range| greatest - range);
+    let (smallest, largest) = if needed { extremes(values) } else { (0.0, 0.0) };
+    let floor = top_db.map_or(f32::NEG_INFINITY, |range| largest - range);
     if let Some(margin) = margin {
-        let shift = least.max(floor);
-        return Map { floor, shift, scale: 1.0 / (greatest - shift + margin) };
+        let shift = smallest.max(floor);
+        return Map { floor, shift, scale: 1.0 / (largest - shift + margin) };
     }
     match normalize {
         Normalize::Standard => Map::standard(values, floor, |deviation| deviation + 1.0),
         Normalize::MeanVar => Map::standard(values, floor, |deviation| deviation.max(1e-6)),
-        Normalize::Max => Map { floor, shift: greatest, scale: 1.0 },
+        Normalize::Max => Map { floor, shift: largest, scale: 1.0 },
         Normalize::Peak => {
             let shift = mean(values, floor);
-            let peak = (greatest - shift).max(shift - least.max(floor));
+            let peak = (largest - shift).max(shift - smallest.max(floor));
             Map { floor, shift, scale: if peak > 0.0 { PEAK / peak } else { 0.0 } }
         }
         Normalize::None | Normalize::MinMax | Normalize::MinMaxEps => Map { floor, shift: 0.0, scale: 1.0 },
@@ -188,31 +188,31 @@ fn average(values: Pieces<'_>, sum: fn(&[f32], f32, f32) -> f64, floor: f32, shi
     values.iter().map(|part| sum(part, floor, shift)).sum::<f64>() / count
 }
 
-/// Smallest and greatest value.
+/// Smallest and largest value.
 fn extremes(values: Pieces<'_>) -> (f32, f32) {
-    let (mut least, mut greatest) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+    let (mut smallest, mut largest) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
     for part in values {
         let (vectors, rest) = part.as_chunks::<LANES>();
-        widen(vectors, &mut least, &mut greatest);
+        widen(vectors, &mut smallest, &mut largest);
         for value in rest {
-            least[0] = least[0].min(*value);
-            greatest[0] = greatest[0].max(*value);
+            smallest[0] = smallest[0].min(*value);
+            largest[0] = largest[0].max(*value);
         }
     }
-    (least.into_iter().fold(f32::INFINITY, f32::min), greatest.into_iter().fold(f32::NEG_INFINITY, f32::max))
+    (smallest.into_iter().fold(f32::INFINITY, f32::min), largest.into_iter().fold(f32::NEG_INFINITY, f32::max))
 }
 
 /// Lanes are left apart: their fold in here would keep the compiler from whole vectors.
 #[multiversion(targets("x86_64+avx2"))]
-fn widen(vectors: &[[f32; LANES]], least: &mut [f32; LANES], greatest: &mut [f32; LANES]) {
-    let (mut low, mut high) = (*least, *greatest);
+fn widen(vectors: &[[f32; LANES]], smallest: &mut [f32; LANES], largest: &mut [f32; LANES]) {
+    let (mut low, mut high) = (*smallest, *largest);
     for vector in vectors {
         for lane in 0..LANES {
             low[lane] = if vector[lane] < low[lane] { vector[lane] } else { low[lane] };
             high[lane] = if vector[lane] > high[lane] { vector[lane] } else { high[lane] };
         }
     }
-    (*least, *greatest) = (low, high);
+    (*smallest, *largest) = (low, high);
 }
 
 /// `Σ (max(x, floor) − shift)`.
@@ -293,18 +293,18 @@ mod tests {
         let floor =
             top_db.map_or(f64::NEG_INFINITY, |range| values.iter().copied().fold(f32::MIN, f32::max) as f64 - range);
         let mut x: Vec<f64> = values.iter().map(|value| f64::from(*value).max(floor)).collect();
-        let least = x.iter().copied().fold(f64::INFINITY, f64::min);
-        let greatest = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let smallest = x.iter().copied().fold(f64::INFINITY, f64::min);
+        let largest = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let mean = x.iter().sum::<f64>() / x.len() as f64;
         let deviation = (x.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / x.len() as f64).sqrt();
         let (shift, divisor) = match normalize {
             Normalize::None => (0.0, 1.0),
-            Normalize::MinMax => (least, greatest - least + 1.0),
-            Normalize::MinMaxEps => (least, greatest - least + 1e-7),
+            Normalize::MinMax => (smallest, largest - smallest + 1.0),
+            Normalize::MinMaxEps => (smallest, largest - smallest + 1e-7),
             Normalize::Standard => (mean, deviation + 1.0),
             Normalize::MeanVar => (mean, deviation.max(1e-6)),
-            Normalize::Max => (greatest, 1.0),
-            Normalize::Peak => (mean, (greatest - mean).max(mean - least).max(1e-30) * 4.0),
+            Normalize::Max => (largest, 1.0),
+            Normalize::Peak => (mean, (largest - mean).max(mean - smallest).max(1e-30) * 4.0),
         };
         x.iter_mut().for_each(|value| *value = (*value - shift) / divisor);
         (x, divisor)

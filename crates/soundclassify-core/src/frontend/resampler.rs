@@ -6,7 +6,7 @@ use rubato::{Async, Fft, FixedAsync, FixedSync, Resampler as _, SincInterpolatio
 
 use crate::error::{Error, Result};
 
-/// Least length of the exact resampler's blocks: longer ones cut off closer to half the sample rate and answer later.
+/// Minimum length of the exact resampler's blocks: longer ones cut off closer to half the sample rate and answer later.
 const LEAST_BLOCK: usize = 256;
 /// Longest chunk of the interpolating resampler, samples.
 const SINC_CHUNK: usize = 1024;

@@ -29,7 +29,7 @@ pub(super) struct Spectrum {
     /// Transformed in place: an even number of samples as half as many complex ones, others as they are.
     values: Vec<Complex<f32>>,
     scratch: Vec<Complex<f32>>,
-    turns: Progress,
+    twiddles: Twiddles,
     power: Vec<f32>,
 }
 
@@ -46,7 +46,7 @@ impl Spectrum {
             input: vec![0.0; mel.n_fft],
             values: vec![Complex::default(); length],
             scratch: vec![Complex::default(); fft.get_inplace_scratch_len()],
-            turns: Progress::new(mel.n_fft),
+            twiddles: Twiddles::new(mel.n_fft),
             power: vec![0.0; mel.n_fft / 2 + 1 + padding],
             fft,
         }
@@ -68,7 +68,7 @@ impl Spectrum {
         if self.values.len() < self.input.len() {
             pair(&self.input, &mut self.values);
             self.fft.process_with_scratch(&mut self.values, &mut self.scratch);
-            energy_of_pairs(&self.values, &self.turns, power);
+            energy_of_pairs(&self.values, &self.twiddles, power);
         } else {
             widen(&self.input, &mut self.values);
             self.fft.process_with_scratch(&mut self.values, &mut self.scratch);
@@ -134,12 +134,12 @@ fn emphasise(frame: &[f32], mean: f32, coefficient: f32, window: &[f32], windowe
 }
 
 /// `½ · e^(−2πik/n)` for `k` from 1 to below `n / 4`, in lanes.
-struct Progress {
+struct Twiddles {
     re: Vec<f32>,
     im: Vec<f32>,
 }
 
-impl Progress {
+impl Twiddles {
     fn new(n_fft: usize) -> Self {
         let angle = |k: usize| -2.0 * PI * k as f64 / n_fft as f64;
         let pairs = 1..=(n_fft / 2).saturating_sub(1) / 2;
@@ -187,8 +187,8 @@ fn root(power: &mut [f32]) {
 /// `E = (Z[k] + Z*[N/2 − k]) / 2`, `O = (Z[k] − Z*[N/2 − k]) / 2i` and `T = e^(−2πik/N) · O`:
 /// `X[k] = E + T` and `X*[N/2 − k] = E − T` (Press et al., Numerical Recipes, 12.3).
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn energy_of_pairs(values: &[Complex<f32>], turns: &Progress, power: &mut [f32]) {
-    let (half, pairs) = (values.len(), turns.re.len());
+fn energy_of_pairs(values: &[Complex<f32>], twiddles: &Twiddles, power: &mut [f32]) {
+    let (half, pairs) = (values.len(), twiddles.re.len());
     let Complex { re, im } = values[0];
     power[0] = (re + im) * (re + im);
     power[half] = (re - im) * (re - im);
@@ -200,8 +200,8 @@ fn energy_of_pairs(values: &[Complex<f32>], turns: &Progress, power: &mut [f32])
     let (lower, upper) = power[..half].split_at_mut(half - pairs);
     let (lower, lower_rest) = lower[1..][..pairs].as_chunks_mut::<LANES>();
     let (upper_rest, upper) = upper.as_rchunks_mut::<LANES>();
-    let (re, re_rest) = turns.re.as_chunks::<LANES>();
-    let (im, im_rest) = turns.im.as_chunks::<LANES>();
+    let (re, re_rest) = twiddles.re.as_chunks::<LANES>();
+    let (im, im_rest) = twiddles.im.as_chunks::<LANES>();
     for (index, (lower, upper)) in lower.iter_mut().zip(upper.iter_mut().rev()).enumerate() {
         energy_of_lanes(&low[index], &high[high.len() - 1 - index], [&re[index], &im[index]], lower, upper);
     }

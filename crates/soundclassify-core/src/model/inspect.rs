@@ -20,7 +20,7 @@ use crate::{
     frontend::Features,
 };
 
-/// Numbers of mel bands that are often used: what tells bands from frames.
+/// Numbers of mel bands that are often used: what distinguishes bands from frames.
 const USUAL_MELS: [usize; 5] = [40, 64, 80, 128, 256];
 
 /// Most labels that a template lists; more belong into a file of their own.
@@ -103,7 +103,7 @@ impl Report {
         };
         format!(
             "name = \"{name}\"                       # in messages: lower-case letters, digits, hyphens\n\
-             description = \"What it hears\"\n\
+             description = \"What it detects\"\n\
              licence = \"unknown\"                 # SPDX\n\
              version = \"1\"\n\
              onnx = {onnx}\n\n\
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_does_not_fit_is_told() {
+    fn all_that_does_not_fit_is_reported() {
         let report = report(&[None, Some(96), Some(64)], 3);
         let text =
             report.template().replace("\"label-2\"", "\"label-2\", \"one more\"").replace("frames-mels", "mels-frames");

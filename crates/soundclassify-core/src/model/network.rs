@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 
 use crate::error::Result;
 
-/// A network that progress windows into scores, on one thread at a time.
+/// A network that turns windows into scores, on one thread at a time.
 pub trait Network: Send {
     /// Values of one window.
     fn window_len(&self) -> usize;

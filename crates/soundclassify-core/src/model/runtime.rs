@@ -46,7 +46,7 @@ pub enum Level {
     Info,
     /// Something is not as it should be.
     Warning,
-    /// Something failed; an [`Error`] tells of it, too.
+    /// Something failed; an [`Error`] reports it, too.
     Error,
 }
 
@@ -57,14 +57,14 @@ static LOGGER: OnceLock<Logger> = OnceLock::new();
 /// ONNX Runtime allows one a process; kept to its end.
 static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
 
-/// Tells the folder of the plugin's file, where the library is looked for.
+/// Sets the folder of the plugin's file, where the library is looked for.
 pub fn set_plugin_dir(dir: PathBuf) {
     *lock(&PLUGIN_DIR) = Some(dir);
 }
 
 /// Sends ONNX Runtime's log lines to `logger`, from any thread; before, they are lost. Only the first call counts.
 pub fn set_logger(logger: impl Fn(Level, &str) + Send + Sync + 'static) {
-    // A second logger would be of a second plugin in the process, which hears the first.
+    // A second logger would be of a second plugin in the process, which gets the first one's records.
     let _ = LOGGER.set(Box::new(logger));
 }
 

@@ -136,7 +136,7 @@ impl Model {
         Ok(Self(Arc::new(Inner { manifest, content: Content::Embedded(files.onnx), network })))
     }
 
-    /// Tells models apart: the content of the ONNX file and of the files of weights beside it, and all of the manifest
+    /// Distinguishes models: the content of the ONNX file and of the files of weights beside it, and all of the manifest
     /// that an engine heeds.
     pub(super) fn digest(&self) -> [u8; 32] {
         self.0.network.digest

@@ -56,7 +56,7 @@ impl Weights {
         Ok(Self { files, size })
     }
 
-    /// What tells these weights from others: the names, and the SHA-256 of the contents.
+    /// What distinguishes these weights from others: the names, and the SHA-256 of the contents.
     ///
     /// # Errors
     /// [`Error::Read`]

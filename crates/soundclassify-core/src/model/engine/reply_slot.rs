@@ -47,7 +47,7 @@ impl ReplySlot {
             return;
         }
         if let Some(on_reply) = gate.as_mut() {
-            // The panic hook has told of it; the stream's owner sees a reply less.
+            // The panic hook has reported it; the stream's owner sees a reply less.
             let _ = catch_unwind(AssertUnwindSafe(|| on_reply(reply)));
         }
         let gone = if self.closed.load(Ordering::Acquire) { gate.take() } else { None };

@@ -59,20 +59,20 @@ impl Runner {
         let outcome = self.run(run, batch);
         let quick = outcome.as_ref().is_ok_and(|time| *time <= QUICK * batch.len() as u32);
         if outcome.is_ok() || batch.len() == 1 {
-            self.tell_all(batch, &outcome, queue);
+            self.report_all(batch, &outcome, queue);
             batch.clear();
         }
         for single in batch.drain(..).take_while(|_| !queue.is_shut()) {
             let single = [single];
             let outcome = self.run(run, &single);
-            self.tell_all(&single, &outcome, queue);
+            self.report_all(&single, &outcome, queue);
         }
         quick
     }
 
-    fn tell_all(&self, batch: &[Taken<Job>], outcome: &Result<Duration>, queue: &Queue<Job, Self>) {
+    fn report_all(&self, batch: &[Taken<Job>], outcome: &Result<Duration>, queue: &Queue<Job, Self>) {
         for (index, taken) in batch.iter().enumerate() {
-            self.tell(taken, index, outcome, batch.len(), queue);
+            self.report(taken, index, outcome, batch.len(), queue);
         }
     }
 
@@ -88,7 +88,7 @@ impl Runner {
         Ok(begin.elapsed())
     }
 
-    fn tell(
+    fn report(
         &self,
         taken: &Taken<Job>,
         index: usize,

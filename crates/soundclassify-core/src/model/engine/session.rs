@@ -146,7 +146,7 @@ impl OrtNetwork {
             Target::Embedding => {
                 let output = fit.embedding.ok_or("the manifest names no output.embedding")?;
                 let classes = session.outputs()[output].dtype().tensor_shape().and_then(|shape| shape.last().copied());
-                // What only a run tells is found by the first one.
+                // What only a run shows is found by the first one.
                 let classes = classes.and_then(|axis| usize::try_from(axis).ok()).unwrap_or(0);
                 (output, None, Reading { activation: Activation::None, reduce: Reduce::Mean, classes })
             }
@@ -187,7 +187,7 @@ impl OrtNetwork {
         }
     }
 
-    /// Runs once, so that a network whose shapes only a run can tell is found out now, and learns whether a free
+    /// Runs once, so that a network whose shapes only a run can show is found out now, and learns whether a free
     /// batch axis really is free.
     fn warm_up(&mut self) -> Result<(), String> {
         let silence = zeroed(self.window_len)?;
@@ -200,15 +200,15 @@ impl OrtNetwork {
         if self.batch == Batch::Free {
             self.run(&[&silence], first).map_err(|error| error.to_string())?;
             let mut both = vec![0.0; 2 * classes];
-            let told_apart = self.run(&[&silence, &pattern], &mut both).is_ok();
-            if !told_apart || !both.iter().zip(&singles).all(|(a, b)| is_close(*a, *b)) {
+            let distinguished_apart = self.run(&[&silence, &pattern], &mut both).is_ok();
+            if !distinguished_apart || !both.iter().zip(&singles).all(|(a, b)| is_close(*a, *b)) {
                 self.max_batch = 1;
             }
         }
         Ok(())
     }
 
-    /// Finds how many values an output has whose shape only a run can tell.
+    /// Finds how many values an output has whose shape only a run can show.
     fn learn_classes(&mut self, window: &[f32]) -> Result<(), String> {
         if self.reading.classes > 0 {
             return Ok(());

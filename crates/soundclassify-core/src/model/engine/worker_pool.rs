@@ -113,7 +113,7 @@ impl WorkerPool {
         cancellers.iter().flatten().for_each(Canceller::cancel);
         let Some(ended) = ended.filter(|_| !self.has_this_thread()) else { return };
         if ended.recv_timeout(FAREWELL) == Err(mpsc::RecvTimeoutError::Disconnected) {
-            // Should one have panicked, its hook told of it.
+            // Should one have panicked, its hook reported it.
             threads.into_iter().for_each(|thread| drop(thread.join()));
         }
     }

@@ -16,15 +16,15 @@ pub struct Defaults {
     pub process_count: Option<u32>,
     /// Windows in the moving geometric mean, 1–256.
     pub ensembles: Option<u32>,
-    /// Longest list of predictions, 1–1000.
+    /// Maximum length of the list of predictions, 1–1000.
     pub top_k: Option<u32>,
-    /// Least probability that is reported, 0–1.
+    /// Minimum probability that is reported, 0–1.
     pub threshold: Option<f64>,
     /// Only these labels; all are known ones.
     pub allow_labels: Vec<String>,
     /// All but these labels; all are known ones.
     pub deny_labels: Vec<String>,
-    /// Least probability of a label that is reported, 0–1; all are known ones.
+    /// Minimum probability of a label that is reported, 0–1; all are known ones.
     pub thresholds: BTreeMap<String, f64>,
     /// Windows below are not classified, dBFS.
     pub silence_threshold: Option<f64>,

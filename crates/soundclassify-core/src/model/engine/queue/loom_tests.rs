@@ -80,8 +80,8 @@ fn loom_two_workers_share_and_keep_the_order() {
         let queue = Arc::new(Queue::new());
         let streams = [queue.open(), queue.open()];
         let seen = Seen::default();
-        let (other, told) = (Arc::clone(&queue), Seen::clone(&seen));
-        let thread = thread::spawn(move || work(&other, &told));
+        let (other, reported) = (Arc::clone(&queue), Seen::clone(&seen));
+        let thread = thread::spawn(move || work(&other, &reported));
         queue.push(streams[0], [0, 1]);
         queue.push(streams[1], [10]);
         work(&queue, &seen);
@@ -117,14 +117,14 @@ fn loom_who_borrows_leaves_nothing_behind() {
         let queue = Arc::new(Queue::<u32, ()>::new());
         let streams = [queue.open(), queue.open()];
         let done = Seen::default();
-        let (own, told) = (Arc::clone(&queue), Seen::clone(&done));
+        let (own, reported) = (Arc::clone(&queue), Seen::clone(&done));
         let borrowed = thread::spawn(move || {
             let mut batch = Vec::new();
             own.push_own(streams[0], [0, 1]);
             if let Some(network) = own.borrow(streams[0], 1, &mut batch) {
-                finish(&own, &told, &mut batch);
+                finish(&own, &reported, &mut batch);
                 if own.borrow_more(streams[0], 1, &mut batch) {
-                    finish(&own, &told, &mut batch);
+                    finish(&own, &reported, &mut batch);
                 }
                 own.rest(network);
             }

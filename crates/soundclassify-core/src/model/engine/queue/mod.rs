@@ -109,7 +109,7 @@ impl<J, N> Queue<J, N> {
     pub(crate) fn push(&self, stream: StreamId, jobs: impl IntoIterator<Item = J>) {
         let mut state = lock(&self.state);
         state.streams[stream.0].jobs.extend(jobs);
-        // Also where the turn was planned before: nobody was told of it after `push_own`.
+        // Also where the turn was planned before: no thread was woken for it after `push_own`.
         state.plan(stream.0);
         self.wake_one(state);
     }
