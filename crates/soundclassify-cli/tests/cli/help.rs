@@ -67,6 +67,24 @@ fn the_help_is_quick_and_lists_exit_statuses() {
 }
 
 #[test]
+fn the_page_of_the_program_has_every_command() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/program.md")).unwrap();
+    let help = stdout(["--help"]);
+    let list = help.split("Commands:").nth(1).unwrap().split("\n\n").next().unwrap();
+    let commands = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names: Vec<_> =
+        commands.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect();
+
+    assert!(names.len() > 8, "{help}");
+    for name in names {
+        assert!(
+            page.contains(&format!("soundclassify {name}")) || page.contains(&format!("soundclassify [{name}]")),
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn a_recording_in_the_place_of_a_command_is_classified() {
     let folder = tempfile::tempdir().unwrap();
     let path = tones(&folder.path().join("low.wav"), &[(LOW, 0.3)]);
