@@ -21,7 +21,8 @@ mkdir -p "$folder"
 next=0
 while [[ -e $(printf '%s/event-%05d.wav' "$folder" "$next") ]]; do next=$((next + 1)); done
 read -ra from <<<"${options[source]:-autoaudiosrc}"
+# Without async-handling, a file that ends while splitmuxsink opens the next one may keep the pipeline from ending.
 exec gst-launch-1.0 -q -e "${from[@]}" ! audioconvert ! audioresample ! soundclassify report=events post-messages=false \
   "${settings[@]}" ! soundgate mode=keep before="${options[before]:-3}000000000" after="${options[after]:-2}000000000" ! \
   audioconvert ! audio/x-raw,format=S16LE ! \
-  splitmuxsink muxer=wavenc max-size-time=1 start-index="$next" location="$folder/event-%05d.wav"
+  splitmuxsink async-handling=true muxer=wavenc max-size-time=1 start-index="$next" location="$folder/event-%05d.wav"

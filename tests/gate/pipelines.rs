@@ -134,7 +134,7 @@ fn a_file_per_event_is_written() {
     run(
         &format!(
             "filesrc location={} ! wavparse ! soundclassify model={} {CLASSIFY} ! soundgate mode=keep before=200000000 \
-             after=200000000 ! splitmuxsink muxer=wavenc max-size-time=1 location={}/event-%02d.wav",
+             after=200000000 ! splitmuxsink async-handling=true muxer=wavenc max-size-time=1 location={}/event-%02d.wav",
             from.display(),
             model.display(),
             folder.path().display()
