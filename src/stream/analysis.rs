@@ -243,7 +243,9 @@ impl Dispatch {
         let busy = || !self.batch.is_empty() || self.stream.pending() > 0;
         let kind = self.results.admit(self.gate.silences(|| window.rms()), busy);
         let ticket = self.ticket;
-        if kind == Kind::Window && window.is_silent() && self.results.knows_silence(ticket) {
+        // A network with a state gives equal windows different scores.
+        let repeats = kind == Kind::Window && !self.engine.has_state() && window.is_silent();
+        if repeats && self.results.knows_silence(ticket) {
             self.send();
             self.results.expect_silence(ticket, time);
             self.ticket += 1;
@@ -261,9 +263,10 @@ impl Dispatch {
         }
     }
 
-    // Windows that are not yet with the engine.
+    // Windows that are not yet with the engine, and what the network carries from window to window.
     fn forget(&mut self) {
         self.batch.clear();
+        self.stream.restart();
         self.gate.reset();
     }
 

@@ -214,6 +214,7 @@ def frames():
           value("sums", ["batch", FRAMES])],
          [constant("matrix", WEIGHTS[:MELS]), constant("axis", [1], np.int64), constant("last", [2], np.int64)])
     hostile()
+    tensors()
 
 
 def hostile():
@@ -273,6 +274,33 @@ def hostile():
     doubling = [function(f"F{n}", [call(f"F{n + 1}", "x", "m"), call(f"F{n + 1}", "m", "y")]) for n in range(30)]
     write("many-functions", calls, opsets=opsets,
           functions=[*doubling, function("F30", [helper.make_node("Relu", ["x"], ["y"])])])
+
+
+def tensors():
+    """Networks with further inputs, other element types and a state; the scores are those of `linear`, but for that."""
+    window, scores = value("input", ["batch", 1, MELS, FRAMES]), value("logits", ["batch", CLASSES])
+    weights = constant("weights", WEIGHTS)
+    half = TensorProto.FLOAT16
+    save("half", [helper.make_node("Cast", ["input"], ["wide"], to=FLOAT), *linear_nodes("wide", "own"),
+                  helper.make_node("Cast", ["own"], ["logits"], to=half)],
+         [value("input", ["batch", 1, MELS, FRAMES], half)], [value("logits", ["batch", CLASSES], half)], [weights])
+    save("quantised", [helper.make_node("DequantizeLinear", ["input", "input_scale", "input_zero"], ["wide"]),
+                       *linear_nodes("wide", "own"),
+                       helper.make_node("QuantizeLinear", ["own", "scale", "zero"], ["logits"])],
+         [value("input", ["batch", 1, MELS, FRAMES], TensorProto.UINT8)],
+         [value("logits", ["batch", CLASSES], TensorProto.INT8)],
+         [weights, constant("input_scale", 0.01), constant("input_zero", 10, np.uint8), constant("scale", 0.1),
+          constant("zero", 5, np.int8)])
+    # The scores times `lengths`.
+    save("lengths", [helper.make_node("Cast", ["lengths"], ["factors"], to=FLOAT),
+                     helper.make_node("Unsqueeze", ["factors", "one"], ["column"]), *linear_nodes(target="own"),
+                     helper.make_node("Mul", ["own", "column"], ["logits"])],
+         [window, value("lengths", ["batch"], INT64)], [scores], [weights, constant("one", [1], np.int64)])
+    # The sum of the scores so far.
+    save("state", [*linear_nodes(target="own"), helper.make_node("Add", ["own", "h"], ["logits"]),
+                   helper.make_node("Identity", ["logits"], ["hn"]), helper.make_node("Identity", ["flat"], ["wide"])],
+         [value("input", [1, 1, MELS, FRAMES]), value("h", [1, CLASSES])],
+         [value("logits", [1, CLASSES]), value("hn", [1, CLASSES]), value("wide", [1, MELS * FRAMES])], [weights])
 
 
 if __name__ == "__main__":

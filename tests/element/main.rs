@@ -16,6 +16,7 @@ mod rig;
 mod rules;
 mod settings;
 mod signal;
+mod state;
 mod streams;
 mod timing;
 mod untrusted;

@@ -303,7 +303,7 @@ fn unknown_keys_are_refused_with_near_ones() {
     refuses(&edited("[output]", "n-ftt = 512\n[output]"), &["features.n-ftt (line 12)", "did you mean \"n-fft\""]);
     refuses(
         &edited("[output]", "[output]\nzzz = 1"),
-        &["output.zzz", "one of activation, attention, embedding, name, reduce", "unknown key"],
+        &["output.zzz", "one of activation, attention, embedding, name, reduce, scale, zero-point", "unknown key"],
     );
     refuses(&edited("layout", "lay_out"), &["input.layout", "one of frames-mels, mels-frames, samples", "nothing"]);
     refuses(&format!("{PLAIN}[defaults]\nvolume = 1"), &["defaults.volume (line 17)", "unknown key"]);

@@ -268,7 +268,6 @@ fn an_output_is_chosen_by_name() {
 fn networks_that_do_not_fit_are_refused_with_both_sides() {
     refuses("rank-2.onnx", as_is, &["[1, 4, 6]", "\"input\" f32 [?, 24]", "input.layout"]);
     refuses("int-input.onnx", as_is, &["input of f32", "i64"]);
-    refuses("half-input.onnx", as_is, &["input of f32", "f16"]);
     refuses("int-output.onnx", as_is, &["output of f32", "i64"]);
     refuses("two-inputs.onnx", as_is, &["one input", "\"other\" f32 [?, 1, 4, 6]"]);
     refuses("four-classes.onnx", as_is, &["3 labels", "4 classes"]);

@@ -18,13 +18,16 @@ pub(super) struct Batch {
     scores: Vec<f32>,
     waiting: Vec<WindowTime>,
     size: usize,
+    /// Grows where a window does not follow the one before.
+    sequence: u64,
 }
 
 impl Batch {
-    pub(super) fn new(network: Box<dyn Network>) -> Self {
+    pub(super) fn new(mut network: Box<dyn Network>) -> Self {
+        network.select(0, 0);
         let size = network.max_batch().clamp(1, LARGEST);
         let (inputs, scores) = (vec![0.0; size * network.window_len()], vec![0.0; size * network.classes()]);
-        Self { network, inputs, scores, waiting: Vec::with_capacity(size), size }
+        Self { network, inputs, scores, waiting: Vec::with_capacity(size), size, sequence: 0 }
     }
 
     /// Puts a window in; there is room after [`Batch::run`].
@@ -38,8 +41,11 @@ impl Batch {
         self.waiting.len() == self.size
     }
 
-    pub(super) fn clear(&mut self) {
+    /// Another stream begins; nothing waits then.
+    pub(super) fn restart(&mut self) {
         self.waiting.clear();
+        self.sequence += 1;
+        self.network.select(0, self.sequence);
     }
 
     /// Runs what waits and calls `on_scores` for each window, in order; nothing waits then, not even after an error.

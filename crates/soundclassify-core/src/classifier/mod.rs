@@ -117,6 +117,7 @@ impl Classifier {
             outcome = std::mem::replace(&mut outcome, Ok(())).and(taken);
         });
         let rest = run(batch, decision, on_found);
+        batch.restart();
         decision.finish(samples, on_found);
         outcome.and(rest)
     }
@@ -124,7 +125,7 @@ impl Classifier {
     /// Forgets the stream: open events are dropped.
     pub fn reset(&mut self) {
         self.windower.reset();
-        self.batch.clear();
+        self.batch.restart();
         self.decision.finish(0, &mut |_| {});
     }
 

@@ -3,7 +3,10 @@
 
 use std::fmt;
 
-use super::manifest::Manifest;
+use super::{
+    limits::MAX_VALUES,
+    manifest::{Constant, Element, Manifest, State},
+};
 
 /// An input or an output of a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,10 +46,35 @@ pub(crate) enum Batch {
     Absent,
 }
 
-/// What to run: the only input, and these outputs.
+/// An input that is the same in every run.
+#[derive(Debug, PartialEq)]
+pub(crate) struct FittedConstant {
+    pub(crate) name: String,
+    /// Its element type.
+    pub(crate) element: String,
+    /// Its axes; a free one has 1 value, the first one as many as windows where `per_window`.
+    pub(crate) dims: Vec<i64>,
+    pub(crate) per_window: bool,
+    pub(crate) value: f64,
+}
+
+/// A state of f32 values and its names.
 #[derive(Debug, PartialEq, Eq)]
+pub(crate) struct FittedState {
+    pub(crate) input: String,
+    pub(crate) output: String,
+    pub(crate) dims: Vec<i64>,
+}
+
+/// What to run: the window's input, further ones, and these outputs.
+#[derive(Debug, PartialEq)]
 pub(crate) struct Fit {
     pub(crate) batch: Batch,
+    /// Index of the input with the window.
+    pub(crate) input: usize,
+    pub(crate) input_element: Element,
+    pub(crate) constants: Vec<FittedConstant>,
+    pub(crate) states: Vec<FittedState>,
     /// Index of the output with the scores.
     pub(crate) output: usize,
     /// Index of the output with the weights of attention.
@@ -58,35 +86,151 @@ pub(crate) struct Fit {
 impl Fit {
     /// Checks everything that can be known without a run; the error names both sides, of inputs and outputs.
     pub(crate) fn of(manifest: &Manifest, inputs: &[TensorInfo], outputs: &[TensorInfo]) -> Result<Self, String> {
-        let further = |key: &str, name: &Option<String>| {
-            let index = name.as_deref().map(|name| choose(key, "output", Some(name), outputs)).transpose()?;
-            index.map_or(Ok(()), |index| expect_f32("output", &outputs[index])).map(|()| index)
-        };
-        let batch = batch(manifest, inputs);
-        let output = output(manifest, outputs);
-        let attention = further("output.attention", &manifest.attention_name);
-        let embedding = further("output.embedding", &manifest.embedding_name);
-        let reasons = [batch.as_ref().err(), output.as_ref().err(), attention.as_ref().err(), embedding.as_ref().err()];
-        let reasons = reasons.into_iter().flatten().cloned().collect::<Vec<_>>().join("; and ");
-        match (batch, output, attention, embedding) {
-            (Ok(batch), Ok(output), Ok(attention), Ok(embedding)) => Ok(Self { batch, output, attention, embedding }),
-            _ => Err(reasons),
+        let mut reasons = Vec::new();
+        let fit = Self::collect(manifest, inputs, outputs, &mut reasons);
+        match fit {
+            Some(fit) if reasons.is_empty() => Ok(fit),
+            _ => Err(reasons.join("; and ")),
         }
+    }
+
+    fn collect(
+        manifest: &Manifest,
+        inputs: &[TensorInfo],
+        outputs: &[TensorInfo],
+        reasons: &mut Vec<String>,
+    ) -> Option<Self> {
+        let window = keep(window(manifest, inputs), reasons);
+        let output = keep(output(manifest, outputs), reasons);
+        let further = |key: &str, name: &Option<String>, reasons: &mut Vec<String>| {
+            let index = name.as_deref().map(|name| choose(key, "output", Some(name), outputs)).transpose();
+            let index = index.and_then(|index| {
+                index.map_or(Ok(()), |index| expect_f32(key, "output", &outputs[index])).map(|()| index)
+            });
+            keep(index, reasons).flatten()
+        };
+        let attention = further("output.attention", &manifest.attention_name, reasons);
+        let embedding = further("output.embedding", &manifest.embedding_name, reasons);
+        let (input, input_element, batch) = window?;
+        let per_window = batch != Batch::Absent;
+        let constants = manifest.constants.iter().map(|constant| fit_constant(constant, inputs, per_window));
+        let constants = constants.filter_map(|constant| keep(constant, reasons)).collect();
+        let states = manifest.states.iter().map(|state| fit_state(state, inputs, outputs));
+        let states = states.filter_map(|state| keep(state, reasons)).collect();
+        let fit = Self { batch, input, input_element, constants, states, output: output?, attention, embedding };
+        fit.without_value(inputs).into_iter().for_each(|reason| reasons.push(reason));
+        Some(fit)
+    }
+
+    /// Inputs that nothing gives a value.
+    fn without_value(&self, inputs: &[TensorInfo]) -> Option<String> {
+        let given = |index: usize, name: &str| {
+            index == self.input
+                || self.constants.iter().any(|constant| constant.name == name)
+                || self.states.iter().any(|state| state.input == name)
+        };
+        let missing = inputs.iter().enumerate().filter(|(index, port)| !given(*index, &port.name));
+        let missing: Vec<_> = missing.map(|(_, port)| port.clone()).collect();
+        let remedy = "a table [[input.constant]] or [[state]] for each input beside the window's one";
+        (!missing.is_empty()).then(|| format!("expected {remedy}, found none for {}", list(&missing)))
+    }
+
+    /// Whether the window and the scores are all of it, and f32.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.constants.is_empty() && self.states.is_empty() && self.input_element == Element::F32
     }
 }
 
-fn batch(manifest: &Manifest, inputs: &[TensorInfo]) -> Result<Batch, String> {
-    let input = choose("input.name", "input", manifest.input_name.as_deref(), inputs)?;
-    if inputs.len() > 1 {
-        return Err(format!("expected a network with one input, found {}", list(inputs)));
+fn keep<T>(outcome: Result<T, String>, reasons: &mut Vec<String>) -> Option<T> {
+    outcome.map_err(|reason| reasons.push(reason)).ok()
+}
+
+/// The window's input.
+fn window(manifest: &Manifest, inputs: &[TensorInfo]) -> Result<(usize, Element, Batch), String> {
+    let others = manifest.constants.iter().map(|constant| &constant.name);
+    let others: Vec<_> = others.chain(manifest.states.iter().map(|state| &state.input)).collect();
+    let mut left = (0..inputs.len()).filter(|index| !others.contains(&&inputs[*index].name));
+    let input = match (&manifest.input_name, left.next(), left.next()) {
+        (None, Some(only), None) => only,
+        (name, ..) => choose("input.name", "input", name.as_deref(), inputs)?,
+    };
+    let port = &inputs[input];
+    if others.contains(&&port.name) {
+        return Err(format!("input.name: expected an input without [[input.constant]] and [[state]], found {port}"));
     }
-    fit_input(&manifest.features.shape(), &inputs[input])
+    let element = fit_element("input", port, manifest.input_scale.is_some())?;
+    if let Some(found) = manifest.input_element.filter(|found| *found != element) {
+        let expected = format!("{element}, which the network's input {port} has");
+        return Err(format!("input.type: expected {expected}, found {found}; leave it out or change it"));
+    }
+    Ok((input, element, fit_input(&manifest.features.shape(), port)?))
 }
 
 fn output(manifest: &Manifest, outputs: &[TensorInfo]) -> Result<usize, String> {
     let output = choose("output.name", "output", manifest.output_name.as_deref(), outputs)?;
+    fit_element("output", &outputs[output], manifest.output_scale.is_some())?;
     fit_output(manifest.labels.len(), &outputs[output])?;
     Ok(output)
+}
+
+/// The element type of a tensor, which has a scale if and only if it is of integers.
+fn fit_element(what: &str, port: &TensorInfo, has_scale: bool) -> Result<Element, String> {
+    let Some(element) = Element::of(&port.element) else {
+        return Err(format!("expected an {what} of f32, f16, u8 or i8 values, found {port}"));
+    };
+    match (element.is_integer(), has_scale) {
+        (true, false) => Err(format!("expected {what}.scale and {what}.zero-point for the {what} {port}, found none")),
+        (false, true) => {
+            Err(format!("{what}.scale: expected it for u8 and i8 only; the {what} is {port}; leave it out"))
+        }
+        _ => Ok(element),
+    }
+}
+
+/// Element types that a constant may have.
+const CONSTANTS: &[&str] = &["f32", "f64", "f16", "i32", "i64"];
+
+fn fit_constant(constant: &Constant, inputs: &[TensorInfo], per_window: bool) -> Result<FittedConstant, String> {
+    let index = choose("input.constant", "input", Some(&constant.name), inputs)?;
+    let port = &inputs[index];
+    if !CONSTANTS.contains(&port.element.as_str()) {
+        return Err(format!("input.constant: expected an input of {}, found {port}", CONSTANTS.join(", ")));
+    }
+    if port.element.starts_with('i') && constant.value.fract() != 0.0 {
+        return Err(format!("input.constant: expected a whole number for {port}, found {}", constant.value));
+    }
+    let per_window = per_window && matches!(port.dims.first(), Some(None));
+    let dims = sizes("input.constant", port)?;
+    Ok(FittedConstant {
+        name: port.name.clone(),
+        element: port.element.clone(),
+        dims,
+        per_window,
+        value: constant.value,
+    })
+}
+
+fn fit_state(state: &State, inputs: &[TensorInfo], outputs: &[TensorInfo]) -> Result<FittedState, String> {
+    let input = &inputs[choose("state.input", "input", Some(&state.input), inputs)?];
+    let output = &outputs[choose("state.output", "output", Some(&state.output), outputs)?];
+    expect_f32("state.input", "input", input)?;
+    expect_f32("state.output", "output", output)?;
+    let same = |(a, b): (&Option<usize>, &Option<usize>)| a.is_none() || b.is_none() || a == b;
+    let unknown = input.dims.is_empty() || output.dims.is_empty();
+    let fits = unknown || input.dims.len() == output.dims.len() && input.dims.iter().zip(&output.dims).all(same);
+    if !fits {
+        return Err(format!("state: expected the same shape of the input {input} and the output {output}"));
+    }
+    Ok(FittedState { input: input.name.clone(), output: output.name.clone(), dims: sizes("state.input", input)? })
+}
+
+/// The axes of a further input, of which a free one has 1 value.
+fn sizes(key: &str, port: &TensorInfo) -> Result<Vec<i64>, String> {
+    let values = port.dims.iter().try_fold(1usize, |product, axis| product.checked_mul(axis.unwrap_or(1)));
+    if values.is_none_or(|values| values > MAX_VALUES) {
+        return Err(format!("{key}: expected at most {MAX_VALUES} values, found {port}"));
+    }
+    Ok(port.dims.iter().map(|axis| axis.unwrap_or(1) as i64).collect())
 }
 
 /// The port of that name, or the only one. Converters append `:0` to names; that is forgiven.
@@ -111,7 +255,6 @@ fn list(ports: &[TensorInfo]) -> String {
 }
 
 fn fit_input(shape: &[usize], port: &TensorInfo) -> Result<Batch, String> {
-    expect_f32("input", port)?;
     let fits = |dims: &[Option<usize>]| {
         dims.len() == shape.len() && dims.iter().zip(shape).all(|(dim, axis)| dim.is_none_or(|dim| dim == *axis))
     };
@@ -130,7 +273,6 @@ fn fit_input(shape: &[usize], port: &TensorInfo) -> Result<Batch, String> {
 }
 
 fn fit_output(labels: usize, port: &TensorInfo) -> Result<(), String> {
-    expect_f32("output", port)?;
     let mut dims = port.dims.as_slice();
     while let [front @ .., Some(1)] = dims {
         if labels == 1 || front.len() < 2 {
@@ -146,9 +288,9 @@ fn fit_output(labels: usize, port: &TensorInfo) -> Result<(), String> {
     }
 }
 
-fn expect_f32(what: &str, port: &TensorInfo) -> Result<(), String> {
+fn expect_f32(key: &str, what: &str, port: &TensorInfo) -> Result<(), String> {
     if port.element == "f32" {
         return Ok(());
     }
-    Err(format!("expected an {what} of f32 values, found {port}"))
+    Err(format!("{key}: expected an {what} of f32 values, found {port}"))
 }

@@ -28,7 +28,7 @@ pub use self::{
     fit::TensorInfo,
     inspect::{Report, inspect},
     limits::{Cancellation, MEMORY_VARIABLE, TIME_VARIABLE},
-    manifest::{Check, Defaults, Manifest, Reduce, Rule},
+    manifest::{Check, Constant, Defaults, Element, Manifest, Reduce, Rule, Scale, State},
     network::{Canceller, Network},
     provider::ExecutionProvider,
     source::Model,

@@ -23,6 +23,16 @@ pub trait Network: Send {
     /// [`Error::Inference`](crate::Error::Inference) when the run fails; `scores` is then undefined.
     fn run(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<()>;
 
+    /// The windows of the next runs, one a run, are of this stream. With another `sequence` than before they do not follow the
+    /// stream's last one: a network that carries a state from window to window begins with a new one. Before the first call
+    /// each window is by itself.
+    fn select(&mut self, _stream: usize, _sequence: u64) {}
+
+    /// Whether it carries a state from window to window: it runs one window at a time, and all windows of a stream.
+    fn has_state(&self) -> bool {
+        false
+    }
+
     /// Ends a run from another thread; `None` when nothing can.
     fn canceller(&self) -> Option<Canceller> {
         None

@@ -234,7 +234,9 @@ fn digest(manifest: &Manifest, content: &[u8]) -> [u8; 32] {
         manifest.features.shape(),
         manifest.labels.len(),
     );
-    Sha256::new().chain_update(format!("{heeded:?}")).chain_update(content).finalize().into()
+    let tensors =
+        (manifest.input_element, &manifest.input_scale, &manifest.output_scale, &manifest.constants, &manifest.states);
+    Sha256::new().chain_update(format!("{heeded:?}{tensors:?}")).chain_update(content).finalize().into()
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

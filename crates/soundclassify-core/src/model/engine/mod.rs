@@ -9,6 +9,7 @@ mod session;
 mod stream;
 mod sync;
 mod tensor_pool;
+mod tensors;
 mod worker_pool;
 
 use std::{
@@ -79,6 +80,7 @@ pub struct Engine {
     workers: Arc<WorkerPool>,
     pool: Arc<Pool>,
     classes: usize,
+    has_state: bool,
 }
 
 impl Engine {
@@ -136,10 +138,13 @@ impl Engine {
         if window_len == 0 || classes == 0 {
             return Err(Error::Inference(format!("a network of {window_len} values and {classes} classes can't run")));
         }
+        let has_state = network.has_state();
+        // A stream's state is with one network.
+        let most = if has_state { 1 } else { most.max(1) };
         let another: Another = Box::new(another);
-        let workers = WorkerPool::start(network, most.max(1), another)
+        let workers = WorkerPool::start(network, most, another)
             .map_err(|error| Error::Inference(format!("can't start the engine's thread: {error}")))?;
-        Ok(Arc::new(Self { workers, pool: Arc::new(Pool::new(window_len)), classes }))
+        Ok(Arc::new(Self { workers, pool: Arc::new(Pool::new(window_len)), classes, has_state }))
     }
 
     /// Networks side by side.
@@ -152,6 +157,12 @@ impl Engine {
     #[must_use]
     pub fn classes(&self) -> usize {
         self.classes
+    }
+
+    /// Whether the network carries a state from window to window, so that equal windows may have different scores.
+    #[must_use]
+    pub fn has_state(&self) -> bool {
+        self.has_state
     }
 
     /// A tensor of one window from the engine's pool; it holds what its last user left.

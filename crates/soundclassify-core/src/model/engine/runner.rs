@@ -81,6 +81,9 @@ impl Runner {
         for (window, taken) in windows.iter_mut().zip(batch) {
             *window = &taken.job.tensor;
         }
+        if let Some(first) = batch.first() {
+            self.network.select(first.stream.number(), first.job.sequence);
+        }
         let scores = &mut self.scores[..batch.len() * self.classes];
         let begin = Instant::now();
         catch_unwind(AssertUnwindSafe(|| run(&mut *self.network, &windows[..batch.len()], scores)))

@@ -19,14 +19,18 @@ use ort::{
     value::{DynValue, Outlet, Shape, Tensor as OrtTensor, TensorElementType, TensorRef, ValueType},
 };
 
-use super::{EngineOptions, runner::MAX_BATCH};
+use super::{
+    EngineOptions,
+    runner::MAX_BATCH,
+    tensors::{States, constant, decode, encode},
+};
 use crate::{
     error::{Error, Result},
     model::{
         activation::{Activation, activate_and_reduce},
-        fit::{Batch, Fit, TensorInfo},
+        fit::{Batch, Fit, FittedConstant, TensorInfo},
         limits,
-        manifest::{Manifest, Reduce},
+        manifest::{Element, Manifest, Reduce, Scale},
         network::{Canceller, Network},
         provider::ExecutionProvider,
         runtime,
@@ -53,6 +57,7 @@ struct Reading {
     reduce: Reduce,
     /// Scores of one window.
     classes: usize,
+    scale: Option<Scale>,
 }
 
 /// A session and what it needs to run without asking.
@@ -67,6 +72,12 @@ pub(super) struct OrtNetwork {
     /// The output with the weights of a time axis.
     attention: Option<usize>,
     reading: Reading,
+    /// Name, element type and scale of the window's input.
+    window: (String, Element, Option<Scale>),
+    /// Whether the window is the only input, and f32.
+    is_plain: bool,
+    constants: Vec<FittedConstant>,
+    states: States,
     window_len: usize,
     max_batch: usize,
     /// Of the ONNX file and its weights.
@@ -133,14 +144,19 @@ impl OrtNetwork {
             Batch::Fixed(size) if size > MAX_BATCH => {
                 return Err(format!("its batch is fixed to {size} windows, at most {MAX_BATCH} are possible"));
             }
+            // A state is of one stream.
+            _ if !fit.states.is_empty() => (fit.batch, 1),
             Batch::Fixed(size) => (fit.batch, size),
             Batch::Absent => (fit.batch, 1),
             Batch::Free => (fit.batch, MAX_BATCH),
         };
+        let is_plain = fit.is_plain();
+        let name = session.inputs()[fit.input].name().to_owned();
         let (output, attention, reading) = match target {
             Target::Scores => {
-                let Manifest { activation, reduce, labels, .. } = manifest;
-                let reading = Reading { activation: *activation, reduce: *reduce, classes: labels.len() };
+                let Manifest { activation, reduce, labels, output_scale, .. } = manifest;
+                let reading =
+                    Reading { activation: *activation, reduce: *reduce, classes: labels.len(), scale: *output_scale };
                 (fit.output, fit.attention, reading)
             }
             Target::Embedding => {
@@ -148,7 +164,7 @@ impl OrtNetwork {
                 let classes = session.outputs()[output].dtype().tensor_shape().and_then(|shape| shape.last().copied());
                 // What only a run shows is found by the first one.
                 let classes = classes.and_then(|axis| usize::try_from(axis).ok()).unwrap_or(0);
-                (output, None, Reading { activation: Activation::None, reduce: Reduce::Mean, classes })
+                (output, None, Reading { activation: Activation::None, reduce: Reduce::Mean, classes, scale: None })
             }
         };
         Ok(Self {
@@ -159,10 +175,14 @@ impl OrtNetwork {
             output,
             attention,
             reading,
+            window: (name, fit.input_element, manifest.input_scale),
+            is_plain,
+            constants: fit.constants,
+            states: States::new(fit.states),
             window_len: manifest.features.len(),
             max_batch,
             bytes,
-            is_portable,
+            is_portable: is_portable && is_plain,
             gathered: Vec::new(),
             bound: Default::default(),
             bound_bytes: 0,
@@ -197,7 +217,7 @@ impl OrtNetwork {
         let mut singles = vec![0.0; 2 * classes];
         let (first, second) = singles.split_at_mut(classes);
         self.run(&[&pattern], second).map_err(|error| error.to_string())?;
-        if self.batch == Batch::Free {
+        if self.batch == Batch::Free && self.max_batch > 1 {
             self.run(&[&silence], first).map_err(|error| error.to_string())?;
             let mut both = vec![0.0; 2 * classes];
             let distinguished_apart = self.run(&[&silence, &pattern], &mut both).is_ok();
@@ -257,11 +277,37 @@ impl OrtNetwork {
             self.gathered.resize(size * self.window_len, 0.0);
             &self.gathered
         };
+        if !self.is_plain {
+            let (name, element, scale) = &self.window;
+            let input = (name.clone(), encode(&self.dims, values, *element, *scale)?);
+            return self.run_with_further_inputs(input, size, scores);
+        }
         let input = TensorRef::from_array_view((self.dims.as_slice(), values)).map_err(|error| failed(&error))?;
         let outputs =
             self.session.run_with_options(ort::inputs![input], &*self.run_options).map_err(|error| failed(&error))?;
         let weights = self.attention.map(|attention| &outputs[attention]);
         read(&outputs[self.output], weights, size, self.reading, scores)
+    }
+
+    /// A run with constants and states, which the run changes.
+    fn run_with_further_inputs(
+        &mut self,
+        window: (String, DynValue),
+        size: usize,
+        scores: &mut [f32],
+    ) -> Result<Shape> {
+        let mut inputs = vec![window];
+        for fitted in &self.constants {
+            inputs.push((fitted.name.clone(), constant(fitted, size)?));
+        }
+        let states = self.states.take()?;
+        inputs.extend(self.states.fitted().iter().map(|state| state.input.clone()).zip(states));
+        let mut outputs = self.session.run_with_options(inputs, &*self.run_options).map_err(|error| failed(&error))?;
+        let weights = self.attention.map(|attention| &outputs[attention]);
+        let shape = read(&outputs[self.output], weights, size, self.reading, scores)?;
+        let next: Option<Vec<_>> = self.states.fitted().iter().map(|state| outputs.remove(&state.output)).collect();
+        self.states.keep(next.unwrap_or_default());
+        Ok(shape)
     }
 }
 
@@ -278,6 +324,16 @@ impl Network for OrtNetwork {
         self.max_batch
     }
 
+    fn select(&mut self, stream: usize, sequence: u64) {
+        if !self.states.is_empty() {
+            self.states.select(stream, sequence);
+        }
+    }
+
+    fn has_state(&self) -> bool {
+        !self.states.is_empty()
+    }
+
     fn run(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<()> {
         self.run_unbound(windows, scores).map(drop)
     }
@@ -290,7 +346,7 @@ impl Network for OrtNetwork {
             return read(&outputs[0], None, size, self.reading, scores).map(drop);
         }
         let shape = self.run_unbound(windows, scores)?;
-        if self.attention.is_none() {
+        if self.attention.is_none() && self.is_plain {
             self.bind(size, &shape);
         }
         Ok(())
@@ -349,8 +405,8 @@ fn read(
     reading: Reading,
     scores: &mut [f32],
 ) -> Result<Shape> {
-    let Reading { activation, reduce, classes } = reading;
-    let (shape, raw) = output.try_extract_tensor::<f32>().map_err(|error| failed(&error))?;
+    let Reading { activation, reduce, classes, scale } = reading;
+    let (shape, raw) = decode(output, scale)?;
     if raw.is_empty() || raw.len() % (size * classes) != 0 {
         return Err(Error::Inference(format!(
             "the output has shape {:?}, which holds no {size} windows of {classes} classes",
@@ -363,7 +419,7 @@ fn read(
         let weights = weights.map(|weights| &weights[number * weights.len() / size..][..weights.len() / size]);
         activate_and_reduce(activation, reduce, raw, weights, scores);
     }
-    Ok(shape.clone())
+    Ok(shape)
 }
 
 /// The weights of `size` windows with `row` values each: one a value or one a frame.
@@ -380,7 +436,7 @@ fn weights_of(weights: &DynValue, size: usize, row: usize, classes: usize) -> Re
     Ok(weights)
 }
 
-fn failed(error: &ort::Error) -> Error {
+pub(super) fn failed(error: &ort::Error) -> Error {
     Error::Inference(error.to_string())
 }
 

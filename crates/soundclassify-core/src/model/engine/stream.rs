@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One stream of windows to an engine, and its replies.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use super::{
     Engine, Progress, Tensor,
@@ -11,17 +17,23 @@ use super::{
     sync::{Mutex, lock},
 };
 
+/// Numbers the sequences of windows that follow one another, of all streams.
+static NEXT_SEQUENCE: AtomicU64 = AtomicU64::new(0);
+
 /// A window on its way to a network.
 pub(super) struct Job {
     pub(super) ticket: u64,
     pub(super) tensor: Tensor,
     pub(super) reply_slot: Arc<ReplySlot>,
+    /// Windows of one sequence follow one another; of another one, what was before does not matter.
+    pub(super) sequence: u64,
 }
 
 /// One stream's way to an engine, which it keeps alive. Dropping it is [`Stream::clear`] and drops the callback.
 pub struct Stream {
     stream: StreamId,
     reply_slot: Arc<ReplySlot>,
+    sequence: AtomicU64,
     /// For runs on the stream's own thread.
     batch: Mutex<Vec<Taken<Job>>>,
     engine: Arc<Engine>,
@@ -30,7 +42,8 @@ pub struct Stream {
 impl Stream {
     pub(super) fn open(engine: Arc<Engine>, reply_slot: ReplySlot) -> Self {
         let stream = engine.workers.queue.open();
-        Self { stream, reply_slot: Arc::new(reply_slot), batch: Mutex::default(), engine }
+        let sequence = AtomicU64::new(next_sequence());
+        Self { stream, reply_slot: Arc::new(reply_slot), sequence, batch: Mutex::default(), engine }
     }
 
     /// Queues a window; never waits for a run.
@@ -93,7 +106,14 @@ impl Stream {
 
     /// As [`Stream::clear`], but waits for nothing: a reply that is just being delivered may still end after this returns.
     pub fn cancel(&self) {
+        self.restart();
         drop(self.queue().clear(self.stream));
+    }
+
+    /// The windows pushed from now on do not follow those before: what a network carries from window to window begins anew.
+    /// Those pushed before get their replies.
+    pub fn restart(&self) {
+        self.sequence.store(next_sequence(), Relaxed);
     }
 
     /// The engine behind this reply_slot.
@@ -103,12 +123,16 @@ impl Stream {
     }
 
     fn job(&self, (ticket, tensor): (u64, Tensor)) -> Job {
-        Job { ticket, tensor, reply_slot: Arc::clone(&self.reply_slot) }
+        Job { ticket, tensor, reply_slot: Arc::clone(&self.reply_slot), sequence: self.sequence.load(Relaxed) }
     }
 
     fn queue(&self) -> &Queue<Job, Runner> {
         &self.engine.workers.queue
     }
+}
+
+fn next_sequence() -> u64 {
+    NEXT_SEQUENCE.fetch_add(1, Relaxed)
 }
 
 impl Drop for Stream {

@@ -16,6 +16,17 @@
 //! layout = "mels-frames"               # axes of a window: mels-frames, frames-mels; samples (waveform only)
 //! channel-axis = "first"               # axis of length 1 for the channel: first, last, none
 //! normalize = "minmax"                 # each window by itself: none, minmax, minmax-eps, standard, meanvar, max, peak
+//! # type = "f32"                       # optional: what the network has: f32, f16, u8, i8
+//! # scale = 0.1                        # u8 and i8 only: what one step of the integers stands for
+//! # zero-point = 128                   # u8 and i8 only: the integer that stands for 0
+//!
+//! # [[input.constant]]                 # optional, one for each further input that is the same for every window
+//! # name = "lengths"
+//! # value = "frames"                   # a number, "frames" of a window (samples of a waveform), or "sample-rate"
+//!
+//! # [[state]]                          # optional, one for each state that is carried from window to window of a stream
+//! # input = "h"                        # the input that takes it, zeros at first
+//! # output = "hn"                      # the output that gives the next one
 //!
 //! [features]                           # a preset, and any value over it; without a preset all but the optional
 //! preset = "fsdkaggle2018"             # optional: ast, beats, birdnet, ced, efficientat, fsdkaggle2018, fsdkaggle2018-small, openl3,
@@ -51,6 +62,7 @@
 //! activation = "none"                  # what makes probabilities of it: none, softmax, sigmoid
 //! reduce = "mean"                      # optional: how a time axis of it becomes one value: mean, max, last, attention
 //! # attention = "weights"              # with reduce = "attention": the output with the weights, one a frame and class
+//! # scale = 0.004                      # outputs of u8 and i8 only, with zero-point, as of the input
 //! # embedding = "embedding"            # optional: name of an output that describes a window for other classifiers
 //!
 //! [labels]                             # one of file; names; csv and column
@@ -114,6 +126,7 @@ mod labels;
 mod output;
 mod rules;
 pub(crate) mod section;
+mod tensors;
 
 use std::{
     collections::BTreeMap,
@@ -122,7 +135,13 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-pub use self::{check::Check, defaults::Defaults, output::Reduce, rules::Rule};
+pub use self::{
+    check::Check,
+    defaults::Defaults,
+    output::Reduce,
+    rules::Rule,
+    tensors::{Constant, Element, Scale, State},
+};
 use self::{
     labels::LabelFile,
     section::{Section, Source},
@@ -157,10 +176,20 @@ pub struct Manifest {
     pub sha256: Option<[u8; 32]>,
     /// Name of the network's input, if the author gives it.
     pub input_name: Option<String>,
+    /// Element type of that input, if the author gives it.
+    pub input_element: Option<Element>,
+    /// What the integers of that input stand for.
+    pub input_scale: Option<Scale>,
+    /// Further inputs, the same for every window.
+    pub constants: Vec<Constant>,
+    /// What the network carries from window to window of one stream.
+    pub states: Vec<State>,
     /// How samples become the network's input.
     pub features: FeatureSpec,
     /// Name of the network's output, if the author gives it.
     pub output_name: Option<String>,
+    /// What the integers of that output stand for.
+    pub output_scale: Option<Scale>,
     /// What makes probabilities of the network's output.
     pub activation: Activation,
     /// How a time axis of the output becomes one score a class.
@@ -232,7 +261,9 @@ impl Manifest {
         if !name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
             return Err(root.wrong("name", "lower-case letters, digits and hyphens", format!("{name:?}")));
         }
-        let (input_name, features) = features::read(root.required_table("input")?, root.required_table("features")?)?;
+        let input = root.required_table("input")?;
+        let tensors = tensors::Input::read(&input)?;
+        let (input_name, features) = features::read(input, root.required_table("features")?)?;
         if features.len() > MAX_VALUES {
             let found = format!("{:?}, {} values", features.shape(), features.len());
             let expected = format!(
@@ -256,8 +287,13 @@ impl Manifest {
             onnx,
             sha256: sha256(&root)?,
             input_name,
+            input_element: tensors.element,
+            input_scale: tensors.scale,
+            constants: tensors.constants(&features),
+            states: tensors::states(&root)?,
             features,
             output_name: output.name,
+            output_scale: output.scale,
             activation: output.activation,
             reduce: output.reduce,
             attention_name: output.attention,

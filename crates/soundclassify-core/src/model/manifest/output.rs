@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The table `[output]`.
 
-use super::section::Section;
+use super::{
+    section::Section,
+    tensors::{self, Scale},
+};
 use crate::{error::Result, model::activation::Activation};
 
 /// How scores of several frames become those of the window.
@@ -30,6 +33,7 @@ pub(super) struct Output {
     pub(super) reduce: Reduce,
     pub(super) attention: Option<String>,
     pub(super) embedding: Option<String>,
+    pub(super) scale: Option<Scale>,
 }
 
 pub(super) fn read(section: Section<'_>) -> Result<Output> {
@@ -39,6 +43,7 @@ pub(super) fn read(section: Section<'_>) -> Result<Output> {
         reduce: section.choice("reduce", REDUCTIONS)?.unwrap_or_default(),
         attention: section.string("attention")?,
         embedding: section.string("embedding")?,
+        scale: tensors::scale(&section)?,
     };
     match (output.reduce, &output.attention) {
         (Reduce::Attention, None) => {

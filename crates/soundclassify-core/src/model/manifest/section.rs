@@ -130,6 +130,25 @@ impl<'a> Section<'a> {
         self.table(key)?.ok_or_else(|| self.missing(key, format!("a table [{key}]")))
     }
 
+    /// The tables of a list of tables, `[[key]]`; none when the key is absent.
+    pub(crate) fn tables(&self, key: &'static str) -> Result<Vec<Section<'a>>> {
+        let Some(found) = self.get(key) else { return Ok(Vec::new()) };
+        let expected = format!("a list of tables [[{}]]", self.dotted(key));
+        let DeValue::Array(items) = found.get_ref() else {
+            return Err(self.mistyped(key, expected, found.get_ref()));
+        };
+        let section = |(index, item): (usize, &'a Spanned<DeValue<'a>>)| match item.get_ref() {
+            DeValue::Table(table) => Ok(self.inner(format!("{}[{index}]", self.dotted(key)), table)),
+            other => Err(self.source.error(self.dotted(key), Some(item.span()), &expected, show(other))),
+        };
+        items.iter().enumerate().map(section).collect()
+    }
+
+    /// The text of a key that has one; another kind of value has to be asked for next.
+    pub(crate) fn text(&self, key: &'static str) -> Option<String> {
+        self.get(key)?.get_ref().as_str().map(str::to_owned)
+    }
+
     /// Every key of a table of tables, and its table.
     pub(crate) fn entries(&self) -> Result<Vec<(Found<String>, Section<'a>)>> {
         let entry = |(key, value): (&'a Spanned<_>, &'a Spanned<DeValue<'a>>)| {

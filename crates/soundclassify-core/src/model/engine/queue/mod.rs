@@ -10,6 +10,13 @@ use super::sync::{Condvar, Mutex, MutexGuard, lock};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StreamId(usize);
 
+impl StreamId {
+    /// Distinguishes it from the other streams that are open.
+    pub(crate) fn number(self) -> usize {
+        self.0
+    }
+}
+
 /// A job that a worker took.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Taken<J> {

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Networks whose tensors are not just a window and its scores in f32: further inputs, other element types, state.
+
+use std::{fs, path::Path, sync::mpsc, time::Duration};
+
+use soundclassify_core::{
+    Error,
+    model::{Engine, EngineOptions, Model, Network, Stream, load_network},
+};
+use tempfile::TempDir;
+
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/models");
+
+const MANIFEST: &str = r#"
+name = "tiny"
+description = "A test"
+licence = "MIT"
+version = "1"
+onnx = "tiny.onnx"
+[input]
+name = "input"
+layout = "mels-frames"
+channel-axis = "first"
+normalize = "none"
+INPUT
+[features]
+sample-rate = 16000
+window = 0.1
+n-fft = 512
+hop-length = 160
+n-mels = 4
+frames = 6
+[output]
+name = "logits"
+activation = "none"
+OUTPUT
+[labels]
+names = ["a", "b", "c"]
+"#;
+
+struct Tiny(TempDir);
+
+impl Tiny {
+    /// A network with these lines at the end of `[input]` and `[output]`.
+    fn new(onnx: &str, input: &str, output: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::copy(Path::new(DATA).join(format!("{onnx}.onnx")), folder.path().join("tiny.onnx")).unwrap();
+        let manifest = MANIFEST.replace("INPUT", input).replace("OUTPUT", output);
+        fs::write(folder.path().join("tiny.toml"), manifest).unwrap();
+        Self(folder)
+    }
+
+    fn network(&self) -> Result<Box<dyn Network>, Error> {
+        load_network(&Model::load(self.0.path().join("tiny.toml").to_str().unwrap())?, EngineOptions::default())
+    }
+
+    #[track_caller]
+    fn refused(&self, parts: &[&str]) {
+        let Err(error) = self.network() else { panic!("expected an error that names {parts:?}") };
+        let text = error.to_string();
+        for part in parts {
+            assert!(text.contains(part), "{part:?} is not in: {text}");
+        }
+    }
+}
+
+fn window(seed: usize) -> Vec<f32> {
+    (0..24).map(|i| ((i * 31 + seed * 17) % 23) as f32 / 23.0).collect()
+}
+
+fn scores(network: &mut dyn Network, window: &[f32]) -> Vec<f32> {
+    let mut scores = vec![0.0; 3];
+    network.run(&[window], &mut scores).unwrap();
+    scores
+}
+
+fn linear(window: &[f32]) -> Vec<f32> {
+    scores(&mut *Tiny::new("linear", "", "").network().unwrap(), window)
+}
+
+#[track_caller]
+fn assert_close(a: &[f32], b: &[f32], tolerance: f32) {
+    let worst = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(a.len() == b.len() && worst <= tolerance, "differ by {worst}: {a:?} {b:?}");
+}
+
+#[test]
+fn constants_are_the_same_for_every_window() {
+    let number = "[[input.constant]]\nname = \"other\"\nvalue = 0.5";
+    let mut network = Tiny::new("two-inputs", number, "").network().unwrap();
+    let shifted: Vec<f32> = window(1).iter().map(|value| value + 0.5).collect();
+    assert_close(&scores(&mut *network, &window(1)), &linear(&shifted), 1e-5);
+    let mut both = vec![0.0; 6];
+    network.run(&[&window(1), &window(2)], &mut both).unwrap();
+    assert_close(&both[3..], &scores(&mut *network, &window(2)), 1e-5);
+
+    for (value, factor) in [("\"frames\"", 6.0), ("\"sample-rate\"", 16_000.0), ("2", 2.0)] {
+        let constant = format!("[[input.constant]]\nname = \"lengths\"\nvalue = {value}");
+        let mut network = Tiny::new("lengths", &constant, "").network().unwrap();
+        let expected: Vec<f32> = linear(&window(1)).iter().map(|score| score * factor).collect();
+        assert_close(&scores(&mut *network, &window(1)), &expected, 1e-5 * factor);
+    }
+    Tiny::new("two-inputs", "", "").refused(&["[[input.constant]]", "\"other\" f32 [?, 1, 4, 6]"]);
+    let constant = |text: &str| format!("[[input.constant]]\n{text}");
+    let unknown = constant("name = \"more\"\nvalue = 1");
+    Tiny::new("two-inputs", &unknown, "").refused(&["input.constant", "\"more\"", "\"other\" f32 [?, 1, 4, 6]"]);
+    let half = constant("name = \"lengths\"\nvalue = 0.5");
+    Tiny::new("lengths", &half, "").refused(&["whole number", "\"lengths\" i64 [?]", "0.5"]);
+    let word = constant("name = \"lengths\"\nvalue = \"many\"");
+    Tiny::new("lengths", &word, "").refused(&["tiny.toml: input.constant[0].value", "\"frames\"", "\"many\""]);
+    Tiny::new("lengths", &constant("name = \"lengths\""), "").refused(&["input.constant[0].value", "nothing"]);
+    let twice = format!("{0}\n{0}", constant("name = \"lengths\"\nvalue = 2"));
+    Tiny::new("lengths", &twice, "").refused(&["input.constant[1].name", "each input once", "\"lengths\" again"]);
+    let own = constant("name = \"input\"\nvalue = 2");
+    Tiny::new("linear", &own, "").refused(&["input.name", "without [[input.constant]] and [[state]]", "\"input\" f32"]);
+    Tiny::new("lengths", "constant = 3", "").refused(&["input.constant", "a list of tables [[input.constant]]", "3"]);
+}
+
+#[test]
+fn sixteen_bits_are_floats() {
+    let mut network = Tiny::new("half", "type = \"f16\"", "").network().unwrap();
+    assert_close(&scores(&mut *network, &window(1)), &linear(&window(1)), 2e-2);
+    Tiny::new("half", "type = \"f32\"", "").refused(&["input.type", "expected f16", "found f32", "change it"]);
+    Tiny::new("half", "type = \"f15\"", "").refused(&[
+        "tiny.toml: input.type (line",
+        "one of f16, f32, i8, u8",
+        "\"f15\"",
+    ]);
+    Tiny::new("half", "scale = 0.1\nzero-point = 0", "").refused(&["input.scale", "u8 and i8 only", "f16"]);
+}
+
+#[test]
+fn eight_bits_have_scale_and_zero_point() {
+    let (input, output) = ("scale = 0.01\nzero-point = 10", "scale = 0.1\nzero-point = 5");
+    let mut network = Tiny::new("quantised", input, output).network().unwrap();
+    // Half a step of each of 24 values, and of the score.
+    assert_close(&scores(&mut *network, &window(1)), &linear(&window(1)), 0.005 * 24.0 + 0.05);
+    let expected = [&["input.scale", "\"input\" u8 [?, 1, 4, 6]"][..], &["output.scale", "\"logits\" i8"]].concat();
+    Tiny::new("quantised", "", "").refused(&expected);
+    Tiny::new("quantised", "scale = 0.01", output).refused(&["tiny.toml: input.zero-point", "nothing"]);
+    Tiny::new("quantised", "scale = 0.01\nzero-point = 0.5", output).refused(&["input.zero-point", "whole", "0.5"]);
+}
+
+/// A stream, and its scores one after the other.
+fn stream(engine: &std::sync::Arc<Engine>) -> (Stream, impl Fn(u64, &[f32], &Stream) -> Vec<f32>) {
+    let (sender, receiver) = mpsc::channel();
+    let stream = engine.stream(move |reply| sender.send(reply.scores.unwrap().to_vec()).unwrap());
+    let engine = std::sync::Arc::clone(engine);
+    let run = move |ticket: u64, window: &[f32], stream: &Stream| {
+        let mut tensor = engine.tensor();
+        tensor.copy_from_slice(window);
+        stream.push(ticket, tensor);
+        receiver.recv_timeout(Duration::from_secs(20)).unwrap()
+    };
+    (stream, run)
+}
+
+#[test]
+fn a_state_is_carried_within_a_stream_until_it_is_reset() {
+    let state = "[[state]]\ninput = \"h\"\noutput = \"hn\"\n";
+    let tiny = Tiny::new("state", "", "");
+    let path = tiny.0.path().join("tiny.toml");
+    fs::write(&path, fs::read_to_string(&path).unwrap() + state).unwrap();
+    let model = Model::load(path.to_str().unwrap()).unwrap();
+    let engine = Engine::shared(&model, &EngineOptions::default()).unwrap();
+    let sum = |windows: &[usize]| -> Vec<f32> {
+        let scores: Vec<_> = windows.iter().map(|seed| linear(&window(*seed))).collect();
+        (0..3).map(|class| scores.iter().map(|scores| scores[class]).sum()).collect()
+    };
+    let ((one, run_one), (other, run_other)) = (stream(&engine), stream(&engine));
+    assert_close(&run_one(0, &window(1), &one), &sum(&[1]), 1e-5);
+    assert_close(&run_other(0, &window(5), &other), &sum(&[5]), 1e-5);
+    assert_close(&run_one(1, &window(2), &one), &sum(&[1, 2]), 1e-5);
+    assert_close(&run_other(1, &window(6), &other), &sum(&[5, 6]), 1e-5);
+    one.clear();
+    assert_close(&run_one(2, &window(3), &one), &sum(&[3]), 1e-5);
+    assert_close(&run_other(2, &window(7), &other), &sum(&[5, 6, 7]), 1e-5);
+    one.restart();
+    assert_close(&run_one(3, &window(4), &one), &sum(&[4]), 1e-5);
+    // The next stream gets the number of the one that went.
+    drop(one);
+    let (next, run_next) = stream(&engine);
+    assert_close(&run_next(0, &window(8), &next), &sum(&[8]), 1e-5);
+    assert!(engine.has_state());
+    assert_eq!(engine.networks(), 1, "all windows of a stream need the network with its state");
+
+    let edit = |from: &str, to: &str| {
+        let tiny = Tiny::new("state", "", "");
+        let path = tiny.0.path().join("tiny.toml");
+        fs::write(&path, fs::read_to_string(&path).unwrap() + &state.replace(from, to)).unwrap();
+        tiny
+    };
+    Tiny::new("state", "", "").refused(&["[[state]]", "\"h\" f32 [1, 3]"]);
+    edit("\"hn\"", "\"next\"").refused(&["state.output", "\"next\"", "\"hn\" f32 [1, 3]"]);
+    edit("\"hn\"", "\"wide\"").refused(&["same shape", "\"h\" f32 [1, 3]", "\"wide\" f32 [1, 24]"]);
+    let twice = format!("\"hn\"\n{state}");
+    edit("\"hn\"\n", &twice).refused(&["state[1].input", "each input once", "\"h\" again"]);
+    edit("output", "outptu").refused(&["state[0].output", "nothing, but \"outptu\""]);
+}
+
+#[test]
+fn a_network_by_itself_carries_no_state() {
+    let tiny = Tiny::new("state", "", "");
+    let path = tiny.0.path().join("tiny.toml");
+    let state = "[[state]]\ninput = \"h\"\noutput = \"hn\"\n";
+    fs::write(&path, fs::read_to_string(&path).unwrap() + state).unwrap();
+    let mut network = tiny.network().unwrap();
+    let alone = scores(&mut *network, &window(1));
+    assert_eq!(scores(&mut *network, &window(1)), alone);
+    network.select(3, 0);
+    assert_eq!(scores(&mut *network, &window(1)), alone, "zeros before the first window");
+    let doubled: Vec<f32> = alone.iter().map(|score| 2.0 * score).collect();
+    assert_close(&scores(&mut *network, &window(1)), &doubled, 1e-5);
+    network.select(3, 1);
+    assert_eq!(scores(&mut *network, &window(1)), alone);
+}
