@@ -35,6 +35,9 @@ pub(crate) enum Step {
     End,
 }
 
+/// How long an HTTP source may wait for data before it asks again from where it was, seconds, while it is played: longer
+/// than a live stream may stall until it is opened anew, since few servers of live streams can go on in the middle.
+const PLAYED_TIMEOUT: u32 = 60;
 /// How long after an error its reason may come.
 const REASON_TIMEOUT: gst::ClockTime = gst::ClockTime::from_mseconds(200);
 /// Characters of an element's text at most: some print the headers of a stream.
@@ -106,7 +109,7 @@ impl Session {
         add(&pipeline, element)?;
         element.link(&tail).map_err(|error| Failure::Failed(error.to_string()))?;
         match source {
-            Source::Uri(uri) | Source::Played(uri) => add_decoder(&pipeline, uri, element)?,
+            Source::Uri(uri) | Source::Played(uri) => add_decoder(&pipeline, uri, element, !whole)?,
             Source::Element(source) => {
                 add(&pipeline, &source)?;
                 source.link(element).map_err(|_| Failure::Failed(format!("{name}: this device gives no raw audio")))?;
@@ -348,11 +351,20 @@ fn tail(pipeline: &gst::Pipeline, sink: &gst::Element) -> Result<gst::Element> {
     Ok(queue)
 }
 
-fn add_decoder(pipeline: &gst::Pipeline, uri: &str, element: &gst::Element) -> Result<()> {
+fn add_decoder(pipeline: &gst::Pipeline, uri: &str, element: &gst::Element, played: bool) -> Result<()> {
     let decoder = make("uridecodebin")?;
     decoder.set_property("uri", uri);
     decoder.set_property("caps", gst::Caps::new_empty_simple("audio/x-raw"));
     decoder.set_property("expose-all-streams", false);
+    if played {
+        decoder.connect("source-setup", false, |arguments| {
+            let source = arguments.get(1).and_then(|source| source.get::<gst::Element>().ok());
+            if let Some(source) = source.filter(|source| source.type_().name() == "GstSoupHTTPSrc") {
+                source.set_property("timeout", PLAYED_TIMEOUT);
+            }
+            None
+        });
+    }
     add(pipeline, &decoder)?;
     let linked = Arc::new(AtomicBool::new(false));
     let (target, done) = (element.downgrade(), Arc::clone(&linked));

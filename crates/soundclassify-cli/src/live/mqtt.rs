@@ -3,12 +3,12 @@
 //!
 //! Two threads: one drives the connection and connects again with growing pauses, the other turns what was found into
 //! publications. Between them and the audio lies a queue of [`QUEUE`] messages, so that events outlast a broker that is
-//! away; level is left out then.
+//! away; level is left out then. What the broker has not acknowledged when a connection breaks is published again.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError},
     },
@@ -16,7 +16,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rumqttc::{Client, Connection, Incoming, LastWill, MqttOptions, Packet, QoS};
+use rumqttc::{
+    Client, Connection, EventLoop, LastWill, MqttOptions, Packet, Publish, QoS, Request, Subscribe, SubscribeFilter,
+};
 use serde::Serialize;
 use serde_json::json;
 
@@ -28,8 +30,10 @@ use crate::{
 
 /// Events and states that may wait for a broker that is away.
 const QUEUE: usize = 10_000;
-/// Publications that the client itself holds.
-const CLIENT_QUEUE: usize = 100;
+/// Publications that wait for the connection, beside [`QUEUE`].
+const CLIENT_QUEUE: usize = 1;
+/// Publications that may wait for the broker's acknowledgement, fewer than the client has packet ids.
+const IN_FLIGHT: usize = 20;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const MAXIMUM_PAUSE: Duration = Duration::from_secs(30);
 const LEVEL_INTERVAL: Duration = Duration::from_secs(1);
@@ -132,7 +136,24 @@ struct Shared {
     connected: AtomicBool,
     /// A connection was made of which the broker knows nothing yet.
     announce: AtomicBool,
+    /// Labels that have had an event, and whether one is open.
+    states: Mutex<BTreeMap<String, bool>>,
+    /// Messages that the queue had no room for, since the user was last warned.
     left_out: AtomicU64,
+    /// Whether one of them may have been a state.
+    incomplete: AtomicBool,
+    /// Events since the connection was lost.
+    unsent: AtomicU64,
+}
+
+impl Shared {
+    fn state(&self, label: &str, on: bool) {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).insert(label.to_owned(), on);
+    }
+
+    fn states(&self) -> BTreeMap<String, bool> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// The publisher: never blocks the program.
@@ -162,13 +183,23 @@ impl Mqtt {
         let topics = Topics::new(&broker.prefix, &identity);
         let shared = Arc::new(Shared::default());
         let (client, connection) = Client::new(options(broker, &topics), CLIENT_QUEUE);
+        let (permits, acknowledged) = mpsc::sync_channel(IN_FLIGHT);
         let (messages, waiting) = mpsc::sync_channel(QUEUE);
         let (order, orders) = mpsc::sync_channel(64);
         let (warning, warnings) = mpsc::sync_channel(16);
         let (stop, stopped) = mpsc::sync_channel(1);
         let (finished, done) = mpsc::sync_channel(1);
-        let driver = Driver { shared: Arc::clone(&shared), topics: topics.clone(), order, warning, stopped };
-        let publisher = Publisher { client, topics, identity, shared: Arc::clone(&shared), states: BTreeMap::new() };
+        let driver = Driver {
+            shared: Arc::clone(&shared),
+            topics: topics.clone(),
+            order,
+            warning,
+            stopped,
+            acknowledged,
+            unacknowledged: VecDeque::new(),
+            _open: client.clone(),
+        };
+        let publisher = Publisher { client, permits, topics, identity, shared: Arc::clone(&shared) };
         let threads = vec![
             std::thread::spawn(move || driver.run(connection)),
             std::thread::spawn(move || {
@@ -183,12 +214,20 @@ impl Mqtt {
 
     /// Publishes an event that began, goes on or ended. `time`: time of day of its onset.
     pub(super) fn event(&self, event: &Event, name: &str, time: &str) {
+        if !self.shared.connected.load(Ordering::SeqCst) {
+            self.shared.unsent.fetch_add(1, Ordering::Relaxed);
+        }
         self.send(Message::Event(crate::output::json(&Line { time, name, event })));
         match event.kind {
-            EventKind::Start => self.send(Message::State(event.label.clone(), true)),
-            EventKind::End => self.send(Message::State(event.label.clone(), false)),
+            EventKind::Start => self.state(&event.label, true),
+            EventKind::End => self.state(&event.label, false),
             EventKind::Update => {}
         }
+    }
+
+    fn state(&self, label: &str, on: bool) {
+        self.shared.state(label, on);
+        self.send(Message::State(label.to_owned(), on));
     }
 
     /// Takes in a level, dBFS; the loudest of a second is published.
@@ -218,6 +257,7 @@ impl Mqtt {
     fn send(&self, message: Message) {
         if let Some(Err(TrySendError::Full(_))) = self.messages.as_ref().map(|messages| messages.try_send(message)) {
             self.shared.left_out.fetch_add(1, Ordering::Relaxed);
+            self.shared.incomplete.store(true, Ordering::SeqCst);
         }
     }
 }
@@ -232,6 +272,13 @@ impl Drop for Mqtt {
         self.stop = None;
         for thread in self.threads.drain(..) {
             let _ = thread.join();
+        }
+        let unsent = self.shared.unsent.load(Ordering::Relaxed);
+        if unsent > 0 && !self.shared.connected.load(Ordering::SeqCst) {
+            crate::output::note(format_args!(
+                "soundclassify: warning: MQTT: the program ends while the broker is away; {unsent} messages of events \
+                 were not published"
+            ));
         }
     }
 }
@@ -315,28 +362,35 @@ struct Driver {
     order: SyncSender<Order>,
     warning: SyncSender<String>,
     stopped: Receiver<()>,
+    /// One item for each publication that waits for its acknowledgement.
+    acknowledged: Receiver<()>,
+    /// What earlier connections took and no broker has acknowledged. The client drops it with a new session.
+    unacknowledged: VecDeque<Request>,
+    /// Keeps the connection open until the broker has read the last publication and closes it.
+    _open: Client,
 }
 
 impl Driver {
-    fn run(self, mut connection: Connection) {
+    fn run(mut self, mut connection: Connection) {
         let mut pause = FIRST_PAUSE;
-        for notice in connection.iter() {
+        while let Ok(notice) = connection.recv() {
+            let client = &mut connection.eventloop;
             match notice {
                 Ok(rumqttc::Event::Incoming(Packet::ConnAck(_))) => {
                     pause = FIRST_PAUSE;
+                    client.pending = self.greeting().into_iter().chain(self.unacknowledged.drain(..)).collect();
                     self.shared.announce.store(true, Ordering::SeqCst);
+                    self.shared.unsent.store(0, Ordering::Relaxed);
                     self.shared.connected.store(true, Ordering::SeqCst);
                 }
-                Ok(rumqttc::Event::Incoming(Incoming::Publish(publish))) => {
-                    match self.topics.order(&publish.topic, &publish.payload) {
-                        // Orders that nobody takes in time are old by then.
-                        Ok(order) => drop(self.order.try_send(order)),
-                        Err(why) => self.warn(why),
-                    }
+                Ok(rumqttc::Event::Incoming(Packet::PubAck(_))) => {
+                    let _ = self.acknowledged.try_recv();
                 }
+                Ok(rumqttc::Event::Incoming(Packet::Publish(publish))) => self.take(&publish),
                 Ok(_) => {}
                 Err(error) => {
                     self.shared.connected.store(false, Ordering::SeqCst);
+                    self.keep(client);
                     if !matches!(self.stopped.try_recv(), Err(mpsc::TryRecvError::Empty)) {
                         return;
                     }
@@ -350,6 +404,36 @@ impl Driver {
         }
     }
 
+    /// What the broker has to know before anything else: no order that follows a publication may be missed.
+    fn greeting(&self) -> [Request; 2] {
+        let filter = |topic| SubscribeFilter::new(self.topics.of(topic), QoS::AtLeastOnce);
+        let subscription = Subscribe::new_many([filter("threshold/+/set"), filter("enabled/set")]);
+        // Each connection begins with it, so that no acknowledgement is needed.
+        let mut online = Publish::new(self.topics.of("status"), QoS::AtMostOnce, "online");
+        online.retain = true;
+        [Request::Subscribe(subscription), Request::Publish(online)]
+    }
+
+    /// Takes over what the broken connection has not delivered. The next one gives it new packet ids.
+    fn keep(&mut self, client: &mut EventLoop) {
+        let mut taken = std::mem::take(&mut client.pending);
+        taken.extend(client.state.collision.take().map(Request::Publish));
+        self.unacknowledged.extend(taken.into_iter().filter_map(|request| match request {
+            Request::Publish(publish) if publish.qos == QoS::AtLeastOnce => {
+                Some(Request::Publish(Publish { pkid: 0, ..publish }))
+            }
+            _ => None,
+        }));
+    }
+
+    fn take(&self, publish: &Publish) {
+        match self.topics.order(&publish.topic, &publish.payload) {
+            // Orders that nobody takes in time are old by then.
+            Ok(order) => drop(self.order.try_send(order)),
+            Err(why) => self.warn(why),
+        }
+    }
+
     fn warn(&self, text: String) {
         // So many at once say no more than the first.
         let _ = self.warning.try_send(text);
@@ -359,23 +443,33 @@ impl Driver {
 /// Turns messages into publications.
 struct Publisher {
     client: Client,
+    /// One item for each publication that waits for its acknowledgement.
+    permits: SyncSender<()>,
     topics: Topics,
     identity: Identity,
     shared: Arc<Shared>,
-    states: BTreeMap<String, bool>,
 }
 
-type Sent = std::result::Result<(), rumqttc::ClientError>;
+/// An error means that the connection was given up for good.
+type Sent = std::result::Result<(), Closed>;
+
+struct Closed;
+
+impl<E: std::error::Error> From<E> for Closed {
+    fn from(_: E) -> Self {
+        Self
+    }
+}
 
 impl Publisher {
-    fn run(mut self, waiting: &Receiver<Message>) {
+    fn run(self, waiting: &Receiver<Message>) {
         loop {
             if self.shared.announce.swap(false, Ordering::SeqCst) && self.announce().is_err() {
                 return;
             }
             let sent = match waiting.recv_timeout(Duration::from_millis(200)) {
                 Ok(message) => self.publish(message),
-                Err(RecvTimeoutError::Timeout) => Ok(()),
+                Err(RecvTimeoutError::Timeout) => self.complete(),
                 Err(RecvTimeoutError::Disconnected) => break,
             };
             if sent.is_err() {
@@ -383,45 +477,48 @@ impl Publisher {
             }
         }
         // The connection may be gone, and then the last will says it.
-        let last = self.retained("status", "offline").and_then(|()| self.client.disconnect());
-        drop(last);
+        let last = self.certain(self.topics.of("status"), true, "offline");
+        drop(last.and_then(|()| Ok(self.client.disconnect()?)));
     }
 
-    fn publish(&mut self, message: Message) -> Sent {
+    fn publish(&self, message: Message) -> Sent {
         match message {
-            Message::Event(json) => self.client.publish(self.topics.of("event"), QoS::AtLeastOnce, false, json),
+            Message::Event(json) => self.certain(self.topics.of("event"), false, json),
             Message::Level(level) => {
-                self.client.publish(self.topics.of("level"), QoS::AtMostOnce, false, format!("{level:.1}"))
+                Ok(self.client.publish(self.topics.of("level"), QoS::AtMostOnce, false, format!("{level:.1}"))?)
             }
-            Message::State(label, on) => {
-                self.state(&label, on)?;
-                self.states.insert(label, on);
-                Ok(())
-            }
+            Message::State(label, on) => self.state(&label, on),
         }
+    }
+
+    /// States that the queue had no room for, now that it is empty.
+    fn complete(&self) -> Sent {
+        if !self.shared.incomplete.swap(false, Ordering::SeqCst) {
+            return Ok(());
+        }
+        self.shared.states().iter().try_for_each(|(label, on)| self.state(label, *on))
     }
 
     fn state(&self, label: &str, on: bool) -> Sent {
-        let payload = if on { "ON" } else { "OFF" };
-        self.client.publish(self.topics.label(label), QoS::AtLeastOnce, true, payload)
+        self.certain(self.topics.label(label), true, if on { "ON" } else { "OFF" })
     }
 
-    fn retained(&self, what: &str, payload: &str) -> Sent {
-        self.client.publish(self.topics.of(what), QoS::AtLeastOnce, true, payload)
+    /// Publishes what the broker has to acknowledge.
+    fn certain(&self, topic: String, retain: bool, payload: impl Into<Vec<u8>>) -> Sent {
+        self.permits.send(())?;
+        Ok(self.client.publish(topic, QoS::AtLeastOnce, retain, payload)?)
     }
 
-    /// All that a broker must know after a connection was made.
+    /// All that Home Assistant and others must know after a connection was made.
     fn announce(&self) -> Sent {
-        self.client.subscribe(self.topics.of("threshold/+/set"), QoS::AtLeastOnce)?;
-        self.client.subscribe(self.topics.of("enabled/set"), QoS::AtLeastOnce)?;
         if self.identity.discovery {
             for (topic, payload) in discovery(&self.topics, &self.identity) {
-                self.client.publish(topic, QoS::AtLeastOnce, true, payload)?;
+                self.certain(topic, true, payload)?;
             }
         }
-        self.retained("status", "online")?;
-        let off = |label: &String| self.states.get(label).copied().unwrap_or(false);
-        self.identity.labels.iter().try_for_each(|label| self.state(label, off(label)))
+        let states = self.shared.states();
+        let on = |label: &String| states.get(label).copied().unwrap_or(false);
+        self.identity.labels.iter().try_for_each(|label| self.state(label, on(label)))
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{TONES, melody, program, signal, text};
+use crate::support::{HIGH, LOW, MIDDLE, TONES, melody, objects, program, signal, text, tones};
 
 /// A broker that keeps what its clients have not had yet, and one client that wants all.
 struct Broker {
@@ -180,6 +180,49 @@ fn no_event_is_lost_while_the_broker_is_away_and_orders_are_carried_out() {
     let high: Vec<_> = printed.lines().filter(|line| line.starts_with("High")).collect();
     assert!(high.iter().all(|line| line.ends_with(" 1.000000")), "its threshold is 1: {high:?}");
     assert!(!lines.iter().any(|line| line.starts_with("homeassistant")));
+}
+
+#[test]
+fn each_event_is_published_in_order_while_the_broker_is_stopped_and_started() {
+    let Some(mut broker) = Broker::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let notes = [LOW, MIDDLE, HIGH].repeat(4).into_iter().flat_map(|note| [(note, 0.8), (0.0, 0.4)]);
+    let sound = tones(&folder.path().join("notes.wav"), &notes.chain([(0.0, 2.0)]).collect::<Vec<_>>());
+    let printed = folder.path().join("printed");
+    let mut child = live(&broker, &sound, &["--no-discovery", "--events", "--json"])
+        .stdout(File::create(&printed).unwrap())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+
+    for state in ["Low ON", "Middle ON", "High, very high ON"] {
+        broker.lines_with(&format!("soundclassify/door/{state}"));
+        broker.stop();
+        // Events begin and end meanwhile.
+        std::thread::sleep(Duration::from_millis(1300));
+        assert!(broker.run());
+    }
+
+    assert!(child.wait().unwrap().success());
+    let lines = broker.lines_with("status offline");
+    let printed = objects(&std::fs::read_to_string(&printed).unwrap());
+    let step = |event: &serde_json::Value| {
+        (event["event-id"].as_u64().unwrap(), event["kind"].to_string(), event["duration"].to_string())
+    };
+    let mut published = Vec::new();
+    for line in lines.iter().filter_map(|line| line.strip_prefix("soundclassify/door/event ")) {
+        // A broker that goes away before it acknowledges an event gets it again.
+        let event = step(&serde_json::from_str(line).unwrap());
+        if !published.contains(&event) {
+            published.push(event);
+        }
+    }
+    assert!(printed.len() >= 24, "{printed:?}");
+    assert_eq!(published, printed.iter().map(step).collect::<Vec<_>>());
+    for label in ["Low", "Middle", "High, very high"] {
+        let topic = format!("soundclassify/door/{label} ");
+        assert_eq!(lines.iter().filter_map(|line| line.strip_prefix(&topic)).next_back(), Some("OFF"), "{label}");
+    }
 }
 
 #[test]
