@@ -145,6 +145,7 @@ def test_tables_have_the_same_columns():
         (ValueError, "transpose", lambda: soundclassify.Classifier(TONES).push(np.zeros((1, 5000)), 16000)),
         (TypeError, "complex", lambda: soundclassify.Classifier(TONES).push(np.zeros(10, complex), 16000)),
         (ValueError, "0 Hz", lambda: soundclassify.features(np.zeros(10), 0)),
+        (ValueError, "output.embedding", lambda: soundclassify.embed(np.zeros(10), 16000, TONES)),
     ],
 )
 def test_errors_say_what_was_expected(error, text, act):
@@ -175,6 +176,19 @@ def test_features_are_those_of_the_program(program, tmp_path):
     theirs = np.load(tmp_path / "features.npy")
     assert features.dtype == np.float32 and features.size == theirs.size
     assert features.reshape(theirs.shape) == pytest.approx(theirs, abs=1e-4)
+
+
+def test_embeddings_are_those_of_the_program(program, tmp_path):
+    samples = (20000 * tones(MELODY, 44100)).astype(np.int16)
+    path = write_wav(tmp_path / "melody.wav", samples, 44100)
+    program("features", "--embedding", "--oversamples", "3", path, "-o", tmp_path / "embeddings.npy")
+
+    embeddings = soundclassify.embed(samples, 44100, oversamples=3)
+
+    theirs = np.load(tmp_path / "embeddings.npy")
+    assert embeddings.dtype == np.float32 and embeddings.shape == theirs.shape
+    assert len(embeddings) == len(soundclassify.features(samples, 44100, oversamples=3))
+    assert embeddings == pytest.approx(theirs, abs=1e-3)
 
 
 def test_the_package_brings_what_it_needs():

@@ -3,7 +3,10 @@
 
 use numpy::{PyArray1, PyReadonlyArray1, ToPyArray};
 use pyo3::prelude::*;
-use soundclassify_core::{frontend::Windower, model::Model};
+use soundclassify_core::{
+    frontend::Windower,
+    model::{Manifest, Model},
+};
 
 use crate::error::raise;
 
@@ -31,8 +34,19 @@ fn compute(
     oversamples: Option<u32>,
 ) -> soundclassify_core::Result<(Vec<f32>, Vec<usize>)> {
     let model = Model::load(model)?;
-    let spec = &model.manifest().features;
-    let oversamples = oversamples.or(model.manifest().defaults.oversamples).unwrap_or(10);
+    let values = windows(samples, sample_rate, model.manifest(), oversamples)?;
+    Ok((values, model.manifest().features.shape()))
+}
+
+/// The network's input for each window, one after another.
+pub(crate) fn windows(
+    samples: &[f32],
+    sample_rate: u32,
+    manifest: &Manifest,
+    oversamples: Option<u32>,
+) -> soundclassify_core::Result<Vec<f32>> {
+    let spec = &manifest.features;
+    let oversamples = oversamples.or(manifest.defaults.oversamples).unwrap_or(10);
     let mut windower = Windower::new(spec, oversamples);
     let mut values = Vec::new();
     let mut take = |window: soundclassify_core::frontend::ReadyWindow<'_>| {
@@ -42,5 +56,5 @@ fn compute(
     };
     windower.push(samples, sample_rate, &mut take)?;
     windower.finish(&mut |window, _| take(window));
-    Ok((values, spec.shape()))
+    Ok(values)
 }

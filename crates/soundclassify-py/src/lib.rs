@@ -2,6 +2,7 @@
 //! The compiled half of the Python package `soundclassify`: arrays of plain numbers in and out. Names, labels and tables
 //! are made in Python, beside it.
 
+mod embed;
 mod error;
 mod features;
 mod options;
@@ -17,7 +18,7 @@ mod _soundclassify {
     use soundclassify_core::model::{builtin, runtime};
 
     #[pymodule_export]
-    use crate::{error::Error, features::features, stream::Stream};
+    use crate::{embed::embed, error::Error, features::features, stream::Stream};
 
     /// The folder where ONNX Runtime's library is looked for, unless ORT_DYLIB_PATH names another.
     #[pyfunction]

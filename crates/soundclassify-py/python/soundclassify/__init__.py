@@ -15,7 +15,7 @@ from soundclassify import _runtime
 
 _runtime.prepare()
 
-from soundclassify._classifier import Classifier, features  # noqa: E402
+from soundclassify._classifier import Classifier, embed, features  # noqa: E402
 from soundclassify._soundclassify import Error, models, runtime_version  # noqa: E402
 
-__all__ = ["Classifier", "Error", "features", "models", "runtime_version"]
+__all__ = ["Classifier", "Error", "embed", "features", "models", "runtime_version"]

@@ -242,3 +242,29 @@ def features(
     """
     values, shape = _soundclassify.features(mono(samples), sample_rate, os.fspath(model), oversamples)
     return values.reshape(-1, *shape)
+
+
+def embed(
+    samples: ArrayLike,
+    sample_rate: int,
+    model: str | os.PathLike[str] = "default",
+    *,
+    oversamples: int | None = None,
+) -> NDArray[np.float32]:
+    """What describes each window for other classifiers: the output that the manifest's `output.embedding` names.
+
+    Args:
+        samples: Shape (samples,) or (samples, channels), as in `Classifier.push`; all of a stream.
+        sample_rate: Of the samples, Hz.
+        model: As in `Classifier`; its manifest names an embedding, as those of `default`, `sure` and `audioset` do.
+        oversamples: Windows a second, 1-100; None: the manifest's, or else 10.
+
+    Returns:
+        Shape (windows, width of the embedding), float32. The windows are those of `features`.
+
+    Raises:
+        ValueError: The model has no embedding, or the sample rate can't be converted.
+        FileNotFoundError, Error: As in `Classifier`.
+    """
+    values, width = _soundclassify.embed(mono(samples), sample_rate, os.fspath(model), oversamples)
+    return values.reshape(-1, width)

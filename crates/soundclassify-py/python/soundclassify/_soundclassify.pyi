@@ -29,6 +29,9 @@ class Stream:
 def features(
     samples: NDArray[np.float32], sample_rate: int, model: str, oversamples: int | None
 ) -> tuple[NDArray[np.float32], list[int]]: ...
+def embed(
+    samples: NDArray[np.float32], sample_rate: int, model: str, oversamples: int | None
+) -> tuple[NDArray[np.float32], int]: ...
 def set_runtime_folder(folder: Path) -> None: ...
 def runtime_version() -> str:
     """Version and build of ONNX Runtime; loads it."""
