@@ -14,6 +14,10 @@ pub struct Files {
     pub labels: &'static str,
     /// The network.
     pub onnx: &'static [u8],
+    /// The recording of its `[check]`.
+    pub check_audio: &'static [u8],
+    /// The scores of that recording's windows that `[check]` expects, as NumPy's `.npy`.
+    pub check_scores: &'static [u8],
     /// Embeddings of clips of its labels, for learning new labels: a NumPy array of float16, one row a clip, the label's number
     /// before the embedding. Empty where the network has no embedding.
     pub embeddings: &'static [u8],
@@ -27,17 +31,48 @@ pub const DEFAULT_EMBEDDINGS: &[u8] = include_bytes!("default.embeddings.npy");
 const DEFAULT: &[u8] = include_bytes!("default.onnx");
 const DEFAULT_LABELS: &str = include_str!("default.labels.txt");
 
-/// One line a model.
+const DEFAULT_SCORES: &[u8] = include_bytes!("default.check.npy");
+const CHECK_AUDIO: &[u8] = include_bytes!("check.wav");
+
 static ALL: &[Files] = &[
-    Files::new("default", include_str!("default.toml"), DEFAULT_LABELS, DEFAULT),
-    Files::new("sure", include_str!("sure.toml"), DEFAULT_LABELS, DEFAULT),
-    Files::new("audioset", include_str!("audioset.toml"), include_str!("audioset.labels.txt"), DEFAULT),
-    Files::new("small", include_str!("small.toml"), include_str!("small.labels.txt"), include_bytes!("small.onnx")),
+    Files::new("default", include_str!("default.toml"), DEFAULT_LABELS, DEFAULT, DEFAULT_SCORES),
+    Files::new("sure", include_str!("sure.toml"), DEFAULT_LABELS, DEFAULT, DEFAULT_SCORES),
+    Files::new(
+        "audioset",
+        include_str!("audioset.toml"),
+        include_str!("audioset.labels.txt"),
+        DEFAULT,
+        include_bytes!("audioset.check.npy"),
+    ),
+    Files::new(
+        "small",
+        include_str!("small.toml"),
+        include_str!("small.labels.txt"),
+        include_bytes!("small.onnx"),
+        include_bytes!("small.check.npy"),
+    ),
 ];
 
 impl Files {
-    const fn new(name: &'static str, manifest: &'static str, labels: &'static str, onnx: &'static [u8]) -> Self {
-        Self { name, manifest, labels, onnx, embeddings: &[] }
+    const fn new(
+        name: &'static str,
+        manifest: &'static str,
+        labels: &'static str,
+        onnx: &'static [u8],
+        check_scores: &'static [u8],
+    ) -> Self {
+        Self { name, manifest, labels, onnx, check_audio: CHECK_AUDIO, check_scores, embeddings: &[] }
+    }
+
+    /// The content of a file that the manifest names.
+    #[must_use]
+    pub fn file(&self, name: &str) -> &'static [u8] {
+        match name {
+            _ if name.ends_with(".onnx") => self.onnx,
+            _ if name.ends_with(".wav") => self.check_audio,
+            _ if name.ends_with(".npy") => self.check_scores,
+            _ => self.labels.as_bytes(),
+        }
     }
 }
 

@@ -6,16 +6,18 @@
     python -m models.convert NETWORK.tflite  --preset yamnet --labels map.csv --column display_name -o OUT
     python -m models.convert NETWORK.pt      --preset yamnet --shape 1,96,64 --labels labels.txt -o OUT   TorchScript
 
-OUT gets NAME.onnx, NAME.labels.txt and NAME.toml; `soundclassify model=OUT/NAME.toml` runs it.
+OUT gets NAME.onnx, NAME.labels.txt and NAME.toml; `soundclassify model=OUT/NAME.toml` runs it. With the program soundclassify at hand, OUT also gets
+a recording and the network's own scores of it: `soundclassify inspect --verify OUT/NAME.toml` compares them with ours.
 """
 import argparse
 import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import onnx
 
-from . import checks, manifest, network, settings
+from . import checks, known_scores, manifest, network, program, settings
 from .files import Failure, staged
 
 INSTALL = {"torch": "models/train/requirements.txt"}  # else that of this folder
@@ -43,6 +45,7 @@ def options():
     parser.add_argument("--output", help="name of the output, for graphs with several")
     parser.add_argument("--check", type=Path, help=".npy with windows to compare on (soundclassify features writes them) [default: noise]")
     parser.add_argument("--tolerance", type=float, help="largest difference allowed [default: 1e-4; int8 TFLite: 32/256]")
+    parser.add_argument("--program", help="the program soundclassify, for [check] [default: the newest built, or the installed one]")
     return parser.parse_args()
 
 
@@ -80,15 +83,33 @@ def convert(chosen):
         tolerance = source.tolerance if chosen.tolerance is None else chosen.tolerance
         difference = network.compare(source, onnx_file, windows, tolerance)
         (folder / f"{name}.labels.txt").write_text("".join(f"{label}\n" for label in known.labels))
-        (folder / f"{name}.toml").write_text(manifest.text({
+        tables = {
             None: {"name": name, "description": chosen.description or f"{source.classes} classes, converted from {chosen.network.name}",
                    "licence": chosen.licence, "version": chosen.version, "onnx": onnx_file.name, "sha256": manifest.sha256(onnx_file)},
             "input": {"name": model.graph.input[0].name} | shape, "features": known.features,
             "output": {"name": model.graph.output[0].name, "activation": activation},
             "labels": {"file": f"{name}.labels.txt"}, "defaults": known.defaults,
-        }, f"Converted from {chosen.network.name} (SHA-256 {manifest.sha256(chosen.network)});\n"
-           f"largest difference from it {difference:.2e} on {len(windows)} windows."))
+        }
+        comment = (f"Converted from {chosen.network.name} (SHA-256 {manifest.sha256(chosen.network)});\n"
+                   f"largest difference from it {difference:.2e} on {len(windows)} windows.")
+        (folder / f"{name}.toml").write_text(manifest.text(tables, comment))
+        tables["check"] = check(program.find(chosen.program, build=False), source, folder, name, activation, tolerance)
+        (folder / f"{name}.toml").write_text(manifest.text(tables, comment))
     print(f"wrote {chosen.out / name}.toml, .labels.txt and .onnx")
+
+
+def check(run, source, folder, name, activation, tolerance):
+    """Values of [check]: a recording, and the source's own scores of its windows. None without the program, which makes the windows."""
+    if run is None:
+        print("no [check] was written: the program soundclassify, which makes the windows, was not found; give it with --program")
+        return {}
+    audio, made = folder / known_scores.RECORDING, folder / "windows.npy"
+    known_scores.recording(audio)
+    known_scores.features(run, folder / f"{name}.toml", audio, made)
+    windows = np.load(made).reshape(-1, *source.shape)
+    made.unlink()
+    np.save(folder / known_scores.table(name)["scores"], network.probabilities(source.run(windows), activation).astype(np.float32))
+    return known_scores.table(name) | {"tolerance": min(1.0, max(1e-3, tolerance))}
 
 
 def gathered(chosen):

@@ -62,6 +62,16 @@ def activation(model):
     return ENDS.get(node.op_type) if node is not None else None
 
 
+def probabilities(scores, kind):
+    """Scores of windows after the activation, and the mean over a time axis."""
+    if kind == "softmax":
+        scores = np.exp(scores - scores.max(-1, keepdims=True))
+        scores /= scores.sum(-1, keepdims=True)
+    elif kind == "sigmoid":
+        scores = 1 / (1 + np.exp(-scores))
+    return scores.reshape(len(scores), -1, scores.shape[-1]).mean(1)
+
+
 def check_windows(shape, spectrum_from_zero, given):
     """Windows to compare with: noise and edges of the features' range, or those of a `.npy` file."""
     if given is not None:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """PyTorch networks saved as TorchScript (`.pt`): the one form that holds the network itself and runs no code on loading."""
+import inspect
 import io
 
 import numpy as np
@@ -9,6 +10,8 @@ import torch
 from .files import Failure, existing
 
 OPSET = 17
+# By tracing, which PyTorch before 2.5 does without being asked.
+TRACED = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
 
 
 def load(path, shape):
@@ -45,6 +48,6 @@ class Network:
 
     def export(self):
         file = io.BytesIO()
-        torch.onnx.export(self.module, (torch.zeros(2, *self.shape),), file, dynamo=False, opset_version=OPSET, input_names=["input"],
-                          output_names=["scores"], dynamic_axes={"input": {0: "N"}, "scores": {0: "N"}})
+        torch.onnx.export(self.module, (torch.zeros(2, *self.shape),), file, opset_version=OPSET, input_names=["input"],
+                          output_names=["scores"], dynamic_axes={"input": {0: "N"}, "scores": {0: "N"}}, **TRACED)
         return onnx.load_from_string(file.getvalue())

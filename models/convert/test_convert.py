@@ -13,7 +13,7 @@ import tomllib
 import unittest
 from pathlib import Path
 
-from models.convert import checks, manifest, settings
+from models.convert import checks, known_scores, manifest, program, settings
 from models.convert.files import Failure
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -168,6 +168,28 @@ open('/nonexistent/never/run')
     def test_pytorch_example(self):
         self.assertEqual(run(self.folder, program="models.convert.pytorch_example").returncode, 0)
         self.converts(self.folder / "example.pt", "--preset", "yamnet", "--shape", "1,96,64", "--labels", self.folder / "example.labels.txt")
+
+    @unittest.skipUnless(importlib.util.find_spec("torch"), "PyTorch is not installed here")
+    def test_a_check_has_the_scores_of_the_source(self):
+        built = program.find(None, build=False)
+        if built is None:
+            self.skipTest("the program soundclassify is not built")
+        self.assertEqual(run(self.folder, program="models.convert.pytorch_example").returncode, 0)
+        manifest = self.converts(self.folder / "example.pt", "--preset", "yamnet", "--shape", "1,96,64", "--labels", self.folder / "example.labels.txt",
+                                 "--program", built)
+        self.assertEqual(manifest["check"], {"audio": "check.wav", "scores": "example.check.npy", "tolerance": 1e-3})
+        verify = [built, "inspect", "--verify", self.out / "example.toml"]
+        done = subprocess.run(verify, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        scores = self.out / "example.check.npy"
+        scores.write_bytes(scores.read_bytes()[:-4] + b"\0\0\0\0")
+        done = subprocess.run(verify, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn("Background: expected 0,", done.stdout)
+
+    def test_the_recording_is_that_of_the_built_in_models(self):
+        known_scores.recording(self.folder / "check.wav")
+        self.assertEqual((self.folder / "check.wav").read_bytes(), (ROOT / "models" / "check.wav").read_bytes())
 
     def test_wrong_files(self):
         settings = ("--settings", self.settings())

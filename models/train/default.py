@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..convert import manifest
+from ..convert import known_scores, manifest, program
 from . import card, dataset, efficientat, evaluation, judging, labels, predictions, quantise, spectrograms, synthesis, training
 from .efficientat import RATE
 
@@ -47,6 +47,7 @@ def main():
     parser.add_argument("--steps", type=int, default=STEPS, help=f"of {training.BATCH} windows [default: %(default)s]")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="a training ends after that long, even with fewer steps")
     parser.add_argument("--baseline", type=Path, help="network to measure against, for the step speed")
+    parser.add_argument("--program", help="the program soundclassify [default: the newest built, or it is built]")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     recipe = Recipe(parser.parse_args())
     steps = {"spectrograms": recipe.spectrograms, "judge": recipe.judge, "final": recipe.final, "export": recipe.export, "card": recipe.card,
@@ -160,6 +161,7 @@ class Recipe:
         (self.out / "default.labels.txt").write_text("".join(f"{name}\n" for name in offered))
         (self.out / "audioset.labels.txt").write_text("".join(f"{name}\n" for name in self.names))
         self.manifests(offered, judged["reports"]["thresholds"])
+        known_scores.built_in(program.find(self.options.program), self.out)
         self.embeddings(path, offered)
         self.credits()
         self.save({"final": {"parameters": sum(p.numel() for p in network.parameters()), "bytes": path.stat().st_size,
@@ -188,7 +190,8 @@ class Recipe:
                 "input": {"layout": "frames-mels", "channel-axis": "first", "normalize": "none"}, "features": {"preset": "efficientat", "frames": efficientat.FRAMES},
                 "output": {"name": "audioset" if own else "labels", "activation": "sigmoid" if own else "softmax", "embedding": "embedding"},
                 "labels": {"file": "audioset.labels.txt" if own else "default.labels.txt"},
-                "labels.groups": {} if own else groups, "defaults": defaults}, "SPDX-License-Identifier: MIT OR Apache-2.0")
+                "labels.groups": {} if own else groups, "defaults": defaults,
+                "check": known_scores.table("audioset" if own else "default")}, "SPDX-License-Identifier: MIT OR Apache-2.0")
             (self.out / f"{name}.toml").write_text(text)
 
     def embeddings(self, path, offered):

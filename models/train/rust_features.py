@@ -17,27 +17,6 @@ from onnx import TensorProto, helper
 from ..convert import manifest
 from ..convert.files import Failure
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def program(given):
-    """Path of the companion program: the one given, else the newest built, else it is built."""
-    if given:
-        if not os.access(given, os.X_OK) or Path(given).is_dir():
-            raise Failure(f"{given}: expected the program soundclassify, found nothing that can be run")
-        return str(given)
-    built = [path for path in (ROOT / "target" / kind / "soundclassify" for kind in ("release", "debug")) if path.is_file()]
-    if built:
-        return str(max(built, key=lambda path: path.stat().st_mtime))
-    if shutil.which("soundclassify"):
-        return shutil.which("soundclassify")
-    if not shutil.which("cargo"):
-        raise Failure("the program soundclassify is needed for the features: give it with --program, or install cargo to have it built")
-    print("building the program soundclassify (once) …", flush=True)
-    if subprocess.run(["cargo", "build", "--release", "--package", "soundclassify-cli"], cwd=ROOT).returncode:
-        raise Failure("cargo could not build the program soundclassify; see above")
-    return str(ROOT / "target" / "release" / "soundclassify")
-
 
 def windows(run, recordings, features, normalize, oversamples, cache):
     """The element's windows of all recordings: one array (windows, frames, mels), and each recording's number of windows.

@@ -142,7 +142,7 @@ class Training(Folders):
         done = self.train("--epochs", "3", "--name", "levels")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual({path.name for path in self.out.iterdir()}, {
-            "levels.onnx", "levels.labels.txt", "levels.toml", "levels-classes.md", "levels-confusion.png", "levels-curves.png", "levels-results.json"})
+            "check.wav", "levels.check.npy", "levels.onnx", "levels.labels.txt", "levels.toml", "levels-classes.md", "levels-confusion.png", "levels-curves.png", "levels-results.json"})
 
 
 class Names(Folders):

@@ -51,7 +51,7 @@ pub(crate) enum Commands {
     Scan(ScanArgs),
     /// Makes a page to look at and listen to: spectrogram, probabilities, events
     Report(ReportArgs),
-    /// Writes exactly the tensors that the model gets, or the log-mel frames
+    /// Writes exactly the tensors that the model gets, the log-mel frames, the scores or the embeddings
     Features(FeaturesArgs),
     /// Finds a threshold per label from labelled recordings
     Tune(TuneArgs),
@@ -59,7 +59,9 @@ pub(crate) enum Commands {
     Learn(LearnArgs),
     /// Shows a model's inputs and outputs, what its manifest says, and whether both fit
     Inspect(InspectArgs),
-    /// Checks GStreamer, the plugin, ONNX Runtime and microphones, and says how to fix them
+    /// Lists a model's labels with index, threshold and groups
+    Labels(LabelsArgs),
+    /// Checks GStreamer, the plugin, ONNX Runtime, the built-in models and microphones, and says how to fix them
     Doctor(DoctorArgs),
     /// Prints the completion script of a shell
     Completions {
@@ -272,8 +274,14 @@ pub(crate) struct FeaturesArgs {
     #[arg(short, long, value_name = "FILE.npy|FOLDER")]
     pub(crate) output: PathBuf,
     /// The log-mel frames, [frames, mels], before normalisation, in place of the model's input
-    #[arg(long)]
+    #[arg(long, group = "what")]
     pub(crate) logmel: bool,
+    /// The scores of each window by itself, [windows, labels], in place of the model's input
+    #[arg(long, group = "what")]
+    pub(crate) scores: bool,
+    /// The embedding of each window, [windows, width], in place of the model's input; the manifest names its output
+    #[arg(long, group = "what")]
+    pub(crate) embedding: bool,
     /// Model whose features are computed: built-in name, manifest or .onnx
     #[arg(long, default_value = "default")]
     pub(crate) model: String,
@@ -349,9 +357,27 @@ pub(crate) struct InspectArgs {
     /// Built-in name, manifest (.toml) or network (.onnx)
     pub(crate) model: String,
     /// Prints a manifest to begin with, guessed from the network's shapes
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with = "json", group = "instead")]
     pub(crate) template: bool,
+    /// Runs the manifest's [check]: compares features and scores of its recording with what the authors' code gave; exit status 1
+    /// when they differ
+    #[arg(long, group = "instead")]
+    pub(crate) verify: bool,
+    /// Shows how the values of the network's input are distributed for a recording, and warns of an improbable scale
+    #[arg(long, group = "instead", value_name = "FILE", value_parser = input())]
+    pub(crate) input: Option<String>,
     /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `labels`.
+#[derive(Debug, Args)]
+pub(crate) struct LabelsArgs {
+    /// Built-in name, manifest (.toml) or network (.onnx)
+    #[arg(default_value = "default")]
+    pub(crate) model: String,
+    /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
 }

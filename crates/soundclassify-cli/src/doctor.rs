@@ -10,7 +10,7 @@ use std::{
 
 use gst::prelude::*;
 use serde::Serialize;
-use soundclassify_core::model::{Model, runtime};
+use soundclassify_core::model::{Model, builtin, runtime};
 
 use crate::{
     args::DoctorArgs,
@@ -20,7 +20,7 @@ use crate::{
     output::{Form, Printer, json},
     record::Record,
     session::{Source, Step, make},
-    source,
+    source, verify,
     warm_engine::WarmEngine,
 };
 
@@ -82,7 +82,7 @@ impl Check {
 /// Looks at everything; exit status 1 when something stands in the way.
 pub(crate) fn run(args: &DoctorArgs) -> Result<Exit> {
     interrupt::install()?;
-    let looks: [&dyn Fn() -> Check; 9] = [
+    let looks: [&dyn Fn() -> Check; 10] = [
         &gstreamer,
         &plugin,
         &elements,
@@ -91,6 +91,7 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<Exit> {
         &providers,
         &|| model(&args.model),
         &|| self_test(&args.model),
+        &known_scores,
         &microphones,
     ];
     let mut printer = Printer::stdout(Form::Plain, false);
@@ -276,6 +277,28 @@ fn classify_noise(model: &str) -> Result<(usize, String)> {
         _ => Ok(()),
     })?;
     Ok((windows, label))
+}
+
+/// The `[check]` of each built-in model.
+fn known_scores() -> Check {
+    if runtime::version().is_err() {
+        return Check::bad("known scores", "not possible without ONNX Runtime", "see above");
+    }
+    let (mut largest, mut wrong) = (0.0, Vec::new());
+    for name in builtin::names() {
+        match Model::load(name).map_err(Failure::from).and_then(|model| verify::run(&model)) {
+            Ok(verification) if verification.passes() => largest = verification.difference().max(largest),
+            Ok(verification) => wrong.push(format!("{name}: scores differ by {:.2e}", verification.difference())),
+            Err(error) => wrong.push(format!("{name}: {error}")),
+        }
+    }
+    if wrong.is_empty() {
+        let names = builtin::names().collect::<Vec<_>>().join(", ");
+        return Check::good("known scores", format!("{names}: the largest difference is {largest:.1e}"));
+    }
+    let remedy = "the scores of this installation are not to be trusted; try another ONNX Runtime, or report what \
+                  `soundclassify inspect --verify NAME` prints";
+    Check::bad("known scores", wrong.join("; "), remedy)
 }
 
 fn microphones() -> Check {

@@ -19,6 +19,7 @@ mod interrupt;
 mod label_structures;
 mod labels;
 mod learn;
+mod list_labels;
 mod live;
 mod mel;
 mod messages;
@@ -36,7 +37,9 @@ mod session;
 mod shell;
 mod source;
 mod tune;
+mod verify;
 mod warm_engine;
+mod window_values;
 
 use std::{
     io::{self, Write},
@@ -104,6 +107,7 @@ fn carry_out(command: Commands, options: ElementOptions) -> Result<Exit> {
         Commands::Tune(args) => tune::run(&args, options),
         Commands::Learn(args) => learn::run(&args),
         Commands::Inspect(args) => inspect::run(&args),
+        Commands::Labels(args) => list_labels::run(&args),
         Commands::Doctor(args) => doctor::run(&args),
         Commands::Completions { shell } => shell::completions(shell),
         Commands::Man => shell::man(),

@@ -65,7 +65,7 @@ impl ModelFiles {
     pub(crate) fn open(&self, name: &str) -> Result<(u64, Box<dyn Read>)> {
         match self {
             Self::Program(files) => {
-                let content = if name.ends_with(".onnx") { files.onnx } else { files.labels.as_bytes() };
+                let content = files.file(name);
                 Ok((content.len() as u64, Box::new(content)))
             }
             Self::Disk { manifest } => {

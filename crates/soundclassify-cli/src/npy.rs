@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! NumPy's `.npy` with an unknown first axis: values are appended, the shape is put in at the end
-//! (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>).
+//! NumPy's `.npy`: arrays whose first axis is unknown until the end, as values are appended and the shape is put in last; and arrays
+//! of others (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>).
 
 use std::{
     fs::File,
     io::{self, BufWriter, Seek, SeekFrom, Write},
     path::Path,
 };
+
+use half::f16;
 
 use crate::atomic_file::AtomicFile;
 
@@ -70,6 +72,28 @@ fn bytemuck_le(values: &[f32]) -> std::borrow::Cow<'_, [u8]> {
     } else {
         values.iter().flat_map(|value| value.to_le_bytes()).collect()
     }
+}
+
+/// An array of float16, float32 or float64 in C order: its shape, and its values.
+///
+/// # Errors
+/// What is expected in place of what was found.
+pub(crate) fn read(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f32>), String> {
+    let reason = |error: io::Error| error.to_string();
+    let open = || npyz::NpyFile::new(bytes).map_err(|error| format!("expected an .npy file: {error}"));
+    let file = open()?;
+    let shape = file.shape().iter().map(|axis| *axis as usize).collect();
+    if file.order() != npyz::Order::C {
+        return Err("expected values in C order, found Fortran's; numpy.ascontiguousarray changes it".into());
+    }
+    let values = open()?
+        .into_vec::<f32>()
+        .or_else(|_| Ok(open()?.into_vec::<f64>().map_err(reason)?.into_iter().map(|value| value as f32).collect()))
+        .or_else(|_: String| Ok(open()?.into_vec::<f16>().map_err(reason)?.into_iter().map(f16::to_f32).collect()));
+    let found = file.dtype().descr();
+    values.map(|values| (shape, values)).map_err(|why: String| {
+        format!("expected values of float16, float32 or float64, as many as the shape says, found {found}: {why}")
+    })
 }
 
 #[cfg(test)]

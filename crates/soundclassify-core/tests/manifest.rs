@@ -597,9 +597,13 @@ fn a_check_is_a_recording_and_its_scores_beside_the_manifest() {
     let with = |text: &str| format!("{PLAIN}[check]\n{text}");
     let folder = folder(&with("audio = \"a.flac\"\nscores = \"s.npy\"\ntolerance = 0.01"));
     let check = Manifest::load(&folder.path().join("tiny.toml")).unwrap().check.unwrap();
-    assert_eq!((check.audio, check.scores), (folder.path().join("a.flac"), folder.path().join("s.npy")));
+    assert_eq!((check.audio, check.scores), (folder.path().join("a.flac"), Some(folder.path().join("s.npy"))));
     assert_eq!(check.tolerance, 0.01);
+    let features = self::folder(&with("audio = \"a.flac\"\nfeatures = \"f.npy\""));
+    let check = Manifest::load(&features.path().join("tiny.toml")).unwrap().check.unwrap();
+    assert_eq!((check.features, check.scores), (Some(features.path().join("f.npy")), None));
     refuses(&with("audio = \"a.flac\""), &["check.scores", ".npy", "nothing"]);
+    refuses(&with("audio = \"a\"\nfeatures = \"../f\""), &["check.features (line 18)", "beside", "../f"]);
     refuses(&with("audio = \"../a.flac\"\nscores = \"s.npy\""), &["check.audio (line 17)", "beside", "../a.flac"]);
     refuses(&with("audio = \"a\"\nscores = \"s\"\ntolerance = 2"), &["check.tolerance (line 19)", "2"]);
 }

@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 import torch
 
-from ...convert import manifest
+from ...convert import known_scores, manifest, program as programs
 from ...convert.files import Failure, staged
 from .. import rust_features, evaluation, export
 from ..network import NETWORKS
@@ -44,7 +44,7 @@ def run(chosen):
     for label, count in sorted(Counter(recording.label for recording in recordings).items()):
         print(f"{label}: {count} recordings, {sum(kept[truth == labels.index(label)])} of them kept for judging")
     with staged(chosen.out, f"{chosen.name}.toml") as folder:
-        program = rust_features.program(chosen.program)
+        program = programs.find(chosen.program)
         rust_features.check_manifest(program, manifest_tables(chosen, start, labels, len(recordings)), labels, chosen.settings)
         print("features …", flush=True)
         values, counts = rust_features.windows(program, recordings, start.features, start.normalize,
@@ -54,7 +54,7 @@ def run(chosen):
         stages = start.learn(sounds, schedule)
         logits = start.logits(values[sounds.judged_rows])
         result = report.judged(logits, sounds.counts[kept], truth[kept], labels)
-        finish(chosen, start, sounds, folder, result)
+        finish(chosen, start, sounds, folder, result, program)
         (folder / f"{chosen.name}-results.json").write_text(json.dumps(
             result | {"start": chosen.start, "minutes": (time.time() - begun) / 60, "windows": len(values), "history": stages}, indent=1) + "\n")
         (folder / f"{chosen.name}-classes.md").write_text(report.table(result))
@@ -193,7 +193,7 @@ class OnYamnet(Scratch):
         return difference
 
 
-def finish(chosen, start, sounds, folder, result):
+def finish(chosen, start, sounds, folder, result, program):
     """ONNX, labels and manifest."""
     name = chosen.name
     path = folder / f"{name}.onnx"
@@ -205,8 +205,12 @@ def finish(chosen, start, sounds, folder, result):
     (folder / f"{name}.labels.txt").write_text("".join(f"{label}\n" for label in sounds.labels))
     tables = manifest_tables(chosen, start, sounds.labels, len(sounds.counts))
     tables[None]["sha256"] = manifest.sha256(path)
-    (folder / f"{name}.toml").write_text(manifest.text(
-        tables, f"Trained by models.train.own; {result['accuracy']:.0%} of {result['recordings']} recordings kept for judging are right."))
+    comment = f"Trained by models.train.own; {result['accuracy']:.0%} of {result['recordings']} recordings kept for judging are right."
+    (folder / f"{name}.toml").write_text(manifest.text(tables, comment))
+    tables["check"] = known_scores.table(name)
+    known_scores.recording(folder / known_scores.RECORDING)
+    known_scores.features(program, folder / f"{name}.toml", folder / known_scores.RECORDING, folder / known_scores.table(name)["scores"], "--scores")
+    (folder / f"{name}.toml").write_text(manifest.text(tables, comment))
 
 
 def manifest_tables(chosen, start, labels, recordings):

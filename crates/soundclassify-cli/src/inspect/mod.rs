@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `soundclassify inspect`: what a network is, what its manifest says, whether both fit.
+//! `soundclassify inspect`: what a network is, what its manifest says, whether both fit and give known numbers.
+
+mod distribution;
 
 use serde::Serialize;
 use soundclassify_core::{
     frontend::{FeatureSpec, Features},
-    model::{self, Manifest, TensorInfo},
+    model::{self, Manifest, Model, TensorInfo},
 };
 
 use crate::{
     args::InspectArgs,
     exit::{Exit, Result},
+    interrupt,
     output::{Form, Printer, json},
+    verify,
 };
 
 #[derive(Serialize)]
@@ -33,8 +37,14 @@ struct Said<'a> {
     labels: &'a [String],
 }
 
-/// Prints what is known; exit status 1 when network and manifest do not fit.
+/// Prints what is known; exit status 1 when network and manifest do not fit, or give other numbers than `[check]` expects.
 pub(crate) fn run(args: &InspectArgs) -> Result<Exit> {
+    if args.verify {
+        return run_check(args);
+    }
+    if let Some(recording) = &args.input {
+        return show_input(args, recording);
+    }
     let report = model::inspect(&args.model)?;
     let mut printer = Printer::stdout(Form::Plain, false);
     if args.template {
@@ -69,6 +79,30 @@ pub(crate) fn run(args: &InspectArgs) -> Result<Exit> {
         }
     }
     Ok(if report.misfit.is_some() { Exit::Failed } else { Exit::Success })
+}
+
+fn run_check(args: &InspectArgs) -> Result<Exit> {
+    interrupt::install()?;
+    let verification = verify::run(&Model::load(&args.model)?)?;
+    let mut printer = Printer::stdout(Form::Plain, false);
+    if args.json {
+        printer.line(&json(&verification))?;
+    } else {
+        printer.block(&verification.to_string())?;
+    }
+    Ok(if verification.passes() { Exit::Success } else { Exit::Failed })
+}
+
+fn show_input(args: &InspectArgs, recording: &str) -> Result<Exit> {
+    interrupt::install()?;
+    let distribution = distribution::of(&Model::load(&args.model)?, recording)?;
+    let mut printer = Printer::stdout(Form::Plain, false);
+    if args.json {
+        printer.line(&json(&distribution))?;
+    } else {
+        printer.block(&distribution.to_string())?;
+    }
+    Ok(Exit::Success)
 }
 
 fn said(manifest: &Manifest) -> Said<'_> {

@@ -53,6 +53,7 @@ pub(super) fn write(place: ReservedFile, manifest: &Manifest, thresholds: &[Thre
     let mut document = files.document()?;
     put(&mut document, thresholds);
     rename(&mut document, place.path());
+    document.remove("check");
     for (name, target) in copies(place.path(), &files)?.into_iter().filter(|(_, target)| !target.exists()) {
         if let Some(folder) = target.parent() {
             std::fs::create_dir_all(folder).map_err(|error| Failure::io("folder", folder, &error))?;

@@ -10,7 +10,7 @@ fn doctor_is_content_here_and_names_what_is_missing() {
         let check = checks.iter().find(|check| check["check"] == name).unwrap();
         check["verdict"].as_str().unwrap().to_owned()
     };
-    for name in ["GStreamer", "plugin", "ONNX Runtime", "providers", "model", "self-test"] {
+    for name in ["GStreamer", "plugin", "ONNX Runtime", "providers", "model", "self-test", "known scores"] {
         assert_eq!(verdict(name), "good", "{checks:#?}");
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Labels on the command line: unknown ones are wrong usage, blanks around them do not matter.
+//! Labels on the command line: unknown ones are wrong usage, blanks around them do not matter; and the list of a model's labels.
 
-use crate::support::{LOW, TONES, melody, run, stdout, text, tones};
+use crate::support::{LOW, TONES, melody, objects, run, stdout, text, tones};
 
 #[test]
 fn unknown_labels_are_wrong_usage_of_every_command() {
@@ -50,4 +50,33 @@ fn blanks_around_labels_do_not_matter() {
     assert_eq!(labels(strict), ["Quiet"]);
     let emoji = stdout(["file", "--no-time", "--model", TONES, "--emoji= Low = l ,Middle=m", path.to_str().unwrap()]);
     assert!(emoji.starts_with("l l l"), "{emoji}");
+}
+
+#[test]
+fn labels_are_listed_with_index_threshold_and_groups() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(std::path::Path::new(TONES).with_file_name("tones.onnx"), folder.path().join("tones.onnx")).unwrap();
+    let manifest = std::fs::read_to_string(TONES).unwrap()
+        + "thresholds = { Low = 0.25, tone = 0.5 }\ndeny-labels = [\"Quiet\"]\n[labels.groups]\ntone = [\"Low\", \"Middle\"]\n";
+    let path = folder.path().join("tones.toml");
+    std::fs::write(&path, manifest).unwrap();
+    let path = path.to_str().unwrap();
+
+    let plain = stdout(["labels", path]);
+    let json = objects(&stdout(["labels", path, "--json"]));
+
+    let expected = [
+        "    0  Quiet            -      (not reported)",
+        "    1  Low              0.25   tone",
+        "    2  Middle           -      tone",
+        "    3  High, very high  -",
+        "group  tone             0.5    Low, Middle",
+    ];
+    assert_eq!(plain.lines().collect::<Vec<_>>(), expected);
+    assert_eq!(
+        (&json[1]["index"], &json[1]["threshold"], &json[1]["groups"][0]),
+        (&1.into(), &0.25.into(), &"tone".into())
+    );
+    assert_eq!((&json[4]["index"], &json[4]["members"][1]), (&serde_json::Value::Null, &"Middle".into()));
+    assert!(stdout(["labels"]).lines().count() > 70, "the built-in model");
 }

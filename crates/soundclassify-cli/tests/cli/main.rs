@@ -20,3 +20,4 @@ mod support;
 mod terminal;
 mod tune;
 mod tune_labelled;
+mod verify;

@@ -29,7 +29,7 @@ pub use self::{
     inspect::{Report, inspect},
     limits::{Cancellation, MEMORY_VARIABLE, TIME_VARIABLE},
     manifest::{Check, Constant, Defaults, Element, Manifest, Reduce, Rule, Scale, State},
-    network::{Canceller, Network},
+    network::{Canceller, Network, run_windows},
     provider::ExecutionProvider,
     source::Model,
 };

@@ -3,7 +3,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A network that turns windows into scores, on one thread at a time.
 pub trait Network: Send {
@@ -52,6 +52,26 @@ pub trait Network: Send {
     fn run_uncancellable(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<()> {
         self.run(windows, scores)
     }
+}
+
+/// Scores of any number of windows that follow one another, `windows.len() / window_len · classes` values: runs them in batches, on this
+/// thread. `windows` holds whole windows.
+///
+/// # Errors
+/// [`Error::Inference`](crate::Error::Inference) when a run fails, and [`Error::NotFinite`](crate::Error::NotFinite) when a score is a NaN
+/// or infinite.
+pub fn run_windows(network: &mut dyn Network, windows: &[f32]) -> Result<Vec<f32>> {
+    let (length, classes) = (network.window_len(), network.classes());
+    let mut scores = vec![0.0; windows.len() / length * classes];
+    let batch = network.max_batch();
+    for (windows, scores) in windows.chunks(batch * length).zip(scores.chunks_mut(batch * classes)) {
+        let windows: Vec<_> = windows.chunks_exact(length).collect();
+        network.run(&windows, scores)?;
+        if let Some(at) = scores.iter().position(|score| !score.is_finite()) {
+            return Err(Error::NotFinite { class: at % classes, value: scores[at] });
+        }
+    }
+    Ok(scores)
 }
 
 /// Ends the run in progress, and every later one, of one network; callable from any thread.

@@ -6,25 +6,35 @@ use std::path::{Path, PathBuf};
 use super::{beside, section::Section};
 use crate::error::Result;
 
-/// Proof that features and network give their authors' numbers: a recording and the scores of its windows.
+/// Proof that features and network give their authors' numbers: a recording, and what the authors' code makes of its windows, which
+/// are as many a second as [`Defaults::oversamples`](super::Defaults::oversamples) says, or else 10.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
     /// The recording, beside the manifest.
     pub audio: PathBuf,
+    /// The network's input, beside the manifest: an array of NumPy (`.npy`), windows × the shape of a window. It or `scores` is there.
+    pub features: Option<PathBuf>,
     /// The scores, beside the manifest: an array of NumPy (`.npy`), windows × classes.
-    pub scores: PathBuf,
-    /// The greatest difference of a score that passes, above 0 and at most 1.
+    pub scores: Option<PathBuf>,
+    /// The greatest difference of a value that passes, above 0 and at most 1.
     pub tolerance: f64,
 }
 
 pub(super) fn read(section: Section<'_>, folder: &Path) -> Result<Check> {
     let audio = section.required_string("audio", "the name of a recording beside the manifest")?;
-    let scores = section.required_string("scores", "the name of an .npy file beside the manifest")?;
+    let file = |key: &'static str| {
+        let name = section.string(key)?;
+        name.map(|name| beside(&section, key, folder, &name)).transpose()
+    };
     let check = Check {
         audio: beside(&section, "audio", folder, &audio)?,
-        scores: beside(&section, "scores", folder, &scores)?,
+        features: file("features")?,
+        scores: file("scores")?,
         tolerance: section.float("tolerance", f64::MIN_POSITIVE..=1.0)?.unwrap_or(1e-3),
     };
+    if check.features.is_none() && check.scores.is_none() {
+        return Err(section.missing("scores", "the name of an .npy file beside the manifest, here or in features"));
+    }
     section.finish()?;
     Ok(check)
 }

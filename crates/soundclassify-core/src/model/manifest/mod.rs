@@ -83,7 +83,8 @@
 //!
 //! # [check]                            # optional: proof that features and network give their authors' numbers
 //! # audio = "check.flac"               # a recording beside the manifest
-//! # scores = "check.npy"               # of its windows, windows × classes
+//! # scores = "check.npy"               # of its windows, windows × classes; it or features, or both
+//! # features = "features.npy"          # the network's input, windows × the shape of a window
 //! # tolerance = 1e-3                   # optional: greatest difference that passes
 //!
 //! [defaults]                           # optional, as all of its keys: property defaults that suit this model

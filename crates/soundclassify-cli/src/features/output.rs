@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where features go: one array, or an array for each recording, and an index.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+use soundclassify_core::text;
+
+use crate::{
+    args::FeaturesArgs,
+    atomic_file::AtomicFile,
+    exit::{Failure, Result},
+    npy::NpyWriter,
+    source,
+};
+
+/// Where the values go.
+pub(super) enum Output {
+    /// One array for all files, and a table that says which items are whose.
+    One { writer: Box<NpyWriter>, path: PathBuf, index: Option<Index>, item: usize, items: u64 },
+    /// An array a file in a folder, and a table that says which is whose.
+    Folder { folder: PathBuf, shape: Vec<usize>, names: Names, index: Index },
+}
+
+impl Output {
+    /// `shape`: of one item. `index`: the path of the table; of one array it is written for `several` files only.
+    pub(super) fn create(path: &Path, shape: Vec<usize>, index: PathBuf, several: bool) -> Result<Self> {
+        if is_array(path) {
+            let writer = NpyWriter::create(path, &shape).map_err(|error| Failure::io("array", path, &error))?;
+            let index = if several { Some(Index::create(index, path)?) } else { None };
+            let (writer, path) = (Box::new(writer), path.to_owned());
+            return Ok(Self::One { writer, path, index, item: shape.iter().product(), items: 0 });
+        }
+        std::fs::create_dir_all(path).map_err(|error| Failure::io("folder", path, &error))?;
+        let names = Names::after(&index)?;
+        Ok(Self::Folder { folder: path.to_owned(), shape, names, index: Index::create(index, path)? })
+    }
+
+    pub(super) fn add(&mut self, file: &str, values: &[f32]) -> Result<()> {
+        match self {
+            Self::One { writer, path, index, item, items } => {
+                let count = (values.len() / *item) as u64;
+                writer.write(values).map_err(|error| Failure::io("array", path, &error))?;
+                if let Some(index) = index {
+                    index.write(&[file, &items.to_string(), &count.to_string()])?;
+                }
+                *items += count;
+                Ok(())
+            }
+            Self::Folder { folder, shape, names, index } => {
+                let name = names.of(file);
+                let path = folder.join(&name);
+                let io = |error: std::io::Error| Failure::io("array", &path, &error);
+                let mut writer = NpyWriter::create(&path, shape).map_err(io)?;
+                writer.write(values).and_then(|()| writer.finish()).map_err(io)?;
+                index.write(&[file, &name])
+            }
+        }
+    }
+
+    pub(super) fn finish(self) -> Result<()> {
+        match self {
+            Self::One { writer, path, index, .. } => {
+                writer.finish().map_err(|error| Failure::io("array", &path, &error))?;
+                match index {
+                    Some(index) => index.finish(),
+                    None => Index::remove(&path),
+                }
+            }
+            Self::Folder { mut index, names, .. } => {
+                names.earlier.iter().try_for_each(|(file, name)| index.write(&[file, name]))?;
+                index.finish()
+            }
+        }
+    }
+}
+
+/// Whether the values go into one array, by the name of the output.
+pub(super) fn is_array(output: &Path) -> bool {
+    output.extension().is_some_and(|extension| extension == "npy")
+}
+
+/// The names of the arrays in a folder.
+#[derive(Default)]
+pub(super) struct Names {
+    /// Those given, with the last number that each was given with.
+    given: BTreeMap<String, u32>,
+    /// The files of earlier runs and their arrays, but for those that this run has made anew.
+    earlier: BTreeMap<String, String>,
+}
+
+impl Names {
+    /// The names beside those in an earlier run's index.
+    fn after(index: &Path) -> Result<Self> {
+        let mut names = Self::default();
+        if index.exists() {
+            let broken = |error: csv::Error| Failure::Failed(format!("{}: index: {error}", index.display()));
+            for row in csv::Reader::from_path(index).map_err(broken)?.into_deserialize::<(String, String)>() {
+                let (file, name) = row.map_err(broken)?;
+                let [file, name] = [&file, &name].map(|cell| text::csv_text(cell).to_owned());
+                names.given.insert(name.trim_end_matches(".npy").to_lowercase(), 0);
+                names.earlier.insert(file, name);
+            }
+        }
+        Ok(names)
+    }
+
+    /// The name of a file's array: the one that it had, or one of its own.
+    fn of(&mut self, file: &str) -> String {
+        self.earlier.remove(file).unwrap_or_else(|| format!("{}.npy", self.fresh(file)))
+    }
+
+    /// A name that no other array has, on no file system.
+    fn fresh(&mut self, file: &str) -> String {
+        let stem = Path::new(file).file_stem().map_or_else(|| "sound".into(), |stem| stem.to_string_lossy());
+        let first = self.given.get(&stem.to_lowercase()).copied().unwrap_or(0);
+        let name = |number: u32| if number == 0 { stem.to_string() } else { format!("{stem}-{number}") };
+        let free = |number: &u32| !self.given.contains_key(&name(*number).to_lowercase());
+        let number = (first..).find(free).unwrap_or(u32::MAX);
+        self.given.insert(name(number).to_lowercase(), 0);
+        self.given.insert(stem.to_lowercase(), number);
+        name(number)
+    }
+}
+
+/// Which items, or which array, are whose.
+pub(super) struct Index {
+    writer: Box<csv::Writer<File>>,
+    part: AtomicFile,
+    path: PathBuf,
+}
+
+impl Index {
+    /// Where the index of an output stands.
+    pub(super) fn path(output: &Path) -> PathBuf {
+        if is_array(output) { output.with_extension("csv") } else { output.join("index.csv") }
+    }
+
+    fn header(output: &Path) -> &'static [&'static str] {
+        if is_array(output) { &["file", "first", "count"] } else { &["file", "array"] }
+    }
+
+    /// Refuses to write over what is to be read or what no run made.
+    pub(super) fn check(path: &Path, args: &FeaturesArgs, inputs: &[String]) -> Result<()> {
+        let Ok(there) = path.canonicalize() else { return Ok(()) };
+        let lists = args.inputs.iter().filter_map(|input| input.strip_prefix('@'));
+        for input in lists.chain(inputs.iter().map(String::as_str)) {
+            if source::path(input).canonicalize().is_ok_and(|input| input == there) {
+                let path = path.display();
+                return Err(Failure::Usage(format!("{path}: is to be read, and the index would be written to it")));
+            }
+        }
+        if !Self::is_one(&there, &args.output) {
+            return Err(Failure::Usage(format!(
+                "{}: the index would be written to it; expected one of an earlier run, whose first line is {}; \
+                 move it or give another -o",
+                path.display(),
+                Self::header(&args.output).join(",")
+            )));
+        }
+        Ok(())
+    }
+
+    /// Whether the file is the index of an earlier run.
+    fn is_one(path: &Path, output: &Path) -> bool {
+        let header = Self::header(output).join(",");
+        path.is_file() && beginning(path, header.len()).is_some_and(|line| line.trim_end() == header)
+    }
+
+    fn create(path: PathBuf, output: &Path) -> Result<Self> {
+        let (part, file) = AtomicFile::create(&path).map_err(|error| Failure::io("index", &path, &error))?;
+        let mut index = Self { writer: Box::new(csv::Writer::from_writer(file)), part, path };
+        index.write(Self::header(output))?;
+        Ok(index)
+    }
+
+    /// One of an earlier run is about another array.
+    fn remove(output: &Path) -> Result<()> {
+        let path = Self::path(output);
+        if Self::is_one(&path, output) {
+            std::fs::remove_file(&path).map_err(|error| Failure::io("index", &path, &error))?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, row: &[&str]) -> Result<()> {
+        let cells = row.iter().map(|text| text::csv_cell(text).into_owned());
+        self.writer.write_record(cells).map_err(|error| Failure::Failed(format!("{}: {error}", self.path.display())))
+    }
+
+    fn finish(mut self) -> Result<()> {
+        let flushed = self.writer.flush();
+        flushed.and_then(|()| self.part.keep()).map_err(|error| Failure::io("index", &self.path, &error))
+    }
+}
+
+/// The first line of a text, cut one byte after `length`; none of what can't be read.
+fn beginning(path: &Path, length: usize) -> Option<String> {
+    let mut line = String::new();
+    BufReader::new(File::open(path).ok()?.take(length as u64 + 1)).read_line(&mut line).ok().map(|_| line)
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_is_given_twice() {
+        let mut names = Names::default();
+        let files = ["c1/a.wav", "c2/a.wav", "a-1.wav", "A.wav", "c3/a.wav", "a-1.ogg"];
+
+        assert_eq!(files.map(|file| names.fresh(file)), ["a", "a-1", "a-1-1", "A-2", "a-3", "a-1-2"]);
+    }
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `soundclassify inspect --input FILE`: how the values of the network's input are distributed, so that a wrong scale is seen.
+
+use std::fmt;
+
+use serde::Serialize;
+use soundclassify_core::{
+    frontend::{ChannelAxis, FeatureSpec, FixedNormalize, Layout, Normalize},
+    model::{Element, Manifest, Model, Scale},
+};
+
+use crate::{
+    exit::Result,
+    window_values::{What, WindowValues},
+};
+
+/// Percentiles that are shown.
+const PERCENTS: [u32; 7] = [1, 5, 25, 50, 75, 95, 99];
+/// Lines of bands at most: adjacent bands share one.
+const LINES: usize = 16;
+/// Range of the mean and of the standard deviation after `normalize-mean` and `normalize-std` of the training data: about 0 and 1.
+const NORMAL_MEAN: f64 = 2.0;
+const NORMAL_DEVIATION: std::ops::RangeInclusive<f64> = 0.1..=3.0;
+/// The same without: logarithms, decibels or samples.
+const PLAIN_MEAN: f64 = 120.0;
+const PLAIN_DEVIATION: std::ops::RangeInclusive<f64> = 1e-4..=60.0;
+/// Greatest usual share of values that are the smallest one.
+const USUAL_FLOOR: f64 = 0.5;
+/// Greatest usual share of values that integers can't hold.
+const USUAL_CLIPPED: f64 = 0.01;
+
+/// The values of all windows of a recording.
+#[derive(Debug, Serialize)]
+pub(super) struct Distribution {
+    recording: String,
+    windows: usize,
+    shape: Vec<usize>,
+    min: f32,
+    max: f32,
+    mean: f64,
+    standard_deviation: f64,
+    percentiles: Vec<(u32, f32)>,
+    /// Share of values that are the smallest one.
+    at_floor: f64,
+    /// Share of values that an input of integers can't hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clipped: Option<f64>,
+    /// Of each mel band or coefficient, the lowest first; empty for samples.
+    bands: Vec<Band>,
+    warnings: Vec<String>,
+}
+
+/// The values of one band.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+struct Band {
+    min: f32,
+    mean: f64,
+    max: f32,
+}
+
+/// The distribution of what the network gets for a recording.
+///
+/// # Errors
+/// The recording can't be read or has no window.
+pub(super) fn of(model: &Model, file: &str) -> Result<Distribution> {
+    let windows = WindowValues::new(model, What::Input, None, -1)?;
+    let values = windows.of(file)?;
+    Ok(Distribution::new(file, model.manifest(), values))
+}
+
+impl Distribution {
+    fn new(recording: &str, manifest: &Manifest, mut values: Vec<f32>) -> Self {
+        let spec = &manifest.features;
+        let (shape, length) = (spec.shape(), spec.len());
+        let bands = bands(spec, &values);
+        let count = values.len() as f64;
+        let mean = values.iter().map(|value| f64::from(*value)).sum::<f64>() / count;
+        let variance = values.iter().map(|value| (f64::from(*value) - mean).powi(2)).sum::<f64>() / count;
+        let clipped = manifest.input_scale.map(|scale| clipped(&values, scale, manifest.input_element));
+        values.sort_unstable_by(f32::total_cmp);
+        let at = |percent: u32| values[(values.len() - 1) * percent as usize / 100];
+        let (min, max) = (at(0), at(100));
+        let at_floor = values.iter().take_while(|value| **value == min).count() as f64 / count;
+        let mut distribution = Self {
+            recording: recording.to_owned(),
+            windows: values.len() / length,
+            shape,
+            min,
+            max,
+            mean,
+            standard_deviation: variance.sqrt(),
+            percentiles: PERCENTS.map(|percent| (percent, at(percent))).to_vec(),
+            at_floor,
+            clipped,
+            bands,
+            warnings: Vec::new(),
+        };
+        distribution.warnings = distribution.warnings(spec);
+        distribution
+    }
+
+    /// What is improbable, and which keys of the manifest decide it.
+    fn warnings(&self, spec: &FeatureSpec) -> Vec<String> {
+        let Self { mean, standard_deviation: deviation, at_floor, clipped, .. } = self;
+        let mut warnings = Vec::new();
+        if self.min == self.max {
+            return vec![format!("all values are {}: is the recording silent?", self.min)];
+        }
+        let is_normal = spec.fixed != FixedNormalize::None && spec.normalize == Normalize::None;
+        let (most, usual, keys) = match is_normal {
+            true => (NORMAL_MEAN, NORMAL_DEVIATION, "features.normalize-mean, features.normalize-std, features.log"),
+            false => (PLAIN_MEAN, PLAIN_DEVIATION, "features.log, input.normalize"),
+        };
+        if mean.abs() > most || !usual.contains(deviation) {
+            let expected =
+                if is_normal { "about 0 and 1, as normalize-mean and normalize-std say" } else { "smaller values" };
+            warnings.push(format!(
+                "improbable scale: the mean is {mean:.3} and the standard deviation {deviation:.3}, expected {expected}; check {keys} and \
+                 features.waveform-scale (1, or 32768 for networks trained on 16-bit values), unless the recording is far quieter or louder \
+                 than those of training"
+            ));
+        }
+        if *at_floor > USUAL_FLOOR {
+            warnings.push(format!(
+                "{:.0} % of the values are the smallest one, {}: expected fewer; a floor (features.offset, amin, top-db, energy-floor) that is too \
+                 high for features.waveform-scale hides quiet sound",
+                at_floor * 100.0,
+                self.min
+            ));
+        }
+        if let Some(share) = clipped.filter(|share| *share > USUAL_CLIPPED) {
+            warnings.push(format!(
+                "{:.0} % of the values are outside of what the input's integers can hold; check input.scale and input.zero-point",
+                share * 100.0
+            ));
+        }
+        warnings
+    }
+
+    /// Whether nothing is improbable.
+    pub(super) fn is_probable(&self) -> bool {
+        self.warnings.is_empty()
+    }
+}
+
+/// Share of the values that integers of this scale can't hold.
+fn clipped(values: &[f32], Scale { scale, zero_point }: Scale, element: Option<Element>) -> f64 {
+    let (min, max) = match element {
+        Some(Element::I8) => (-128, 127),
+        Some(Element::U8) => (0, 255),
+        // The network's own type is one of both.
+        _ => (-128, 255),
+    };
+    let [min, max] = [min, max].map(|step| scale * f64::from(step - zero_point));
+    let half = scale / 2.0;
+    let outside = values.iter().filter(|value| !(min - half..=max + half).contains(&f64::from(**value)));
+    outside.count() as f64 / values.len() as f64
+}
+
+/// The values of each band of all windows.
+fn bands(spec: &FeatureSpec, values: &[f32]) -> Vec<Band> {
+    let shape = spec.shape();
+    let axes = match spec.channel_axis {
+        ChannelAxis::First => &shape[1..],
+        ChannelAxis::Last => &shape[..shape.len() - 1],
+        ChannelAxis::None => &shape[..],
+    };
+    let (count, frames) = match (spec.layout, axes) {
+        (Layout::MelsFrames, [bands, frames]) => (*bands, *frames),
+        (Layout::FramesMels, [frames, bands]) => (*bands, *frames),
+        _ => return Vec::new(),
+    };
+    let index = |at: usize| if spec.layout == Layout::MelsFrames { at / frames % count } else { at % count };
+    let mut bands = vec![Band { min: f32::INFINITY, mean: 0.0, max: f32::NEG_INFINITY }; count];
+    for (at, value) in values.iter().enumerate() {
+        let band = &mut bands[index(at)];
+        *band = Band { min: band.min.min(*value), mean: band.mean + f64::from(*value), max: band.max.max(*value) };
+    }
+    let each = values.len() as f64 / count as f64;
+    bands.iter_mut().for_each(|band| band.mean /= each);
+    bands
+}
+
+/// Adjacent bands as one.
+fn joined(bands: &[Band]) -> Band {
+    let fold = |all: Band, band: &Band| Band {
+        min: all.min.min(band.min),
+        mean: all.mean + band.mean / bands.len() as f64,
+        max: all.max.max(band.max),
+    };
+    bands.iter().fold(Band { min: f32::INFINITY, mean: 0.0, max: f32::NEG_INFINITY }, fold)
+}
+
+impl fmt::Display for Distribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "input     {}: {} windows of {:?}", self.recording, self.windows, self.shape)?;
+        writeln!(f, "range     {:.4} … {:.4}", self.min, self.max)?;
+        writeln!(f, "mean      {:.4}, standard deviation {:.4}", self.mean, self.standard_deviation)?;
+        let percentiles = self.percentiles.iter().map(|(percent, value)| format!("{percent} %: {value:.4}"));
+        writeln!(f, "quantiles {}", percentiles.collect::<Vec<_>>().join(", "))?;
+        writeln!(f, "floor     {:.1} % of the values are the smallest one", self.at_floor * 100.0)?;
+        if let Some(share) = self.clipped {
+            writeln!(f, "integers  {:.1} % of the values are out of their range", share * 100.0)?;
+        }
+        let size = self.bands.len().div_ceil(LINES).max(1);
+        for (group, bands) in self.bands.chunks(size).enumerate() {
+            let (first, last) = (group * size, group * size + bands.len() - 1);
+            let name = if first == last { format!("{first}") } else { format!("{first}–{last}") };
+            let Band { min, mean, max } = joined(bands);
+            writeln!(f, "band      {name:<9} {min:>10.4} … {max:>10.4}, mean {mean:>10.4}")?;
+        }
+        if self.is_probable() {
+            return write!(f, "scale     probable");
+        }
+        let warnings: Vec<_> = self.warnings.iter().map(|warning| format!("warning   {warning}")).collect();
+        f.write_str(&warnings.join("\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(model: &str) -> Manifest {
+        Model::load(model).unwrap().manifest().clone()
+    }
+
+    /// Values of a window of the default model, which has normalised features.
+    fn values(value: impl Fn(usize) -> f32) -> Vec<f32> {
+        (0..manifest("default").features.len()).map(value).collect()
+    }
+
+    #[test]
+    fn bands_are_found_in_both_layouts() {
+        let mut manifest = manifest("default");
+        let count = manifest.features.log_mel().unwrap().n_mels;
+        let frames = manifest.features.len() / count;
+
+        let last = Distribution::new("a", &manifest, values(|at| (at % count) as f32));
+        manifest.features.layout = Layout::MelsFrames;
+        let first = Distribution::new("a", &manifest, values(|at| (at / frames) as f32));
+
+        let expected: Vec<_> = (0..count).map(|n| Band { min: n as f32, mean: n as f64, max: n as f32 }).collect();
+        assert_eq!(last.bands, expected);
+        assert_eq!(first.bands, expected);
+        assert_eq!((first.min, first.max, first.mean), (0.0, (count - 1) as f32, (count - 1) as f64 / 2.0));
+    }
+
+    #[test]
+    fn an_improbable_scale_is_warned_of() {
+        let manifest = manifest("default");
+        let noise = |at: usize| ((at * 7919 % 1000) as f32 / 500.0 - 1.0) * 1.7;
+
+        let usual = Distribution::new("a", &manifest, values(noise));
+        let shifted = Distribution::new("a", &manifest, values(|at| noise(at) - 20.0));
+        let floor = Distribution::new("a", &manifest, values(|at| if at % 3 > 0 { -1.7 } else { noise(at) }));
+        let silent = Distribution::new("a", &manifest, values(|_| 0.5));
+
+        assert!(usual.is_probable(), "{usual}");
+        assert!(
+            shifted.to_string().contains("improbable scale") && shifted.to_string().contains("waveform-scale"),
+            "{shifted}"
+        );
+        assert!(floor.to_string().contains("67 % of the values are the smallest one"), "{floor}");
+        assert!(silent.to_string().contains("is the recording silent?"), "{silent}");
+    }
+
+    #[test]
+    fn what_integers_cannot_hold_is_counted() {
+        let scale = Scale { scale: 0.1, zero_point: 128 };
+
+        assert_eq!(clipped(&[-12.8, 12.7, 0.0, 12.8], scale, Some(Element::U8)), 0.25);
+        assert_eq!(clipped(&[-25.6, -0.1, -1.0, -26.0], scale, Some(Element::I8)), 0.25);
+    }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `inspect --verify`, `inspect --input`, and the arrays of `features` that they need.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use crate::support::{LOW, TONES, melody, objects, run, stdout, text, tones};
+
+/// The model of tones in a folder of its own, beside a recording and its own scores and features, which `[check]` names.
+struct Checked(tempfile::TempDir);
+
+impl Checked {
+    fn new() -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        fs::copy(Path::new(TONES).with_file_name("tones.onnx"), folder.path("tones.onnx")).unwrap();
+        melody(folder.0.path());
+        for (what, array) in [("--scores", "scores.npy"), ("--jobs=1", "features.npy")] {
+            let [audio, array] =
+                [folder.path("melody.wav"), folder.path(array)].map(|path| path.to_str().unwrap().to_owned());
+            stdout(["features", "--model", TONES, what, &audio, "-o", &array]);
+        }
+        folder.check("scores = \"scores.npy\"\nfeatures = \"features.npy\"");
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn check(&self, lines: &str) {
+        let manifest = fs::read_to_string(TONES).unwrap() + "\n[check]\naudio = \"melody.wav\"\n" + lines;
+        fs::write(self.path("tones.toml"), manifest).unwrap();
+    }
+
+    /// Exit status and what was printed.
+    fn verify(&self, more: &[&str]) -> (Option<i32>, String) {
+        let manifest = self.path("tones.toml");
+        let output = run([&["inspect", "--verify", manifest.to_str().unwrap()], more].concat());
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    }
+}
+
+fn array(path: &Path) -> (Vec<u64>, Vec<f32>) {
+    let array = npyz::NpyFile::new(File::open(path).unwrap()).unwrap();
+    (array.shape().to_vec(), array.into_vec().unwrap())
+}
+
+#[test]
+fn a_check_passes_with_its_own_numbers_and_fails_with_others() {
+    let model = Checked::new();
+    let (code, right) = model.verify(&[]);
+    assert_eq!(code, Some(0), "{right}");
+    assert!(
+        right.contains("features  expected [55, 1, 12, 50]") && right.contains("scores    expected [55, 4]"),
+        "{right}"
+    );
+    assert!(right.contains("verified  yes"), "{right}");
+
+    // The last score, of the last window and label.
+    let scores = model.path("scores.npy");
+    let mut bytes = fs::read(&scores).unwrap();
+    let at = bytes.len() - 4;
+    bytes[at..].copy_from_slice(&0.5f32.to_le_bytes());
+    fs::write(&scores, &bytes).unwrap();
+    let (code, wrong) = model.verify(&[]);
+    assert_eq!(code, Some(1), "{wrong}");
+    assert!(
+        wrong.contains("window 54, High, very high: expected 0.5, found ") && wrong.contains("verified  no"),
+        "{wrong}"
+    );
+    let json = &objects(&model.verify(&["--json"]).1)[0];
+    assert_eq!(json["parts"][0]["passes"], true, "{json}");
+    assert_eq!(
+        (&json["parts"][1]["passes"], &json["parts"][1]["worst"]["window"]),
+        (&false.into(), &54.into()),
+        "{json}"
+    );
+
+    tones(&model.path("melody.wav"), &[(LOW, 0.3)]);
+    let (code, other) = model.verify(&[]);
+    assert_eq!(code, Some(1), "{other}");
+    assert!(other.contains("expected [55, 4]") && other.contains("found [1, 4]: other windows"), "{other}");
+}
+
+#[test]
+fn what_a_check_lacks_is_named() {
+    let model = Checked::new();
+    let reports = |parts: &[&str]| {
+        let (code, text) = model.verify(&[]);
+        assert_eq!(code, Some(1), "{text}");
+        parts.iter().for_each(|part| assert!(text.contains(part), "{part:?} is not in: {text}"));
+    };
+    model.check("scores = \"none.npy\"");
+    reports(&["tones.toml: check.scores", "none.npy", "No such file"]);
+    fs::write(model.path("text.npy"), "no array").unwrap();
+    model.check("scores = \"text.npy\"");
+    reports(&["check.scores", "expected an .npy file"]);
+    model.check("scores = \"scores.npy\"");
+    fs::remove_file(model.path("melody.wav")).unwrap();
+    reports(&["check.audio", "expected a recording", "melody.wav"]);
+    let without = run(["inspect", "--verify", TONES]);
+    assert_eq!(without.status.code(), Some(1));
+    let without = text(&without.stderr);
+    assert!(without.contains("expected a table [check]") && without.contains("features --scores"), "{without}");
+}
+
+#[test]
+fn embeddings_are_an_output_of_the_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let [audio, embeddings, scores] = ["melody.wav", "embeddings.npy", "scores.npy"]
+        .map(|name| folder.path().join(name).to_str().unwrap().to_owned());
+    melody(folder.path());
+    let features = |what: &str, output: &str| {
+        stdout(["features", "--model", "default", "--oversamples", "2", what, &audio, "-o", output]);
+        array(Path::new(output))
+    };
+
+    let (shape, values) = features("--embedding", &embeddings);
+    let (score_shape, score_values) = features("--scores", &scores);
+
+    assert_eq!((shape.len(), shape[0], score_shape[0]), (2, score_shape[0], 10));
+    assert!(shape[1] > 100 && values.iter().all(|value| value.is_finite()), "{shape:?}");
+    let sums = score_values.chunks_exact(score_shape[1] as usize).map(|row| row.iter().sum::<f32>());
+    assert!(sums.into_iter().all(|sum| (sum - 1.0).abs() < 1e-4), "softmax of each window");
+    let without = run(["features", "--model", TONES, "--embedding", &audio, "-o", &embeddings]);
+    let without = (without.status.code(), text(&without.stderr));
+    assert!(without.0 == Some(1) && without.1.contains("output.embedding"), "{without:?}");
+    assert_eq!(run(["features", "--scores", "--logmel", &audio, "-o", &scores]).status.code(), Some(2));
+}
+
+#[test]
+fn the_distribution_of_a_recording_shows_a_wrong_scale() {
+    let folder = tempfile::tempdir().unwrap();
+    let audio = melody(folder.path()).to_str().unwrap().to_owned();
+    let default = stdout(["inspect", "default", "--input", &audio]);
+    assert!(default.contains("windows of [1, 100, 128]") && default.contains("band      120–127"), "{default}");
+
+    fs::copy(Path::new(TONES).with_file_name("tones.onnx"), folder.path().join("tones.onnx")).unwrap();
+    let manifest = fs::read_to_string(TONES).unwrap().replace("\"minmax\"", "\"none\"");
+    let manifest = manifest.replace("fmax = 8000", "fmax = 8000\nnormalize-mean = 100.0\nnormalize-std = 2.0");
+    let path = folder.path().join("tones.toml");
+    fs::write(&path, manifest).unwrap();
+    let wrong = stdout(["inspect", path.to_str().unwrap(), "--input", &audio]);
+    assert!(wrong.contains("warning   improbable scale") && wrong.contains("normalize-mean"), "{wrong}");
+    let json = &objects(&stdout(["inspect", TONES, "--input", &audio, "--json"]))[0];
+    assert_eq!(json["bands"].as_array().map(Vec::len), Some(12), "{json}");
+    assert_eq!((&json["min"], &json["windows"]), (&0.0.into(), &55.into()), "{json}");
+}
