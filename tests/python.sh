@@ -34,7 +34,7 @@ environment=$target/python/environment wheels=$target/python/wheels
 make_environment "$environment"
 build_wheel "$environment" "$wheels"
 "$environment/bin/pip" install --quiet --disable-pip-version-check "$(echo "$wheels"/*.whl)" av pyarrow matplotlib soundfile pytest
-cargo build --quiet --locked --package soundclassify-cli --bins
+cargo build --quiet --locked --workspace --exclude soundclassify-py --lib --bins
 
 # The wheel finds the library that it depends on, and the program is pointed at the same one.
 unset ORT_DYLIB_PATH

@@ -3,7 +3,6 @@
 # Checks everything: formatting, lints, documentation, architecture, scripts, interleavings, then all tests.
 #
 #   tests/run.sh [FILTER]     FILTER: only the tests with this in their name
-#   tests/run.sh --all        documentation, interleavings, the Python package and the features, too
 #
 # Installs what is missing first, as pipelines/setup.sh does. What needs the recordings and models of ../shared runs
 # where they are; each test that does not run says why. Not here, for it takes a quarter of an hour: that
@@ -84,7 +83,7 @@ supported_features() {
 # With default features (there are none: that is also without default features), then with all that can be had.
 check_lints() {
   cargo clippy --locked --workspace --all-targets -- -D warnings
-  [[ -z $all ]] || cargo clippy --locked --package gst-plugin-soundclassify --all-targets --no-default-features --features "$(supported_features)" -- -D warnings
+  cargo clippy --locked --package gst-plugin-soundclassify --all-targets --no-default-features --features "$(supported_features)" -- -D warnings
 }
 
 # In a target folder of its own: everything is compiled with another setting.
@@ -109,11 +108,6 @@ test_features() {
   cargo test --locked --quiet --package gst-plugin-soundclassify --lib --test element --features "$(supported_features)"
 }
 
-all=
-if [[ ${1:-} == --all ]]; then
-  all=1
-  shift
-fi
 step "what is needed"
 setup --tests
 export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$onnxruntime} G_DEBUG=fatal-criticals RUSTDOCFLAGS="-D warnings"
@@ -126,14 +120,12 @@ if [[ $# == 0 ]]; then
   step "dependencies" && check_dependencies
   step "version of Rust" && check_rust_version
   step "lints" && check_lints
-  if [[ -n $all ]]; then
-    step "documentation" && cargo doc --locked --workspace --no-deps
-    step "interleavings of queue and registry" && check_interleavings
-    step "Python package" && tests/python.sh
-    step "the element with all features" && test_features
-  else
-    echo "left out without --all: documentation, interleavings, the Python package, the element with all features"
-  fi
+  step "documentation" && cargo doc --locked --workspace --no-deps
+  step "interleavings of queue and registry" && check_interleavings
 fi
 run_tests "$@"
-[[ $# != 0 ]] || { step "no telemetry" && bash tests/telemetry.sh 12; }
+if [[ $# == 0 ]]; then
+  step "the element with all features" && test_features
+  step "Python package" && tests/python.sh
+  step "no telemetry" && bash tests/telemetry.sh 12
+fi

@@ -126,7 +126,7 @@ main() {
   fi
   provide_onnxruntime
   export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$onnxruntime}
-  cargo build --manifest-path "$root/Cargo.toml" --locked --quiet --package gst-plugin-soundclassify --package soundclassify-cli --lib --bins
+  cargo build --manifest-path "$root/Cargo.toml" --locked --quiet --workspace --exclude soundclassify-py --lib --bins
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
   unshare --net --mount --propagation private "$BASH" "$0" --inside "$work" "$seconds" "$python"

@@ -108,11 +108,6 @@ impl Windows {
         (self.without, self.warned) = ((0, 0), false);
     }
 
-    /// Audio of another format comes from now on: how much came without a window is counted anew.
-    pub fn begin_format(&mut self) {
-        self.without = (0, 0);
-    }
-
     /// Says once a stream that much audio came and no window.
     pub fn take_complaint(&mut self, reverse: bool) -> Option<Complaint> {
         let (samples, breaks) = self.without;

@@ -173,7 +173,6 @@ impl Analysis {
         let plan = self.signal.plan_format(info);
         if !plan.is_done() {
             self.complained = false;
-            self.windows.begin_format();
         }
         plan
     }

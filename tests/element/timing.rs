@@ -344,6 +344,20 @@ fn a_stream_without_windows_is_warned_of_once() {
 }
 
 #[test]
+fn formats_that_change_within_each_window_are_warned_of_once() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    // Half a window of each: two channels, one, two …
+    for piece in 0..200u64 {
+        let channels = 1 + piece as usize % 2;
+        rig.set_caps("F32LE", RATE as i32, channels as i32, "interleaved");
+        rig.push(&noise(WINDOW / 2 * channels, 1), Some(ms(piece * 56)));
+    }
+    let warnings = rig.warnings();
+    assert!(warnings.len() == 1 && warnings[0].contains("other caps"), "{warnings:?}");
+}
+
+#[test]
 fn caps_change_starts_anew_at_the_new_rate() {
     let model = TestModel::new("linear");
     let mut rig = Rig::plain(&model);

@@ -152,7 +152,7 @@ pub(crate) struct LiveArgs {
     /// environment as SOUNDCLASSIFY_TIME, SOUNDCLASSIFY_LABEL and SOUNDCLASSIFY_PROBABILITY. * stands for every label
     #[arg(long, value_name = "LABEL=COMMAND")]
     pub(crate) on: Vec<OnEvent>,
-    /// Publishes events, states and level to a broker: mqtt://[USER@]HOST[:PORT][/PREFIX]. The password is better given
+    /// Publishes events, states and level to a broker: `mqtt://[USER@]HOST[:PORT][/PREFIX]`. The password is better given
     /// with --mqtt-password-file or in SOUNDCLASSIFY_MQTT_PASSWORD, since others can see a command line
     #[arg(long, value_name = "URL")]
     pub(crate) mqtt: Option<Broker>,
