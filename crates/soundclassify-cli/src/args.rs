@@ -356,7 +356,7 @@ pub(crate) struct LearnArgs {
 pub(crate) struct InspectArgs {
     /// Built-in name, manifest (.toml) or network (.onnx)
     pub(crate) model: String,
-    /// Prints a manifest to begin with, guessed from the network's shapes
+    /// Prints a manifest to begin with, guessed from shapes, names, metadata and .modelinfo; says how sure each guess is
     #[arg(long, conflicts_with = "json", group = "instead")]
     pub(crate) template: bool,
     /// Runs the manifest's [check]: compares features and scores of its recording with what the authors' code gave; exit status 1

@@ -36,6 +36,38 @@ fn inspect_says_what_fits_and_what_does_not() {
     assert!(text(&misfit.stdout).contains("misfit") && text(&misfit.stdout).contains('5'), "{}", text(&misfit.stdout));
 }
 
+/// An entry of metadata, to be put behind an ONNX file: protobuf appends it to the file's own.
+fn metadata(key: &str, value: &str) -> Vec<u8> {
+    let field = |tag: u8, bytes: &[u8]| [&[tag, u8::try_from(bytes.len()).unwrap()], bytes].concat();
+    field(0x72, &[field(0x0a, key.as_bytes()), field(0x12, value.as_bytes())].concat())
+}
+
+#[test]
+fn a_template_says_how_sure_it_is_and_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let onnx = folder.path().join("mine.onnx");
+    let mut bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/tones/tones.onnx")).unwrap();
+    std::fs::write(&onnx, &bytes).unwrap();
+    let template = || stdout(["inspect", onnx.to_str().unwrap(), "--template"]);
+    let without = template();
+    bytes.extend(metadata("labels", "['Quiet', 'Low', 'Middle', 'High']"));
+    bytes.extend(metadata("sample_rate", "22050"));
+    std::fs::write(&onnx, &bytes).unwrap();
+    std::fs::write(folder.path().join("mine.onnx.modelinfo"), "[modelinfo]\ngroup-id=a\n[input]\nranges=0.0,1.0\n")
+        .unwrap();
+    let with = template();
+
+    assert!(without.contains("confidence low: only their number is known"), "{without}");
+    assert!(without.contains("16000 Hz is usual"), "{without}");
+    assert!(with.contains("[labels]  # confidence high: the metadata \"labels\" has 4 of them"), "{with}");
+    assert!(with.contains("names = [\"Quiet\", \"Low\", \"Middle\", \"High\"]"), "{with}");
+    assert!(with.contains("the metadata says 22050 Hz") && with.contains("sample-rate = 22050"), "{with}");
+    assert!(with.contains("# .modelinfo: values in the range 0.0,1.0"), "{with}");
+    let manifest = folder.path().join("mine.toml");
+    std::fs::write(&manifest, &with).unwrap();
+    assert!(stdout(["inspect", manifest.to_str().unwrap()]).contains("fit       network and manifest fit"), "{with}");
+}
+
 #[test]
 fn thresholds_of_a_manifest_are_shown() {
     let lines = stdout(["inspect", "sure"]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The few parts of an ONNX file that are asked for without ONNX Runtime: operators, names of fixed tensors, and where
-//! weights are kept. The values of tensors are skipped.
+//! The few parts of an ONNX file that are asked for without ONNX Runtime: operators, names, metadata, and where weights are
+//! kept. The values of tensors are skipped.
 //!
 //! The messages are those of ONNX's `onnx.proto`, with the fields that matter here. Names are bytes, because ONNX Runtime
 //! does not ask whether they are UTF-8.
@@ -22,6 +22,8 @@ const EXTERNAL: i32 = 1;
 pub(super) struct Network {
     #[prost(message, optional, tag = "7")]
     pub(super) graph: Option<Graph>,
+    #[prost(message, repeated, tag = "14")]
+    pub(super) metadata: Vec<Entry>,
     #[prost(message, repeated, tag = "25")]
     pub(super) functions: Vec<Function>,
 }
@@ -31,6 +33,8 @@ pub(super) struct Network {
 pub(super) struct Graph {
     #[prost(message, repeated, tag = "1")]
     pub(super) nodes: Vec<Node>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(super) name: Vec<u8>,
     #[prost(message, repeated, tag = "5")]
     pub(super) initializers: Vec<Tensor>,
     #[prost(message, repeated, tag = "15")]

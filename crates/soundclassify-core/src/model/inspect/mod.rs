@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a network is, what its manifest says of it, and whether both fit.
 
+mod clues;
+mod guess;
+mod model_info;
+mod template;
+
 use std::{
     fmt, fs,
     path::{Path, PathBuf},
 };
 
+use self::clues::Clues;
 use super::{
     check, engine,
     fit::{Fit, TensorInfo},
@@ -20,12 +26,6 @@ use crate::{
     frontend::Features,
 };
 
-/// Numbers of mel bands that are often used: what distinguishes bands from frames.
-const USUAL_MELS: [usize; 5] = [40, 64, 80, 128, 256];
-
-/// Most labels that a template lists; more belong into a file of their own.
-const MOST_NAMES: usize = 1000;
-
 /// A network and its manifest.
 #[derive(Debug)]
 pub struct Report {
@@ -39,6 +39,8 @@ pub struct Report {
     pub manifest: Option<Manifest>,
     /// What doesn't fit, or is wrong with the manifest; `None` when everything fits or there is no manifest.
     pub misfit: Option<String>,
+    /// What the network's files say beside that.
+    clues: Clues,
 }
 
 /// Looks at a model by the names that [`Model::load`] takes, and at an ONNX file without a manifest, or with a wrong one,
@@ -61,10 +63,11 @@ pub fn inspect(name: &str) -> Result<Report> {
     if !model.is_built_in() {
         check::file(model.onnx_path())?;
     }
-    let (inputs, outputs) = model.with_bytes(|bytes| engine::ports(bytes, model.onnx_path(), model.folder()))??;
+    let look = |bytes: &[u8]| look(bytes, model.onnx_path(), model.folder());
+    let (inputs, outputs, clues) = model.with_bytes(look)??;
     let manifest = model.manifest().clone();
     let misfit = Fit::of(&manifest, &inputs, &outputs).err();
-    Ok(Report { onnx: manifest.onnx.clone(), inputs, outputs, manifest: Some(manifest), misfit })
+    Ok(Report { onnx: manifest.onnx.clone(), inputs, outputs, manifest: Some(manifest), misfit, clues })
 }
 
 /// What a network is by itself, and why its manifest says nothing.
@@ -72,8 +75,16 @@ fn bare(onnx: &Path, misfit: Option<String>) -> Result<Report> {
     let bytes = read_file("model", onnx, MAX_ONNX, "check the path")?;
     check_weights(&bytes, onnx)?;
     check::file(onnx)?;
-    let (inputs, outputs) = engine::ports(&bytes, onnx, onnx.parent())?;
-    Ok(Report { onnx: onnx.to_path_buf(), inputs, outputs, manifest: None, misfit })
+    let (inputs, outputs, clues) = look(&bytes, onnx, onnx.parent())?;
+    Ok(Report { onnx: onnx.to_path_buf(), inputs, outputs, manifest: None, misfit, clues })
+}
+
+/// Inputs, outputs and what else the network's files say.
+fn look(bytes: &[u8], onnx: &Path, folder: Option<&Path>) -> Result<(Vec<TensorInfo>, Vec<TensorInfo>, Clues)> {
+    let (inputs, outputs) = engine::ports(bytes, onnx, folder)?;
+    let ports: Vec<_> = inputs.iter().chain(&outputs).collect();
+    let clues = Clues::of(bytes, onnx, &ports);
+    Ok((inputs, outputs, clues))
 }
 
 /// Whether the network can be read, and its weights are where they may be.
@@ -90,125 +101,11 @@ fn network_of(manifest: &Path) -> PathBuf {
 }
 
 impl Report {
-    /// A manifest to begin with, whose values are guesses from the network's shapes; comments say which ones to
-    /// check.
+    /// A manifest to begin with: guesses from shapes, names, metadata and GStreamer's `.modelinfo`; comments say how sure each is
+    /// and why.
     #[must_use]
     pub fn template(&self) -> String {
-        let guess = Guess::of(self.inputs.first().map_or(&[], |port| &port.dims));
-        let classes = self.outputs.first().and_then(|port| port.dims.last().copied().flatten());
-        let stem = self.onnx.file_stem().unwrap_or_default().to_string_lossy();
-        let several = |ports: &[TensorInfo], what: &str| match ports {
-            [_, _, ..] => format!("name = {}                     # check: the {what} to use\n", quoted(&ports[0].name)),
-            _ => String::new(),
-        };
-        format!(
-            "name = \"{name}\"                       # in messages: lower-case letters, digits, hyphens\n\
-             description = \"What it detects\"\n\
-             licence = \"unknown\"                 # SPDX\n\
-             version = \"1\"\n\
-             onnx = {onnx}\n\n\
-             [input]                             # {inputs}\n{input_name}\
-             layout = \"{layout}\"               # check\n\
-             channel-axis = \"{channel_axis}\"\n\
-             normalize = \"none\"                  # check: as in training\n\n\
-             [features]                          # check all: as in training\n{features}\n\
-             [output]                            # {outputs}\n{output_name}\
-             activation = \"none\"                 # check: softmax or sigmoid when the network gives logits\n\n\
-             [labels]                            # in the order of the output\n{labels}\n",
-            name = plain_name(&stem),
-            onnx = quoted(&self.onnx.file_name().unwrap_or_default().to_string_lossy()),
-            inputs = one_line(&self.inputs),
-            input_name = several(&self.inputs, "input"),
-            layout = guess.layout,
-            channel_axis = guess.channel_axis,
-            features = guess.features,
-            outputs = one_line(&self.outputs),
-            output_name = several(&self.outputs, "output"),
-            labels = labels(&stem, classes.unwrap_or(1)),
-        )
-    }
-}
-
-/// The key that says the labels, of `count` classes.
-fn labels(stem: &str, count: usize) -> String {
-    if count > MOST_NAMES {
-        return format!("file = {}   # {count} labels, one a line", quoted(&format!("{stem}.labels.txt")));
-    }
-    let names: Vec<_> = (0..count).map(|class| format!("\"label-{class}\"")).collect();
-    format!("names = [{}]   # or file = \"labels.txt\", one a line", names.join(", "))
-}
-
-/// As TOML writes a text.
-fn quoted(text: &str) -> String {
-    toml::Value::from(text).to_string()
-}
-
-/// A file's stem as a manifest's name.
-fn plain_name(stem: &str) -> String {
-    let lower = stem.to_lowercase();
-    let plain: String =
-        lower.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' }).collect();
-    if plain.is_empty() { "model".into() } else { plain }
-}
-
-/// Ports on one line, without what could end a comment.
-fn one_line(ports: &[TensorInfo]) -> String {
-    ports.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ").replace(char::is_control, " ")
-}
-
-/// What an input's shape lets one guess.
-struct Guess {
-    layout: &'static str,
-    channel_axis: &'static str,
-    features: String,
-}
-
-impl Guess {
-    fn of(dims: &[Option<usize>]) -> Self {
-        // The batch is the first axis: of four, or if it is free or 1, or if no other axis could be the channel.
-        let window = match dims {
-            [_, rest @ ..] if rest.len() == 3 => rest,
-            [None | Some(1), rest @ ..] if !rest.is_empty() => rest,
-            [_, rest @ ..] if rest.len() == 2 && rest[1] != Some(1) => rest,
-            all => all,
-        };
-        match window {
-            [Some(1), rows, columns] => Self::plane("first", *rows, *columns),
-            [rows, columns, Some(1)] => Self::plane("last", *rows, *columns),
-            [Some(1), samples] => Self::samples("first", *samples),
-            [samples @ Some(2..), Some(1)] => Self::samples("last", *samples),
-            [rows, columns] => Self::plane("none", *rows, *columns),
-            [samples] => Self::samples("none", *samples),
-            [_, rows, columns] => Self::plane("first", *rows, *columns),
-            _ => Self::plane("none", None, None),
-        }
-    }
-
-    fn samples(channel_axis: &'static str, samples: Option<usize>) -> Self {
-        let window = samples.unwrap_or(16_000) as f64 / 16_000.0;
-        let features =
-            format!("kind = \"waveform\"\nsample-rate = 16000\nwindow = {window:?}                        # s\n");
-        Self { layout: "samples", channel_axis, features }
-    }
-
-    fn plane(channel_axis: &'static str, rows: Option<usize>, columns: Option<usize>) -> Self {
-        let (rows, columns) = (rows.unwrap_or(64), columns.unwrap_or(96));
-        let usual = |count| USUAL_MELS.contains(&count);
-        let (layout, mels, frames) = match usual(columns) && !usual(rows) {
-            true => ("frames-mels", columns, rows),
-            false => ("mels-frames", rows, columns),
-        };
-        let features = match (mels, frames) {
-            (128, 128) => "preset = \"fsdkaggle2018\"\n".into(),
-            (64, 64) => "preset = \"fsdkaggle2018-small\"\n".into(),
-            (64, 96) if layout == "frames-mels" => "preset = \"yamnet\"\n".into(),
-            // One second.
-            _ => format!(
-                "sample-rate = 16000\nwindow = 1.0\nn-fft = 1024\nhop-length = {}\nn-mels = {mels}\nframes = {frames}\n",
-                (16_000 / frames.max(1)).max(1)
-            ),
-        };
-        Self { layout, channel_axis, features }
+        template::template(&self.onnx, &self.inputs, &self.outputs, &self.clues)
     }
 }
 
@@ -257,6 +154,7 @@ mod tests {
             outputs: vec![port("out", vec![None, Some(classes)])],
             manifest: None,
             misfit: None,
+            clues: Clues::default(),
         }
     }
 
@@ -280,6 +178,70 @@ mod tests {
         assert_template_fits(&[None, Some(1), None]);
         assert_template_fits(&[None; 4]);
         assert_template_fits(&[None, Some(15_600), Some(1)]);
+    }
+
+    /// The template of a network of this name, with the manifest that it is.
+    #[track_caller]
+    fn template(name: &str, input: &[Option<usize>], classes: usize) -> (String, Manifest) {
+        let report = report(input, classes);
+        let ports: Vec<_> = report.inputs.iter().chain(&report.outputs).collect();
+        let clues = Clues::of(&[], Path::new(name), &ports);
+        let report = Report { onnx: name.into(), clues, ..report };
+        let text = report.template();
+        let manifest = Manifest::embedded(Path::new("t.toml"), &text, "").unwrap();
+        assert_eq!(Fit::of(&manifest, &report.inputs, &report.outputs).map(|_| ()), Ok(()), "{text}");
+        (text, manifest)
+    }
+
+    #[test]
+    fn names_and_shapes_decide_the_preset() {
+        let cases: [(&str, &[usize], &str, &str); 8] = [
+            ("yamnet.onnx", &[96, 64], "preset = \"yamnet\"", "confidence high: a name has the word \"yamnet\""),
+            ("vggish.onnx", &[1, 96, 64], "preset = \"vggish\"", "confidence high"),
+            (
+                "net.onnx",
+                &[1, 96, 64],
+                "preset = \"yamnet\"",
+                "confidence low: the shape is that of yamnet; so could vggish",
+            ),
+            ("ast-finetuned.onnx", &[1024, 128], "preset = \"ast\"", "confidence high"),
+            ("net.onnx", &[1024, 128], "preset = \"ast\"", "confidence medium: the shape is that of ast"),
+            ("mn10_as.onnx", &[1, 128, 500], "window = 5.0", "confidence high: a name has the word \"mn10\""),
+            ("birdnet_v24.onnx", &[144_000], "preset = \"birdnet\"", "confidence high"),
+            (
+                "net_32khz.onnx",
+                &[32_000],
+                "sample-rate = 32000\nwindow = 1.0",
+                "confidence medium: a name says 32000 Hz",
+            ),
+        ];
+        for (name, dims, value, why) in cases {
+            let dims: Vec<_> = [None].into_iter().chain(dims.iter().map(|dim| Some(*dim))).collect();
+            let (text, _) = template(name, &dims, 3);
+            assert!(text.contains(value) && text.contains(why), "{name}: {text}");
+        }
+        // The samples of one preset, the name of another.
+        let (text, _) = template("perch.onnx", &[None, Some(144_000)], 3);
+        assert!(text.contains("confidence medium: the shape is that of birdnet"), "{text}");
+    }
+
+    #[test]
+    fn further_inputs_get_values() {
+        let mut report = report(&[None, None, Some(80)], 3);
+        let port = |name: &str, element: &str, dims: &[Option<usize>]| TensorInfo {
+            name: name.into(),
+            element: element.into(),
+            dims: dims.to_vec(),
+        };
+        report.inputs.extend([port("x_lens", "i64", &[None]), port("h", "f32", &[Some(1), Some(8)])]);
+        report.outputs.extend([port("h_next", "f32", &[Some(1), Some(8)]), port("embedding", "f32", &[None, Some(9)])]);
+
+        let text = report.template();
+
+        let manifest = Manifest::embedded(Path::new("t.toml"), &text, "").unwrap();
+        assert_eq!(Fit::of(&manifest, &report.inputs, &report.outputs).map(|_| ()), Ok(()), "{text}");
+        assert_eq!((&*manifest.constants[0].name, &*manifest.states[0].output), ("x_lens", "h_next"), "{text}");
+        assert_eq!(manifest.embedding_name.as_deref(), Some("embedding"), "{text}");
     }
 
     #[test]

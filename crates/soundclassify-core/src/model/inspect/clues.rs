@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a network's files say beside its shapes: names, metadata, the operator that its output comes from.
+
+use std::path::Path;
+
+use super::model_info::ModelInfo;
+use crate::model::{fit::TensorInfo, onnx::Network};
+
+/// Longest text of metadata that is looked at, bytes.
+const LONGEST: usize = 1 << 20;
+
+/// Sample rates as names have them.
+const RATES: [(&str, u32); 6] =
+    [("8k", 8000), ("16k", 16_000), ("22k", 22_050), ("32k", 32_000), ("44k", 44_100), ("48k", 48_000)];
+
+/// Texts from the network's files.
+#[derive(Debug, Default)]
+pub(super) struct Clues {
+    /// Words of names: of the file, the graph, its ports, metadata and `.modelinfo`; lower case.
+    words: Vec<String>,
+    metadata: Vec<(String, String)>,
+    /// By output: the operator that it comes from.
+    operators: Vec<(String, String)>,
+    pub(super) info: ModelInfo,
+}
+
+impl Clues {
+    /// Of the network in `bytes`, which are at `onnx`.
+    pub(super) fn of(bytes: &[u8], onnx: &Path, ports: &[&TensorInfo]) -> Self {
+        let mut clues = Self { info: ModelInfo::beside(onnx).unwrap_or_default(), ..Self::default() };
+        clues.add_words(&onnx.file_stem().unwrap_or_default().to_string_lossy());
+        if let Ok(network) = Network::read(bytes, onnx) {
+            clues.add_network(&network);
+        }
+        if let Some(group) = clues.info.group.clone() {
+            clues.add_words(&group);
+        }
+        ports.iter().for_each(|port| clues.add_words(&port.name));
+        clues
+    }
+
+    fn add_network(&mut self, network: &Network) {
+        for entry in network.metadata.iter().filter(|entry| entry.value.len() <= LONGEST) {
+            let [key, value] = [&entry.key, &entry.value].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+            if value.len() < 200 {
+                self.add_words(&value);
+            }
+            self.metadata.push((key.to_lowercase(), value));
+        }
+        let Some(graph) = &network.graph else { return };
+        self.add_words(&String::from_utf8_lossy(&graph.name));
+        for node in &graph.nodes {
+            let operator = String::from_utf8_lossy(&node.operator).into_owned();
+            let outputs =
+                node.outputs.iter().map(|name| (String::from_utf8_lossy(name).into_owned(), operator.clone()));
+            self.operators.extend(outputs);
+        }
+    }
+
+    fn add_words(&mut self, text: &str) {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+        self.words.extend(words.map(str::to_lowercase));
+    }
+
+    /// Which of these words the names have: as a whole, or at the beginning of a longer one if it has five letters.
+    pub(super) fn word<'w>(&self, wanted: &[&'w str]) -> Option<&'w str> {
+        let has = |wanted: &str| {
+            self.words.iter().any(|word| word == wanted || wanted.len() >= 5 && word.starts_with(wanted))
+        };
+        wanted.iter().copied().find(|wanted| has(wanted))
+    }
+
+    /// The metadata of one of these keys, and the key.
+    pub(super) fn metadata(&self, keys: &[&str]) -> Option<(&str, &str)> {
+        let found = self.metadata.iter().find(|(key, _)| keys.contains(&key.as_str()));
+        found.map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// The operator that an output comes from.
+    pub(super) fn operator(&self, output: &str) -> Option<&str> {
+        self.operators.iter().find(|(name, _)| name == output).map(|(_, operator)| operator.as_str())
+    }
+
+    /// Hz, and whether metadata state it or a name such as `32k`.
+    pub(super) fn sample_rate(&self) -> Option<(u32, bool)> {
+        let stated = self.metadata(&["sample_rate", "samplerate", "sampling_rate", "sample-rate", "sr", "fs"]);
+        let stated =
+            stated.and_then(|(_, value)| value.trim().parse().ok()).filter(|rate| (1000..=768_000).contains(rate));
+        let is_named = |name: &str| self.words.iter().any(|word| word.strip_suffix("hz").unwrap_or(word) == name);
+        let named = || RATES.iter().find(|(name, _)| is_named(name));
+        stated.map(|rate| (rate, true)).or_else(|| named().map(|(_, rate)| (*rate, false)))
+    }
+}
+
+/// The texts of a list of labels, however it is written: in quotes, a line each, or between commas.
+pub(super) fn labels(text: &str) -> Vec<String> {
+    let quoted = quoted(text);
+    if !quoted.is_empty() {
+        // A dictionary from numbers to labels.
+        let is_number = |text: &String| text.parse::<u32>().is_ok();
+        let pairs = quoted.len().is_multiple_of(2) && quoted.iter().step_by(2).all(is_number);
+        return if pairs { quoted.into_iter().skip(1).step_by(2).collect() } else { quoted };
+    }
+    let separator = if text.contains('\n') { '\n' } else { ',' };
+    text.split(separator).map(|label| label.trim().to_owned()).filter(|label| !label.is_empty()).collect()
+}
+
+/// What stands in quotes, without escapes.
+fn quoted(text: &str) -> Vec<String> {
+    let (mut found, mut rest) = (Vec::new(), text);
+    while let Some(start) = rest.find(['"', '\'']) {
+        let quote = &rest[start..=start];
+        let Some(length) = rest[start + 1..].find(quote) else { break };
+        found.push(rest[start + 1..][..length].to_owned());
+        rest = &rest[start + length + 2..];
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_read_however_they_are_written() {
+        for text in [
+            "[\"a b\", \"c\"]",
+            "{0: 'a b', 1: 'c'}",
+            "{\"0\": \"a b\", \"1\": \"c\"}",
+            "a b\nc\n",
+            "a b, c",
+            "['a b','c']",
+        ] {
+            assert_eq!(labels(text), ["a b", "c"], "{text}");
+        }
+        assert_eq!(labels("\"unfinished"), ["\"unfinished"]);
+    }
+}
