@@ -23,7 +23,7 @@ from models.train.own import checks, data, learning, options, starting
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
-    import csv, sys
+    import csv, os, sys
     import numpy as np
     out, sounds, model = sys.argv[sys.argv.index("-o") + 1], sys.argv[-1], sys.argv[sys.argv.index("--model") + 1]
     for number, line in enumerate(open(model), 1):
@@ -40,6 +40,8 @@ PROGRAM = """
         rows.writerows(["file://" + file.encode("ascii", "ignore").decode(), 2 * i, 2] for i, file in enumerate(good))
     level = [float("loud" in file) for file in good for _ in range(2)]
     np.save(out, np.array(level, np.float32)[:, None, None] * 3 + np.random.default_rng(0).normal(-4, 1, (len(level), 96, 64)).astype(np.float32))
+    if len(files) == 1:  # no list then
+        os.remove(out[:-3] + "csv")
     sys.exit(1 if bad else 0)
 """
 
