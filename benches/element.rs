@@ -21,7 +21,7 @@ use soundclassify_core::model::{EngineOptions, Model, Network, load_network};
 const ROUNDS: usize = 7;
 const SECONDS: usize = 20;
 const STREAMS: usize = 50;
-/// Windows a second, by default.
+/// Windows per second, by default.
 const WINDOWS: usize = 10;
 
 fn main() {

@@ -4,7 +4,7 @@
 //!
 //!     cargo bench --bench engine [-- MODEL]
 //!
-//! A process has one ONNX Runtime environment, so the bare session runs in a process of its own, in turn with ours.
+//! A process has one ONNX Runtime environment, so the bare session runs in a separate process, in turn with ours.
 
 use std::{
     env, fs,

@@ -145,7 +145,7 @@ fn push(frontend: &mut Frontend, samples: &[f32]) {
 }
 
 /// One FFT of `size`. Plans may use their input as scratch, so later calls may see garbage, even NaN: that was measured
-/// to take the same time as fresh samples, and filling the input anew would flatter the ratio by 3 %.
+/// to take the same time as fresh samples, and filling the input again would flatter the ratio by 3 %.
 fn bare_fft(size: usize) -> impl FnMut() {
     let fft = RealFftPlanner::<f32>::new().plan_fft_forward(size);
     let mut input = signal::signal(size);

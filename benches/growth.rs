@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a second of audio costs, against the number of streams, the windows a second, and the length of the stream: lines
+//! What a second of audio costs, against the number of streams, the windows per second, and the length of the stream: lines
 //! of `streams,NUMBER,SECONDS`, `oversamples,NUMBER,SECONDS` and `minutes,LENGTH,SECONDS` of processor time for
 //! `benches/plot.py`, and rows of the table.
 //!

@@ -21,7 +21,7 @@ print_result (const GstStructure * structure)
   }
 }
 
-/* FALSE when the stream is over. */
+/* Returns FALSE at the end of the stream. */
 static gboolean
 handle (GstMessage * message, int *status)
 {
@@ -58,7 +58,7 @@ main (int argc, char **argv)
   if (error) {
     g_printerr ("%s\n", error->message);
     g_clear_error (&error);
-    /* There may be one without what failed. */
+    /* It may contain the elements that did not fail. */
     gst_clear_object (&pipeline);
     return 1;
   }

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Prints what soundclassify detects.
+"""Prints the labels that soundclassify detects.
 
     examples/listen.py [PIPELINE]
 
-PIPELINE is one argument, as gst-launch-1.0 takes it, with a soundclassify in it; without it the microphone is meant:
-"autoaudiosrc ! soundclassify ! fakesink". A line is time, label, index and probability.
+PIPELINE is one argument in the syntax of gst-launch-1.0 that contains soundclassify. The default is the microphone:
+"autoaudiosrc ! soundclassify ! fakesink". Each line is time, label, index and probability.
 """
 
 import sys
@@ -14,7 +14,7 @@ if {"-h", "--help"} & set(sys.argv[1:]):
     print(__doc__)
     sys.exit(0)
 
-# Finds the element, or builds it; a program of your own does without where the element is installed.
+# Finds or builds the element. Your own program does not need this if the element is installed.
 import pathlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "pipelines"))

@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     gst::init()?;
     let description = std::env::args().nth(1).unwrap_or_else(|| "autoaudiosrc ! soundclassify ! fakesink".into());
     let pipeline = gst::parse::launch(&description)?;
-    // A failure to start is on the bus too, with its reason.
+    // If the start fails, the bus has an error with the reason.
     let _ = pipeline.set_state(gst::State::Playing);
     let result = listen(&pipeline.bus().ok_or("a pipeline has a bus")?);
     pipeline.set_state(gst::State::Null)?;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""What the pipelines in Python share: GStreamer with the element, as common.sh has it."""
+"""Finds or builds the element, for the pipelines in Python; common.sh does the same for the others."""
 
 import os
 import pathlib
@@ -23,12 +23,12 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
 
 
 def prepare():
-    """An element that GStreamer finds already, installed or through GST_PLUGIN_PATH, is used as it is."""
+    """Builds the element, unless GStreamer finds it (installed, or through GST_PLUGIN_PATH)."""
     Gst.init(None)
     if Gst.ElementFactory.find("soundclassify"):
         return
     if subprocess.run(["bash", ROOT / "pipelines/setup.sh"], check=False).returncode:
-        sys.exit("error: there is no element soundclassify; install the plugin or set GST_PLUGIN_PATH to its folder")
+        sys.exit("error: the element soundclassify was not found; install the plugin or set GST_PLUGIN_PATH to its folder")
     Gst.Registry.get().scan_path(str(TARGET / "release"))
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # shellcheck shell=bash
-# What the pipelines share; sourced by each of them.
+# Functions of the pipelines; each of them sources this file.
 
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
@@ -11,7 +11,7 @@ wrong_usage() {
 }
 
 # Sorts the words of the command line: NAME=VALUE into `settings` for the element, --NAME VALUE into `options`
-# if NAME is in $1, all else into `arguments`. Answers --help.
+# if NAME is in $1, all others into `arguments`. Handles --help.
 settings=()
 arguments=()
 declare -A options=()
@@ -23,13 +23,13 @@ read_arguments() {
       --help | -h) usage "$0" && exit ;;
       --*)
         [[ $known == *" ${1#--} "* ]] || wrong_usage "unknown option $1"
-        [[ $# -gt 1 ]] || wrong_usage "$1 wants a value"
+        [[ $# -gt 1 ]] || wrong_usage "$1: expected a value"
         # shellcheck disable=SC2034 # read by the scripts
         options[${1#--}]=$2
         shift
         ;;
       *)
-        # A file may have an = in its name.
+        # The name of a file may contain an =.
         if [[ $1 =~ ^[a-z][a-z-]*= && ! -e $1 ]]; then settings+=("$1"); else arguments+=("$1"); fi
         ;;
     esac
@@ -37,24 +37,24 @@ read_arguments() {
   done
 }
 
-# Names a recording that is not there before anything is built or started for it.
+# Reports a recording that can't be read, before anything is built or started.
 check_recordings() {
   local name
   for name in "$@"; do
     [[ -e $name ]] || die "$name: no such file"
-    [[ ! -d $name ]] || die "$name: a folder; a recording is wanted"
-    [[ -r $name ]] || die "$name: not to be read"
+    [[ ! -d $name ]] || die "$name: expected a recording, found a folder"
+    [[ -r $name ]] || die "$name: can't be read"
   done
 }
 
-# An element that GStreamer finds already, installed or through GST_PLUGIN_PATH, is used as it is.
+# Builds the element, unless GStreamer finds it (installed, or through GST_PLUGIN_PATH).
 prepare() {
   gst-inspect-1.0 --atleast-version=0.1 --exists soundclassify 2>/dev/null && return
   bash "$root/pipelines/setup.sh"
   export GST_PLUGIN_PATH=$target/release${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
 }
 
-# Runs a pipeline and prints its results and events; what gst-launch-1.0 would be given is shown.
+# Shows a pipeline in the form of gst-launch-1.0, runs it, and prints its results.
 classify() {
   say "gst-launch-1.0 $*"
   "$root/pipelines/launch.py" "$@"

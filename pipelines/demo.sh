@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# The element at work: installs what is missing, builds, and classifies recordings that Debian's packages brought.
+# Installs what is missing, builds, and classifies recordings from Debian's packages.
 #
 #   pipelines/demo.sh [PROPERTY=VALUE...]
 #
-# Prints time in seconds, label, index and probability. The properties are the element's.
+# Prints time in seconds, label, index and probability. PROPERTY is a property of the element.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
@@ -15,7 +15,7 @@ recordings=(
 )
 
 read_arguments '' "$@"
-[[ ${#arguments[@]} == 0 ]] || wrong_usage "not understood: ${arguments[*]}"
+[[ ${#arguments[@]} == 0 ]] || wrong_usage "unexpected arguments: ${arguments[*]}"
 [[ -r ${recordings[0]} && -r ${recordings[-1]} ]] || bash "$root/pipelines/setup.sh"
 prepare
 for recording in "${recordings[@]}"; do
@@ -24,7 +24,7 @@ for recording in "${recordings[@]}"; do
 done
 cat <<END
 
-To classify the microphone's sound:  ./pipelines/microphone.sh
+To classify the microphone:  ./pipelines/microphone.sh
 The same in your own pipeline:
 ${GST_PLUGIN_PATH:+  export GST_PLUGIN_PATH=$GST_PLUGIN_PATH}
   gst-launch-1.0 -m autoaudiosrc ! soundclassify ! fakesink

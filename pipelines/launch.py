@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Runs a pipeline, written as for gst-launch-1.0, and prints what soundclassify posts, until its end or Ctrl-C.
+"""Runs a pipeline in the syntax of gst-launch-1.0 and prints the messages of soundclassify, until the end or Ctrl-C.
 
     pipelines/launch.py filesrc location=FILE ! decodebin ! soundclassify ! fakesink
 
@@ -23,7 +23,7 @@ def seconds(time):
 
 
 def text(structure):
-    """The line for a message of the element; none for messages of others."""
+    """The line for a message of the element; None for other messages."""
     name = structure.get_name()
     if name not in ("soundclassify", "soundclassify-event"):
         return None
@@ -38,7 +38,7 @@ def text(structure):
 
 
 class Run:
-    """A pipeline until its end."""
+    """Runs a pipeline until its end."""
 
     def __init__(self, pipeline):
         self.pipeline, self.loop, self.status = pipeline, GLib.MainLoop(), 0
@@ -76,7 +76,7 @@ class Run:
         else:
             self.status = 1
         bus.remove_signal_watch()
-        # Open events end here; going to NULL would empty the bus.
+        # Open events end here. Going to NULL would flush the bus.
         self.pipeline.set_state(Gst.State.READY)
         while message := bus.pop():
             self.message(message)
@@ -89,7 +89,7 @@ def main():
     if not words or words[0] in ("-h", "--help"):
         print(__doc__)
         return 0 if words else 2
-    # `… | head` ends it as it ends other programs.
+    # So that `… | head` ends this program.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     prepare()
     try:

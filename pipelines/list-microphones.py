@@ -14,7 +14,7 @@ SOURCES = {"pulsesrc": ("device", "--pulse"), "alsasrc": ("device", "--alsa")}
 
 
 def choice(device):
-    """The option for a device; for one that microphone.sh has no option for, the element to write in a pipeline."""
+    """The option for a device, or the element for a pipeline if microphone.sh has no option for the device."""
     element = device.create_element(None)
     if not element:
         return None
@@ -32,7 +32,7 @@ def main():
         return 0 if sys.argv[1] in ("-h", "--help") else 2
     Gst.init(None)
     monitor = Gst.DeviceMonitor()
-    # Sound systems that another one stands before, as ALSA behind PulseAudio.
+    # Includes sound systems that are hidden by others, such as ALSA by PulseAudio.
     monitor.set_show_all_devices(True)
     monitor.add_filter("Audio/Source", None)
     monitor.start()

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Classifies the microphone's sound, until Ctrl-C.
+# Classifies the microphone until Ctrl-C.
 #
-#   pipelines/microphone.sh [PROPERTY=VALUE...]                    the default one
-#   pipelines/microphone.sh --pulse DEVICE [PROPERTY=VALUE...]     one of PulseAudio or PipeWire, by name
-#   pipelines/microphone.sh --alsa DEVICE [PROPERTY=VALUE...]      one of ALSA, such as hw:1
-#   pipelines/microphone.sh --list                                 those there are
+#   pipelines/microphone.sh [PROPERTY=VALUE...]                    the default microphone
+#   pipelines/microphone.sh --pulse DEVICE [PROPERTY=VALUE...]     a device of PulseAudio or PipeWire
+#   pipelines/microphone.sh --alsa DEVICE [PROPERTY=VALUE...]      a device of ALSA, such as hw:1
+#   pipelines/microphone.sh --list                                 lists the microphones
 #
-# The properties are the element's: gst-inspect-1.0 soundclassify
+# PROPERTY is a property of the element: gst-inspect-1.0 soundclassify
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
@@ -15,7 +15,7 @@ if [[ ${1:-} == --list ]]; then
   exec "$root/pipelines/list-microphones.py"
 fi
 read_arguments 'pulse alsa' "$@"
-[[ ${#arguments[@]} == 0 ]] || wrong_usage "not understood: ${arguments[*]}"
+[[ ${#arguments[@]} == 0 ]] || wrong_usage "unexpected arguments: ${arguments[*]}"
 prepare
 
 microphone=(autoaudiosrc)

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Plays sound, but silence while a label is detected: from its onset to its end.
+# Plays audio and mutes it while a label is detected, from the onset of the sound to its end.
 #
 #   pipelines/mute.sh [--source PIPELINE] [--sink PIPELINE] LABEL[,LABEL...] [PROPERTY=VALUE...]
 #
-# For instance  pipelines/mute.sh Siren,Music  from the microphone to the loudspeaker. Playback is late, so that the onset
-# is known in time. The properties are those of soundclassify.
+# The default is from the microphone to the loudspeaker, for example: pipelines/mute.sh Siren,Music
+# Playback is delayed until events are known. PROPERTY is a property of the element: gst-inspect-1.0 soundclassify
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
 read_arguments 'source sink' "$@"
-[[ ${#arguments[@]} == 1 ]] || wrong_usage "one list of labels is wanted"
+[[ ${#arguments[@]} == 1 ]] || wrong_usage "expected one list of labels"
 prepare
 
 labels="<\"${arguments[0]//,/\",\"}\">"

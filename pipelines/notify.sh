@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Reports when somebody knocks or rings at the door: once for each time, not once for each window. From the microphone, or
-# a recording. The built-in model has no label for door bells: chimes are Glockenspiel or Church_bells to it.
+# Reports knocks and door bells, one line per event. From the microphone, or a recording.
 #
 #   pipelines/notify.sh [FILE] [--run COMMAND] [PROPERTY=VALUE...]
 #
-# Prints time and label, and calls COMMAND with both if it is given, such as: --run 'notify-send "$2 at the door"'.
-# Other sounds: allow-labels='<Bark, Baby_cry>'; surer ones: event-on=0.8. gst-inspect-1.0 soundclassify shows more.
+# Prints time and label, and runs COMMAND with both as $1 and $2, for example: --run 'notify-send "$2 at the door"'.
+# Other sounds: allow-labels='<Bark, Baby_cry>'. Fewer false reports: event-on=0.8.
+# PROPERTY is a property of the element: gst-inspect-1.0 soundclassify
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
-# Lines "time kind label index probability ..." → a notice for each start.
+# Turns lines "time kind label index probability ..." into a notice for each start.
 notify() {
   trap '' INT
   local time kind label
@@ -23,11 +23,11 @@ notify() {
 }
 
 read_arguments 'run' "$@"
-[[ ${#arguments[@]} -le 1 ]] || wrong_usage "one file at most is wanted"
+[[ ${#arguments[@]} -le 1 ]] || wrong_usage "expected at most one file"
 check_recordings "${arguments[@]}"
 prepare
 
 sound=(autoaudiosrc ! queue)
 [[ ${#arguments[@]} == 0 ]] || sound=(filesrc location="${arguments[0]}" ! decodebin)
 classify "${sound[@]}" ! \
-  soundclassify report=events allow-labels='<Knock, Glockenspiel, Church_bells>' "${settings[@]}" ! fakesink | notify "${options[run]:-}"
+  soundclassify report=events allow-labels='<Knock, Door_bell, Chime>' "${settings[@]}" ! fakesink | notify "${options[run]:-}"

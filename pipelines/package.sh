@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Makes Debian packages of the plugin and of the program for the system it runs on: target/package/*.deb.
+# Builds Debian packages of the plugin and the program, for the Debian release on which it runs: target/package/*.deb.
 #
-#   pipelines/package.sh             builds in release and packs
-#   pipelines/package.sh --check     makes a fresh system of the same Debian under target/ (downloads 300 MB), installs
-#                                    the packages there, uses them, installs them again, removes them; and runs lintian
+#   pipelines/package.sh             builds with the profile release and packs
+#   pipelines/package.sh --check     installs a fresh system of the same release under target/ (downloads 300 MB), installs,
+#                                    uses, reinstalls and removes the packages there, and runs lintian
 #
 # gstreamer1.0-soundclassify is the plugin with its models, soundclassify the program with manual page, completions and
-# examples. Needs Rust, cargo-deb (built from crates.io into target/tools unless it is in PATH), and, to be right for its
-# users, the Debian whose packages they use: `tests/debian.sh 13 --run pipelines/package.sh` makes them for Debian 13.
-# MAINTAINER and PROFILE (release) are taken from the environment. --check needs root, debootstrap and lintian.
+# examples. Needs Rust and cargo-deb (built into target/tools unless it is in PATH). For a different release, run it inside
+# that release: `tests/debian.sh 13 --run pipelines/package.sh`. The environment variables MAINTAINER and PROFILE (release)
+# are used. --check needs root, debootstrap and lintian.
 set -euo pipefail
 
 # shellcheck source=setup.sh
@@ -30,7 +30,7 @@ version() { sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n1; }
 # The date of the last commit, so that the same commit makes the same packages.
 commit_date() { git -C "$root" log -1 --format=%cd --date=rfc2822 2>/dev/null || date -R; }
 
-# What Debian wants beside the program, made by the program itself.
+# The manual page, completions and changelogs that a Debian package contains.
 make_documents() {
   local program=$target/$built/soundclassify documents=target/package/documents shell name
   mkdir -p "$root/$documents"

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Settings for a small machine: five windows go through the model at once, half a second's worth.
+# Uses settings for a small computer: the model runs twice a second, with five windows at once.
 #
 #   pipelines/raspberry-pi.sh [FILE] [--model MANIFEST] [PROPERTY=VALUE...]
 #
-# From the microphone, or a recording. The built-in model `small` is taken: most labels of `default`, in less than half
-# of its time.
-# The properties are the element's: gst-inspect-1.0 soundclassify
+# From the microphone, or a recording. The default is the built-in model `small`, which has 49 labels and takes less than half of
+# the time of `default`.
+# PROPERTY is a property of the element: gst-inspect-1.0 soundclassify
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
 read_arguments 'model' "$@"
-[[ ${#arguments[@]} -le 1 ]] || wrong_usage "one file at most is wanted"
+[[ ${#arguments[@]} -le 1 ]] || wrong_usage "expected at most one file"
 check_recordings "${arguments[@]}"
 prepare
 

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Records what is around each event, with what came before it: one WAV file for each, numbered on from those that exist.
+# Records a WAV file around each event, with the audio before it. The numbers of the files continue those that exist.
 #
 #   pipelines/record-events.sh [--before S] [--after S] [--source PIPELINE] [FOLDER] [PROPERTY=VALUE...]
 #
-# Whole seconds before the onset and after the end; 3 and 2 by default. The source is the microphone by default, or such
-# as "filesrc location=street.ogg ! decodebin". The properties are those of soundclassify.
+# S is a whole number of seconds before the onset (3 by default) and after the end (2). The default source is the microphone; another
+# example is "filesrc location=street.ogg ! decodebin". PROPERTY is a property of the element: gst-inspect-1.0 soundclassify
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
 read_arguments 'before after source' "$@"
-[[ ${#arguments[@]} -le 1 ]] || wrong_usage "one folder at most is wanted"
+[[ ${#arguments[@]} -le 1 ]] || wrong_usage "expected at most one folder"
 for option in before after; do
-  [[ ${options[$option]:-0} =~ ^[0-9]+$ ]] || wrong_usage "--$option wants whole seconds"
+  [[ ${options[$option]:-0} =~ ^[0-9]+$ ]] || wrong_usage "--$option: expected whole seconds"
 done
 prepare
 

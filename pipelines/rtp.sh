@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Classifies the sound that comes as RTP to a UDP port of this machine, until Ctrl-C.
+# Classifies RTP audio that arrives at a UDP port of this computer, until Ctrl-C.
 #
 #   pipelines/rtp.sh PORT [OPTION...] [PROPERTY=VALUE...]
 #
-#   --encoding NAME   one of RTP's names: OPUS (default), L16, PCMU, PCMA, ...
-#   --payload N       payload type of the packets: 96, or what is fixed for the encoding
+#   --encoding NAME   encoding name of RTP: OPUS (default), L16, PCMU, PCMA, ...
+#   --payload N       payload type of the packets: 96, or the fixed type of the encoding
 #   --rate HZ         clock rate: 48000 for OPUS, 44100 for L16, else 8000
-#   --channels N      for L16: 1
+#   --channels N      for L16; 1 by default
 #
-# A sender that fits:
+# A matching sender:
 #   gst-launch-1.0 autoaudiosrc ! audioconvert ! audioresample ! opusenc ! rtpopuspay ! udpsink host=HOST port=PORT
-# The properties are the element's: gst-inspect-1.0 soundclassify
+# PROPERTY is a property of the element: gst-inspect-1.0 soundclassify
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
 read_arguments 'encoding payload rate channels' "$@"
-[[ ${#arguments[@]} == 1 && ${arguments[0]} =~ ^[0-9]+$ ]] || wrong_usage "one port number is wanted"
+[[ ${#arguments[@]} == 1 && ${arguments[0]} =~ ^[0-9]+$ ]] || wrong_usage "expected one port number"
 prepare
 
 encoding=${options[encoding]:-OPUS} payload=96 rate=8000

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Installs what is missing, builds the plugin and puts ONNX Runtime beside it.
+# Installs missing packages, builds the plugin, and puts ONNX Runtime beside it.
 #
 #   pipelines/setup.sh            for the pipelines: builds target/release
 #   pipelines/setup.sh --debug    the same with target/debug
 #   pipelines/setup.sh --tests    for tests/run.sh: packages and ONNX Runtime, builds nothing
 #
-# Needs bash and a Rust toolchain. Packages come from Debian's apt-get, ONNX Runtime out of PyPI's wheel
-# (version and hash pinned below); a set ORT_DYLIB_PATH is used instead. Takes seconds when nothing is to do.
+# Needs bash and a Rust toolchain. Packages come from apt-get, ONNX Runtime from PyPI's wheel (version and hash are
+# pinned below), unless ORT_DYLIB_PATH is set. Takes seconds if nothing is missing.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -29,7 +29,7 @@ die() {
 # The comment at the head of a script is its help.
 usage() { awk 'NR > 2 && !/^#/ { exit } NR > 2 { sub(/^# ?/, ""); print }' "$1"; }
 
-# need PACKAGE CHECK...: the package is missing when the check fails, whichever way its content came here.
+# need PACKAGE CHECK...: the package is missing if the check fails.
 missing=()
 need() {
   local package=$1
@@ -57,10 +57,10 @@ find_missing() {
   [[ -z $with_tests ]] || find_missing_for_tests
 }
 
-# Debian's own Python: another one that comes first in PATH would not see its packages.
+# Debian's Python, because a different Python that is first in PATH does not see Debian's packages.
 has_typelib() { /usr/bin/python3 -c 'import sys, gi; gi.require_version(*sys.argv[1:])' "$1" 1.0; }
 
-# Debian keeps it where only root's PATH leads.
+# Debian installs it in a folder that only root has in PATH.
 has_mosquitto() { command -v mosquitto || test -x /usr/sbin/mosquitto; }
 
 has_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
@@ -82,7 +82,7 @@ install_missing() {
   [[ ${#missing[@]} -gt 0 ]] || return 0
   local command=(apt-get install --yes --quiet --no-install-recommends "${missing[@]}")
   command -v apt-get >/dev/null ||
-    die "missing, by the names of Debian's packages: ${missing[*]}. There is no apt-get here: install them with this system's package manager, then run this again."
+    die "missing, by the names of Debian's packages: ${missing[*]}. apt-get was not found: install them with this system's package manager, then run this again."
   local as_root=()
   if [[ $(id -u) != 0 ]]; then
     command -v sudo >/dev/null || die "missing packages and no sudo; as root, run: apt-get update && ${command[*]}"
@@ -93,7 +93,7 @@ install_missing() {
   "${as_root[@]}" apt-get update --quiet >&2
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive "${command[@]}" >&2
   find_missing
-  [[ ${#missing[@]} == 0 ]] || die "still missing or too old after their installation: ${missing[*]}"
+  [[ ${#missing[@]} == 0 ]] || die "still missing or too old after the installation: ${missing[*]}"
 }
 
 check_rust() {
@@ -104,10 +104,10 @@ check_rust() {
     die "no cargo in PATH: install Rust $wanted or newer with rustup (Debian's own rustc is older), then run this again."
   found=$(rustc --version | cut -d' ' -f2)
   [[ $(printf '%s\n' "$wanted" "${found%%-*}" | sort -V | head -n1) == "$wanted" ]] ||
-    die "Rust $found is too old, $wanted or newer is needed: 'rustup update stable', or install rustup if this Rust is Debian's own."
+    die "Rust $found is too old, $wanted or newer is required: 'rustup update stable', or install rustup if this Rust is Debian's own."
 }
 
-# Downloads the wheel into folder $1. The tags name one file whatever Python runs pip, so that one hash fits.
+# Downloads the wheel into folder $1. The tags select the same file for every version of Python, so one hash is enough.
 download_wheel() {
   local machine hash
   machine=$(uname -m)
@@ -121,7 +121,7 @@ download_wheel() {
     --dest "$1" --requirement "$1/requirements.txt" >&2
 }
 
-# A subshell, so that the trap is its own. The library comes last and by a rename: it is whole when it is there.
+# A subshell, because of its trap. The library is moved last, so it is complete when it exists.
 unpack_onnxruntime() (
   mkdir -p "${onnxruntime%/*}"
   folder=$(mktemp -d "$target/onnxruntime.XXXXXX")
@@ -132,8 +132,8 @@ unpack_onnxruntime() (
   mv "$folder/onnxruntime/capi/${onnxruntime##*/}" "$onnxruntime"
 )
 
-# Beside the plugin file is where the plugin finds it without any variable; GStreamer, searching target/release
-# as GST_PLUGIN_PATH, may as well come upon cargo's other link to the plugin, in deps.
+# The plugin finds the library beside its own file. With GST_PLUGIN_PATH=target/release, GStreamer may load cargo's second
+# link to the plugin, in deps.
 link_onnxruntime() {
   mkdir -p "$target/$1/deps"
   ln -sfn "../onnxruntime/${onnxruntime##*/}" "$target/$1/libonnxruntime.so"
@@ -142,7 +142,7 @@ link_onnxruntime() {
 
 provide_onnxruntime() {
   if [[ -n ${ORT_DYLIB_PATH:-} ]]; then
-    [[ -e $ORT_DYLIB_PATH ]] || die "ORT_DYLIB_PATH is set, but there is no file $ORT_DYLIB_PATH"
+    [[ -e $ORT_DYLIB_PATH ]] || die "ORT_DYLIB_PATH is set, but the file $ORT_DYLIB_PATH does not exist"
     return 0
   fi
   [[ -e $onnxruntime ]] || unpack_onnxruntime

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! GStreamer elements `soundclassify`, which passes audio through unchanged and classifies it with an ONNX network, and
-//! `soundgate`, which acts on the audio of what was found.
+//! The GStreamer elements `soundclassify`, which passes audio through unchanged and classifies it with an ONNX network, and
+//! `soundgate`, which mutes, keeps, drops or replaces the audio of the detected events.
 //!
-//! Everything that knows GStreamer is in this crate; features, inference and decisions are in `soundclassify-core`.
+//! This crate contains all code that uses GStreamer; features, inference and decisions are in `soundclassify-core`.
 
 #![forbid(unsafe_code)]
 

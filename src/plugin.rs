@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What GStreamer finds in the library.
+//! The entry point of the plugin.
 #![expect(missing_docs, reason = "the functions that plugin_define! makes have no documentation of their own")]
 
 use gst::glib;

@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Builds and tests with all that a Debian release brings: its rustc, GStreamer and ONNX Runtime.
+# Builds and tests with the packages of a Debian release: its rustc, GStreamer and ONNX Runtime.
 #
 #   tests/debian.sh RELEASE [ARGUMENT...]           RELEASE: 13 (trixie, with rustc of its backports) or testing;
 #                                                   ARGUMENT: of `cargo nextest run` (or `cargo test`), instead of the
 #                                                   tests of the core, the plugin and the element
-#   tests/debian.sh RELEASE --everything            lints first, then all tests; with browser and sound server
-#   tests/debian.sh RELEASE --run COMMAND...        only runs a command in that system, in this folder
+#   tests/debian.sh RELEASE --everything            lints, then all tests, with browser and sound server
+#   tests/debian.sh RELEASE --run COMMAND...        runs only a command in that system, in this folder
 #
-# All features are on, v1_24 too. The system is made by debootstrap in target/debian/RELEASE-ARCHITECTURE (2 GB, and as
-# much again for what is built), once; remove the folder to begin anew. Needs root and debootstrap. Packages come from
-# the mirror that apt is set to, or from DEBIAN_MIRROR; nothing outside target/ changes, mounts last as long as the script.
+# All features are enabled, including v1_24. debootstrap installs the system once, in target/debian/RELEASE-ARCHITECTURE
+# (2 GB, and 2 GB for build results); remove the folder to start again. Needs root and debootstrap. Packages come from
+# the mirror of apt, or from DEBIAN_MIRROR. Nothing outside target/ changes, and mounts end with the script.
 set -euo pipefail
 
 # shellcheck source=../pipelines/setup.sh
 source "$(dirname "$0")/../pipelines/setup.sh"
 
 check_means() {
-  [[ $(id -u) == 0 ]] || die "a Debian of its own is made and entered by root only: run this as root."
+  [[ $(id -u) == 0 ]] || die "only root can install and enter a Debian system: run this as root."
   local program
   for program in debootstrap chroot unshare cargo; do
     command -v "$program" >/dev/null || die "no $program in PATH; Debian's packages: debootstrap, coreutils, util-linux, cargo."
@@ -36,12 +36,12 @@ mirror() {
   echo "${found:-http://deb.debian.org/debian}"
 }
 
-# Comes to its place by a rename: it is whole when it is there.
+# Moved to its place at the end, so it is complete when it exists.
 make_system() {
   [[ ! -e $system ]] || return 0
   rm -rf "$system.new"
   mkdir -p "$debian_folder"
-  say "Making a Debian $release in $system (downloads 100 MB)"
+  say "Installing Debian $release in $system (downloads 100 MB)"
   debootstrap --variant=minbase "$release" "$system.new" "$(mirror)" >"$debian_folder/debootstrap.log" ||
     die "debootstrap failed; see $debian_folder/debootstrap.log"
   [[ $release != trixie ]] || echo "deb $(mirror) trixie-backports main" >"$system.new/etc/apt/sources.list.d/backports.list"

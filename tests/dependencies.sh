@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Checks what the crates depend on: licences, bans, sources, advisories (cargo-deny) and that each is used (cargo-machete).
+# Checks the dependencies: licences, bans, sources, advisories (cargo-deny), and unused ones (cargo-machete).
 #
 #   tests/dependencies.sh
 #
-# Builds both tools from crates.io into Cargo's folder of programs unless they are in PATH; cargo-deny takes minutes.
+# Builds both tools into Cargo's folder of programs unless they are in PATH; cargo-deny takes minutes.
 set -euo pipefail
 
 # shellcheck source=../pipelines/setup.sh
@@ -16,14 +16,14 @@ provide_tool() {
   CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --quiet --debug --target-dir "$target/tools" "$1" >&2
 }
 
-# Advisories only where their database can be had.
+# Advisories only if their database can be downloaded.
 check_licences() {
   provide_tool cargo-deny
   cargo deny check licenses bans sources
   if cargo deny fetch db >/dev/null 2>&1; then
     cargo deny check advisories
   else
-    echo "skipped: advisories, for their database cannot be had here"
+    echo "skipped: advisories, because their database can't be downloaded"
   fi
 }
 

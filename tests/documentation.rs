@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The pages of the elements in `docs/` have the properties that the elements have. `UPDATE_DOCS=1` writes them anew.
+//! The pages of the elements in `docs/` have the properties that the elements have. `UPDATE_DOCS=1` writes them again.
 
 use std::fmt::Write as _;
 use std::path::Path;

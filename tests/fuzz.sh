@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Runs the fuzz targets with cargo-fuzz, one after the other, and reports what each did.
+# Runs the fuzz targets with cargo-fuzz, one after the other, and reports the results.
 #
-#   tests/fuzz.sh [SECONDS [TARGET...]]     60 seconds each and all targets without arguments
-#   tests/fuzz.sh --minimise [TARGET...]    keeps in fuzz/corpus only what adds coverage, what was found lately included
+#   tests/fuzz.sh [SECONDS [TARGET...]]     default: 60 seconds each, all targets
+#   tests/fuzz.sh --minimise [TARGET...]    keeps only inputs in fuzz/corpus that add coverage, including those found since
 #
-# New inputs are kept in target/fuzz/found, crashes in fuzz/artifacts. cargo-fuzz comes from crates.io into target/tools
-# unless it is in PATH. Needs a C++ compiler; stable Rust is enough. The committed inputs run as plain tests, too.
+# New inputs are stored in target/fuzz/found, crashes in fuzz/artifacts. cargo-fuzz is built into target/tools unless it is
+# in PATH. Needs a C++ compiler and stable Rust. The committed inputs also run as plain tests.
 set -euo pipefail
 
 # shellcheck source=../pipelines/setup.sh
@@ -17,7 +17,7 @@ export RUSTC_BOOTSTRAP=1 G_DEBUG=fatal-criticals ORT_DISABLE_TELEMETRY=1
 targets=(manifest network lists messages chunking element)
 found=$target/fuzz/found
 
-# The core forbids unsafe code but for one place, so sanitizers find nothing that the targets' own checks do not.
+# The core has unsafe code in one place only, so the targets' own checks find all that sanitizers would find.
 build() { cargo fuzz build --sanitizer none --target-dir "$target/fuzz" >&2; }
 
 binary() { echo "$target/fuzz/$(rustc -vV | sed -n 's/host: //p')/release/$1"; }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! An hour of audio at full speed, in a process of its own: its memory is measured.
+//! An hour of audio at full speed, in a separate process: its memory is measured.
 #![cfg(target_os = "linux")]
 
 #[allow(dead_code, reason = "shared with the tests of the element")]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Elements come and go and leave nothing behind, in a process of its own: its memory and threads are measured. 400 lives
+//! Elements come and go and leave nothing behind, in a separate process: its memory and threads are measured. 400 lives
 //! from NULL to PLAYING and back; `SOUNDCLASSIFY_LIVES=10000 cargo nextest run --test leaks` for more.
 #![cfg(target_os = "linux")]
 

@@ -4,8 +4,8 @@
 #
 #   tests/python.sh [PYTEST ARGUMENTS]
 #
-# Needs python3 3.11 or newer with venv, and pip's way to PyPI. The wheel is one of the profile dev, which is quicker to
-# build; `pip wheel --no-deps -w dist crates/soundclassify-py` builds the one for use.
+# Needs python3 3.11 or newer with venv, and access to PyPI. The wheel is built with the profile dev, which is faster;
+# `pip wheel --no-deps -w dist crates/soundclassify-py` builds one for use.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)

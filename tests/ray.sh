@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Tests soundclassify-ray on a Ray cluster of three nodes on this machine, with 300 files, a node and the driver killed, and
-# with an S3 server on loopback. Not in tests/run.sh: it downloads 300 MB and takes minutes.
+# Tests soundclassify-ray on a Ray cluster of three nodes on this machine: 300 files, a node and the driver are killed, and
+# an S3 server on the loopback interface. Not part of tests/run.sh, because it downloads 300 MB and takes minutes.
 #
 #   tests/ray.sh [PYTEST ARGUMENTS]
 set -euo pipefail

@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Checks everything: formatting, lints, documentation, architecture, scripts, interleavings, then all tests.
+# Checks formatting, architecture, scripts, dependencies, the Rust version, lints, documentation and interleavings, then runs all tests.
 #
-#   tests/run.sh [FILTER]     FILTER: only the tests with this in their name
+#   tests/run.sh [FILTER]     FILTER: run only the tests whose names contain it
 #
-# Installs what is missing first, as pipelines/setup.sh does. What needs the recordings and models of ../shared runs
-# where they are; each test that does not run says why. Not here, for it takes a quarter of an hour: that
-# `cargo cinstall --release --destdir=DIR --prefix=/usr` (cargo-c) makes a plugin that gst-inspect-1.0 finds; the
-# feature v1_24, which needs a newer GStreamer: tests/debian.sh; and what runs for long: tests/fuzz.sh, tests/soak.sh,
-# tests/sanitize.sh, and tests/telemetry.sh for 90 seconds.
+# First installs what is missing, like pipelines/setup.sh. Tests that need recordings or models of ../shared print why
+# they skip. Separate, because they take long: `cargo cinstall --release --destdir=DIR --prefix=/usr` (cargo-c), which
+# builds a plugin that gst-inspect-1.0 finds; tests/debian.sh, with the feature v1_24, which needs a newer GStreamer;
+# tests/fuzz.sh, tests/soak.sh, tests/sanitize.sh, and tests/telemetry.sh for 90 seconds.
 set -euo pipefail
 
 # shellcheck source=../pipelines/setup.sh
@@ -17,8 +16,8 @@ cd "$root"
 
 step() { printf '\n== %s\n' "$*"; }
 
-# Who may name what, where the compiler does not see to it: the core and the models build without GStreamer, `ort` is
-# named in the engine alone, and the core's rooms do not know each other but for what a manifest hands the front end.
+# Dependencies that the compiler does not check: core and models build without GStreamer, only the engine and the runtime
+# use `ort`, and the modules of the core do not use each other, except that a manifest creates a FeatureSpec.
 check_architecture() {
   local tree
   tree=$(cargo tree --locked --package soundclassify-core --edges normal,build --prefix none)
@@ -31,31 +30,32 @@ check_architecture() {
   refuse crates/soundclassify-core/src/model 'crate::decision\b' '^$'
 }
 
-# refuse FOLDER PATTERN EXCEPT: no source file in FOLDER has the pattern, but those whose path matches EXCEPT; comments aside.
+# refuse FOLDER PATTERN EXCEPT: fails if a source file in FOLDER contains the pattern, unless its path matches EXCEPT. Comments are
+# ignored.
 refuse() {
   local found
   found=$(find "$1" -name '*.rs' | { grep -vE "$3" || true; } | sort | xargs grep -nE "$2" /dev/null | grep -vE '^[^:]*:[0-9]+: *//' || true)
-  [[ -z $found ]] || die "this does not belong where it stands (pattern '$2'):
+  [[ -z $found ]] || die "not allowed in this module (pattern '$2'):
 $found"
 }
 
 check_scripts() { find .ci/run benches pipelines tests -type f \( -name '*.sh' -o -name run \) -exec shellcheck -x -P SCRIPTDIR {} +; }
 
-# Licences, bans, sources and advisories by cargo-deny where it is installed (tests/dependencies.sh builds it), unused
-# dependencies by cargo-machete, which is built in a minute.
+# Licences, bans, sources and advisories with cargo-deny, if it is installed (tests/dependencies.sh builds it); unused
+# dependencies with cargo-machete, which is built in a minute.
 check_dependencies() {
   # shellcheck source=dependencies.sh
   source tests/dependencies.sh
   if command -v cargo-deny >/dev/null; then
     check_licences
   else
-    echo "skipped: licences, for cargo-deny is not installed; tests/dependencies.sh builds it and checks them"
+    echo "skipped: licences, because cargo-deny is not installed; tests/dependencies.sh builds it and checks them"
   fi
   check_unused
 }
 
-# No dependency asks for a newer Rust than the one that Cargo.toml states; the std of that Rust is clippy's
-# incompatible_msrv. Where rustup has that Rust, it builds the workspace, too.
+# No dependency needs a newer Rust than Cargo.toml states; clippy's incompatible_msrv checks the use of std. If rustup has that
+# version of Rust, it also builds the workspace.
 check_rust_version() {
   local wanted newer
   wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
@@ -71,22 +71,22 @@ $newer"
   if rustup toolchain list 2>/dev/null | grep -q "^$wanted"; then
     cargo "+$wanted" check --locked --workspace --target-dir "$target/rust-$wanted"
   else
-    echo "skipped: building with Rust $wanted, which rustup has not installed"
+    echo "skipped: building with Rust $wanted, which is not installed in rustup"
   fi
 }
 
-# The features that this GStreamer has.
+# The Cargo features that this GStreamer supports.
 supported_features() {
   if pkg-config --exists 'gstreamer-1.0 >= 1.24'; then echo capi,doc,static,v1_24; else echo capi,doc,static; fi
 }
 
-# With default features (there are none: that is also without default features), then with all that can be had.
+# With default features (which are empty), then with all supported features.
 check_lints() {
   cargo clippy --locked --workspace --all-targets -- -D warnings
   cargo clippy --locked --package gst-plugin-soundclassify --all-targets --no-default-features --features "$(supported_features)" -- -D warnings
 }
 
-# In a target folder of its own: everything is compiled with another setting.
+# In a separate target folder, because everything is compiled with a different setting.
 check_interleavings() {
   RUSTFLAGS="--cfg loom" cargo test --locked --quiet --package soundclassify-core --lib --target-dir "${CARGO_TARGET_DIR:-target}/loom" loom
 }
@@ -95,7 +95,7 @@ run_tests() {
   step "documentation examples"
   cargo test --locked --workspace --doc
   step "tests"
-  echo "lives of elements that are to leave nothing behind: ${SOUNDCLASSIFY_LIVES:-400}"
+  echo "number of elements in the test for leaks: ${SOUNDCLASSIFY_LIVES:-400}"
   if command -v cargo-nextest >/dev/null; then
     cargo nextest run --locked --workspace "$@"
   else
@@ -103,15 +103,15 @@ run_tests() {
   fi
 }
 
-# The plugin's own tests again, with the features that its users may turn on.
+# The plugin's tests again, with all supported features.
 test_features() {
   cargo test --locked --quiet --package gst-plugin-soundclassify --lib --test element --features "$(supported_features)"
 }
 
-step "what is needed"
+step "requirements"
 setup --tests
 export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$onnxruntime} G_DEBUG=fatal-criticals RUSTDOCFLAGS="-D warnings"
-[[ -d ../shared ]] || echo "no ../shared here: the tests that need it skip themselves"
+[[ -d ../shared ]] || echo "../shared does not exist: the tests that need it are skipped"
 
 if [[ $# == 0 ]]; then
   step "formatting" && cargo fmt --check

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Live-like pipelines at 20 times real time with random flushes, model swaps, holes, jitter, caps and state changes.
+# Runs live-like pipelines at 20 times real time with random flushes, model changes, holes, jitter, caps and state changes.
 #
 #   tests/soak.sh MINUTES [SEED]
 #
-# Fails when memory, threads or descriptors rise, when an event that started has no end, at an ERROR and at a CRITICAL.
-# Uses the debug build, or that of PROFILE=release. Models that crash ONNX Runtime are swapped in, too, when CRASHING
-# names a folder of them (each a manifest with its network).
+# Fails if memory, threads or descriptors grow, if a started event has no end, and for each ERROR or CRITICAL.
+# Uses the debug build, or that of PROFILE=release. CRASHING may name a folder of models that
+# crash ONNX Runtime (manifests with their networks), which are used, too.
 set -euo pipefail
 
 # shellcheck source=../pipelines/setup.sh
 source "$(dirname "$0")/../pipelines/setup.sh"
 cd "$root"
 
-# Networks that load, that ONNX Runtime refuses, and that are slow; each beside its manifest.
+# Networks that load, that ONNX Runtime refuses, and that are slow, with their manifests.
 make_models() {
   local name
   for name in linear loudness nan slow unknown-operator future-opset two-outputs no-batch; do

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Checks that element, program and Python code create no file, ask for no name and open no connection on their own.
+# Checks that element, program and Python package create no file, resolve no name and open no connection by themselves.
 #
-#   tests/telemetry.sh [SECONDS]     how long the element runs; 90 without it
+#   tests/telemetry.sh [SECONDS]     how long the element runs; 90 by default
 #
-# Each runs in a network namespace of its own, with a name server that logs every question, and with HOME, working
-# folder and folder for temporary files that must stay empty. The namespace counts packets and connections from zero.
-# ONNX Runtime is the one of ORT_DYLIB_PATH or of pipelines/setup.sh. Needs root; says so and ends well otherwise.
+# Each runs in a separate network namespace with a name server that logs all queries. HOME, the working folder and the
+# folder for temporary files must stay empty. The namespace counts packets and connections from zero.
+# ONNX Runtime is that of ORT_DYLIB_PATH or of pipelines/setup.sh. Needs root; without root it prints this and succeeds.
 set -euo pipefail
 
 # shellcheck source=../pipelines/setup.sh

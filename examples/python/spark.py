@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Events of all recordings in a table of paths, on Spark: spark-submit spark.py PATHS.parquet EVENTS.parquet
+"""Detects events in all recordings of a table of paths, on Spark: spark-submit spark.py PATHS.parquet EVENTS.parquet
 
 pip install "soundclassify[arrow]" av pyspark, on every node
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Draws which sounds a recording has, and when: timeline.py RECORDING PICTURE.png
+"""Draws the sounds of a recording over time: timeline.py RECORDING PICTURE.png
 
 pip install soundclassify soundfile matplotlib
 """

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which buffer joins the one before it: timestamps against the count of samples.
+//! Discontinuities: how a buffer joins the audio before it, by its timestamp, DISCONT and the count of samples.
 //!
 //! The rule is that of `GstAudioStreamAlign`: a difference of more than 40 ms has to last for a second before it is
 //! a discontinuity. Timestamps are compared with a line that starts at the first one, counts samples and follows slow
-//! drift, so a packet that came late or in a burst moves nothing. Where timestamps were exact so far, a step of up to
-//! 200 ms proves a hole at once; where they contradict the samples for a second, they are ignored from then on.
+//! drift, so a packet that is late or in a burst has no effect. If timestamps were exact so far, a step of up to
+//! 200 ms is a hole; if they contradict the samples for a second, they are ignored from then on.
 
 use std::fmt;
 
@@ -12,21 +12,21 @@ use std::fmt;
 pub(super) const JUMP: i128 = 40 * MS;
 /// A difference has to last this long, of audio.
 const SETTLED: i128 = SECOND;
-/// Holes up to this are silence: a packet or a few. Networks learn with as much erased.
+/// Maximum hole that is filled with silence: one or a few packets. Networks are trained with as much erased.
 const MAX_HOLE: i128 = 200 * MS;
-/// A smaller hole that DISCONT announces is rounding; no packet is so short.
+/// Minimum hole with DISCONT; a smaller one is rounding, because no packet is so short.
 const MIN_HOLE: i128 = MS / 2;
 /// A step without DISCONT is rounding or drift up to this.
 const ROUNDING: i128 = 5 * MS;
 /// A lost packet without DISCONT is at least this long.
 const MIN_STEP: i128 = 10 * MS;
-/// Timestamps that were exact for this long are believed at once.
+/// After this duration of exact timestamps, a step is a hole without further proof.
 const STEADY: i128 = 400 * MS;
-/// No jitter reaches so far from one buffer to the next.
+/// Maximum jitter from one buffer to the next.
 const IMPLAUSIBLE: i128 = 500 * MS;
-/// Timestamps of another rate than the samples move by this within half a second.
+/// Movement within half a second of timestamps that run at a different rate than the samples.
 const SENSELESS: i128 = 100 * MS;
-/// What audio comes at again is at most this far from where it ended before a gap.
+/// Tolerance for audio that continues where it ended before a gap.
 const OVERTAKEN: i128 = 10 * MS;
 /// Jitter, steps back and shifts are remembered for this long, of audio.
 const MEMORY: i128 = 10 * SECOND;
@@ -39,31 +39,31 @@ const MS: i128 = 1_000_000;
 /// How audio joins what came before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It goes on where the last buffer ended.
+    /// The audio continues.
     Join,
-    /// Silence of this many nanoseconds comes first.
+    /// This many nanoseconds are missing and are filled with silence.
     Hole(u64),
-    /// It is a new stretch of audio.
+    /// A discontinuity.
     Break,
 }
 
 /// Why timestamps are ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Nonsense {
-    /// They step back again and again.
+    /// They step back repeatedly.
     StepsBack,
-    /// They run at another rate than the samples.
+    /// They run at a different rate than the samples.
     OtherRate,
-    /// Buffers are marked as discontinuous again and again, and have none.
+    /// Buffers are repeatedly marked DISCONT and have no timestamps.
     Missing,
 }
 
 impl fmt::Display for Nonsense {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::StepsBack => "timestamps step back again and again",
-            Self::OtherRate => "timestamps run at another rate than the samples",
-            Self::Missing => "buffers are marked DISCONT again and again and have no timestamps",
+            Self::StepsBack => "timestamps step back repeatedly",
+            Self::OtherRate => "timestamps run at a different rate than the samples",
+            Self::Missing => "buffers are repeatedly marked DISCONT and have no timestamps",
         })
     }
 }
@@ -82,7 +82,7 @@ pub(super) struct Aligner {
     last: Option<i128>,
     /// Where the last buffer ended by its own timestamp.
     end: Option<i128>,
-    /// Where audio ended before the silence that came last in place of what is missing. What an element before still
+    /// Where audio ended before the silence that came last instead of what is missing. What an element before still
     /// held may come behind it.
     gap: Option<i128>,
     line: Option<Line>,
@@ -220,7 +220,7 @@ impl Aligner {
         self.rest_is_lost = true;
     }
 
-    /// Where the last buffer ended by its own timestamp, and whether a gap goes on from there.
+    /// Where the last buffer ended by its own timestamp, and whether a gap continues from there.
     pub(super) fn end(&self) -> Option<(i128, bool)> {
         self.end.map(|end| (end, self.gap.is_some()))
     }
@@ -440,7 +440,7 @@ impl Aligner {
         time.map(|time| u64::try_from(time).unwrap_or(0))
     }
 
-    /// Counts `frames` of silence in place of audio that is missing.
+    /// Counts `frames` of silence instead of audio that is missing.
     pub(super) fn advance_gap(&mut self, pts: Option<u64>, frames: u64) -> Option<u64> {
         let gap = self.gap.or(self.end).or(pts.map(i128::from));
         let time = self.advance(pts, frames);
@@ -448,7 +448,7 @@ impl Aligner {
         time
     }
 
-    // Audio that goes on where it ended before a gap, and comes after that.
+    // Audio that continues where it ended before a gap, and comes after that.
     fn is_overtaken(&self, pts: i128) -> bool {
         self.gap.is_some_and(|gap| (gap - pts).abs() <= OVERTAKEN)
     }

@@ -60,10 +60,10 @@ pub enum InputError {
         channels: u32,
     },
     /// More channels than can be averaged.
-    #[error("audio of {0} channels can't be analysed, only up to 1048576; pick some before this element")]
+    #[error("audio of {0} channels can't be analysed, at most 1048576 channels can; select channels upstream")]
     Channels(u32),
     /// Hardly any sound.
-    #[error("audio at {0} Hz can't be analysed, only from 1000 Hz on; check the caps, or resample before this element")]
+    #[error("audio at {0} Hz can't be analysed, at least 1000 Hz are required; check the caps, or resample upstream")]
     LowRate(u32),
     /// A buffer's memory does not hold what its caps say.
     #[error("buffer can't be read as {0}")]
@@ -139,7 +139,7 @@ impl Input {
         }
         let arrangement = arrangement(buffer, &self.info)?;
         if frames.end > arrangement.frames {
-            return Err(unreadable(&self.info, "fewer frames than it was planned for"));
+            return Err(unreadable(&self.info, "fewer frames than expected"));
         }
         let memory = buffer.map_readable().map_err(|_| unreadable(&self.info, "its memory can't be mapped"))?;
         for start in frames.clone().step_by(self.block) {
@@ -275,7 +275,7 @@ fn arrangement(buffer: &gst::BufferRef, info: &gst_audio::AudioInfo) -> Result<A
         return match interleaved {
             true => Ok(Arrangement { frames, planes: Planes::Interleaved(0) }),
             false if buffer.size() == 0 => Ok(Arrangement { frames: 0, planes: Planes::Separate(vec![0; channels]) }),
-            false => Err(unreadable(info, "it is not interleaved and has no GstAudioMeta")),
+            false => Err(unreadable(info, "it is non-interleaved and has no GstAudioMeta")),
         };
     };
     let other = meta.info();
@@ -298,7 +298,7 @@ fn arrangement(buffer: &gst::BufferRef, info: &gst_audio::AudioInfo) -> Result<A
     };
     let firsts: Vec<usize> = (0..planes).map(first).collect();
     if firsts.iter().any(|first| first.saturating_add(plane) > buffer.size()) {
-        let found = format!("its GstAudioMeta says {frames} frames, and it has {} bytes", buffer.size());
+        let found = format!("its GstAudioMeta says {frames} frames, but it has {} bytes", buffer.size());
         return Err(unreadable(info, &found));
     }
     let planes = if interleaved { Planes::Interleaved(firsts[0]) } else { Planes::Separate(firsts) };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Pieces of a signal → windows: the front end, and the rule for streams shorter than one window.
+//! Pieces of a signal → windows, with the rule for streams shorter than one window.
 
 use gst::ClockTime;
 use gst::prelude::*;

@@ -14,10 +14,10 @@ pub enum Sync {
     #[default]
     #[enum_value(name = "Wait for results unless the source is live", nick = "auto")]
     Auto,
-    /// Waits: every result is posted before the audio behind it goes on.
+    /// Waits: every result is posted before the audio after it is passed on.
     #[enum_value(name = "Wait for results", nick = "always")]
     Always,
-    /// Never waits: audio is never late, results come when they are ready.
+    /// Never waits: audio is never delayed, and results are posted when they are ready.
     #[enum_value(name = "Never wait for results", nick = "never")]
     Never,
 }
@@ -31,24 +31,24 @@ pub enum Report {
     #[default]
     #[enum_value(name = "A message for each window", nick = "windows")]
     Windows,
-    /// A message `soundclassify` when the best label changes, or comes back after none was posted.
+    /// A message `soundclassify` when the best label changes, or returns after windows without a label.
     #[enum_value(name = "A message when the best label changes", nick = "changes")]
     Changes,
     /// Messages `soundclassify-event` when a sound begins and ends, and once a second between.
-    #[enum_value(name = "Messages when a sound begins, goes on and ends", nick = "events")]
+    #[enum_value(name = "Messages when a sound begins, continues and ends", nick = "events")]
     Events,
     /// The messages of [`Report::Windows`] and those of [`Report::Events`].
-    #[enum_value(name = "A message for each window, and those of events", nick = "all")]
+    #[enum_value(name = "Messages for windows and events", nick = "all")]
     All,
 }
 
 impl Report {
-    /// Whether there are messages `soundclassify-event`.
+    /// Whether messages `soundclassify-event` are posted.
     pub(crate) fn has_events(self) -> bool {
         matches!(self, Self::Events | Self::All)
     }
 
-    /// Whether there is a message `soundclassify` for a window; `changed`: its best label is another one.
+    /// Whether a message `soundclassify` is posted for a window; `changed`: its best label differs from the previous one.
     pub(crate) fn has_window(self, changed: bool) -> bool {
         match self {
             Self::Windows | Self::All => true,
@@ -58,60 +58,34 @@ impl Report {
     }
 }
 
-/// Hardware and library that ONNX Runtime runs the network with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
-#[enum_type(name = "GstSoundClassifyExecutionProvider")]
-#[repr(i32)]
-#[allow(missing_docs, reason = "the names say all there is to say")]
-pub enum Provider {
-    #[default]
-    #[enum_value(name = "Processor", nick = "cpu")]
-    Cpu,
-    #[enum_value(name = "NVIDIA CUDA", nick = "cuda")]
-    Cuda,
-    #[enum_value(name = "NVIDIA TensorRT", nick = "tensorrt")]
-    TensorRt,
-    #[enum_value(name = "Intel OpenVINO", nick = "openvino")]
-    OpenVino,
-    #[enum_value(name = "Apple Core ML", nick = "coreml")]
-    CoreMl,
-    #[enum_value(name = "Microsoft DirectML", nick = "directml")]
-    DirectMl,
-    #[enum_value(name = "XNNPACK", nick = "xnnpack")]
-    Xnnpack,
-    #[enum_value(name = "AMD ROCm", nick = "rocm")]
-    Rocm,
-    #[enum_value(name = "AMD MIGraphX", nick = "migraphx")]
-    MiGraphX,
-    #[enum_value(name = "Qualcomm QNN", nick = "qnn")]
-    Qnn,
-    #[enum_value(name = "Android NNAPI", nick = "nnapi")]
-    Nnapi,
-    #[enum_value(name = "Arm Compute Library", nick = "acl")]
-    Acl,
-    #[enum_value(name = "Huawei CANN", nick = "cann")]
-    Cann,
-    #[enum_value(name = "Intel oneDNN", nick = "onednn")]
-    OneDnn,
+macro_rules! define {
+    ($cpu:ident $cpu_name:tt $cpu_title:tt $cpu_type:ident $cpu_kind:ident;
+     $($variant:ident $name:tt $title:tt $type:ident $kind:ident;)*) => {
+        /// The hardware and library that runs the network.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
+        #[enum_type(name = "GstSoundClassifyExecutionProvider")]
+        #[repr(i32)]
+        pub enum Provider {
+            #[doc = concat!($cpu_title, ".")]
+            #[default]
+            #[enum_value(name = $cpu_title, nick = $cpu_name)]
+            $cpu,
+            $(
+                #[doc = concat!($title, ".")]
+                #[enum_value(name = $title, nick = $name)]
+                $variant,
+            )*
+        }
+
+        impl From<Provider> for ExecutionProvider {
+            fn from(provider: Provider) -> Self {
+                match provider {
+                    Provider::$cpu => Self::$cpu,
+                    $(Provider::$variant => Self::$variant,)*
+                }
+            }
+        }
+    };
 }
 
-impl From<Provider> for ExecutionProvider {
-    fn from(provider: Provider) -> Self {
-        match provider {
-            Provider::Cpu => Self::Cpu,
-            Provider::Cuda => Self::Cuda,
-            Provider::TensorRt => Self::TensorRt,
-            Provider::OpenVino => Self::OpenVino,
-            Provider::CoreMl => Self::CoreMl,
-            Provider::DirectMl => Self::DirectMl,
-            Provider::Xnnpack => Self::Xnnpack,
-            Provider::Rocm => Self::Rocm,
-            Provider::MiGraphX => Self::MiGraphX,
-            Provider::Qnn => Self::Qnn,
-            Provider::Nnapi => Self::Nnapi,
-            Provider::Acl => Self::Acl,
-            Provider::Cann => Self::Cann,
-            Provider::OneDnn => Self::OneDnn,
-        }
-    }
-}
+soundclassify_core::execution_providers!(define);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! This crate's errors in GStreamer's domains and codes.
+//! Maps errors to GStreamer's domains and codes.
 
 use soundclassify_core::{Error, text};
 

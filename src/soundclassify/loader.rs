@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Models in the background: loading the next one and freeing the last one, so that neither audio nor the application
-//! waits for it.
+//! Loads new models and frees old ones in the background, so neither audio nor the application waits.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,7 +13,7 @@ use soundclassify_core::Error;
 use soundclassify_core::frontend::Frontend;
 use soundclassify_core::model::{Cancellation, Engine, EngineOptions, Model, Stream};
 
-/// The longest wait for a load that nobody needs any more; with what an engine waits for its threads less than a second.
+/// Maximum wait for a load that is no longer needed; with the time that an engine waits for its threads, less than a second.
 const STOP_TIMEOUT: Duration = Duration::from_millis(450);
 
 /// A model that is ready to run.
@@ -26,42 +25,42 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// Whether both do the same.
+    /// Whether both have the same model and engine.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.engine, &other.engine) && self.model.manifest() == other.model.manifest()
     }
 }
 
-/// A model with all that is costly to make for it.
+/// A model with the parts that take long to create.
 pub(crate) struct Prepared {
     pub(crate) loaded: Loaded,
     pub(crate) frontend: Frontend,
 }
 
-/// What is left of a model that is not used any more. Freeing it may wait for a run in progress.
+/// The parts of a model that is no longer used. Freeing them may wait for a run in progress.
 pub(crate) struct Retired {
     pub(crate) _stream: Arc<Stream>,
     pub(crate) _engine: Arc<Engine>,
 }
 
-/// A model that is wanted.
+/// The request for a model.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
-    /// What the application calls it.
+    /// Name or path of the model.
     pub(crate) name: String,
     pub(crate) options: EngineOptions,
-    /// Time between two loads that audio waits for; what is still loading then comes too late.
+    /// Number of the period between two loads that audio waits for; a load from an earlier period is too late.
     pub(crate) life: u64,
 }
 
 impl Request {
-    /// Whether these settings ask for it.
+    /// Whether the settings request this model.
     pub(crate) fn suits(&self, settings: &Settings) -> bool {
         self.name == settings.model && self.options == settings.engine_options()
     }
 }
 
-/// Finds, checks and warms up a model, unless it is cancelled. It can take seconds.
+/// Finds, checks and warms up a model, unless cancelled. This can take seconds.
 ///
 /// # Errors
 /// Those of [`Model::load`] and [`Engine::shared_unless`].
@@ -71,7 +70,7 @@ pub(crate) fn load(request: &Request, cancellation: &Cancellation) -> Result<Loa
     Ok(Loaded { request: request.clone(), model, engine })
 }
 
-/// The background of one element: at most one thread, which ends when nothing is left to do.
+/// The loader of one element: at most one thread, which ends when it has no more work.
 #[derive(Default)]
 pub(crate) struct Loader {
     work: Mutex<Work>,
@@ -83,13 +82,12 @@ struct Work {
     wanted: Option<(glib::WeakRef<super::SoundClassify>, Request)>,
     retired: Vec<Retired>,
     busy: bool,
-    /// Of the load in progress.
+    /// Cancels the load in progress.
     cancellation: Cancellation,
 }
 
 impl Loader {
-    /// Loads a model and brings it to the element. Asked again meanwhile, only the last one is brought, and the load in
-    /// progress is ended.
+    /// Loads a model and passes it to the element. A later request replaces an earlier one and cancels the load in progress.
     pub(crate) fn ask(self: &Arc<Self>, element: &super::SoundClassify, request: Request) {
         let mut work = self.lock();
         work.wanted = Some((glib::clone::Downgrade::downgrade(element), request));
@@ -99,7 +97,7 @@ impl Loader {
         self.start();
     }
 
-    /// Frees what is not used any more.
+    /// Frees parts that are no longer used.
     pub(crate) fn retire(self: &Arc<Self>, retired: Vec<Retired>) {
         if !retired.is_empty() {
             self.lock().retired.extend(retired);
@@ -107,7 +105,7 @@ impl Loader {
         }
     }
 
-    /// Nothing is wanted any more; the load in progress is ended. Waits for the thread, but not long.
+    /// Cancels all requests and the load in progress, and waits for the thread for a limited time.
     pub(crate) fn cancel(&self) {
         let mut work = self.lock();
         work.wanted = None;
@@ -132,7 +130,7 @@ impl Loader {
         let own = Arc::clone(self);
         let thread = std::thread::Builder::new().name("soundclassify-load".into()).spawn(move || own.run());
         if thread.is_err() {
-            // A system without threads to spare: it has to happen here.
+            // No thread can be started, so they are freed here.
             self.run();
         }
     }
@@ -158,12 +156,14 @@ impl Loader {
     }
 
     fn serve(&self, element: &glib::WeakRef<super::SoundClassify>, request: &Request, cancellation: &Cancellation) {
-        let outcome = catch_unwind(AssertUnwindSafe(|| load(request, cancellation)))
-            .unwrap_or_else(|_| Err(Error::Inference("loading it failed with a programming error".into())));
+        let outcome = catch_unwind(AssertUnwindSafe(|| load(request, cancellation))).unwrap_or_else(|_| {
+            let reason = "loading the model panicked, which is a bug; please report it".into();
+            Err(Error::Model { path: request.name.clone().into(), reason })
+        });
         if !cancellation.is_cancelled()
             && let Some(element) = element.upgrade()
         {
-            // The panic hook has reported it; the thread has to go on to serve the next request.
+            // The panic hook has reported the panic. The thread continues with the next request.
             let _ = catch_unwind(AssertUnwindSafe(|| element.imp().loaded(request, outcome)));
         }
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The element `soundclassify`: GStreamer is named in this folder only.
+//! The element `soundclassify`.
 //!
 //! ```text
 //! gst-launch-1.0 -m autoaudiosrc ! soundclassify ! fakesink
 //! gst-launch-1.0 -m filesrc location=street.ogg ! decodebin ! soundclassify top-k=1 threshold=0.5 ! autoaudiosink
 //! ```
 //!
-//! Audio goes through untouched: the buffer that leaves is the buffer that came in. For each window an element message
+//! Audio passes through unchanged: the output buffer is the input buffer. For each window, an element message
 //! `soundclassify` is posted on the bus; see [`message::Classification`]. With `report=events` messages
 //! `soundclassify-event` report when a sound begins and ends; see [`message::ClassificationEvent`].
 
@@ -34,7 +34,7 @@ glib::wrapper! {
         @extends gst_base::BaseTransform, gst::Element, gst::Object;
 }
 
-/// Always pads that take and give raw audio of any kind.
+/// Always pads for raw audio of any kind.
 pub(crate) fn raw_audio_templates() -> &'static [gst::PadTemplate] {
     static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
         let caps = gst_audio::AudioCapsBuilder::new()
@@ -50,8 +50,8 @@ pub(crate) fn raw_audio_templates() -> &'static [gst::PadTemplate] {
     &TEMPLATES
 }
 
-/// Makes the element known to GStreamer. A program may link the plugin in and find another copy of it loaded already,
-/// whose types have these names: that copy's element is taken then.
+/// Registers the element. If a program has linked the plugin in and a second copy of it is already loaded, whose types have
+/// the same names, the element of that copy is used.
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     let known = glib::Type::from_name("GstSoundClassify").is_some();
     if known && gst::ElementFactory::find("soundclassify").is_some() {
@@ -69,7 +69,7 @@ pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     gst::Element::register(Some(plugin), "soundclassify", gst::Rank::NONE, SoundClassify::static_type())
 }
 
-// ONNX Runtime may lie beside the plugin.
+// ONNX Runtime may be in the folder of the plugin.
 fn report_plugin_directory() {
     let plugin = gst::Registry::get().find_plugin("soundclassify");
     let folder = plugin.and_then(|plugin| plugin.filename()).and_then(|file| file.parent().map(Into::into));

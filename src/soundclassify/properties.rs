@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The element's properties as GObject sees them: names, words, ranges, defaults.
+//! The element's properties as GObject sees them: names, descriptions, ranges, defaults.
 
 use std::sync::LazyLock;
 
@@ -26,8 +26,9 @@ fn model_properties(default: &Settings) -> Vec<glib::ParamSpec> {
         glib::ParamSpecString::builder("model")
             .nick("Model")
             .blurb(
-                "Built-in model name (default, sure, audioset: trained from EfficientAT's mn04 by Florian Schmid, MIT licence; small), or path \
-                 of a manifest (.toml) or of an .onnx file with a manifest of the same stem beside it. From PAUSED on, another one is loaded in the background; if that fails, the old one stays",
+                "Built-in model (default, sure, audioset: trained from EfficientAT's mn04 by Florian Schmid, MIT licence; small), \
+                 or path of a manifest (.toml) or of an .onnx file with a manifest of the same stem beside it. From PAUSED \
+                 on, a new model is loaded in the background; if that fails, the old one stays",
             )
             .default_value(Some(default.model.as_str()))
             .mutable_playing()
@@ -47,7 +48,7 @@ fn window_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecUInt::builder("process-count")
             .nick("Process count")
-            .blurb("Windows per model run; more costs less per window and reports later")
+            .blurb("Windows per model run; more windows cost less each and are reported later")
             .minimum(1)
             .maximum(64)
             .default_value(default.process_count.get())
@@ -55,7 +56,7 @@ fn window_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecInt::builder("channel")
             .nick("Channel")
-            .blurb("Channel that is listened to, from 0; -1: the average of all channels")
+            .blurb("Channel that is classified, from 0; -1: the average of all channels")
             .minimum(-1)
             .maximum(i32::MAX)
             .default_value(default.channel)
@@ -86,7 +87,7 @@ fn decision_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecDouble::builder("threshold")
             .nick("Threshold")
-            .blurb("Minimum probability that is reported; set, it replaces the thresholds of the model's manifest")
+            .blurb("Minimum probability of a reported label; if set, it replaces the thresholds of the model's manifest")
             .minimum(0.0)
             .maximum(1.0)
             .default_value(default.threshold.get())
@@ -96,31 +97,32 @@ fn decision_properties(default: &Settings) -> Vec<glib::ParamSpec> {
         glib::ParamSpecBoxed::builder::<gst::Structure>("label-thresholds")
             .nick("Label thresholds")
             .blurb(
-                "Minimum probability per label, over 'threshold' and those of the model's manifest. Example: \
-                 \"thresholds,Bark=0.4,Doorbell=0.8\"",
+                "Minimum probability per label; for these labels it replaces 'threshold' and the model's manifest. Example: \
+                 \"thresholds,Bark=0.4,Door_bell=0.8\"",
             )
             .mutable_playing()
             .build(),
         label_list(
             "allow-labels",
             "Allowed labels",
-            "Only these labels are reported; empty: all. Example: <Bark,Meow>",
+            "Report only these labels; empty: all labels. Example: <Bark,Meow>",
         ),
-        label_list("deny-labels", "Denied labels", "All labels but these are reported. Example: <Background>"),
+        label_list("deny-labels", "Denied labels", "Report all labels except these. Example: <Background>"),
         glib::ParamSpecBoxed::builder::<gst::Structure>("label-groups")
             .nick("Label groups")
             .blurb(
-                "Labels that count as one, under a name of their own; a group can be allowed, denied, given thresholds and \
-                 rules like a label. Set, it replaces the groups of the model's manifest. Its labels are not reported by \
-                 themselves unless 'allow-labels' has them. Example: \"groups,alarm=<Siren,Fire_alarm>\"",
+                "Labels that are reported as one, under the name of their group. A group can have thresholds and rules, and \
+                 can be allowed and denied, like a label. Its labels are not reported by themselves unless 'allow-labels' \
+                 contains them. If set, it replaces the groups of the model's manifest. Example: \
+                 \"groups,alarm=<Siren,Alarm_clock>\"",
             )
             .mutable_playing()
             .build(),
         glib::ParamSpecDouble::builder("silence-threshold")
             .nick("Silence threshold")
             .blurb(
-                "Windows whose level is below, in dBFS, are silence and not classified, until one is 3 dB above; -inf: \
-                 all are classified",
+                "Windows whose level is below this value, in dBFS, are not classified, until a window is 3 dB above it; \
+                 -inf: all windows are classified",
             )
             .minimum(f64::NEG_INFINITY)
             .maximum(0.0)
@@ -149,34 +151,34 @@ fn event_properties(default: &Settings) -> Vec<glib::ParamSpec> {
         level(
             "event-on",
             "Event on",
-            "An event starts at this probability, and not below the label's threshold",
+            "An event starts when the probability reaches this value and the label's threshold",
             default.event_on.get(),
         ),
-        level("event-off", "Event off", "An event ends below this probability", default.event_off.get()),
+        level("event-off", "Event off", "An event ends when the probability falls below this value", default.event_off.get()),
         time(
             "event-min-duration",
             "Minimum duration of an event",
-            "Shorter events are not reported, ns; a start is posted when the event has lasted this long",
+            "Minimum duration of a reported event, ns; its start is posted when it has lasted this long",
             default.event_min_duration.get(),
         ),
         time(
             "event-hold",
             "Event hold",
-            "Gaps up to this do not end an event, ns; an end is posted when the gap is longer",
+            "Maximum gap within an event, ns; the end is posted when a gap is longer",
             default.event_hold.get(),
         ),
         time(
             "event-cooldown",
             "Event cooldown",
-            "After an event's end, no event of the same label begins for this long, ns; those left out are counted in \
+            "Time after an event without a new event of the same label, ns; events that it prevents are counted in \
              'stats'",
             default.event_cooldown,
         ),
         glib::ParamSpecBoxed::builder::<gst::Structure>("label-rules")
             .nick("Label rules")
             .blurb(
-                "Rules for events per label or group: on, off (0-1), min-duration, hold, cooldown (ns), each over those \
-                 of the model's manifest and of the element. Example: \
+                "Rules for events per label or group: on, off (0-1), min-duration, hold, cooldown (ns). Each value replaces \
+                 that of the model's manifest and of the element. Example: \
                  \"rules,Bark=(structure)[rule,on=0.6,cooldown=(guint64)60000000000]\"",
             )
             .mutable_playing()
@@ -184,8 +186,8 @@ fn event_properties(default: &Settings) -> Vec<glib::ParamSpec> {
         label_list(
             "suppress-while",
             "Suppressing labels",
-            "While one of these labels is above its threshold (without one: the level at which its events start), or has \
-             an event, no other label has events; those left out are counted in 'stats'. Example: <Speech>",
+            "While one of these labels reaches its threshold (without a threshold: the value at which its events start), or \
+             has an event, other labels have no events; events that this prevents are counted in 'stats'. Example: <Speech>",
         ),
     ]
 }
@@ -194,9 +196,7 @@ fn label_list(name: &str, nick: &str, blurb: &str) -> glib::ParamSpec {
     gst::ParamSpecArray::builder(name)
         .nick(nick)
         .blurb(blurb)
-        .element_spec(
-            &glib::ParamSpecString::builder("label").nick("Label").blurb("A label of the model, exactly").build(),
-        )
+        .element_spec(&glib::ParamSpecString::builder("label").nick("Label").blurb("A label of the model").build())
         .mutable_playing()
         .build()
 }
@@ -205,7 +205,7 @@ fn output_properties(default: &Settings) -> Vec<glib::ParamSpec> {
     vec![
         glib::ParamSpecBoolean::builder("post-messages")
             .nick("Post messages")
-            .blurb("Post element messages on the bus: 'soundclassify', and 'soundclassify-event' for events")
+            .blurb("Post element messages on the bus: 'soundclassify' for windows, 'soundclassify-event' for events")
             .default_value(default.post_messages)
             .mutable_playing()
             .build(),
@@ -223,8 +223,8 @@ fn output_properties(default: &Settings) -> Vec<glib::ParamSpec> {
         glib::ParamSpecUInt::builder("max-pending")
             .nick("Max pending")
             .blurb(
-                "Windows that may wait for the model when the streaming thread does not wait; beyond it the oldest is \
-                 dropped and counted",
+                "Maximum number of windows that wait for the model when the streaming thread does not wait; beyond that, \
+                 the oldest window is dropped and counted",
             )
             .minimum(1)
             .maximum(1000)
@@ -234,8 +234,9 @@ fn output_properties(default: &Settings) -> Vec<glib::ParamSpec> {
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb(
-                "windows, classified, gated, dropped, invalid-samples, errors; inference-time-mean, \
-                 inference-time-p99, latency-p99 (ns); events-in-cooldown, events-suppressed; pending, batch-mean, real-time-factor",
+                "Statistics: windows, classified, gated, dropped, breaks, invalid-samples, errors; inference-time-mean, \
+                 inference-time-p99, latency-p99 (ns); events-in-cooldown, events-suppressed; pending, batch-mean, \
+                 real-time-factor",
             )
             .read_only()
             .build(),
@@ -246,9 +247,9 @@ fn add_meta(default: &Settings) -> glib::ParamSpec {
     glib::ParamSpecBoolean::builder("add-meta")
         .nick("Add metadata")
         .blurb(
-            "Add a GstCustomMeta 'soundclassify' to the buffer with which results become known: in its field 'results' an \
-             array with the structure of the message of each window in which a label passes the filters; and, built with \
-             the feature v1_24, a GstAnalyticsRelationMeta with a classification for each",
+            "Add a GstCustomMeta 'soundclassify' to the buffer with which results become known. Its field 'results' is an \
+             array with the structure of the message of each window in which a label passes the filters. Built with the \
+             feature v1_24, the buffer also gets a GstAnalyticsRelationMeta with a classification for each window",
         )
         .default_value(default.add_meta)
         .mutable_playing()
@@ -259,7 +260,7 @@ fn engine_properties(default: &Settings) -> Vec<glib::ParamSpec> {
     vec![
         glib::ParamSpecUInt::builder("threads")
             .nick("Threads")
-            .blurb("Threads of ONNX Runtime within one model run; 0: its own choice")
+            .blurb("Threads of ONNX Runtime within one model run; 0: ONNX Runtime chooses")
             .minimum(0)
             .maximum(64)
             .default_value(default.threads)
@@ -267,12 +268,12 @@ fn engine_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecEnum::builder_with_default("execution-provider", default.execution_provider)
             .nick("Execution provider")
-            .blurb("Hardware and library that ONNX Runtime runs the network with")
+            .blurb("Execution provider of ONNX Runtime: the hardware and library that runs the network")
             .mutable_ready()
             .build(),
         glib::ParamSpecInt::builder("device")
             .nick("Device")
-            .blurb("Device index, for execution providers that have several")
+            .blurb("Device index for execution providers with several devices")
             .minimum(0)
             .maximum(i32::MAX)
             .default_value(default.device)

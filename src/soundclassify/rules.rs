@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What `label-rules` and `label-groups` say, and the labels and groups that follow from them.
+//! Reads `label-rules` and `label-groups`, and combines labels and groups.
 
 use std::collections::BTreeMap;
 
@@ -51,13 +51,14 @@ impl Rule {
                 "cooldown" => put(&mut rule.cooldown, nanoseconds(value)),
                 _ => {
                     let known = "on, off, min-duration, hold, cooldown";
-                    rule.problems.push(format!("{name} is no rule; expected one of {known}"));
+                    rule.problems.push(format!("expected one of {known}, found {name}"));
                     continue;
                 }
             };
             if !read {
-                let expected = if ["on", "off"].contains(&name.as_str()) { "a number of 0…1" } else { "nanoseconds" };
-                rule.problems.push(format!("the value of {name} is no {expected}"));
+                let expected =
+                    if ["on", "off"].contains(&name.as_str()) { "a number from 0 to 1" } else { "nanoseconds" };
+                rule.problems.push(format!("{name}: expected {expected}"));
             }
         }
         rule
@@ -107,12 +108,12 @@ pub(crate) fn groups(structure: &gst::Structure) -> Vec<Group> {
 pub(crate) struct Names {
     pub(crate) all: Vec<String>,
     members: Vec<Vec<usize>>,
-    /// The groups are the manifest's: they take the place of no label.
+    /// The groups are the manifest's: they replace no label.
     suggested: bool,
 }
 
 impl Names {
-    /// `groups` take the place of the manifest's, which are there to be allowed and named in rules. What is no label of
+    /// `groups` replace the manifest's, which are there to be allowed and named in rules. What is no label of
     /// the model has no effect, nor has a group without labels or with the name of one.
     pub(crate) fn new(model: &Manifest, groups: &[Group]) -> Self {
         let suggested: Vec<Group>;
@@ -141,7 +142,7 @@ impl Names {
         self.all.iter().position(|known| known == name)
     }
 
-    /// Whether it is reported where nothing says which labels are allowed: the application's groups take the place of
+    /// Whether it is reported where nothing says which labels are allowed: the application's groups replace
     /// their labels, those of the manifest of none.
     pub(crate) fn is_reported_by_default(&self, index: usize) -> bool {
         if self.suggested {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The element's settings: one struct, its defaults written once, get and set, and what follows from several of them.
+//! The element's settings: the values of the properties with their only defaults, get and set, and derived values.
 
 use std::collections::BTreeMap;
 

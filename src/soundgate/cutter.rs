@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What becomes of the audio that leaves: muted, replaced, or cut into pieces with gaps between them.
+//! Changes the audio that is passed on: muted, replaced, or cut into pieces with gaps.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use super::settings::Mode;
 use super::shape::{Frames, Plane, Shape, Shaper};
 use super::spans::Stretch;
 
-/// A gap goes on downstream when it is this long.
+/// A gap continues downstream when it is this long.
 const GAP_STEP: gst::ClockTime = gst::ClockTime::from_mseconds(200);
 
 /// What leaves.
@@ -152,7 +152,7 @@ impl Cutter {
         }
     }
 
-    /// What is left out so far goes on as a gap.
+    /// What is skipped so far continues as a gap.
     pub(crate) fn end_gap(&mut self, out: &mut VecDeque<Output>) {
         if let Some((from, to)) = self.gap.take() {
             out.push_back(Output::Event(gst::event::Gap::builder(from).duration(to.saturating_sub(from)).build()));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Audio and events that are held back, and when they may leave.
+//! The queue of audio and events that are held back.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::shape::Frames;
 use super::spans::Stretch;
 
-/// Timestamps this close to the count of samples, ns, are rounded: the count goes on.
+/// Timestamps this close to the count of samples, ns, are rounded: the count continues.
 const ROUNDING: u64 = 1_000_000;
 const SECOND: i128 = 1_000_000_000;
 

@@ -273,7 +273,7 @@ impl SoundGate {
                     gst::debug!(
                         CAT,
                         imp = self,
-                        "an event of {} is known when its beginning has left",
+                        "an event of {} became known after its beginning had left",
                         event.now.label
                     );
                 }
@@ -307,7 +307,7 @@ impl SoundGate {
                 self,
                 gst::LibraryError::Settings,
                 ("no soundclassify upstream reports events; set its property report to events or all"),
-                ["the audio goes on as if there were no events"]
+                ["audio passes through as if no event occurred"]
             );
         }
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The element `soundgate`: acts on audio by the events that a `soundclassify` before it found, to the sample.
+//! The element `soundgate`: mutes, keeps, drops or replaces the audio of the events that a `soundclassify` upstream found.
 //!
 //! ```text
 //! … ! soundclassify report=events ! soundgate labels="<Speech>" mode=mute ! …
 //! … ! soundclassify report=events ! soundgate labels="<Bark>" mode=keep before=3000000000 after=2000000000 ! …
 //! ```
 //!
-//! Events arrive in the stream, as serialized events, and the audio is held back until those about it are known.
+//! Events arrive as serialized events in the stream. Audio is held back until the events about it are known.
 
 mod cutter;
 mod held;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The gate's properties: values, words, ranges, defaults.
+//! The gate's properties: values, descriptions, ranges, defaults.
 
 use std::sync::LazyLock;
 
@@ -14,18 +14,18 @@ pub(crate) const AUTO: u64 = u64::MAX;
 #[enum_type(name = "GstSoundGateMode")]
 #[repr(i32)]
 pub enum Mode {
-    /// Silence in place of events.
+    /// Silence instead of the audio of events.
     #[default]
-    #[enum_value(name = "Silence in place of events", nick = "mute")]
+    #[enum_value(name = "Silence instead of the audio of events", nick = "mute")]
     Mute,
-    /// Only the audio of events goes on; GAP events stand for the rest.
+    /// Only the audio of events; GAP events replace the rest.
     #[enum_value(name = "Only the audio of events", nick = "keep")]
     Keep,
-    /// All but the audio of events goes on; GAP events stand for those.
-    #[enum_value(name = "All but the audio of events", nick = "drop")]
+    /// All audio except that of events; GAP events replace it.
+    #[enum_value(name = "All audio except that of events", nick = "drop")]
     Drop,
-    /// A tone of 1 kHz at -20 dBFS in place of events.
-    #[enum_value(name = "A tone in place of events", nick = "replace")]
+    /// A tone of 1 kHz at -20 dBFS instead of the audio of events.
+    #[enum_value(name = "A tone instead of the audio of events", nick = "replace")]
     Replace,
 }
 
@@ -47,10 +47,10 @@ impl Default for Settings {
     }
 }
 
-/// The longest `before`, `after` and `delay`: an hour.
-const LONGEST: u64 = 3_600_000_000_000;
-/// The longest `fade`.
-const LONGEST_FADE: u64 = 10_000_000_000;
+/// Maximum of `before`, `after` and `delay`: an hour.
+const MAX_TIME: u64 = 3_600_000_000_000;
+/// Maximum of `fade`.
+const MAX_FADE: u64 = 10_000_000_000;
 
 /// The ParamSpecs, in the order in which `gst-inspect-1.0` shows them.
 pub(crate) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
@@ -62,22 +62,22 @@ pub(crate) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
     vec![
         gst::ParamSpecArray::builder("labels")
             .nick("Labels")
-            .blurb("Labels and groups whose events count, from the next event on; empty: all. Example: <Bark,Meow>")
-            .element_spec(&glib::ParamSpecString::builder("label").nick("Label").blurb("A label, exactly").build())
+            .blurb("Act on events of these labels and groups only, from the next event on; empty: all. Example: <Bark,Meow>")
+            .element_spec(&glib::ParamSpecString::builder("label").nick("Label").blurb("A label or group").build())
             .mutable_playing()
             .build(),
         glib::ParamSpecEnum::builder_with_default("mode", default.mode)
             .nick("Mode")
-            .blurb("What becomes of the audio of events")
+            .blurb("What happens to the audio of events")
             .mutable_playing()
             .build(),
-        time("before", "Before", "Added to the beginning of each event, ns", LONGEST, default.before),
-        time("after", "After", "Added to the end of each event, ns", LONGEST, default.after),
+        time("before", "Before", "Time that is added before each event, ns", MAX_TIME, default.before),
+        time("after", "After", "Time that is added after each event, ns", MAX_TIME, default.after),
         glib::ParamSpecUInt64::builder("delay")
             .nick("Delay")
             .blurb(
-                "How long audio is held back, so that an event is known before its audio leaves, ns; the greatest value: as \
-                 long as the 'soundclassify' upstream takes to know of a beginning and an end, and 'before' and 'fade'",
+                "Time for which audio is held back until its events are known, ns; the maximum: as long as the \
+                 'soundclassify' upstream needs to detect a beginning or an end, plus 'before' and 'fade'",
             )
             .default_value(default.delay)
             .mutable_playing()
@@ -85,15 +85,15 @@ pub(crate) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
         time(
             "fade",
             "Fade",
-            "Length of the ramp at both sides, ns: outside of what is muted, replaced or dropped, inside of what is kept",
-            LONGEST_FADE,
+            "Length of the ramps, ns: outside of audio that is muted, replaced or dropped, inside of audio that is kept",
+            MAX_FADE,
             default.fade,
         ),
         glib::ParamSpecUInt::builder("agree")
             .nick("Agree")
             .blurb(
-                "How many 'soundclassify' upstream have to have an event of one of the labels at the same time; 1: any of \
-                 them",
+                "Number of 'soundclassify' elements upstream that must have an event of one of the labels at the same time; \
+                 1: any of them",
             )
             .minimum(1)
             .maximum(64)
@@ -138,12 +138,12 @@ impl Settings {
         self.labels.is_empty() || self.labels.iter().any(|own| own == label)
     }
 
-    /// How long audio is held back, when the `soundclassify` upstream take `upstream`.
+    /// How long audio is held back if the `soundclassify` elements upstream need `upstream`, ns.
     pub(crate) fn delay(&self, upstream: Option<u64>) -> u64 {
         match (self.delay, upstream) {
             (AUTO, Some(upstream)) => upstream.saturating_add(self.before).saturating_add(self.fade),
             (AUTO, None) => 0,
-            (delay, _) => delay.min(LONGEST),
+            (delay, _) => delay.min(MAX_TIME),
         }
     }
 }

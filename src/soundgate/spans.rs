@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The events of all sources → stretches of time that the gate acts on. Times are nanoseconds of the stream.
+//! Events of all sources → spans of time in which the gate acts. Times are nanoseconds of the stream.
 
 /// A stretch of time, from its first nanosecond to the one after its last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(crate) struct Spans {
 const MAX_SPANS: usize = 10_000;
 
 impl Spans {
-    /// An event begins. Times before `done` are over: what it has there is left out.
+    /// An event begins. Times before `done` are over: what it has there is skipped.
     pub(crate) fn start(&mut self, source: u64, id: u64, from: u64) {
         if self.spans.len() >= MAX_SPANS {
             self.spans.remove(0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The streaming thread's side of one stream: buffers in, windows on their way to the engine.
+//! The part of a stream on the streaming thread: buffers in, windows to the engine.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,7 +47,7 @@ struct Dispatch {
 /// What the streaming thread counts.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Tally {
-    /// Times that audio broke off and analysis began anew.
+    /// Times that audio broke off and analysis began again.
     pub(crate) breaks: u64,
     /// NaN and infinite samples.
     pub(crate) invalid_samples: u64,

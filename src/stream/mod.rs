@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One stream: buffers in, windows to the engine, results out in their order.
+//! One stream: buffers in, windows to the engine, results out in order.
 
 pub(crate) mod analysis;
 pub(crate) mod reporter;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One model's scores → messages and tags: ensemble, filters, events, and what the application asked for.
+//! Scores of one model → messages, events, tags and metadata, as the properties select.
 
 use std::time::Instant;
 
@@ -16,24 +16,24 @@ use soundclassify_core::decision::{
 };
 use soundclassify_core::model::{Manifest, Model};
 
-/// Where and when one window was.
+/// Position and times of one window.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WindowTime {
     /// Number since the last reset.
     pub(crate) number: u64,
-    /// Of the window's start.
+    /// Times of the window's start.
     pub(crate) times: Times,
     /// Start of the window, from the last reset on.
     pub(crate) at: ClockTime,
     /// Where in it a sound may begin, from the last reset on, and whether the level rises there.
     pub(crate) rise: (ClockTime, bool),
-    /// When that was.
+    /// Times of that position.
     pub(crate) onset: Times,
     /// Where in it a sound may end, and whether the level falls there.
     pub(crate) fall: (ClockTime, bool),
-    /// Time to the next window, or the whole length of one that stands alone.
+    /// Time to the next window, or the length of a window that is the only one of its stream.
     pub(crate) span: ClockTime,
-    /// When its last sample arrived.
+    /// Arrival of its last sample.
     pub(crate) due: Instant,
 }
 
@@ -44,7 +44,7 @@ struct EventMark {
     times: Times,
 }
 
-/// Decides on the windows of one stream, in order.
+/// Turns the windows of one stream into results, in order.
 pub(crate) struct Reporter {
     model: Model,
     /// Labels and groups; a label's number is its class, groups follow.
@@ -52,7 +52,7 @@ pub(crate) struct Reporter {
     groups: Groups,
     duration: ClockTime,
     ensemble: Ensemble,
-    /// Of the same time at any rate of windows; `None` where that is `ensemble`.
+    /// The ensemble for events, of the same duration at any rate of windows; `None` if `ensemble` has this duration.
     for_events: Option<Ensemble>,
     filter: Filter,
     events: Events<EventMark>,
@@ -63,7 +63,7 @@ pub(crate) struct Reporter {
     best: Option<usize>,
     tagged: Option<usize>,
     tags: Option<gst::TagList>,
-    /// Results that wait for a buffer, if they are wanted there.
+    /// Results that wait for a buffer, with `add-meta`.
     for_buffer: Option<Vec<gst::Structure>>,
 }
 
@@ -99,7 +99,7 @@ impl Reporter {
         self.duration
     }
 
-    /// Takes over the live properties, from the next window on. Events that are not reported any more end.
+    /// Applies the live properties from the next window on. Events that are no longer reported end.
     pub(crate) fn configure(&mut self, settings: &Settings, emit: &mut dyn FnMut(gst::Structure)) {
         let names = settings.names(self.model.manifest());
         if names != self.names {
@@ -119,7 +119,7 @@ impl Reporter {
         }
         let manifest = self.model.manifest();
         self.filter = filter(manifest, &names, settings);
-        // What was posted in part would have no beginning or no end.
+        // Otherwise an event would have no beginning or no end.
         let changed = was != (self.report.has_events(), self.posts);
         let Self { events, borders, .. } = self;
         let mut emit = |event| emit(structure(&names, &event, borders));
@@ -129,12 +129,12 @@ impl Reporter {
         events.set_rules(settings.event_rules(manifest, &names), &mut emit);
     }
 
-    /// Another model's scores come from now on; events of this one end.
+    /// Changes the model; events of the old one end.
     pub(crate) fn replace(&mut self, model: Model, settings: &Settings, emit: &mut dyn FnMut(gst::Structure)) {
         self.interrupt(None, emit);
         let mut next = Self::new(model, settings);
         next.events.continue_after(&self.events);
-        // Labels may have the same numbers and other names.
+        // The same numbers may have different labels.
         next.tags = self.tags.take();
         {
             next.for_buffer = self.for_buffer.take();
@@ -142,7 +142,7 @@ impl Reporter {
         *self = next;
     }
 
-    /// The scores of the next window.
+    /// Processes the scores of the next window.
     pub(crate) fn classify(&mut self, window: &WindowTime, scores: &[f32], emit: &mut dyn FnMut(gst::Structure)) {
         let reports_events = self.reports_events();
         let Self { model, names, groups, ensemble, for_events, events, borders, .. } = self;
@@ -181,13 +181,13 @@ impl Reporter {
         }
     }
 
-    /// The next window is silence.
+    /// Processes a silent window.
     pub(crate) fn silence(&mut self, window: &WindowTime, emit: &mut dyn FnMut(gst::Structure)) {
         self.clear();
         self.miss(window, emit);
     }
 
-    /// The model has no scores for the next window: nothing for the ensemble to go by, no sound for events.
+    /// Processes a window without scores: the ensemble ignores it, and for events it is silence.
     pub(crate) fn miss(&mut self, window: &WindowTime, emit: &mut dyn FnMut(gst::Structure)) {
         if self.reports_events() {
             let Self { names, events, borders, .. } = self;
@@ -196,13 +196,13 @@ impl Reporter {
         }
     }
 
-    /// The audio breaks off, at `end` from the last reset on if that is known: the ensemble starts anew, events end.
+    /// Processes a discontinuity, at `end` since the last reset if known: the ensemble starts again, and events end.
     pub(crate) fn interrupt(&mut self, end: Option<ClockTime>, emit: &mut dyn FnMut(gst::Structure)) {
         self.clear();
         self.end_events(end, emit);
     }
 
-    /// Events that are open end, where the sound or the audio does.
+    /// Ends open events where their sound or the audio ends.
     pub(crate) fn end_events(&mut self, end: Option<ClockTime>, emit: &mut dyn FnMut(gst::Structure)) {
         let Self { names, events, borders, .. } = self;
         end.inspect(|end| borders.end_at(end.nseconds()));
@@ -227,12 +227,12 @@ impl Reporter {
         self.report.has_events()
     }
 
-    /// The next best label is sent in tags, even if it is the last one.
+    /// Sends the next best label in tags, even if it has not changed.
     pub(crate) fn forget_tags(&mut self) {
         (self.tags, self.tagged) = (None, None);
     }
 
-    /// Tags that wait are of audio that is forgotten.
+    /// Drops waiting tags, whose audio was discarded.
     pub(crate) fn forget_waiting_tags(&mut self) {
         if self.tags.is_some() {
             self.forget_tags();
@@ -247,7 +247,7 @@ impl Reporter {
         self.tags.is_some()
     }
 
-    /// Events that rules left out.
+    /// Events that rules prevented.
     pub(crate) fn left_out(&self) -> LeftOut {
         self.events.left_out()
     }
@@ -280,7 +280,7 @@ fn name(names: &Names, index: usize, probability: f32) -> Named<'_> {
     Named { label: &names.all[index], index, probability: probability.into() }
 }
 
-// The event begins and ends where its sound does.
+// The times of an event are those of its sound.
 fn structure(names: &Names, event: &Event<EventMark>, borders: &mut Borders<Times>) -> gst::Structure {
     let EventMark { at, times } = event.onset;
     let (times, duration) = borders.refine(event, at, times);

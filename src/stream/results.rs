@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The reply side of one stream: scores come back from the engine, are decided on in order, and are posted in order.
+//! The part of a stream on the engine's threads: scores come back, are processed in order, and the results are posted in order.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,64 +22,64 @@ use crate::soundclassify::settings::Settings;
 use soundclassify_core::Error;
 use soundclassify_core::model::{Model, Progress, Reply};
 
-/// A model that fails is tried again after this time.
+/// Time after which a failed model is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 /// Minimum time between two QoS messages.
 const QOS_INTERVAL: Duration = Duration::from_secs(1);
-/// Windows of the model before are given up when those of the next one have waited for them this long.
+/// Maximum time for which windows of a new model wait for those of the old one.
 const OLD_MODEL_TIMEOUT: Duration = Duration::from_secs(2);
-/// When so much is on its way, beside the windows that may wait, the model is taken to hang.
+/// Number of pending entries, in addition to `max-pending`, at which the model counts as hanging.
 const MOST_ON_THE_WAY: usize = 1000;
-/// A wait is counted in parts of at most this.
+/// Maximum length of one part of a wait.
 const SLICE: Duration = Duration::from_millis(250);
-/// An open event ends when a live source has sent nothing for this long and the time of `event-hold`.
+/// Time, in addition to `event-hold`, after which the open events of a silent live source end.
 const SILENT_SOURCE: Duration = Duration::from_secs(1);
-/// The longest wait for an application that holds up the messages.
+/// Maximum wait for an application that blocks the posting of messages.
 const BUS_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Why a wait ended.
+/// The reason for the end of a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Waited {
-    /// All was posted.
+    /// All results were posted.
     Posted,
-    /// A flush or a state change came between.
+    /// A flush or a state change interrupted it.
     Interrupted,
-    /// The model gave no reply for too long.
+    /// The model did not reply in time.
     Stalled,
-    /// The time is over; the model works, but more was left than it could do.
+    /// The time is over. The model works, but could not finish all windows.
     Late,
 }
 
-/// How long a wait may take.
+/// The limit of a wait.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Timeout {
-    /// At least this from one reply to the next: longer for a model known to be slow, or for other streams' progress.
+    /// This time from one reply to the next, or more for a slow model or while other streams progress.
     PerReply(Duration),
-    /// This in all.
+    /// This time in total.
     InAll(Duration),
 }
 
-/// What is shared between the streaming thread, the engine's thread and the application's. Whatever is to be posted goes
-/// to the outbox first, under the lock; [`Self::post`] posts it in that order, without the lock.
+/// State that the streaming thread, the engine's thread and the application's threads share. Messages are first added to
+/// the outbox, with the lock held; [`Self::post`] posts them in that order, without the lock.
 pub(crate) struct Results {
     element: glib::WeakRef<crate::soundclassify::SoundClassify>,
     loader: Arc<Loader>,
     inner: Mutex<Inner>,
     changed: Condvar,
-    /// As in `inner`, to be read without the lock.
+    /// A copy of the value in `inner` that is read without the lock.
     interrupted: AtomicBool,
-    /// Whether something waits for the streaming thread: tags, or results for a buffer.
+    /// Whether tags or results for a buffer wait for the streaming thread.
     for_stream: AtomicBool,
     source: Source,
 }
 
-/// What came of the source, written by the streaming thread.
+/// The progress of the source, written by the streaming thread.
 struct Source {
     begun: Instant,
     live: AtomicBool,
-    /// When audio came last, ms after `begun`.
+    /// Arrival of the last audio, ms after `begun`.
     last: AtomicU64,
-    /// How much came since the last reset, ns.
+    /// Duration of the audio since the last reset, ns.
     received: AtomicU64,
 }
 
@@ -99,10 +99,10 @@ struct Inner {
     /// The thread that empties the outbox.
     poster: Option<ThreadId>,
     retired: Vec<Retired>,
-    /// Other streams whose tags are still to come: what waits is of one before.
+    /// Number of new streams whose tags are still pending: waiting tags belong to an earlier stream.
     stream_change: usize,
     interrupted: bool,
-    /// Somebody looks whether the source falls silent while an event is open.
+    /// Whether a clock callback checks the source for silence while an event is open.
     watched: bool,
     health: Health,
     silence: Silence,
@@ -114,16 +114,16 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Health {
     retry: Option<Instant>,
-    /// It gave no reply in time, and none since.
+    /// It did not reply in time, and not since.
     stalled: bool,
     warned: bool,
     warned_of_scores: bool,
 }
 
-/// Windows of digital silence are all alike: the model runs once for them.
+/// Scores of digital silence: all such windows are equal, so the model runs once.
 #[derive(Debug, Default)]
 struct Silence {
-    /// The window whose scores are to be kept.
+    /// The window whose scores will be kept.
     ticket: Option<u64>,
     scores: Option<Vec<f32>>,
 }
@@ -136,7 +136,7 @@ impl Health {
     }
 }
 
-/// What is left to do without the lock.
+/// Work that remains to be done without the lock.
 enum Outgoing {
     Element(gst::Structure),
     Message(gst::Message),
@@ -184,10 +184,10 @@ impl Results {
         }
     }
 
-    /// Takes over the live properties, from the next window on.
+    /// Applies the live properties from the next window on.
     pub(crate) fn configure(&self, settings: &Settings) {
         let mut inner = self.lock();
-        // Two threads may set properties at once and come here in the other order.
+        // Two threads may set properties at the same time and arrive here in reverse order.
         if settings.version > inner.settings.version {
             let posts = std::mem::replace(&mut inner.settings, settings.clone()).post_messages;
             let Inner { reporter, outbox, in_stream, .. } = &mut *inner;
@@ -198,8 +198,8 @@ impl Results {
         self.post();
     }
 
-    /// What becomes of the next window; a model that failed rests for a while, and one that hangs gets a single window
-    /// then, unless it is `busy` with one of this stream already.
+    /// What happens to the next window. A failed model pauses for a while; a hanging one then gets a single window, unless it is
+    /// `busy` with a window of this stream.
     pub(crate) fn admit(&self, silent: bool, busy: impl FnOnce() -> bool) -> Kind {
         let mut inner = self.lock();
         inner.stats.windows += 1;
@@ -218,7 +218,7 @@ impl Results {
         Kind::Window
     }
 
-    /// Whether the scores of digital silence are known. If not, those of window `ticket`, which is nothing else, will be.
+    /// Whether the scores of digital silence are known. If not, those of window `ticket`, which is silent, will be kept.
     pub(crate) fn knows_silence(&self, ticket: u64) -> bool {
         let mut inner = self.lock();
         let known = inner.silence.scores.is_some();
@@ -228,7 +228,7 @@ impl Results {
         known
     }
 
-    /// The next in the stream is a window of digital silence: it has the scores of the one before.
+    /// Adds a window of digital silence, which gets the known scores.
     pub(crate) fn expect_silence(&self, ticket: u64, time: WindowTime) {
         let mut inner = self.lock();
         let Inner { silence, queue, stats, .. } = &mut *inner;
@@ -238,8 +238,8 @@ impl Results {
         self.settle(&mut inner);
     }
 
-    /// The next in the stream. It waits for no window of a model that hangs. Silent windows and breaks do not count for
-    /// `max-pending`, so they can pile up behind one that nobody knows of yet.
+    /// Adds the next entry of the stream. It does not wait for windows of a hanging model. Silent windows and breaks do not
+    /// count for `max-pending`, so they can accumulate behind a window that hangs.
     pub(crate) fn expect(&self, pending: Entry) {
         let mut inner = self.lock();
         if inner.queue.len() > inner.settings.max_pending as usize + MOST_ON_THE_WAY {
@@ -257,10 +257,10 @@ impl Results {
         self.settle(&mut inner);
     }
 
-    /// A window was taken out of the engine's queue before it ran. Leaves a QoS message to post, at most one a second.
+    /// A window was taken out of the engine's queue before it ran. Leaves a QoS message to post, at most one per second.
     pub(crate) fn dropped(&self, ticket: u64) {
         let mut inner = self.lock();
-        // One that was missed is decided on already.
+        // A missed window is already processed.
         if !inner.queue.awaits(ticket) {
             return;
         }
@@ -285,7 +285,7 @@ impl Results {
         self.changed.notify_all();
     }
 
-    /// Windows that have no scores by now are too late.
+    /// Windows without scores are too late.
     pub(crate) fn drop_rest(&self) {
         let mut inner = self.lock();
         inner.stats.dropped += inner.queue.forget_windows();
@@ -294,7 +294,7 @@ impl Results {
         self.changed.notify_all();
     }
 
-    /// Whatever is on its way will not be posted; events end. The caller posts their ends.
+    /// Drops all pending entries and ends events. The caller posts their ends.
     pub(crate) fn discard(&self) {
         let mut inner = self.lock();
         inner.queue.forget_windows();
@@ -308,7 +308,7 @@ impl Results {
         self.changed.notify_all();
     }
 
-    /// The model gave no reply: what is on its way is lost, and the model rests.
+    /// Handles a model without reply: pending windows are lost, and the model pauses.
     pub(crate) fn give_up(&self) {
         let mut inner = self.lock();
         inner.stats.errors += inner.queue.forget_windows();
@@ -319,7 +319,7 @@ impl Results {
         self.post();
     }
 
-    /// The stream is over: windows that have no scores by now are lost, and everything else is posted.
+    /// Ends the stream: windows without scores are lost, and everything else is posted.
     pub(crate) fn finish(&self) {
         let mut inner = self.lock();
         inner.stats.errors += inner.queue.forget_windows();
@@ -330,7 +330,7 @@ impl Results {
         self.post_all();
     }
 
-    /// Ends waits at once, as long as it holds.
+    /// Interrupts waits as long as it is set.
     pub(crate) fn interrupt(&self, interrupted: bool) {
         let mut inner = self.lock();
         inner.interrupted = interrupted;
@@ -339,13 +339,13 @@ impl Results {
         self.changed.notify_all();
     }
 
-    /// Waits until everything before `ticket` is posted, but not longer than `timeout`. Nobody waits for a model that
-    /// hangs already. `progress`: of the stream that was pushed to.
+    /// Waits until everything before `ticket` is posted, at most for `timeout`. It does not wait for a hanging model.
+    /// `progress`: of the stream that got the windows.
     pub(crate) fn wait(&self, ticket: u64, timeout: Timeout, progress: impl Fn() -> Progress) -> Waited {
         let longest = self.longest_wait(timeout);
         let mut inner = self.lock();
         let (mut left, mut front, mut last) = (longest, inner.queue.front(), progress());
-        // A run of a model known to be slow may take all of this time.
+        // A run of a slow model may take all of this time.
         let mut works = inner.stats.longest_run() * 4 > longest;
         let classified = inner.stats.classified;
         loop {
@@ -362,24 +362,24 @@ impl Results {
             if left.is_zero() {
                 return if works && matches!(timeout, Timeout::InAll(_)) { Waited::Late } else { Waited::Stalled };
             }
-            // In slices: while the whole process is stopped, or the machine sleeps, the model can't answer either.
+            // In parts: while the process is stopped or the computer sleeps, the model can't reply either.
             let (slice, begun) = (left.min(SLICE), Instant::now());
             inner = self.changed.wait_timeout(inner, slice).unwrap_or_else(PoisonError::into_inner).0;
             left = left.saturating_sub(begun.elapsed().min(slice));
         }
     }
 
-    /// Whether there is something to wait for before `ticket`.
+    /// Whether entries before `ticket` are pending.
     pub(crate) fn awaits(&self, ticket: u64) -> bool {
         self.lock().waited(ticket).is_none()
     }
 
-    /// Whether a flush or a state change is under way.
+    /// Whether a flush or a state change is in progress.
     pub(crate) fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::SeqCst)
     }
 
-    /// Posts what is to be posted, in order. A thread that is posting already posts this, too.
+    /// Posts the outbox in order. If a different thread is already posting, it posts these messages, too.
     pub(crate) fn post(&self) {
         let mut inner = self.lock();
         if inner.poster.is_some() || (inner.outbox.is_empty() && inner.retired.is_empty()) {
@@ -395,7 +395,7 @@ impl Results {
                 continue;
             }
             drop(inner);
-            // Never with the lock held: who is woken would only wait for that.
+            // Without the lock, because the woken thread would wait for it.
             if std::mem::take(&mut done) {
                 self.changed.notify_all();
             }
@@ -415,34 +415,34 @@ impl Results {
         }
     }
 
-    /// Whether the source is live: one that is not may rest while it waits for what comes after the element.
+    /// Sets whether the source is live. A source that is not live may pause while downstream is blocked.
     pub(crate) fn set_live(&self, live: bool) {
         self.source.live.store(live, Ordering::Relaxed);
     }
 
-    /// Audio came; so much since the last reset.
+    /// Notes the arrival of audio, and its duration since the last reset.
     pub(crate) fn note_received(&self, received: gst::ClockTime) {
         let now = u64::try_from(self.source.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.source.last.store(now, Ordering::Relaxed);
         self.source.received.store(received.nseconds(), Ordering::Relaxed);
     }
 
-    // By the clock: a source that is silent wakes nobody.
+    // A clock callback, because a silent source wakes no thread.
     fn look_again(&self, after: Duration) {
         let element = self.element.clone();
         let clock = gst::SystemClock::obtain();
         let after = gst::ClockTime::from_nseconds(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX / 4));
         let id = clock.new_single_shot_id(clock.time().saturating_add(after));
-        // An error means that the clock is gone, and so is the process.
+        // An error means that the clock no longer exists, as at the end of the process.
         let _ = id.wait_async(move |_, _, _| {
-            // Not on the clock's own thread, which others wait for.
+            // Not on the clock's thread, because others wait for it.
             if let Some(element) = element.upgrade() {
                 element.call_async(|element| element.imp().look_at_source());
             }
         });
     }
 
-    /// Ends open events if the source has been silent for too long, or looks again later.
+    /// Ends open events if the source has been silent for too long, or schedules the next check.
     pub(crate) fn look_at_source(&self) {
         let mut inner = self.lock();
         if !inner.watched {
@@ -466,7 +466,7 @@ impl Results {
         self.post();
     }
 
-    /// As [`Self::post`], and waits for another thread that is at it, but not for one that an application holds up.
+    /// Like [`Self::post`], but also waits for a different thread that is posting, unless an application blocks it.
     pub(crate) fn post_all(&self) {
         self.post();
         let deadline = Instant::now() + BUS_TIMEOUT;
@@ -480,7 +480,7 @@ impl Results {
         }
     }
 
-    /// The same stream is announced again, after which nobody knows its tags any more.
+    /// The same stream is announced again; its tags have to be sent again.
     pub(crate) fn forget_tags(&self) {
         self.lock().reporter.forget_tags();
     }
@@ -524,7 +524,7 @@ impl Results {
         inner.stats.to_structure(inner.queue.windows(), tally)
     }
 
-    /// How long a wait may take without any reply.
+    /// Maximum wait without a reply.
     pub(crate) fn longest_wait(&self, timeout: Timeout) -> Duration {
         match timeout {
             Timeout::PerReply(minimum) => minimum.max(self.lock().stats.longest_run() * 4),
@@ -532,7 +532,7 @@ impl Results {
         }
     }
 
-    /// A reply came. Runs on the engine's thread, or on the streaming thread while it would wait.
+    /// Receives a reply, on the engine's thread, or on the streaming thread if it runs the network.
     pub(crate) fn reply(&self, reply: &Reply<'_>) {
         let replied = catch_unwind(AssertUnwindSafe(|| {
             let mut inner = self.lock();
@@ -560,7 +560,7 @@ impl Results {
                 element,
                 gst::LibraryError::Failed,
                 ("{text}"),
-                ["audio goes on; the model is tried again every {} s", RETRY.as_secs()]
+                ["audio continues; the model is tried again every {} s", RETRY.as_secs()]
             ),
             Outgoing::Done(..) => {}
         }
@@ -581,7 +581,7 @@ impl Results {
     }
 }
 
-/// Where messages go: on the bus, if they are posted, and beginnings and ends of events into the stream, too.
+/// Distributes messages: to the bus, with `post-messages`, and the beginning and end of events to the stream.
 fn outlet<'a>(
     outbox: &'a mut VecDeque<Outgoing>,
     in_stream: &'a mut Vec<gst::Structure>,
@@ -598,7 +598,7 @@ fn outlet<'a>(
 }
 
 impl Inner {
-    /// Why nobody has to wait for what comes before `ticket`, if so.
+    /// The reason not to wait for entries before `ticket`, if any.
     fn waited(&self, ticket: u64) -> Option<Waited> {
         if self.interrupted {
             return Some(Waited::Interrupted);
@@ -607,7 +607,7 @@ impl Inner {
         (posted || self.health.stalled).then_some(Waited::Posted)
     }
 
-    /// How long a live source may send nothing while an event is open.
+    /// Time without audio of a live source after which open events end.
     fn patience(&self) -> Duration {
         Duration::from_nanos(self.settings.event_hold.get()).saturating_add(SILENT_SOURCE)
     }
@@ -617,7 +617,7 @@ impl Inner {
         self.stats.errors += self.queue.answer(reply.ticket, answer, OLD_MODEL_TIMEOUT);
     }
 
-    // Something in here panicked: what is on its way may be half decided.
+    // A panic occurred: a pending entry may be processed in part.
     fn start_over(&mut self) {
         self.stats.errors += self.queue.forget_windows();
         self.queue.forget_decided();
@@ -633,7 +633,7 @@ impl Inner {
     }
 
     fn answer(&mut self, reply: &Reply<'_>) -> Option<Answer> {
-        // A late answer to a window that was given up shows at least that the model works.
+        // A late reply to a lost window shows that the model works.
         if std::mem::take(&mut self.health.stalled) {
             self.health.retry = None;
         }
@@ -657,7 +657,7 @@ impl Inner {
         }
     }
 
-    // Decides on all that can be decided on, in order.
+    // Processes all entries that are ready, in order.
     fn settle(&mut self) {
         while let Some((ticket, step)) = self.queue.next() {
             let Self { reporter, outbox, in_stream, settings, queue, .. } = self;
@@ -690,7 +690,7 @@ impl Inner {
         }
     }
 
-    // No buffer comes any more that they belong to.
+    // Their buffer will not arrive.
     fn forget_for_buffer(&mut self) {
         self.reporter.take_for_buffer();
     }

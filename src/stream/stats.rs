@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Counters and times behind the property `stats`.
+//! Counters and times of the property `stats`.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use soundclassify_core::decision::LeftOut;
 
 use super::analysis::Tally;
 
-/// Longest time that is distinguished, microseconds.
+/// Maximum time of the histograms, microseconds.
 const LONGEST: u64 = 60_000_000;
 
-/// What one stream did since READY→PAUSED.
+/// Statistics of one stream since READY→PAUSED.
 #[derive(Debug)]
 pub(crate) struct Stats {
-    /// Windows that became due.
+    /// Windows in total.
     pub(crate) windows: u64,
-    /// Windows that the model gave scores for.
+    /// Windows with scores.
     pub(crate) classified: u64,
     /// Windows below the silence threshold.
     pub(crate) gated: u64,
@@ -24,7 +24,7 @@ pub(crate) struct Stats {
     pub(crate) dropped: u64,
     /// Windows without scores because the model failed.
     pub(crate) errors: u64,
-    /// Events that rules left out.
+    /// Events that rules prevented.
     pub(crate) left_out: LeftOut,
     runs: f64,
     inference: Duration,
@@ -34,7 +34,7 @@ pub(crate) struct Stats {
 
 impl Default for Stats {
     fn default() -> Self {
-        // These bounds are within what the crate allows.
+        // The crate allows these bounds.
         let histogram = || Histogram::new_with_bounds(1, LONGEST, 2).expect("valid bounds");
         Self {
             windows: 0,
@@ -52,7 +52,7 @@ impl Default for Stats {
 }
 
 impl Stats {
-    /// A window was in a run of `batch` windows that took `time`.
+    /// Adds a window of a run of `batch` windows that took `time`.
     pub(crate) fn run(&mut self, time: Duration, batch: usize) {
         self.classified += 1;
         self.runs += 1.0 / batch as f64;
@@ -60,7 +60,7 @@ impl Stats {
         self.run_times.saturating_record(microseconds(time));
     }
 
-    /// A window was posted this long after its last sample arrived.
+    /// Adds the time from the arrival of a window's last sample to its message.
     pub(crate) fn latency(&mut self, time: Duration) {
         self.latencies.saturating_record(microseconds(time));
     }
@@ -70,7 +70,7 @@ impl Stats {
         Duration::from_micros(self.run_times.max())
     }
 
-    /// The property's value; `pending` windows are on their way, `tally` is the streaming thread's part.
+    /// The property's value, with the number of pending windows and the streaming thread's part.
     pub(crate) fn to_structure(&self, pending: usize, tally: Tally) -> gst::Structure {
         let classified = self.classified.max(1);
         let inference_mean = self.inference.as_nanos() as u64 / classified;

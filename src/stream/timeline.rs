@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is on its way, in the order of the stream: windows with or without an answer, breaks, other models.
+//! The pending entries of a stream in order: windows with or without a reply, breaks, new models.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -11,33 +11,33 @@ use crate::soundclassify::loader::Retired;
 use crate::soundclassify::settings::Settings;
 use soundclassify_core::model::Model;
 
-/// What becomes of a window that is due.
+/// What happens to a complete window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// It goes to the model.
     Window,
     /// It is too quiet.
     Silence,
-    /// The model rests.
+    /// The model pauses after a failure.
     Missed,
 }
 
-/// What a window's decision goes by.
+/// The data of a window that decides its result.
 pub(crate) enum Answer {
     Scores(Vec<f32>),
     Silence,
     Missed,
 }
 
-/// Another model, and what the one before leaves behind.
+/// A new model, and the parts of the old one.
 pub(crate) struct Switch {
     pub(crate) model: Model,
-    /// With what its manifest suggests.
+    /// The settings with the defaults of its manifest.
     pub(crate) settings: Settings,
     pub(crate) old: Retired,
 }
 
-/// One thing on its way.
+/// One pending entry.
 pub(crate) struct Entry {
     ticket: u64,
     item: Item,
@@ -51,7 +51,7 @@ enum Item {
     Switch(Option<Box<Switch>>),
 }
 
-/// What is to be decided next.
+/// The next entry to process.
 pub(crate) enum Step {
     Window(WindowTime, Answer),
     Break(ClockTime),
@@ -75,12 +75,12 @@ impl Entry {
         Self::new(ticket, Item::Window { time, answer: Some(Answer::Scores(scores)) })
     }
 
-    /// The audio breaks off, `end` after the last reset.
+    /// A discontinuity, `end` after the last reset.
     pub(crate) fn interruption(ticket: u64, end: ClockTime) -> Self {
         Self::new(ticket, Item::Break(end))
     }
 
-    /// Another stream's tags follow.
+    /// A new stream, whose tags follow.
     pub(crate) fn stream_change(ticket: u64) -> Self {
         Self::new(ticket, Item::StreamChange)
     }
@@ -90,7 +90,7 @@ impl Entry {
         matches!(self.item, Item::StreamChange)
     }
 
-    /// Another model's windows follow.
+    /// A new model, whose windows follow.
     pub(crate) fn switch(ticket: u64, switch: Switch) -> Self {
         Self::new(ticket, Item::Switch(Some(Box::new(switch))))
     }
@@ -117,7 +117,7 @@ impl Entry {
     }
 }
 
-/// All that is on its way; what is decided stays until it is posted.
+/// All pending entries; a processed entry stays until it is posted.
 #[derive(Default)]
 pub(crate) struct Timeline {
     entries: VecDeque<Entry>,
@@ -131,12 +131,12 @@ impl Timeline {
         self.entries.push_back(entry);
     }
 
-    /// Ticket of the oldest that is not posted.
+    /// Ticket of the oldest entry that is not posted.
     pub(crate) fn front(&self) -> Option<u64> {
         self.entries.front().map(|entry| entry.ticket)
     }
 
-    /// Windows that are not decided on.
+    /// Number of windows that are not processed.
     pub(crate) fn windows(&self) -> usize {
         self.entries.iter().filter(|entry| !entry.decided && entry.time().is_some()).count()
     }
@@ -164,7 +164,7 @@ impl Timeline {
         missed
     }
 
-    /// All windows without an answer are missed; gives their number.
+    /// Marks all windows without a reply as missed, and returns their number.
     pub(crate) fn miss_windows(&mut self) -> u64 {
         self.miss_first(self.entries.len())
     }
@@ -180,7 +180,7 @@ impl Timeline {
         missed
     }
 
-    /// The next that can be decided on, and its ticket.
+    /// The next entry that is ready, and its ticket.
     pub(crate) fn next(&mut self) -> Option<(u64, Step)> {
         let entry = self.entries.iter_mut().find(|entry| !entry.decided)?;
         let step = match &mut entry.item {
@@ -193,25 +193,25 @@ impl Timeline {
         Some((entry.ticket, step))
     }
 
-    /// Takes one out.
+    /// Removes an entry.
     pub(crate) fn remove(&mut self, ticket: u64) -> Option<Entry> {
         let position = self.entries.iter().position(|entry| entry.ticket == ticket)?;
         self.entries.remove(position)
     }
 
-    /// Takes out all windows that are not decided on; gives the number of those that had no answer.
+    /// Removes all windows that are not processed, and returns the number of those without a reply.
     pub(crate) fn forget_windows(&mut self) -> u64 {
         let unanswered = self.entries.iter().filter(|entry| entry.is_unanswered()).count();
         self.entries.retain(|entry| entry.decided || entry.time().is_none());
         unanswered as u64
     }
 
-    /// All that is on its way and not posted.
+    /// Number of entries that are not posted.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Forgets what is decided on and not posted.
+    /// Drops entries that are processed but not posted.
     pub(crate) fn forget_decided(&mut self) {
         self.entries.retain(|entry| !entry.decided);
     }

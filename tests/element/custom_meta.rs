@@ -75,7 +75,7 @@ fn elements_behind_keep_it_as_the_documentation_says() {
         harness.set_src_caps_str("audio/x-raw,format=F32LE,rate=8000,channels=1,layout=interleaved");
         harness.push(buffer.copy()).unwrap_or_else(|error| panic!("{element}: {error}"));
         harness.push_event(gst::event::Eos::new());
-        // A queue has a thread of its own.
+        // A queue has a separate thread.
         let first = harness.pull().unwrap();
         let out = std::iter::once(first).chain(std::iter::from_fn(|| harness.try_pull()));
         let keeps = out.map(|buffer| results(&buffer).len()).sum::<usize>() > 0;

@@ -328,8 +328,11 @@ fn label_thresholds_that_can_not_be_are_warned_of() {
     });
     let warnings = rig.warnings();
     assert_eq!(warnings.len(), 2, "{warnings:?}");
-    assert!(warnings[0].contains("label-thresholds: \"bark\"") && warnings[0].contains("near: Bark"), "{warnings:?}");
-    assert!(warnings[1].contains("\"Meow\"") && warnings[1].contains("0…1"), "{warnings:?}");
+    assert!(
+        warnings[0].contains("label-thresholds: \"bark\"") && warnings[0].contains("similar: Bark"),
+        "{warnings:?}"
+    );
+    assert!(warnings[1].contains("\"Meow\"") && warnings[1].contains("from 0 to 1"), "{warnings:?}");
 }
 
 #[test]
@@ -345,7 +348,7 @@ fn silence_is_not_classified_and_counted() {
     assert!((7..=9).contains(&gated), "{gated}");
     let messages = rig.classifications();
     assert_eq!(messages.len() as u64, classified);
-    // Numbers go on through silence, and the ensemble starts anew.
+    // Numbers continue through silence, and the ensemble starts again.
     let after =
         messages.windows(2).find(|pair| pair[1].window > pair[0].window + 1).map(|pair| pair[1].clone()).unwrap();
     assert_eq!(after.window, messages.iter().filter(|reported| reported.window < after.window).count() as u64 + gated);

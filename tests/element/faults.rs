@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Wrong models, wrong manifests, models that fail while running: always a message that says what to do, and audio
-//! goes on.
+//! continues.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

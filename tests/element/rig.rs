@@ -22,7 +22,7 @@ pub(crate) fn init() {
     });
 }
 
-/// A manifest in a folder of its own, beside one of the networks of `tests/data/models`.
+/// A manifest in a separate folder, beside one of the networks of `tests/data/models`.
 pub(crate) struct TestModel {
     folder: tempfile::TempDir,
 }
@@ -50,7 +50,7 @@ impl TestModel {
     }
 }
 
-/// Windows of the test models that are due after this many samples, at `oversamples` windows a second.
+/// Windows of the test models that are due after this many samples, at `oversamples` windows per second.
 pub(crate) fn windows_in(samples: u64, oversamples: u64) -> u64 {
     (0..).take_while(|window| start_of(*window, oversamples) + WINDOW as u64 <= samples).count() as u64
 }

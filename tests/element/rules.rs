@@ -108,7 +108,7 @@ fn unknown_names_and_values_are_warned_of() {
         element.set_property_from_str("label-groups", "groups,Meow=<Bark>,pet=<Bark,Cat>");
     });
     let warnings = rig.warnings();
-    for part in ["suppress-while: \"Barks\"", "\"Dog\"", "value of on", "\"Meow\" is a label", "\"Cat\""] {
+    for part in ["suppress-while: \"Barks\"", "\"Dog\"", "on: expected", "\"Meow\" is a label", "\"Cat\""] {
         assert!(warnings.iter().any(|warning| warning.contains(part)), "{part}: {warnings:#?}");
     }
 }

@@ -338,7 +338,7 @@ fn a_stream_without_windows_is_warned_of_once() {
     }
     let warnings = rig.warnings();
     assert!(
-        warnings.len() == 1 && warnings[0].contains("no window") && warnings[0].contains("broke off"),
+        warnings.len() == 1 && warnings[0].contains("no window") && warnings[0].contains("started again"),
         "{warnings:?}"
     );
 }

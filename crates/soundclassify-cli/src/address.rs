@@ -37,7 +37,7 @@ impl Address {
     }
 }
 
-/// `%40` → `@`, and so on; what is not well-formed stays.
+/// Decodes `%40` to `@`, and so on; malformed codes are kept.
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

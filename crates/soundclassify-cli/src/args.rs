@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The command line, but for the options that are the element's properties.
+//! The command line, except for the options that are the element's properties.
 
 use std::path::PathBuf;
 
@@ -25,17 +25,17 @@ use crate::{
 const CLASSIFYING: [&str; 6] = ["live", "file", "scan", "report", "tune", "work"];
 
 const AFTER_HELP: &str = "\
-Without a command, `live` is meant for the microphone or an address, `file` for a recording; `soundclassify live --help`
+Without a command, `live` classifies the microphone or an address, and `file` a recording; `soundclassify live --help`
 lists the options of `live`.
 
-Exit status: 0 all done, 1 some inputs failed, 2 wrong usage, 130 interrupted (Ctrl-C).
-Environment: ORT_DYLIB_PATH names ONNX Runtime's library, NO_COLOR turns colour off.";
+Exit status: 0 all inputs succeeded, 1 some inputs failed, 2 wrong usage, 130 interrupted (Ctrl-C).
+Environment: ORT_DYLIB_PATH is the path of ONNX Runtime's library, NO_COLOR turns off colours.";
 
-/// Classifies sound: live, in files, in folders.
+/// Classifies sound, live and in recordings.
 #[derive(Debug, Parser)]
 #[command(name = "soundclassify", version, after_help = AFTER_HELP, max_term_width = 110)]
 pub(crate) struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub(crate) command: Commands,
 }
@@ -43,29 +43,29 @@ pub(crate) struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Commands {
-    /// Listens to a microphone or to any address and shows the sounds that it detects
+    /// Classifies a microphone or a stream and shows the sounds that it detects
     Live(LiveArgs),
-    /// Classifies files or addresses as fast as the machine goes
+    /// Classifies files or addresses as fast as possible
     File(FileArgs),
-    /// Classifies thousands of files on all cores into one table; goes on where it was stopped
+    /// Classifies thousands of files on all cores into one table; continues after an interruption
     Scan(ScanArgs),
-    /// Makes a page to look at and listen to: spectrogram, probabilities, events
+    /// Writes a page with spectrogram, probabilities, events and audio
     Report(ReportArgs),
-    /// Writes exactly the tensors that the model gets, the log-mel frames, the scores or the embeddings
+    /// Writes the exact input of the network, the log-mel frames, the scores or the embeddings
     Features(FeaturesArgs),
-    /// Finds a threshold per label from labelled recordings
+    /// Chooses a threshold for each label from labelled recordings
     Tune(TuneArgs),
-    /// Learns new labels from three to twenty recordings each, without any training framework
+    /// Adds labels to a model from three to twenty recordings each
     Learn(LearnArgs),
-    /// Shows a model's inputs and outputs, what its manifest says, and whether both fit
+    /// Shows the inputs, outputs and manifest of a model, and whether they fit
     Inspect(InspectArgs),
-    /// Lists a model's labels with index, threshold and groups
+    /// Lists the labels of a model with index, threshold and groups
     Labels(LabelsArgs),
-    /// Checks GStreamer, the plugin, ONNX Runtime, the built-in models and microphones, and says how to fix them
+    /// Checks GStreamer, the plugin, ONNX Runtime, the built-in models and microphones, and suggests fixes
     Doctor(DoctorArgs),
     /// Prints the completion script of a shell
     Completions {
-        /// Shell to complete for
+        /// The shell
         shell: clap_complete::Shell,
     },
     /// Prints the manual page
@@ -78,19 +78,19 @@ pub(crate) enum Commands {
 /// How results are printed.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct FormArgs {
-    /// One JSON object a line, with the fields of the element's messages
+    /// Prints one JSON object per line, with the fields of the element's messages
     #[arg(long, group = "form")]
     pub(crate) json: bool,
-    /// A symbol for each of a few labels; only these are listened for
+    /// Prints a symbol for each of a few labels; only these labels are reported
     #[arg(long, group = "form", value_name = "LABEL=SYMBOL,…", num_args = 0..=1, require_equals = true, default_missing_value = DESK_WORK)]
     pub(crate) emoji: Option<Symbols>,
-    /// Events with start, end and peak in place of windows
+    /// Prints events with start, end and peak instead of windows
     #[arg(long)]
     pub(crate) events: bool,
 }
 
 impl FormArgs {
-    /// The form that the options mean.
+    /// The form that the options select.
     pub(crate) fn form(&self) -> Form {
         match &self.emoji {
             _ if self.json => Form::Json,
@@ -115,7 +115,7 @@ impl FormArgs {
     }
 }
 
-/// The labels with a symbol. Of the built-in symbols those that the model has: nobody asked for the others.
+/// The labels with a symbol. Of the built-in symbols, only those that the model has.
 fn symbol_labels(symbols: &Symbols, options: &ElementOptions) -> Result<Vec<String>> {
     let all: Vec<_> = symbols.labels().map(str::to_owned).collect();
     // A model that can't be loaded is reported when it is needed.
@@ -133,36 +133,36 @@ fn symbol_labels(symbols: &Symbols, options: &ElementOptions) -> Result<Vec<Stri
 /// Options of `live`.
 #[derive(Debug, Args)]
 pub(crate) struct LiveArgs {
-    /// Address to listen to in place of a microphone (rtsp://…, http://…, file://…)
+    /// Address of a stream instead of a microphone (rtsp://…, http://…, file://…)
     #[arg(value_parser = input())]
     pub(crate) uri: Option<String>,
-    /// Microphone by name, part of a name, or stable id
+    /// Microphone: its name, a part of the name, or its stable id
     #[arg(long, value_name = "NAME", conflicts_with = "uri")]
     pub(crate) device: Option<String>,
-    /// Lists the microphones and ends
+    /// Lists the microphones and exits
     #[arg(long)]
     pub(crate) list_devices: bool,
-    /// Lines `Label index probability` even in a terminal; so with --events, --json, --emoji and --time
+    /// Prints lines `Label index probability` instead of the live view; --events, --json, --emoji and --time imply it
     #[arg(long)]
     pub(crate) plain: bool,
-    /// Starts lines with the seconds since the start
+    /// Prints the time in seconds at the start of each line
     #[arg(long)]
     pub(crate) time: bool,
-    /// Runs a command of the shell when an event of the label begins; it gets time and label as $1 and $2 and in the
-    /// environment as SOUNDCLASSIFY_TIME, SOUNDCLASSIFY_LABEL and SOUNDCLASSIFY_PROBABILITY. * stands for every label
+    /// Runs a shell command when an event of the label begins; * stands for every label. The command gets time and label
+    /// as $1 and $2, and the variables SOUNDCLASSIFY_TIME, SOUNDCLASSIFY_LABEL and SOUNDCLASSIFY_PROBABILITY
     #[arg(long, value_name = "LABEL=COMMAND")]
     pub(crate) on: Vec<OnEvent>,
-    /// Publishes events, states and level to a broker: `mqtt://[USER@]HOST[:PORT][/PREFIX]`. The password is better given
-    /// with --mqtt-password-file or in SOUNDCLASSIFY_MQTT_PASSWORD, since others can see a command line
+    /// Publishes events, states and level to a broker: `mqtt://[USER@]HOST[:PORT][/PREFIX]`. Give the password with
+    /// --mqtt-password-file or in SOUNDCLASSIFY_MQTT_PASSWORD, because other users can read a command line
     #[arg(long, value_name = "URL")]
     pub(crate) mqtt: Option<Broker>,
-    /// File whose only line is the broker's password
+    /// File that contains the broker's password
     #[arg(long, value_name = "FILE", requires = "mqtt")]
     pub(crate) mqtt_password_file: Option<PathBuf>,
-    /// Name of this microphone or stream at the broker [default: the device's, or the address's last part]
+    /// Name of this microphone or stream at the broker [default: that of the device, or the last part of the address]
     #[arg(long, requires = "mqtt")]
     pub(crate) name: Option<String>,
-    /// Leaves out what lets Home Assistant find the labels by itself
+    /// Turns off the discovery by Home Assistant
     #[arg(long, requires = "mqtt")]
     pub(crate) no_discovery: bool,
     #[command(flatten)]
@@ -172,13 +172,13 @@ pub(crate) struct LiveArgs {
 /// Options of `file`.
 #[derive(Debug, Args)]
 pub(crate) struct FileArgs {
-    /// Files or addresses, anything that GStreamer decodes
+    /// Files or addresses in any format that GStreamer decodes
     #[arg(required = true, value_name = "FILE|URI", value_parser = input())]
     pub(crate) inputs: Vec<String>,
-    /// The primitive predictor: every window by itself (the same as --ensembles 1)
+    /// Prints the prediction of each window by itself (the same as --ensembles 1)
     #[arg(long)]
     pub(crate) no_ensemble: bool,
-    /// Leaves the time out: lines are the original's `Label index probability`
+    /// Prints lines `Label index probability`, without the time
     #[arg(long)]
     pub(crate) no_time: bool,
     #[command(flatten)]
@@ -188,62 +188,62 @@ pub(crate) struct FileArgs {
 /// Options of `scan`.
 #[derive(Debug, Args)]
 pub(crate) struct ScanArgs {
-    /// Folders, lists with one path a line, single recordings, or - for a list on standard input
+    /// Folders, lists with one path per line, single recordings, or - for a list on standard input
     #[arg(required = true, value_name = "FOLDER|LIST|-")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// Table: .jsonl (one object a file), .csv (one row a file), .parquet (one row a window or event), or what --format says
+    /// Table: .jsonl (one object per file), .csv (one row per file), .parquet (one row per window or event), or as --format says
     #[arg(short, long, value_name = "FILE|FOLDER")]
     pub(crate) output: PathBuf,
-    /// Events in another form: one .csv, or a folder with a file of labels for each recording
+    /// Writes events in another format: one .csv, or a folder with a label file for each recording
     #[arg(long, value_enum)]
     pub(crate) format: Option<Format>,
-    /// Files at a time [default: one for each core]
+    /// Number of files in parallel [default: number of cores]
     #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
-    /// Takes all files of a folder, not only those with an extension of audio or video
+    /// Classifies all files of a folder, not only those with an audio or video extension
     #[arg(long)]
     pub(crate) all: bool,
-    /// Events: in the JSON object of each file, or one row each in .parquet
+    /// Writes events: in the JSON object of each file, or one row each in .parquet
     #[arg(long)]
     pub(crate) events: bool,
-    /// Windows in the JSON object of each file; .parquet has them unless it has events
+    /// Writes windows in the JSON object of each file; .parquet contains windows unless --events is given
     #[arg(long, conflicts_with = "format")]
     pub(crate) windows: bool,
-    /// Windows with the probabilities of all labels that reach their thresholds, up to --top-k [default: 1000]
+    /// Writes windows with the probabilities of all labels that reach their thresholds, at most --top-k [default: 1000]
     #[arg(long, conflicts_with = "format")]
     pub(crate) scores: bool,
-    /// Every N-th file, the I-th of N parts, by a hash of its path: N machines with I from 1 to N do the whole
+    /// Classifies only part I of N; a hash of each path selects the part. N machines with I from 1 to N classify everything
     #[arg(long, value_name = "I/N")]
     pub(crate) shard: Option<Shard>,
-    /// Tries files again that failed in an earlier run
+    /// Classifies files again that failed in an earlier run
     #[arg(long)]
     pub(crate) retry_failed: bool,
-    /// Starts anew in place of going on
+    /// Starts again instead of continuing an earlier run
     #[arg(long)]
     pub(crate) restart: bool,
-    /// Gives a file up that brings no sound for this many seconds
+    /// Gives up a file that delivers no audio for this many seconds
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     pub(crate) timeout: u64,
-    /// No progress, no summary
+    /// Prints no progress and no summary
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }
 
-/// What becomes of the sound in a report.
+/// Where the audio of a report is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Sound {
-    /// In the page itself
+    /// Embedded in the page
     Embed,
-    /// Beside the page, by its path
+    /// In the original file, linked by its path
     Link,
-    /// Left out
+    /// Not in the page
     None,
 }
 
 /// Options of `report`.
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
-    /// Files to report on
+    /// Files or addresses to report on
     #[arg(required = true, value_name = "FILE|URI", value_parser = input())]
     pub(crate) inputs: Vec<String>,
     /// Page to write
@@ -252,13 +252,13 @@ pub(crate) struct ReportArgs {
     /// Writes the timeline alone as .svg or .png
     #[arg(long, value_name = "FILE")]
     pub(crate) picture: Option<PathBuf>,
-    /// What becomes of the sound [default: embed up to 32 MiB a file, else link]
+    /// Where the audio is [default: embed up to 32 MiB per file, else link]
     #[arg(long, value_enum)]
     pub(crate) audio: Option<Sound>,
-    /// Title of the page [default: the page's name]
+    /// Title of the page [default: its file name]
     #[arg(long)]
     pub(crate) title: Option<String>,
-    /// Labels shown at most
+    /// Maximum number of labels in the timeline
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=24))]
     pub(crate) labels: u8,
 }
@@ -266,32 +266,32 @@ pub(crate) struct ReportArgs {
 /// Options of `features`.
 #[derive(Debug, Args)]
 pub(crate) struct FeaturesArgs {
-    /// Files to read; @LIST stands for the lines of a file
+    /// Files to read; @LIST reads the names from a file
     #[arg(required = true, value_name = "FILE", value_parser = input())]
     pub(crate) inputs: Vec<String>,
-    /// One .npy with the windows of all files (and, for several, a .csv of the same stem that says which are whose),
-    /// or a folder that gets one .npy a file and index.csv
+    /// One .npy with the windows of all files (for several files, with a .csv beside it that lists the windows of each), or a
+    /// folder for one .npy per file and index.csv
     #[arg(short, long, value_name = "FILE.npy|FOLDER")]
     pub(crate) output: PathBuf,
-    /// The log-mel frames, [frames, mels], before normalisation, in place of the model's input
+    /// Writes the log-mel frames, [frames, mels], before normalisation, instead of the network's input
     #[arg(long, group = "what")]
     pub(crate) logmel: bool,
-    /// The scores of each window by itself, [windows, labels], in place of the model's input
+    /// Writes the scores of each window, [windows, labels], without an ensemble, instead of the network's input
     #[arg(long, group = "what")]
     pub(crate) scores: bool,
-    /// The embedding of each window, [windows, width], in place of the model's input; the manifest names its output
+    /// Writes the embedding of each window, [windows, width], instead of the network's input; the manifest names its output
     #[arg(long, group = "what")]
     pub(crate) embedding: bool,
     /// Model whose features are computed: built-in name, manifest or .onnx
     #[arg(long, default_value = "default")]
     pub(crate) model: String,
-    /// Windows a second [default: the manifest's, else 10]
+    /// Windows per second [default: that of the manifest, else 10]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) oversamples: Option<u32>,
-    /// Channel that is listened to, from 0; -1: the average of all
+    /// Channel that is classified, from 0; -1: the average of all channels
     #[arg(long, default_value_t = -1, allow_negative_numbers = true)]
     pub(crate) channel: i32,
-    /// Files at a time [default: one for each core]
+    /// Number of files in parallel [default: number of cores]
     #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
 }
@@ -299,34 +299,34 @@ pub(crate) struct FeaturesArgs {
 /// Options of `tune`.
 #[derive(Debug, Args)]
 pub(crate) struct TuneArgs {
-    /// Table of recordings and labels (several labels: separated by `;`, or several rows), or a folder with a folder for each label
+    /// Table of recordings and labels (several labels: separated by `;`, or in several rows), or a folder with a subfolder for each label
     #[arg(value_name = "LABELLED", required_unless_present = "quiet")]
     pub(crate) table: Option<PathBuf>,
     /// Wanted precision of each label
     #[arg(long, default_value_t = 0.95)]
     pub(crate) precision: f64,
-    /// Column of the recordings [default: file, filename, path, …]
+    /// Column with the recordings [default: file, filename, path, …]
     #[arg(long, value_name = "NAME", requires = "table")]
     pub(crate) file_column: Option<String>,
-    /// Column of the labels [default: label, class, category, …]
+    /// Column with the labels [default: label, class, category, …]
     #[arg(long, value_name = "NAME", requires = "table")]
     pub(crate) label_column: Option<String>,
-    /// Hours of your own unlabelled audio, in place of a table: thresholds so that no label is posted too often
+    /// Chooses thresholds from hours of your own unlabelled audio instead of a table, so that no label is reported too often
     #[arg(long, value_name = "FILE", num_args = 1.., value_parser = input(), conflicts_with_all = ["table", "precision", "jobs"])]
     pub(crate) quiet: Vec<String>,
-    /// With --quiet: how often a day each label may be posted
+    /// With --quiet: how many times per day each label may be reported
     #[arg(long, value_name = "N", default_value_t = 1.0, requires = "quiet")]
     pub(crate) per_day: f64,
-    /// Copy of the manifest with the thresholds in it
+    /// Writes a copy of the manifest with these thresholds
     #[arg(short, long, value_name = "FILE.toml")]
     pub(crate) output: Option<PathBuf>,
-    /// Precision and recall over the threshold, as .svg or .png
+    /// Plots precision and recall against the threshold, as .svg or .png
     #[arg(long, value_name = "FILE")]
     pub(crate) picture: Option<PathBuf>,
-    /// Thresholds as JSON on standard output
+    /// Prints the thresholds as JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// Files at a time [default: one for each core]
+    /// Number of files in parallel [default: number of cores]
     #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
 }
@@ -334,19 +334,19 @@ pub(crate) struct TuneArgs {
 /// Options of `learn`.
 #[derive(Debug, Args)]
 pub(crate) struct LearnArgs {
-    /// A new label and a recording of it; further recordings of the same label follow
+    /// A new label and a recording of it; further recordings of the same label may follow
     #[arg(value_name = "NAME=FILE", required = true, value_parser = input())]
     pub(crate) sounds: Vec<String>,
     /// Recordings of other sounds, such as your own rooms
     #[arg(long, value_name = "FILE", num_args = 1.., value_parser = input())]
     pub(crate) background: Vec<String>,
-    /// Manifest of the extended model; network and labels are written beside it
+    /// Manifest of the new model; its network and labels are written beside it
     #[arg(short, long, value_name = "FILE.toml")]
     pub(crate) output: PathBuf,
-    /// Model that is extended; its manifest names an output of embeddings
+    /// Model to which the labels are added; its manifest must name an embedding output
     #[arg(long, default_value = "default", value_name = "MODEL")]
     pub(crate) model: String,
-    /// One JSON object a label
+    /// Prints one JSON object per label
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -356,17 +356,17 @@ pub(crate) struct LearnArgs {
 pub(crate) struct InspectArgs {
     /// Built-in name, manifest (.toml) or network (.onnx)
     pub(crate) model: String,
-    /// Prints a manifest to begin with, guessed from shapes, names, metadata and .modelinfo; says how sure each guess is
+    /// Prints a manifest to start from, guessed from shapes, names, metadata and .modelinfo, with the certainty of each guess
     #[arg(long, conflicts_with = "json", group = "instead")]
     pub(crate) template: bool,
-    /// Runs the manifest's [check]: compares features and scores of its recording with what the authors' code gave; exit status 1
-    /// when they differ
+    /// Runs the manifest's [check]: compares features and scores of its recording with the known values; exit status 1 if
+    /// they differ
     #[arg(long, group = "instead")]
     pub(crate) verify: bool,
-    /// Shows how the values of the network's input are distributed for a recording, and warns of an improbable scale
+    /// Shows the distribution of the network's input values for a recording, and warns of an improbable scale
     #[arg(long, group = "instead", value_name = "FILE", value_parser = input())]
     pub(crate) input: Option<String>,
-    /// One JSON object
+    /// Prints one JSON object
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -377,7 +377,7 @@ pub(crate) struct LabelsArgs {
     /// Built-in name, manifest (.toml) or network (.onnx)
     #[arg(default_value = "default")]
     pub(crate) model: String,
-    /// One JSON object a line
+    /// Prints one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -385,10 +385,10 @@ pub(crate) struct LabelsArgs {
 /// Options of `doctor`.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
-    /// Model that the self-test runs
+    /// Model for the self-test
     #[arg(long, default_value = "default")]
     pub(crate) model: String,
-    /// One JSON object a check
+    /// Prints one JSON object per check
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -407,7 +407,7 @@ pub(crate) struct WorkArgs {
     pub(crate) scores: bool,
 }
 
-/// Names of files need be no Unicode.
+/// File names need not be Unicode.
 fn input() -> impl TypedValueParser<Value = String> {
     OsStringValueParser::new().map(|name| source::name(name.as_ref()))
 }
@@ -417,7 +417,7 @@ pub(crate) fn command() -> Command {
     CLASSIFYING.iter().fold(Cli::command(), |command, name| command.mut_subcommand(name, ElementOptions::add_to))
 }
 
-/// Arguments as clap gets them: without a command, or with an address in its place, `live` is meant.
+/// Arguments with a command: `live` if none is given or an address stands in its place, `file` for a recording.
 pub(crate) fn with_command(mut arguments: Vec<std::ffi::OsString>) -> Vec<std::ffi::OsString> {
     let first = arguments.get(1).and_then(|argument| argument.to_str());
     let alone = match first {
@@ -433,7 +433,7 @@ pub(crate) fn with_command(mut arguments: Vec<std::ffi::OsString>) -> Vec<std::f
     arguments
 }
 
-/// Whether a word in the place of a command is a recording.
+/// Whether the first word is a recording instead of a command.
 fn is_recording(word: &std::ffi::OsStr) -> bool {
     let path = std::path::Path::new(word);
     let is_command = || Cli::command().get_subcommands().any(|command| command.get_name() == word);

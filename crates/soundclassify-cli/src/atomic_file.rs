@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A file that is there when it is whole.
+//! Files that appear only when they are complete.
 
 use std::{
     fs::{File, Metadata, OpenOptions},
@@ -12,21 +12,21 @@ use tempfile::{Builder, TempPath};
 
 use crate::exit::{Failure, Result};
 
-/// Temporary files, which the end of the program at once would leave behind.
+/// Temporary files, to remove if the program exits immediately.
 static UNDER_WAY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// Removes what is under way, before the program ends at once.
+/// Removes the temporary files before the program exits immediately.
 pub(crate) fn abandon() {
     // Whoever holds it may be the thread that ends the program.
     if let Ok(paths) = UNDER_WAY.try_lock() {
         for path in &*paths {
-            // A rest that stays does no harm.
+            // A file that remains does no harm.
             let _ = std::fs::remove_file(path);
         }
     }
 }
 
-/// A file with a name that nobody foresaw, removed when this goes or the program ends, however it does.
+/// A temporary file with an unpredictable name; it is removed on drop and when the program ends.
 pub(crate) struct Temporary(TempPath);
 
 impl Temporary {
@@ -62,20 +62,20 @@ impl Drop for Temporary {
     }
 }
 
-/// A file under way beside the one that it will be; that stays as it was until this is kept.
+/// A temporary file beside its final path. The existing file does not change until this one is kept.
 pub(crate) struct AtomicFile {
     path: PathBuf,
     temporary: Temporary,
 }
 
 impl AtomicFile {
-    /// Begins the file that will be `path`; what a link leads to, not the link. One that is there hands its rights on.
+    /// Creates the temporary file for `path`, or for the target of a link. It gets the permissions of an existing file.
     pub(crate) fn create(path: &Path) -> io::Result<(Self, File)> {
         let path = target(path);
         let there = replaceable(&path)?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let (temporary, file) = Temporary::inside(folder)
-            .map_err(|error| io::Error::new(error.kind(), format!("no file can be made in its folder: {error}")))?;
+            .map_err(|error| io::Error::new(error.kind(), format!("can't create a file in its folder: {error}")))?;
         if let Some(there) = there {
             hand_on(&there, &file)?;
         }
@@ -88,18 +88,18 @@ impl AtomicFile {
     }
 }
 
-/// What a link leads to, though it be nothing yet.
+/// The target of a link, even if it does not exist.
 fn target(path: &Path) -> PathBuf {
     let next = || path.parent().unwrap_or(Path::new("")).join(path.read_link().unwrap_or_else(|_| path.to_owned()));
     path.canonicalize().unwrap_or_else(|_| if path.is_symlink() { next() } else { path.to_owned() })
 }
 
-/// The file that is there, if one is and may be written to.
+/// The existing file, if it may be written.
 fn replaceable(path: &Path) -> io::Result<Option<Metadata>> {
     match path.metadata() {
-        // A device or a pipe would be gone after it.
+        // A device or a pipe would be replaced.
         Ok(there) if !there.is_file() => {
-            Err(io::Error::other("expected a file or nothing there, found what is no regular file"))
+            Err(io::Error::other("expected a regular file, or no file, found something else"))
         }
         Ok(there) => OpenOptions::new().write(true).open(path).map(|_| Some(there)),
         Err(_) => Ok(None),
@@ -110,14 +110,13 @@ fn hand_on(there: &Metadata, file: &File) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::{MetadataExt, fchown};
-        // Only root may give files away.
+        // Only root may change the owner.
         let _ = fchown(file, Some(there.uid()), Some(there.gid()));
     }
     file.set_permissions(there.permissions())
 }
 
-/// A file that will be written at once. It is begun early, so that a place where nothing can be written is found before
-/// the work for it.
+/// A file that will be written in one step. It is created early, so an error is reported before the work begins.
 pub(crate) struct ReservedFile {
     what: &'static str,
     path: PathBuf,
@@ -126,7 +125,7 @@ pub(crate) struct ReservedFile {
 }
 
 impl ReservedFile {
-    /// Begins the file that will be `path`. `what`: its name in errors.
+    /// Creates the temporary file for `path`. `what`: its kind in errors.
     pub(crate) fn reserve(what: &'static str, path: &Path) -> Result<Self> {
         let (part, file) = AtomicFile::create(path).map_err(|error| Failure::io(what, path, &error))?;
         Ok(Self { what, path: path.to_owned(), part, file })
@@ -137,7 +136,7 @@ impl ReservedFile {
         &self.path
     }
 
-    /// Writes all of it, and gives it its name.
+    /// Writes the content and renames the file.
     pub(crate) fn fill(mut self, mut content: impl io::Read) -> Result<()> {
         let written = io::copy(&mut content, &mut self.file).and_then(|_| self.file.flush());
         let kept = written.and_then(|()| self.part.keep());

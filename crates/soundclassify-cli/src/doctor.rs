@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `soundclassify doctor`: what the program needs, what of it is there, and how to get the rest.
+//! `soundclassify doctor`: checks the requirements of the program and suggests fixes.
 
 use std::{
     collections::BTreeSet,
@@ -79,7 +79,7 @@ impl Check {
     }
 }
 
-/// Looks at everything; exit status 1 when something stands in the way.
+/// Runs all checks; exit status 1 if one of them fails.
 pub(crate) fn run(args: &DoctorArgs) -> Result<Exit> {
     interrupt::install()?;
     let looks: [&dyn Fn() -> Check; 10] = [
@@ -134,7 +134,7 @@ fn plugin() -> Check {
     let version = env!("CARGO_PKG_VERSION");
     match gst::ElementFactory::find(ELEMENT) {
         Some(_) => Check::good("plugin", format!("soundclassify {version}, part of this program")),
-        None => Check::bad("plugin", "the element is not registered", "this is a fault of the program; report it"),
+        None => Check::bad("plugin", "the element is not registered", "this is a bug; please report it"),
     }
 }
 
@@ -163,7 +163,7 @@ fn formats() -> Check {
     let packages: BTreeSet<_> = unknown.iter().map(|(.., package)| *package).collect();
     let packages = packages.into_iter().collect::<Vec<_>>().join(" ");
     let found = format!("{}; not: {}", names(&known), names(&unknown));
-    Check::note("formats", found, format!("for those, on Debian: apt install {packages}"))
+    Check::note("formats", found, format!("to decode these, on Debian: apt install {packages}"))
 }
 
 fn onnx_runtime() -> Check {
@@ -174,12 +174,12 @@ fn onnx_runtime() -> Check {
             let place = library.map(|path| format!(", {}", path.display())).unwrap_or_default();
             let way = match std::env::var_os("ORT_DYLIB_PATH").is_some_and(|path| !path.is_empty()) {
                 true => "named by ORT_DYLIB_PATH",
-                false => "looked for beside the program, then in the system's library path",
+                false => "found beside the program, or in the system's library path",
             };
             Check::good("ONNX Runtime", format!("{version}{place} ({way}), {}", build.trim()))
         }
         Err(gstsoundclassify::Error::Runtime { reason, looked, remedy }) => {
-            Check::bad("ONNX Runtime", format!("{reason}; looked at: {}", looked.join(", ")), remedy)
+            Check::bad("ONNX Runtime", format!("{reason}; tried: {}", looked.join(", ")), remedy)
         }
         Err(error) => Check::bad("ONNX Runtime", error.to_string(), "install ONNX Runtime or set ORT_DYLIB_PATH to it"),
     }
@@ -235,7 +235,7 @@ fn model(name: &str) -> Check {
                 format!("{} {}, {labels} labels: {}", manifest.name, manifest.version, manifest.description),
             )
         }
-        Err(error) => Check::bad("model", error.to_string(), "check --model, or leave it out for the built-in model"),
+        Err(error) => Check::bad("model", error.to_string(), "check --model, or omit it to use the built-in model"),
     }
 }
 
@@ -249,11 +249,11 @@ fn self_test(name: &str) -> Check {
             let time = start.elapsed().as_millis();
             Check::good(
                 "self-test",
-                format!("half a second of noise: {windows} result, {label}, in {time} ms with loading"),
+                format!("half a second of noise: {windows} result, {label}, in {time} ms including loading"),
             )
         }
         Ok(_) => Check::bad("self-test", "no result for half a second of noise", "look at GST_DEBUG=soundclassify:5"),
-        Err(error) => Check::bad("self-test", error.to_string(), "fix what is bad above, then try again"),
+        Err(error) => Check::bad("self-test", error.to_string(), "fix the failed checks above, then try again"),
     }
 }
 

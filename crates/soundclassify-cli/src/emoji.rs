@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-/// The original's three labels.
+/// The three labels of ml-sound-classifier's demonstration.
 pub(crate) const DESK_WORK: &str = "Writing=✍,Computer_keyboard=⌨,Scissors=✂";
 
 /// Labels with a symbol each, in the order given.
@@ -16,7 +16,7 @@ impl Symbols {
         self.0.iter().find(|(name, _)| name == label).map(|(_, symbol)| symbol.as_str())
     }
 
-    /// Whether these are the original's.
+    /// Whether these are ml-sound-classifier's.
     pub(crate) fn built_in(&self) -> bool {
         DESK_WORK.parse() == Ok(self.clone())
     }

@@ -8,9 +8,9 @@ use soundclassify_core::text;
 /// Exit status of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// All that was asked for was done.
+    /// All inputs succeeded.
     Success,
-    /// Some inputs failed; the rest was done.
+    /// Some inputs failed; the others succeeded.
     Failed,
     /// The command line can't be carried out.
     Usage,
@@ -32,7 +32,7 @@ impl From<Exit> for ExitCode {
 /// What stops a command.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// The command line, or something that it names, can't be what was meant.
+    /// The command line, or a file that it names, is wrong.
     #[error("{0}")]
     Usage(String),
     /// An input, a model or a device failed.
@@ -45,7 +45,7 @@ pub(crate) enum Failure {
     #[error("standard output: {0}")]
     Output(String),
     /// The reader of standard output went away, as `head` does; no error to anybody.
-    #[error("nobody reads the output any more")]
+    #[error("the reader of the output has gone")]
     OutputClosed,
 }
 

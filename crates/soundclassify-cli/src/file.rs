@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `soundclassify file`: files and addresses, as fast as the machine goes.
+//! `soundclassify file`: classifies files and addresses as fast as possible.
 
 use gst::prelude::*;
 use soundclassify_core::model::Model;
@@ -15,14 +15,14 @@ use crate::{
     warm_engine::WarmEngine,
 };
 
-/// Prints the results of all inputs; one that fails is named on standard error and does not stop the rest.
+/// Prints the results of all inputs; an input that fails is reported on standard error, and the others continue.
 pub(crate) fn run(args: &FileArgs, options: ElementOptions) -> Result<Exit> {
     interrupt::install()?;
     let options = if args.no_ensemble { options.with("ensembles", "1") } else { options };
     let options = args.form.apply(options)?;
     let asked = ["threshold", "label-thresholds", "allow-labels", "deny-labels"];
     let warm_engine = WarmEngine::new(options.clone())?;
-    // Without any of these, only thresholds of the model's own keep labels back.
+    // Otherwise, only thresholds of the model suppress labels.
     let may_hint = !args.form.events && asked.iter().all(|name| options.get(name).is_none());
     let mut printer = Printer::stdout(args.form.form(), !args.no_time);
     let mut exit = Exit::Success;

@@ -23,8 +23,8 @@ const LONGEST_WAY_OUT: Duration = Duration::from_secs(10);
 /// Signals so soon after the first are the same one: `timeout` sends it to the process and to its group.
 const SAME: Duration = Duration::from_millis(500);
 
-/// Installs the handler; a second Ctrl-C ends the program at once. So does the first when nobody notices it, as where
-/// the opening of a file waits for ever, and when the terminal is gone: who reads keys from it would go on for ever.
+/// Installs the handler. A second Ctrl-C ends the program immediately, and so does the first if no code handles it in time,
+/// for example while opening a file blocks, and if the terminal has gone, because reading keys would never end.
 pub(crate) fn install() -> Result<()> {
     let in_terminal = stdin().is_terminal();
     let mut first = None;
@@ -41,7 +41,7 @@ pub(crate) fn install() -> Result<()> {
     })
 }
 
-/// Ends the program when it does not end by itself.
+/// Ends the program if it does not end in time.
 fn watch() {
     std::thread::sleep(STOP_TIMEOUT);
     if NOTICED.load(Ordering::SeqCst) {
@@ -56,13 +56,13 @@ pub(crate) fn ignore() -> Result<()> {
     handle(|| {})
 }
 
-/// Ends the process without its exit handlers: threads at work would use what those tear down.
+/// Ends the process without its exit handlers, because running threads would use what these destroy.
 pub(crate) fn at_once(status: i32) -> ! {
     atomic_file::abandon();
     signal_hook::low_level::exit(status)
 }
 
-/// Whether the user wants the program to stop.
+/// Whether the user has interrupted the program.
 pub(crate) fn requested() -> bool {
     let requested = INTERRUPTED.load(Ordering::SeqCst);
     if requested {
@@ -71,12 +71,12 @@ pub(crate) fn requested() -> bool {
     requested
 }
 
-/// [`Failure::Interrupted`] when the user wants the program to stop.
+/// [`Failure::Interrupted`] if the user has interrupted the program.
 pub(crate) fn check() -> Result<()> {
     if requested() { Err(Failure::Interrupted) } else { Ok(()) }
 }
 
-/// Calls `on_signal` on a thread of its own. Signals that were ignored before, as `nohup` and shells do for programs in
+/// Calls `on_signal` on a separate thread. Signals that were ignored before, as `nohup` and shells do for programs in
 /// the background, stay ignored.
 #[cfg(unix)]
 fn handle(mut on_signal: impl FnMut() + Send + 'static) -> Result<()> {

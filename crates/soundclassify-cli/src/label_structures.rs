@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Properties that say something per label, as people write them: thresholds, rules and groups.
+//! Properties with a value per label, in the form of the command line: thresholds, rules and groups.
 
 use gst::glib;
 

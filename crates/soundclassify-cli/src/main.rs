@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The companion program of the element `soundclassify`: live view, files, folders, a report to look at.
+//! The companion program of the element `soundclassify`: live view, files, folders, reports.
 //!
-//! A client of the element and nothing more: it builds pipelines around it and reads its messages.
+//! It is a client of the element: it builds pipelines with it and reads its messages.
 #![forbid(unsafe_code)]
-// They panic where nobody reads.
+// They panic if the reader has gone.
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
 mod address;
@@ -55,7 +55,7 @@ use crate::{
     options::ElementOptions,
 };
 
-/// What this program calls itself with to check a network in a process of its own.
+/// First argument with which this program starts itself to check a network in a separate process.
 const CHECK_MODEL: &str = "check-model";
 
 fn main() -> ExitCode {
@@ -114,11 +114,11 @@ fn carry_out(command: Commands, options: ElementOptions) -> Result<Exit> {
     }
 }
 
-/// Help and version are no errors; what else clap says is wrong usage.
+/// Help and version are no errors; every other error of clap is wrong usage.
 fn usage(error: &clap::Error) -> Result<Exit> {
     let printed = error.print().and_then(|()| io::stdout().flush());
     match printed {
-        // A closed terminal is nothing to report on a closed terminal.
+        // The error of a closed terminal can't be printed there.
         _ if error.use_stderr() => Ok(Exit::Usage),
         Ok(()) => Ok(Exit::Success),
         Err(error) => Err(Failure::output(&error)),

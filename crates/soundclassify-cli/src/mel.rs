@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The model's log-mel frames of a stream of buffers, through the element's own signal and front end.
+//! The model's log-mel frames of a stream of buffers, computed by the element's own code.
 
 use gstsoundclassify::signal::{Item, Piece, Signal, input::InputError};
 use soundclassify_core::frontend::{
     FeatureSpec, Features, FixedNormalize, Frontend, Layout, Log, LogMel, Normalize, Power, preset,
 };
 
-/// Decibels that a value of mel energy or magnitude is worth in the model's own logarithm.
+/// Conversion from the model's logarithm of mel energy or magnitude to decibels.
 fn decibels_per_unit(mel: &LogMel) -> f32 {
     let power = match mel.power {
         Power::One => 20.0,
@@ -19,7 +19,7 @@ fn decibels_per_unit(mel: &LogMel) -> f32 {
     }
 }
 
-/// Frames of a stream, each given once.
+/// Frames of a stream, each returned once.
 pub(crate) struct MelStream {
     signal: Signal,
     frames: Frames,
@@ -35,11 +35,11 @@ struct Frames {
     next: u64,
 }
 
-/// What a mel stream gives.
+/// The output of a mel stream.
 pub(crate) enum Mel<'a> {
     /// Analysis samples.
     Samples(&'a [f32]),
-    /// A frame: one value a band, in the model's logarithm.
+    /// A frame: one value per band, in the model's logarithm.
     Frame(&'a [f32]),
 }
 
@@ -73,7 +73,7 @@ impl MelStream {
         self.frames.frame.len()
     }
 
-    /// Frames a second.
+    /// Frames per second.
     pub(crate) fn rate(&self) -> f64 {
         self.rate
     }
@@ -83,7 +83,7 @@ impl MelStream {
         self.decibels
     }
 
-    /// Takes in what left the element.
+    /// Adds an output buffer or event of the element.
     pub(crate) fn take(&mut self, item: Item<'_>, on_mel: &mut dyn FnMut(Mel<'_>)) -> Result<(), InputError> {
         let Self { signal, frames, .. } = self;
         signal.take(item, &mut |piece, _| frames.take(&piece, on_mel))

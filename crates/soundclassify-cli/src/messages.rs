@@ -5,7 +5,7 @@ use gstsoundclassify::{Classification, ClassificationEvent, EventKind as Kind, L
 
 use crate::record::{Event, EventKind, Prediction, Record, Window};
 
-/// What a message of the element says.
+/// The content of a message of the element.
 pub(crate) enum Parsed {
     /// A result.
     Record(Record),

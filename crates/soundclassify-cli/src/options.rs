@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Command-line options that are the element's properties: names, help, ranges and defaults are read
-//! from the element itself, so none of them stands here.
+//! from the element itself.
 
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser};
 use gst::{glib, prelude::*};
@@ -17,8 +17,8 @@ pub(crate) const ELEMENT: &str = "soundclassify";
 /// Properties that the program itself sets to get its results.
 const OWN: [&str; 4] = ["post-messages", "emit-tags", "add-meta", "report"];
 
-/// Properties that say nothing about the results of a model.
-const UNTOLD: [&str; 4] = ["model", "stats", "post-messages", "report"];
+/// Properties that do not affect the results of a model.
+const NOT_SHOWN: [&str; 4] = ["model", "stats", "post-messages", "report"];
 
 /// Properties that are lists of labels.
 const LABEL_LISTS: [&str; 3] = ["allow-labels", "deny-labels", "suppress-while"];
@@ -54,7 +54,7 @@ impl ElementOptions {
         self
     }
 
-    /// Sets a property whatever the user said.
+    /// Sets a property, even if the user has set it.
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.0.retain(|(given, _)| given != name);
         self.0.push((name.to_owned(), vec![value.to_owned()]));
@@ -141,14 +141,14 @@ fn properties() -> Vec<glib::ParamSpec> {
         .collect()
 }
 
-/// The element's own properties as they are in force, the manifest's defaults included.
+/// The effective values of the element's own properties, including defaults of the manifest.
 pub(crate) fn in_force(element: &gst::Element) -> Vec<(String, String)> {
     let own = element.type_();
     element
         .list_properties()
         .iter()
         .filter(|pspec| pspec.owner_type() == own && pspec.flags().contains(glib::ParamFlags::READWRITE))
-        .filter(|pspec| !UNTOLD.contains(&pspec.name()))
+        .filter(|pspec| !NOT_SHOWN.contains(&pspec.name()))
         .map(|pspec| (pspec.name().to_owned(), readable(&element.property_value(pspec.name()))))
         .collect()
 }
@@ -184,7 +184,7 @@ fn argument(pspec: &glib::ParamSpec) -> Arg {
     arg.value_parser(move |text: &str| parse(&pspec, &[text.to_owned()]).map(|_| text.to_owned()))
 }
 
-/// A value as a person writes it; nothing for none.
+/// A value in the form of the command line; empty for none.
 fn readable(value: &glib::Value) -> String {
     if let Ok(number) = value.get::<f64>() {
         return number.to_string();
@@ -219,7 +219,7 @@ fn leak(text: &str) -> &'static str {
     Box::leak(text.to_owned().into_boxed_str())
 }
 
-/// Whether the texts are one that is written as for gst-launch-1.0.
+/// Whether the value is in the syntax of gst-launch-1.0.
 fn is_serialized(texts: &[String]) -> bool {
     let starts = ["<", "thresholds,", "rules,", "groups,"];
     matches!(texts, [text] if starts.iter().any(|start| text.starts_with(start)))
@@ -246,7 +246,7 @@ fn pairs(texts: &[String], known: &[String], kind: PerLabel) -> Vec<String> {
     texts.iter().flat_map(|text| labels::split_known(text, is_known)).collect()
 }
 
-/// Labels as gst-launch-1.0 takes them, whatever characters they have.
+/// Labels in the syntax of gst-launch-1.0, with any characters.
 fn serialized(labels: &[String]) -> Option<String> {
     let text = gst::Array::new(labels).to_value().serialize().ok()?;
     Some(text.into())

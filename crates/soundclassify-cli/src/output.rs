@@ -21,9 +21,9 @@ use crate::{
 /// How a result looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// `Label index probability`, the original's line.
+    /// `Label index probability`, ml-sound-classifier's line.
     Plain,
-    /// One object a line.
+    /// One object per line.
     Json,
     /// A symbol for each of a few labels.
     Emoji(Symbols),
@@ -110,7 +110,7 @@ impl<W: Write> Printer<W> {
         if self.time { format!("{:.3} ", seconds(nanoseconds)) } else { String::new() }
     }
 
-    /// One line of text, given out at once; what a terminal would act on is made visible.
+    /// Writes and flushes one line of text, with control characters made visible.
     pub(crate) fn line(&mut self, line: &str) -> Result<()> {
         self.write(&text::visible(line))
     }
@@ -152,17 +152,17 @@ pub(crate) fn print<W: Write>(session: &Session, printer: &mut Printer<W>) -> Re
     Ok(records)
 }
 
-/// A line on standard error; a closed one is nothing to report anywhere.
+/// Writes a line to standard error; the error of a closed one is ignored.
 pub(crate) fn note(line: impl Display) {
     let _ = writeln!(io::stderr(), "{}", text::visible_lines(&line.to_string()));
 }
 
-/// Refuses a file in a folder that is not there, before hours of sound are classified for it.
+/// Refuses a file in a missing folder before hours of audio are classified.
 pub(crate) fn check_folder(path: &Path) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     match folder {
         Some(folder) if !folder.is_dir() => {
-            Err(Failure::Failed(format!("{}: there is no folder {}", path.display(), folder.display())))
+            Err(Failure::Failed(format!("{}: the folder {} does not exist", path.display(), folder.display())))
         }
         _ if path.is_dir() => Err(Failure::Failed(format!("{}: expected a file, found a folder", path.display()))),
         _ => Ok(()),

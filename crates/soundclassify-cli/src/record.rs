@@ -20,9 +20,9 @@ pub(crate) struct Prediction {
 pub(crate) struct Window {
     /// Start of the window in the buffers' time.
     pub(crate) timestamp: u64,
-    /// Start in stream time, where there is one.
+    /// Start in stream time, if known.
     pub(crate) stream_time: Option<u64>,
-    /// Start in running time, where there is one.
+    /// Start in running time, if known.
     pub(crate) running_time: Option<u64>,
     /// Length of the window.
     pub(crate) duration: u64,
@@ -53,7 +53,7 @@ impl Window {
 pub(crate) enum EventKind {
     /// The event has lasted long enough to be reported.
     Start,
-    /// The event goes on.
+    /// The event continues.
     Update,
     /// The event is over; its duration is final.
     End,
@@ -88,9 +88,9 @@ pub(crate) struct Event {
     pub(crate) peak: f64,
     /// Onset in the buffers' time.
     pub(crate) timestamp: u64,
-    /// Onset in stream time, where there is one.
+    /// Onset in stream time, if known.
     pub(crate) stream_time: Option<u64>,
-    /// Onset in running time, where there is one.
+    /// Onset in running time, if known.
     pub(crate) running_time: Option<u64>,
     /// Length so far.
     pub(crate) duration: u64,

@@ -25,9 +25,9 @@ use crate::{
 pub(crate) enum Step {
     /// A result.
     Record(Record),
-    /// Something that the user should know; the stream goes on.
+    /// Something that the user should know; the stream continues.
     Warning(String),
-    /// The stream broke off, and why; it is opened anew.
+    /// The stream broke off, and why; it is opened again.
     Lost(String),
     /// Nothing for a while.
     Idle,
@@ -36,7 +36,7 @@ pub(crate) enum Step {
 }
 
 /// How long an HTTP source may wait for data before it asks again from where it was, seconds, while it is played: longer
-/// than a live stream may stall until it is opened anew, since few servers of live streams can go on in the middle.
+/// than a live stream may stall until it is opened again, since few servers of live streams can continue in the middle.
 const PLAYED_TIMEOUT: u32 = 60;
 /// How long after an error its reason may come.
 const REASON_TIMEOUT: gst::ClockTime = gst::ClockTime::from_mseconds(200);
@@ -67,14 +67,14 @@ pub(crate) struct Session {
 /// A plugin that GStreamer lacks.
 struct Missing {
     name: String,
-    /// Whether it might have given sound.
+    /// Whether it may contain audio.
     audible: bool,
 }
 
-/// How much an error says.
+/// The informative value of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Clarity {
-    /// That the flow of data broke off, whatever the reason.
+    /// The data flow stopped, without a reason.
     Consequence,
     /// What a bin makes of its elements' errors.
     Summary,
@@ -84,11 +84,11 @@ enum Clarity {
 
 /// Where the audio comes from.
 pub(crate) enum Source<'a> {
-    /// An address that `uridecodebin` opens, as fast as the machine goes.
+    /// An address that `uridecodebin` opens, as fast as possible.
     Uri(&'a str),
     /// The same, as fast as it sounds.
     Played(&'a str),
-    /// An element with a pad that gives raw audio.
+    /// An element with a source pad for raw audio.
     Element(gst::Element),
 }
 
@@ -112,7 +112,9 @@ impl Session {
             Source::Uri(uri) | Source::Played(uri) => add_decoder(&pipeline, uri, element, !whole)?,
             Source::Element(source) => {
                 add(&pipeline, &source)?;
-                source.link(element).map_err(|_| Failure::Failed(format!("{name}: this device gives no raw audio")))?;
+                source
+                    .link(element)
+                    .map_err(|_| Failure::Failed(format!("{name}: this device delivers no raw audio")))?;
             }
         }
         let end = Arc::new(AtomicU64::new(0));
@@ -186,7 +188,7 @@ impl Session {
             gst::MessageView::Error(error) => Err(self.cause(error)),
             gst::MessageView::Warning(warning) => self.warned(warning),
             gst::MessageView::Latency(_) => {
-                // An error here means that the pipeline is on its way down.
+                // An error here means that the pipeline is being stopped.
                 let _ = self.pipeline.recalculate_latency();
                 Ok(Step::Idle)
             }
@@ -202,11 +204,13 @@ impl Session {
         }
     }
 
-    /// The end of a stream that gave no result at all is a failure, whatever the reason.
+    /// The end of a stream without any result is a failure.
     fn ended(&self) -> Result<Step> {
         let name = text::visible(&self.name);
         if !self.sound.load(Ordering::Relaxed) {
-            return Err(Failure::Failed(format!("{name}: not one sample of audio in it; is it damaged or empty?")));
+            return Err(Failure::Failed(format!(
+                "{name}: it contains no audio samples; the file may be damaged or empty"
+            )));
         }
         if self.windows() == Some(0) {
             let length = seconds(self.end());
@@ -217,16 +221,16 @@ impl Session {
         Ok(Step::End)
     }
 
-    /// Windows that the element made so far; none where another element is in its place.
+    /// Number of windows of the element so far; `None` for a different element.
     fn windows(&self) -> Option<u64> {
         self.element.find_property("stats")?;
         self.element.property::<gst::Structure>("stats").get("windows").ok()
     }
 
-    /// A recording of which the element leaves something out was not classified as a whole; a live stream goes on.
+    /// A recording of which the element leaves something out was not classified as a whole; a live stream continues.
     fn warned(&self, warning: &gst::message::Warning) -> Result<Step> {
         let error = warning.error();
-        // Without any microphone it goes on, with silence.
+        // Without any microphone it continues, with silence.
         if warning.src().is_some_and(|source| source.type_().name() == "GstAutoAudioSrc") {
             return Err(Failure::Failed(described(&self.name, &error, warning.debug().as_deref())));
         }
@@ -240,7 +244,7 @@ impl Session {
         }
     }
 
-    /// The failure behind an error. The reason may be reported a little later than what followed from it.
+    /// The failure that caused an error. The cause may be reported a little later than its consequences.
     fn cause(&self, error: &gst::message::Error) -> Failure {
         let (mut best, mut failure) = (clarity(error), self.failure(error));
         let kinds = [gst::MessageType::Error, gst::MessageType::Element];
@@ -267,7 +271,7 @@ impl Session {
         }
     }
 
-    /// Whether what has these caps is a stream without sound. What no demuxer gave may itself hold streams.
+    /// Whether caps belong to a stream without audio. Data that no demuxer produced may contain streams.
     fn is_silent(&self, caps: &gst::Caps) -> bool {
         let kind = caps.structure(0).map(|structure| structure.name().as_str()).unwrap_or_default();
         SILENT.iter().any(|silent| kind.starts_with(silent))
@@ -278,21 +282,22 @@ impl Session {
         let missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
         let unused = self.element.static_pad("sink").is_none_or(|pad| !pad.is_linked());
         if error.error().matches(gst::CoreError::MissingPlugin) && unused && !missing.iter().any(|it| it.audible) {
-            return Failure::Failed(format!("{}: no audio in it", self.name));
+            return Failure::Failed(format!("{}: it contains no audio", self.name));
         }
         let mut text = described(&self.name, &error.error(), error.debug().as_deref());
         if !missing.is_empty() {
             let names = missing.iter().map(|missing| &*missing.name).collect::<Vec<_>>().join(", ");
             text.push_str(&format!(
-                "; GStreamer lacks: {names}; on Debian: apt install gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav"
+                "; missing in GStreamer: {names}; on Debian: apt install gstreamer1.0-plugins-good \
+                gstreamer1.0-plugins-bad gstreamer1.0-libav"
             ));
         }
         Failure::Failed(text)
     }
 
-    /// Stops the flow of audio and gives what the element still posts about it: open events end.
+    /// Stops the flow of audio and returns the remaining messages of the element: open events end.
     pub(crate) fn close(self) -> Vec<Step> {
-        // A pipeline that can't go to READY posts nothing more.
+        // A pipeline that can't go to READY posts no more messages.
         let _ = self.pipeline.set_state(gst::State::Ready);
         let mut steps = Vec::new();
         while let Some(message) = self.bus.pop() {
@@ -317,10 +322,10 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // Going to NULL can't fail in a way that anything could be done about.
+        // If going to NULL fails, no remedy exists.
         let _ = self.pipeline.set_state(gst::State::Null);
         self.bus.set_flushing(true);
-        // The element may go into another pipeline, and its engine stays with it.
+        // The element may be used in a new pipeline, and keeps its engine.
         let _ = self.pipeline.remove(&self.element);
     }
 }
@@ -332,7 +337,7 @@ fn clarity(error: &gst::message::Error) -> Clarity {
     if error.src().is_some_and(ObjectExt::is::<gst::Bin>) { Clarity::Summary } else { Clarity::Reason }
 }
 
-/// Whether all audio is classified, whatever the element warns of.
+/// Whether all audio is classified in spite of a warning.
 fn is_hint(warning: &gst::message::Warning) -> bool {
     warning.details().is_some_and(|details| details.name() == "soundclassify-hint")
 }
@@ -341,7 +346,7 @@ fn is_demuxer(element: &gst::Element) -> bool {
     element.factory().is_some_and(|factory| factory.metadata("klass").is_some_and(|klass| klass.contains("Demux")))
 }
 
-/// A branch behind a queue of its own, so that nothing that looks at the audio delays the element.
+/// A branch with a separate queue, so its elements do not delay soundclassify.
 fn tail(pipeline: &gst::Pipeline, sink: &gst::Element) -> Result<gst::Element> {
     let queue = make("queue")?;
     queue.set_property_from_str("leaky", "downstream");
@@ -378,7 +383,7 @@ fn add_decoder(pipeline: &gst::Pipeline, uri: &str, element: &gst::Element, play
     });
     decoder.connect_no_more_pads(move |decoder| {
         if !linked.load(Ordering::SeqCst) {
-            gst::element_error!(decoder, gst::StreamError::WrongType, ("no audio in it"));
+            gst::element_error!(decoder, gst::StreamError::WrongType, ("it contains no audio"));
         }
     });
     Ok(())
@@ -418,7 +423,7 @@ fn add(pipeline: &gst::Pipeline, element: &gst::Element) -> Result<()> {
     pipeline.add(element).map_err(|error| Failure::Failed(error.to_string()))
 }
 
-/// Makes an element of another plugin; a missing one comes with the package that has it.
+/// Creates an element of a different plugin; the error names its package.
 pub(crate) fn make(factory: &str) -> Result<gst::Element> {
     gst::ElementFactory::make(factory).build().map_err(|_| {
         let package = match factory {
@@ -430,7 +435,7 @@ pub(crate) fn make(factory: &str) -> Result<gst::Element> {
     })
 }
 
-/// An error for people; the debug text only where it says something that the message does not.
+/// The text of an error, with the debug text if it adds information.
 fn described(name: &str, error: &glib::Error, debug: Option<&str>) -> String {
     let name = text::visible(name);
     let message = brief(error.message().trim_end_matches('.'));

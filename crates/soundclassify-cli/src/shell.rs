@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Completion scripts and the manual page, made of the command line itself.
+//! Completion scripts and the manual page, generated from the command line.
 
 use std::io::{self, Write};
 
@@ -15,13 +15,13 @@ use crate::{
 const EXAMPLES: &str = r#".SH EXAMPLES
 .TP
 soundclassify
-Shows what the microphone records, live.
+Classifies the microphone and shows a live view.
 .TP
 soundclassify recording.wav
 Prints a line for each window of a recording.
 .TP
 soundclassify file \-\-events \-\-allow\-labels Bark,Meow recording.wav
-Prints when dogs and cats begin and end.
+Prints when barking and meowing begin and end.
 .TP
 soundclassify live \-\-plain \-\-on 'Bark=notify\-send "$2"' rtsp://camera/stream
 Runs a command whenever a dog barks near a camera.
@@ -33,7 +33,7 @@ soundclassify scan recordings \-o out.csv
 Classifies all recordings of a folder into one table.
 .TP
 soundclassify report recording.wav \-o report.html
-Makes a page to look at and listen to.
+Writes a page with spectrogram, probabilities, events and audio.
 .SH FILES
 .TP
 FILE.toml
@@ -42,7 +42,7 @@ A manifest: a network, its features, labels and thresholds; see \fBsoundclassify
 \fBgst\-launch\-1.0\fR(1), \fBgst\-inspect\-1.0\fR(1); \fBgst\-inspect\-1.0 soundclassify\fR describes the element.
 "#;
 
-/// Prints the versions of the program and of what it runs on.
+/// Prints the versions of the program, GStreamer and ONNX Runtime.
 pub(crate) fn version() -> Result<Exit> {
     let runtime = doctor::runtime_version().unwrap_or_else(|| "not found; run `soundclassify doctor`".to_owned());
     let gstreamer = gst::version_string();

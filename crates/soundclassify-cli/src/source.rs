@@ -19,7 +19,7 @@ use crate::{
 /// How long a host may take to answer, when the reason of a failure is looked for.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The address of a file or what already is one.
+/// The address of a file; an address is returned unchanged.
 pub(crate) fn uri(input: &str) -> Result<String> {
     if is_uri(input) {
         return Ok(input.to_owned());
@@ -28,11 +28,11 @@ pub(crate) fn uri(input: &str) -> Result<String> {
     let absolute = std::path::absolute(path).map_err(|error| Failure::io("path", path, &error))?;
     match std::fs::metadata(path) {
         Ok(data) if data.is_dir() => Err(Failure::Failed(format!(
-            "{input}: expected a file, found a folder; `soundclassify scan {input} -o out.jsonl` takes folders"
+            "{input}: expected a file, found a folder; `soundclassify scan {input} -o out.jsonl` classifies folders"
         ))),
         Ok(_) => glib::filename_to_uri(&absolute, None)
             .map(Into::into)
-            .map_err(|error| Failure::Failed(format!("{input}: no address for this path: {error}"))),
+            .map_err(|error| Failure::Failed(format!("{input}: can't make a URI of this path: {error}"))),
         Err(error) => Err(Failure::io("can't be read", path, &error)),
     }
 }
@@ -43,7 +43,7 @@ pub(crate) fn path(input: &str) -> PathBuf {
     of_address.map_or_else(|| PathBuf::from(input), |(path, _)| path)
 }
 
-/// A name that says which file it is in any text: the path, or its address when it is no Unicode.
+/// A name for a file in any text: the path, or its address if the path is not Unicode.
 pub(crate) fn name(path: &Path) -> String {
     let address = || {
         let absolute = std::path::absolute(path).ok()?;
@@ -52,7 +52,7 @@ pub(crate) fn name(path: &Path) -> String {
     path.to_str().map(str::to_owned).or_else(address).unwrap_or_else(|| path.to_string_lossy().into_owned())
 }
 
-/// The names in a list, one a line; they need be no Unicode.
+/// The names in a list, one per line; they need be no Unicode.
 ///
 /// # Errors
 /// A line that no file can be called, by its number.
@@ -62,7 +62,7 @@ pub(crate) fn names(list: impl BufRead) -> impl Iterator<Item = io::Result<Strin
         let line = if number == 1 { unmarked(&line)? } else { &line };
         if line.contains(&0) {
             return Err(io::Error::other(format!(
-                "line {number}: expected the name of a file, found a zero byte; is this a list, one name a line?"
+                "line {number}: expected the name of a file, found a zero byte; a list has one name per line"
             )));
         }
         Ok(name(&listed(line.strip_suffix(b"\r").unwrap_or(line))))
@@ -106,7 +106,7 @@ pub(crate) fn short(input: &str) -> &str {
     input.trim_end_matches('/').rsplit('/').next().unwrap_or(input)
 }
 
-/// For an address of the network at which nothing answers: one sentence that says so.
+/// One sentence for a network address without an answer.
 pub(crate) fn unreachable(uri: &str) -> Option<String> {
     let address = Address::parse(uri)?;
     let usual = match address.scheme.as_str() {
@@ -120,7 +120,7 @@ pub(crate) fn unreachable(uri: &str) -> Option<String> {
     let place = text::visible(&host).into_owned();
     let addresses = match (host.as_str(), port).to_socket_addrs() {
         Ok(addresses) => addresses,
-        Err(error) => return Some(format!("{place}: the name of this host is not known ({error}); is it right?")),
+        Err(error) => return Some(format!("{place}: unknown host ({error}); check the name")),
     };
     let mut refused = None;
     for address in addresses {
@@ -130,7 +130,7 @@ pub(crate) fn unreachable(uri: &str) -> Option<String> {
         }
     }
     let why = refused?;
-    Some(format!("{place}, port {port}: nothing answers there ({why}); is the device on, and the address right?"))
+    Some(format!("{place}, port {port}: no answer ({why}); check the address and whether the device is on"))
 }
 
 /// A microphone or another live source.
@@ -139,7 +139,7 @@ pub(crate) struct Microphone {
     pub(crate) name: String,
     /// What names it the next time too.
     pub(crate) id: String,
-    /// Whether the system takes it when none is named.
+    /// Whether it is the default device.
     pub(crate) default: bool,
     device: gst::Device,
 }
@@ -148,17 +148,17 @@ impl Microphone {
     /// The source element of this device.
     pub(crate) fn element(&self) -> Result<gst::Element> {
         self.device.create_element(None).map_err(|error| {
-            Failure::Failed(format!("device {}: {error}; is its GStreamer plugin installed?", self.name))
+            Failure::Failed(format!("device {}: {error}; check that its GStreamer plugin is installed", self.name))
         })
     }
 }
 
-/// All microphones that GStreamer knows.
+/// All microphones that GStreamer finds.
 pub(crate) fn microphones() -> Result<Vec<Microphone>> {
     let monitor = gst::DeviceMonitor::new();
     monitor.add_filter(Some("Audio/Source"), None);
     monitor.start().map_err(|error| {
-        Failure::Failed(format!("device monitor: {error}; is gstreamer1.0-plugins-good installed?"))
+        Failure::Failed(format!("device monitor: {error}; check that gstreamer1.0-plugins-good is installed"))
     })?;
     let devices = monitor.devices().into_iter().map(|device| {
         let properties = device.properties();
@@ -193,7 +193,7 @@ pub(crate) fn microphone(wanted: &str) -> Result<Microphone> {
     match exact.or_else(part) {
         Some(index) => Ok(devices.swap_remove(index)),
         None => Err(Failure::Usage(format!(
-            "--device {wanted:?}: no microphone has this name, or several have it; found: {}",
+            "--device {wanted:?}: expected the name of exactly one microphone; found: {}",
             list(&devices)
         ))),
     }
@@ -206,7 +206,7 @@ fn list(devices: &[Microphone]) -> String {
     devices.iter().map(|device| format!("{} ({})", device.name, device.id)).collect::<Vec<_>>().join(", ")
 }
 
-/// The name that the source element knows the device by, which outlives a restart.
+/// The name of the device for the source element, which is the same after a restart.
 fn stable_id(device: &gst::Device) -> String {
     let element = device.create_element(None).ok();
     let property = element.iter().find_map(|element| {

@@ -73,7 +73,7 @@ fn checked(options: ElementOptions) -> Result<ElementOptions> {
 
 impl Drop for WarmEngine {
     fn drop(&mut self) {
-        // Going to NULL can't fail in a way that anything could be done about.
+        // If going to NULL fails, no remedy exists.
         let _ = self.element.set_state(gst::State::Null);
     }
 }

@@ -35,7 +35,7 @@ fn write_sound(path: &Path) {
     writer.finalize().unwrap();
 }
 
-/// A manifest around `hands-on`, with a label a value.
+/// A manifest around `hands-on`, with a label per value.
 fn write_model(folder: &Path, features: &str, values: usize) -> PathBuf {
     let network = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/models/hands-on.onnx");
     std::fs::copy(network, folder.join("hands-on.onnx")).unwrap();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Streaming sound classification without a media framework: samples in, labels out.
+//! Streaming sound classification without a media framework: samples in, labels and events out.
 //!
-//! [`Classifier`] does all of it:
+//! [`Classifier`] contains the whole path:
 //!
 //! ```
 //! use soundclassify_core::{Classifier, Found, Options, decision::EventKind, model::Model};
@@ -22,9 +22,9 @@
 //! # Ok::<(), soundclassify_core::Error>(())
 //! ```
 //!
-//! It is made of three rooms: [`frontend`] turns samples into model input, [`model`] turns model input into scores,
-//! [`decision`] turns scores into predictions and events. ONNX Runtime is loaded when the first network is
-//! ([`model::runtime`] says from where).
+//! It combines three modules: [`frontend`] turns samples into model input, [`model`] turns model input into scores, and
+//! [`decision`] turns scores into predictions and events. ONNX Runtime is loaded with the first network; [`model::runtime`]
+//! describes where it is searched for.
 
 mod classifier;
 pub mod decision;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Text of others (file names, labels, metadata, errors of other libraries) made safe for where it is shown.
+//! Makes foreign text (file names, labels, metadata, errors of other libraries) safe for terminals, messages, CSV and JSON.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -9,7 +9,7 @@ const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0
 const MARK: char = '\'';
 
 /// The text on one line of a terminal: control characters, line and paragraph separators and marks that reorder text
-/// become `\u{…}` (`\n`, `\r` and `\t` by these names), so nothing of it moves the cursor, changes colours or hides.
+/// become `\u{…}` (`\n`, `\r` and `\t` by these names), so the text can't move the cursor, change colours or hide parts of itself.
 ///
 /// ```
 /// use soundclassify_core::text::visible;
@@ -20,14 +20,14 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     escaped(text, is_hidden)
 }
 
-/// [`visible`] for text of several lines: line ends and tabs stay.
+/// Like [`visible`], for text with several lines: line ends and tabs are kept.
 #[must_use]
 pub fn visible_lines(text: &str) -> Cow<'_, str> {
     escaped(text, |character| is_hidden(character) && !matches!(character, '\n' | '\t'))
 }
 
-/// The text for a message on GStreamer's bus, which applications print to terminals, logs and windows: as
-/// [`visible_lines`], and at most `2048` characters, the rest replaced by `…`.
+/// The text for a message on GStreamer's bus, which applications print to terminals, logs and windows: that of
+/// [`visible_lines`], at most `2048` characters; the rest is replaced by `…`.
 #[must_use]
 pub fn bus_message(text: &str) -> Cow<'_, str> {
     const MAXIMUM: usize = 2048;
@@ -56,7 +56,7 @@ pub fn csv_cell(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The text that [`csv_cell`] was given.
+/// The original text of a cell that [`csv_cell`] made.
 #[must_use]
 pub fn csv_text(cell: &str) -> &str {
     match cell.strip_prefix(MARK) {

@@ -349,7 +349,7 @@ fn real_sound_for_yamnet_is_the_oracles() {
         return;
     };
     let spec = preset::yamnet();
-    // The oracle's patches begin every 48 frames: 0.48 s. 100 windows a second begin at every frame.
+    // The oracle's patches begin every 48 frames: 0.48 s. 100 windows per second begin at every frame.
     let windows = windows(&spec, 100, &audio);
     let computed: Vec<f32> = windows.iter().step_by(48).flat_map(|(_, values)| values.clone()).collect();
     assert_close("desktop_sounds, yamnet", &computed, &golden.values, LN);

@@ -152,7 +152,7 @@ fn a_waveform_needs_rate_and_window() {
     refuses(&manifest.replace("\"samples\"", "\"mels-frames\""), &["input.layout (line 7)", "samples", "waveform"]);
 }
 
-/// The features of a manifest with these lines in place of the preset.
+/// The features of a manifest with these lines instead of the preset.
 #[track_caller]
 fn features(lines: &str) -> FeatureSpec {
     load(&edited("preset = \"fsdkaggle2018-small\"", lines)).unwrap().features
@@ -245,8 +245,8 @@ fn mistakes_in_new_keys_name_both_sides() {
     refuses(&small("mel-scale = \"bark\""), &["features.mel-scale", "htk, kaldi, slaney", "found \"bark\""]);
     refuses(&small("snip-edges = true"), &["features.snip-edges", "only with kind = \"fbank\"", "kind = \"logmel\""]);
     refuses(&small("n-mfcc = 13"), &["features.n-mfcc", "only with kind = \"mfcc\"", "kind = \"logmel\""]);
-    refuses(&small("normalize-mean = 1"), &["features.normalize-std", "beside features.normalize-mean", "nothing"]);
-    refuses(&small("normalize-std = 1"), &["features.normalize-mean", "beside features.normalize-std", "nothing"]);
+    refuses(&small("normalize-mean = 1"), &["features.normalize-std", "features.normalize-mean is set", "nothing"]);
+    refuses(&small("normalize-std = 1"), &["features.normalize-mean", "features.normalize-std is set", "nothing"]);
     refuses(&small("normalize-mean = 1\nnormalize-std = 0"), &["features.normalize-std", "a list of such", "found 0"]);
     refuses(&small("normalize-mean = []\nnormalize-std = 1"), &["features.normalize-mean", "an empty list"]);
     refuses(&small("normalize-mean = [1, \"2\"]\nnormalize-std = 1"), &["features.normalize-mean", "found \"2\""]);
@@ -481,7 +481,7 @@ fn files_that_are_not_there_or_too_large_are_named() {
     assert!(Manifest::load(&path).unwrap_err().to_string().contains("larger than 1048576 bytes"));
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    assert!(Manifest::load(&path).unwrap_err().to_string().contains("no plain file"));
+    assert!(Manifest::load(&path).unwrap_err().to_string().contains("not a regular file"));
 }
 
 #[track_caller]

@@ -45,7 +45,7 @@ activation = "none"
 names = ["a", "b", "c"]
 "#;
 
-/// A tiny network with its manifest in a folder of its own.
+/// A tiny network with its manifest in a separate folder.
 struct Tiny {
     folder: TempDir,
 }

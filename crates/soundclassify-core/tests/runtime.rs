@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Finding ONNX Runtime: each case in a process of its own, for a process loads it once.
+//! Finding ONNX Runtime: each case in a separate process, for a process loads it once.
 #![cfg(target_os = "linux")]
 
 use std::{

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Files of labels, one a line and as a column of CSV: an error or labels that are plain and unique.
+//! Files of labels, one per line and as a column of CSV: an error or labels that are plain and unique.
 
 use std::collections::HashSet;
 

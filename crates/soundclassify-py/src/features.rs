@@ -10,7 +10,7 @@ use soundclassify_core::{
 
 use crate::error::raise;
 
-/// The model's input for each window, and the shape of one window; `oversamples` windows a second, by default the
+/// The model's input for each window, and the shape of one window; `oversamples` windows per second, by default the
 /// manifest's, or else 10.
 #[pyfunction]
 #[expect(clippy::needless_pass_by_value, reason = "Python hands its arguments over")]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What elements downstream learn in the stream: events, and how long they take.
+//! Events and latency for elements downstream.
 
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -13,7 +13,7 @@ use crate::stream::results::Results;
 use soundclassify_core::decision::LabelRule;
 
 impl SoundClassify {
-    /// Events that wait leave before the next buffer or event.
+    /// Sends waiting events before the next buffer or event.
     pub(super) fn send_events(&self) {
         if let Some(results) = self.results() {
             self.send_events_of(&results);
@@ -37,7 +37,7 @@ impl SoundClassify {
             gst::QueryViewMut::Custom(custom) => self.delay().is_some_and(|delay| delay.answer(custom)),
             _ => false,
         };
-        // An element of this kind further upstream adds its own.
+        // A second soundclassify upstream adds its own delay.
         let answered = BaseTransformImplExt::parent_query(self, gst::PadDirection::Src, query);
         if answered && let gst::QueryViewMut::Latency(latency) = query.view_mut() {
             let (live, min, max) = latency.result();
@@ -47,8 +47,8 @@ impl SoundClassify {
         answered || is_own
     }
 
-    /// How long a buffer of a live source may be held back. A model that keeps up takes no longer for a run than its
-    /// windows are apart.
+    /// Maximum time for which a buffer of a live source is held back. A model that keeps up needs at most the time between two
+    /// windows for a run.
     fn longest_hold(&self) -> gst::ClockTime {
         let settings = lock(&self.settings).clone();
         match settings.sync {
@@ -57,7 +57,7 @@ impl SoundClassify {
         }
     }
 
-    /// How long it takes until events are known: the window, the ensemble's delay, the longer of minimum duration and
+    /// Time until events are known: the window, the ensemble's delay, the longer of minimum duration and
     /// hold, and a run of the model.
     fn delay(&self) -> Option<DelayQuery> {
         let model = lock(&self.loaded).as_ref().map(|loaded| loaded.model.clone())?;

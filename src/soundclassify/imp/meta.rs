@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What leaves with the buffers.
+//! Metadata on buffers.
 
 use gst::subclass::prelude::*;
 
@@ -7,13 +7,13 @@ use super::{CAT, SoundClassify};
 use crate::soundclassify::message::add_results;
 
 impl SoundClassify {
-    // Another buffer is made only where results wait for one and others hold this one, too; both have the same memory.
+    // The buffer is copied only if results wait for it and it has other references; both copies share the memory.
     pub(super) fn mark(&self, mut buffer: gst::Buffer) -> gst::Buffer {
         let results = self.results().map(|results| results.take_for_buffer()).unwrap_or_default();
         if !results.is_empty()
             && let Err(error) = add_results(buffer.make_mut(), results)
         {
-            gst::warning!(CAT, imp = self, "{error}; a buffer lacks results");
+            gst::warning!(CAT, imp = self, "{error}; a buffer has no results");
         }
         buffer
     }

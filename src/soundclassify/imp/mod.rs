@@ -35,9 +35,9 @@ use crate::stream::analysis::Analysis;
 use crate::stream::results::{Results, Timeout, Waited};
 use soundclassify_core::model::Stream;
 
-/// Without any reply for this long, the streaming thread goes on without results.
+/// Maximum time without a reply; after that, the streaming thread continues without results.
 const REPLY_TIMEOUT: Timeout = Timeout::PerReply(Duration::from_secs(10));
-/// The whole wait at the end of a stream that is not waited for, such as a live one.
+/// Maximum wait at the end of a stream with `sync=never`, or of a live stream.
 const END_TIMEOUT: Timeout = Timeout::InAll(Duration::from_millis(900));
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> =
@@ -53,22 +53,22 @@ pub struct SoundClassify {
     tags: Mutex<Tags>,
     loader: Arc<Loader>,
     lives: AtomicU64,
-    /// Another model or engine was asked for, and nobody loads it yet.
+    /// A new model or engine was requested, and loading it has not started.
     outdated: AtomicBool,
 }
 
 /// From READY→PAUSED to PAUSED→READY.
 struct Streaming {
     analysis: Analysis,
-    /// The model that is to run from the next buffer on.
+    /// The model for the next buffer.
     next: Option<Prepared>,
     sync_known: bool,
 }
 
-/// What a step of the analysis leaves to do without the lock.
+/// What remains to be done without the lock after a step of the analysis.
 struct Stepped {
     results: Arc<Results>,
-    /// Where its windows went, and the ticket up to which results are to be waited for, if anything is new.
+    /// The stream of its new windows, and the ticket up to which to wait for results.
     new: Option<(Arc<Stream>, Option<u64>)>,
     notices: Vec<Notice>,
 }
@@ -146,8 +146,8 @@ impl ElementImpl for SoundClassify {
             gst::subclass::ElementMetadata::new(
                 "Sound classifier",
                 "Filter/Analyzer/Audio",
-                "Lets audio through untouched and reports what is messages: labels with probabilities as element messages \
-                 or tags, by an ONNX network",
+                "Passes audio through unchanged and classifies it with an ONNX network: labels and probabilities as \
+                 element messages, events, tags and metadata",
                 "soundclassify developers",
             )
         });
@@ -169,7 +169,7 @@ impl ElementImpl for SoundClassify {
             return Err(gst::StateChangeError);
         }
         if transition == gst::StateChange::PausedToReady {
-            // The streaming thread may be waiting for results; it must let go before its pads are stopped.
+            // The streaming thread may be waiting for results; the wait must end before its pads are stopped.
             self.interrupt(true);
         }
         let result = self.parent_change_state(transition);
@@ -198,7 +198,7 @@ impl BaseTransformImpl for SoundClassify {
         let results = Arc::new(Results::new(&self.obj(), loader, model, settings.clone()));
         let analysis = Analysis::new(prepare(loaded.clone(), &settings), results, &settings);
         *lock(&self.state) = Some(Streaming { analysis, next: None, sync_known: false });
-        // Whatever changed meanwhile found no state to notify.
+        // Changes in the meantime had no state to notify.
         let settings = lock(&self.settings).clone();
         self.configure(&settings);
         let newer = lock(&self.loaded).clone().filter(|newer| !newer.is_same(&loaded));
@@ -249,7 +249,7 @@ impl BaseTransformImpl for SoundClassify {
         }
     }
 
-    // In passthrough nobody may change the buffer but who makes it: here, after everybody has looked at it.
+    // In passthrough, only the producer may change the buffer. It is changed here, after all others have read it.
     fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
         Ok(match self.parent_generate_output()? {
             GenerateOutputSuccess::Buffer(buffer) => GenerateOutputSuccess::Buffer(self.mark(buffer)),
@@ -259,15 +259,15 @@ impl BaseTransformImpl for SoundClassify {
 
     fn transform_ip_passthrough(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         self.sync_controls(buffer);
-        // A second reference: mapping a buffer that nobody else holds would merge its memories.
+        // A second reference, because mapping a buffer with one reference would merge its memories.
         let shared = buffer.clone();
         self.analyse(Some(&shared), REPLY_TIMEOUT, |analysis| analysis.signal().plan_buffer(&shared));
         Ok(gst::FlowSuccess::Ok)
     }
 
-    // The base class leaves passthrough while it is deactivated, whatever this element asked for.
+    // The base class leaves passthrough while it is deactivated, even if this element requested it.
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
-        // It refers to the same memories; mapping the buffer itself, which is writable, would merge them.
+        // The copy refers to the same memories; mapping the writable buffer itself would merge them.
         let shared = buffer.copy();
         self.analyse(Some(&shared), REPLY_TIMEOUT, |analysis| analysis.signal().plan_buffer(&shared));
         Ok(gst::FlowSuccess::Ok)
@@ -275,7 +275,7 @@ impl BaseTransformImpl for SoundClassify {
 }
 
 impl SoundClassify {
-    // Properties under control of a GstControlBinding take their values of this time.
+    // Properties with a GstControlBinding get their values for this time.
     fn sync_controls(&self, buffer: &gst::BufferRef) {
         if !self.obj().has_active_control_bindings() {
             return;
@@ -312,7 +312,7 @@ impl SoundClassify {
         }
     }
 
-    // Forgets audio, ensemble and what is on its way; with the lock held, so that the next buffer's windows stay.
+    // Clears audio, ensemble and pending windows. The lock is held, so the windows of the next buffer remain.
     fn reset(&self) {
         let results = lock(&self.state).as_mut().map(|state| {
             state.analysis.reset();
@@ -323,7 +323,7 @@ impl SoundClassify {
         }
     }
 
-    // What has to be settled before the next audio, which may find it out as well.
+    // Work that has to be done before the next audio.
     fn prepare(&self) {
         self.decide_on_waiting();
         self.switch();
@@ -335,7 +335,7 @@ impl SoundClassify {
         self.analyse(None, REPLY_TIMEOUT, |analysis| Ok(analysis.signal().plan_event(event)));
     }
 
-    // Another stream than before ends that one. Nobody knows this one's tags yet, nor whether it is live.
+    // A new stream ends the previous one. Its tags are not known yet, nor whether it is live.
     fn begin_stream(&self, id: &str, event: &gst::EventRef) {
         let other = lock(&self.state).as_mut().is_some_and(|state| state.analysis.signal().is_other_stream(id));
         self.event(event);
@@ -355,7 +355,7 @@ impl SoundClassify {
         let waits = lock(&self.state).as_ref().is_some_and(|state| state.analysis.waits());
         let timeout = if waits { REPLY_TIMEOUT } else { END_TIMEOUT };
         self.analyse(None, timeout, |analysis| {
-            // Whatever `sync` says, nothing is posted after the end.
+            // Nothing is posted after the end, for every value of `sync`.
             analysis.set_waits(true);
             Ok(analysis.signal().plan_event(event))
         });
@@ -369,8 +369,8 @@ impl SoundClassify {
         self.send_events();
     }
 
-    // What a buffer or an event amounts to, a second of audio after the other, and the wait for its results between them.
-    // Audio goes on, whatever happens here.
+    // Analyses a buffer or an event, at most one second of audio at a time, and waits for the results in between. Audio
+    // continues, even after an error.
     fn analyse(
         &self,
         buffer: Option<&gst::BufferRef>,
@@ -400,8 +400,7 @@ impl SoundClassify {
         }
     }
 
-    // One look at the state, and what that leaves to do without the lock. `false` when a flush or a state change wants the
-    // thread back.
+    // One step with the lock held, then the remaining work without it. `false` if a flush or a state change interrupts.
     fn step(&self, timeout: Timeout, step: impl FnOnce(&mut Streaming) -> Result<(), InputError>) -> bool {
         let stepped = catch_unwind(AssertUnwindSafe(|| lock(&self.state).as_mut().map(|state| state.step(step))));
         match stepped {
@@ -424,7 +423,7 @@ impl SoundClassify {
         let Some((stream, after)) = new else { return };
         results.post();
         if let Some(ticket) = after {
-            // At the end of a stream that did not wait the time is too short for that.
+            // The end of a stream that did not wait is too short for this.
             let here = matches!(timeout, Timeout::PerReply(_));
             stream.run(|| here && results.awaits(ticket));
             self.wait(&results, &stream, ticket, timeout);
@@ -432,10 +431,9 @@ impl SoundClassify {
         self.send_events_of(&results);
     }
 
-    // Windows that wait are taken out when the wait was in vain. The one that runs stays: its late answer would prove that
-    // the model works after all.
+    // Waiting windows are removed when the wait times out. The running one stays: a late reply proves that the model works.
     fn wait(&self, results: &Results, stream: &Stream, ticket: u64, timeout: Timeout) {
-        // Most windows are done by now.
+        // Most windows are finished at this point.
         if !results.awaits(ticket) {
             return;
         }
@@ -454,7 +452,7 @@ impl SoundClassify {
         }
     }
 
-    // No reply comes any more then, and open events end.
+    // After that, no reply arrives, and open events end.
     fn end_analysis(&self) {
         let Some(streaming) = lock(&self.state).take() else { return };
         let results = streaming.analysis.results();
@@ -468,12 +466,12 @@ impl SoundClassify {
         gst::element_imp_warning!(
             self,
             gst::LibraryError::Failed,
-            ("analysis failed with a programming error and rests until the element goes to READY and back"),
-            ["audio goes on; please report this with a log of GST_DEBUG=soundclassify:7"]
+            ("analysis panicked, which is a bug; it stops until the element goes to READY and back"),
+            ["audio continues; please report this with a log of GST_DEBUG=soundclassify:7"]
         );
     }
 
-    // The source is asked once a stream whether it is live.
+    // Queries once per stream whether the source is live.
     fn decide_on_waiting(&self) {
         if lock(&self.state).as_ref().is_none_or(|state| state.sync_known) {
             return;
@@ -492,7 +490,7 @@ impl SoundClassify {
         }
     }
 
-    /// A live source may have fallen silent.
+    /// Checks whether a live source has become silent.
     pub(crate) fn look_at_source(&self) {
         let looked = catch_unwind(AssertUnwindSafe(|| self.results().map(|results| results.look_at_source())));
         if looked.is_err() {
@@ -508,13 +506,13 @@ impl SoundClassify {
 }
 
 impl Streaming {
-    /// Whether something has to be settled before the next audio.
+    /// Whether work has to be done before the next audio.
     fn is_unprepared(&self) -> bool {
         !self.sync_known || self.next.is_some() || self.analysis.results().has_for_stream()
     }
 
     fn step(&mut self, step: impl FnOnce(&mut Self) -> Result<(), InputError>) -> Stepped {
-        // What is waited for after a switch are windows of the model before.
+        // After a change of model, these are windows of the old model.
         let (before, stream) = (self.analysis.ticket(), self.analysis.stream());
         let mut notices = Vec::new();
         if let Err(error) = step(self) {

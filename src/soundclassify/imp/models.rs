@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The element's model: loaded going to READY, or to PAUSED if it was changed in READY; changed from then on.
+//! The element's model: loaded in NULL→READY, or in READY→PAUSED if it was changed in READY, and exchanged after that.
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -16,7 +16,7 @@ use soundclassify_core::model::Cancellation;
 use soundclassify_core::{Error, text};
 
 impl SoundClassify {
-    // The state change waits for it.
+    // The state change waits for this load.
     pub(super) fn load(&self) -> Result<(), gst::ErrorMessage> {
         self.outdated.store(false, Ordering::SeqCst);
         let settings = lock(&self.settings).clone();
@@ -35,7 +35,7 @@ impl SoundClassify {
         Ok(())
     }
 
-    // Another model or engine that was asked for in READY, or is not there yet, has the first window already.
+    // A new model or engine that was requested in READY, or is not loaded yet, gets the first window.
     pub(super) fn reload(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
         let suits = lock(&self.loaded).as_ref().is_some_and(|loaded| loaded.request.suits(&settings));
@@ -46,7 +46,7 @@ impl SoundClassify {
         Request { name: settings.model.clone(), options: settings.engine_options(), life }
     }
 
-    // Loads what is asked for now in the background, once there is a stream; until then, a state change does.
+    // Loads the requested model in the background if a stream exists; otherwise a state change loads it.
     pub(super) fn update_model(&self) {
         if lock(&self.state).is_none() || !self.outdated.swap(false, Ordering::SeqCst) {
             return;
@@ -64,7 +64,7 @@ impl SoundClassify {
         settings.clone()
     }
 
-    /// A model was loaded in the background, or was not.
+    /// Receives a model that was loaded in the background, or the error.
     pub(crate) fn loaded(&self, request: &Request, outcome: Result<Loaded, Error>) {
         let new = match outcome {
             Ok(new) => new,
@@ -73,7 +73,7 @@ impl SoundClassify {
         let old = {
             let mut loaded = lock(&self.loaded);
             match loaded.as_mut() {
-                // The element went to NULL meanwhile.
+                // The element went to NULL in the meantime.
                 None => return,
                 Some(old) if old.request.life != request.life => return,
                 Some(old) if old.is_same(&new) => {
@@ -107,17 +107,17 @@ impl SoundClassify {
             settings.model.clone_from(&kept);
         }
         drop(settings);
-        let text = format!("model {} can't be used, {kept} stays: {error}", request.name);
+        let text = format!("model {} can't be used, {kept} stays in use: {error}", request.name);
         gst::element_imp_warning!(
             self,
             gst::LibraryError::Settings,
             ("{}", text::bus_message(&text)),
-            ["audio goes on with the old model; set the property model again"]
+            ["audio continues with the old model; set the property model again"]
         );
         self.obj().notify("model");
     }
 
-    // A model that is ready takes over between two buffers.
+    // Exchanges the model between two buffers.
     pub(super) fn switch(&self) {
         let waits = lock(&self.state).as_ref().is_some_and(|state| state.next.is_some());
         if !waits {
@@ -131,7 +131,7 @@ impl SoundClassify {
     }
 }
 
-/// Everything that is costly to make for a model.
+/// The parts of a model that take long to create.
 pub(super) fn prepare(loaded: Loaded, settings: &Settings) -> Prepared {
     let frontend = Frontend::new(&loaded.model.manifest().features, settings.oversamples.get());
     Prepared { loaded, frontend }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Tags with the best label. They are sticky, and a new list takes the place of the one before: so each list that leaves
-//! holds those of upstream and the element's own.
+//! Tags with the best label. Tag events are sticky and replace the previous list, so each list contains the tags from
+//! upstream and the element's own.
 
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::{SoundClassify, lock};
 
-/// The lists of this stream that were seen last.
+/// The last tag lists of this stream.
 #[derive(Debug, Default)]
 pub(super) struct Tags {
     upstream: Option<gst::TagList>,
@@ -24,7 +24,7 @@ impl Tags {
 }
 
 impl SoundClassify {
-    /// What waits to be sent in tags leaves before the next buffer or event.
+    /// Sends waiting tags before the next buffer or event.
     pub(super) fn send_tags(&self) {
         let Some(own) = self.results().and_then(|results| results.take_tags()) else { return };
         let all = {
@@ -37,7 +37,7 @@ impl SoundClassify {
         }
     }
 
-    /// The event; where it is upstream's tags of this stream, with the element's own in it while there are any.
+    /// The event to pass on: a tag event from upstream gets the element's own tags.
     pub(super) fn with_own_tags(&self, event: gst::Event) -> gst::Event {
         let gst::EventView::Tag(tag) = event.view() else { return event };
         let list = tag.tag_owned();
@@ -56,7 +56,7 @@ impl SoundClassify {
         }
     }
 
-    /// Another stream begins.
+    /// A new stream begins.
     pub(super) fn forget_tags(&self) {
         *lock(&self.tags) = Tags::default();
         if let Some(results) = self.results() {

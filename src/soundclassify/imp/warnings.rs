@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the element warns of.
+//! The warnings of the element.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use crate::soundclassify::rules::groups;
 use crate::soundclassify::settings::Settings;
 use soundclassify_core::{decision::unknown_label_hint, text};
 
-/// Name of the details of warnings after which audio is still analysed.
+/// Name of the details structure of warnings after which analysis continues.
 const HINT: &str = "soundclassify-hint";
 
-/// What a step of the analysis found that the application should know.
+/// A problem that a step of the analysis found.
 pub(super) enum Notice {
-    /// Audio that is not analysed, and whether it is the first of its format.
+    /// Audio that is not analysed, and whether this is the first buffer of its format.
     Input(InputError, bool),
     Stream(Complaint),
 }
@@ -51,7 +51,7 @@ impl SoundClassify {
             }
         }
         for (name, _) in thresholds.iter().filter(|(_, value)| value.is_none()) {
-            self.warn_of_value(&format!("label-thresholds: the value of \"{name}\" is no number of 0…1"));
+            self.warn_of_value(&format!("label-thresholds: \"{name}\": expected a number from 0 to 1"));
         }
         for (name, rule) in rules {
             for problem in rule.problems {
@@ -66,12 +66,11 @@ impl SoundClassify {
 
     fn warn_of_unknown_label(&self, property: &str, name: &str, near: &[&str]) {
         let name = text::bus_message(name);
-        let hint =
-            if near.is_empty() { "nothing like it is there".into() } else { format!("near: {}", near.join(", ")) };
+        let hint = if near.is_empty() { "no label is similar".into() } else { format!("similar: {}", near.join(", ")) };
         gst::element_imp_warning!(
             self,
             gst::LibraryError::Settings,
-            ("{property}: \"{name}\" is no label of this model; {hint}"),
+            ("{property}: \"{name}\" is not a label of this model; {hint}"),
             ["the name has no effect"]
         );
     }
@@ -83,14 +82,14 @@ impl SoundClassify {
                 self,
                 gst::LibraryError::Settings,
                 ("{error}"),
-                ["audio goes on without analysis"]
+                ["audio continues without analysis"]
             ),
             Notice::Stream(complaint @ (Complaint::Timestamps(_) | Complaint::OddSize(..) | Complaint::Cancelling)) => {
                 gst::element_imp_warning!(
                     self,
                     gst::StreamError::Format,
                     ("{complaint}"),
-                    ["audio goes on, and its analysis; this is posted once"],
+                    ["audio and its analysis continue; this is posted once"],
                     details: gst::Structure::new_empty(HINT)
                 );
             }
@@ -98,7 +97,7 @@ impl SoundClassify {
                 self,
                 gst::StreamError::Format,
                 ("{complaint}"),
-                ["audio goes on; this is posted once"]
+                ["audio continues; this is posted once"]
             ),
         }
     }
@@ -107,19 +106,19 @@ impl SoundClassify {
         gst::element_imp_warning!(
             self,
             gst::LibraryError::Failed,
-            ("the model gave no result within {waited:?}; windows that waited for it are lost"),
-            ["audio goes on; the model is tried again later"]
+            ("the model gave no result within {waited:?}; the windows that waited for it are lost"),
+            ["audio continues; the model is tried again later"]
         );
     }
 
     fn warn_of_buffer(&self, error: &InputError, first: bool) {
-        gst::warning!(CAT, imp = self, "{error}; the buffer goes on without analysis");
+        gst::warning!(CAT, imp = self, "{error}; the buffer passes through without analysis");
         if first {
             gst::element_imp_warning!(
                 self,
                 gst::StreamError::Format,
-                ("{error}; non-interleaved audio needs a GstAudioMeta on each buffer, interleaved whole frames"),
-                ["such buffers go on without analysis; this is posted once"]
+                ("{error}; non-interleaved audio needs a GstAudioMeta on each buffer, interleaved audio whole frames"),
+                ["such buffers pass through without analysis; this is posted once"]
             );
         }
     }

@@ -10,11 +10,11 @@ use soundclassify_core::decision::EventKind;
 /// Name of the element message of an event.
 pub const EVENT: &str = "soundclassify-event";
 
-/// The element message `soundclassify-event`: a sound begins, goes on, or ends.
+/// The element message `soundclassify-event`: a sound begins, continues, or ends.
 ///
-/// Every start gets exactly one end, and one event per label is open at a time. A start is posted when the event has
+/// Each start has exactly one end, and at most one event per label is open. A start is posted when the event has
 /// lasted `event-min-duration`, an end when the gap after it is longer than `event-hold`; the times are those of the
-/// event itself.
+/// sound itself.
 ///
 /// ```
 /// # gst::init().unwrap();
@@ -39,11 +39,11 @@ pub struct ClassificationEvent {
     pub stream_time: Option<ClockTime>,
     /// Running time of the onset; `None` in streams without timestamps.
     pub running_time: Option<ClockTime>,
-    /// How long it lasts by now, in seconds of the stream's audio; final in [`EventKind::End`].
+    /// Duration so far, of the stream's audio; final in [`EventKind::End`].
     pub duration: ClockTime,
     /// The label, and its probability now.
     pub now: Label,
-    /// Greatest probability so far.
+    /// Highest probability so far.
     pub peak: f64,
 }
 

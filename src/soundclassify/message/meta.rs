@@ -14,22 +14,22 @@ use super::Classification;
 pub const META: &str = "soundclassify";
 const RESULTS: &str = "results";
 
-/// Makes the metadata known to GStreamer. It has no tags, so that elements which change format or rate keep it. A program
-/// may link the plugin in and find another copy of it installed, so it may be known already.
+/// Registers the metadata. It has no tags, so elements that change format or rate keep it. It is already registered if a
+/// program has linked the plugin in and a second copy is installed.
 pub(crate) fn register() {
     if !CustomMeta::is_registered(META) {
         CustomMeta::register_simple(META);
     }
 }
 
-/// Adds results, in their order, to a buffer that has none: the structures of their messages.
+/// Adds results to a buffer, in order: the structures of their messages.
 ///
 /// # Errors
 /// The buffer takes no metadata.
 pub(crate) fn add_results(buffer: &mut gst::BufferRef, results: Vec<gst::Structure>) -> Result<(), glib::BoolError> {
     #[cfg(feature = "v1_24")]
     add_classifications(buffer, &results)?;
-    // A second element of this kind adds to those of the first.
+    // A second soundclassify appends to the results of the first.
     let mut all = structures(buffer);
     all.extend(results);
     let mut meta = match CustomMeta::from_mut_buffer(buffer, META) {
@@ -46,13 +46,13 @@ fn structures(buffer: &gst::BufferRef) -> Vec<gst::Structure> {
     array.iter().filter_map(|value| value.get().ok()).collect()
 }
 
-/// The results that `soundclassify add-meta=true` put on a buffer, in their order.
+/// The results that `soundclassify add-meta=true` added to a buffer, in order.
 #[must_use]
 pub fn results(buffer: &gst::BufferRef) -> Vec<Classification> {
     structures(buffer).iter().filter_map(|structure| Classification::try_from(structure.as_ref()).ok()).collect()
 }
 
-/// Adds a classification for each result to the buffer's `GstAnalyticsRelationMeta`, one that it has already or a new one.
+/// Adds a classification for each result to the buffer's existing or new `GstAnalyticsRelationMeta`.
 #[cfg(feature = "v1_24")]
 fn add_classifications(buffer: &mut gst::BufferRef, results: &[gst::Structure]) -> Result<(), glib::BoolError> {
     if buffer.meta::<AnalyticsRelationMeta>().is_none() {
@@ -61,7 +61,7 @@ fn add_classifications(buffer: &mut gst::BufferRef, results: &[gst::Structure]) 
     let Some(mut meta) = buffer.meta_mut::<AnalyticsRelationMeta>() else { return Ok(()) };
     for result in results.iter().filter_map(|result| Classification::try_from(result.as_ref()).ok()) {
         let labels: Vec<_> = result.predictions.iter().map(|label| glib::Quark::from_str(&label.label)).collect();
-        // They were f32 in the first place.
+        // They were f32 originally.
         let probabilities: Vec<_> = result.predictions.iter().map(|label| label.probability as f32).collect();
         meta.add_cls_mtd(&probabilities, &labels)?;
     }

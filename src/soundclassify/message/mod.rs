@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Typed results ↔ what GStreamer carries: element messages and tags.
+//! Typed results ↔ element messages and tags.
 
 use gst::ClockTime;
 use gst::glib;
@@ -62,10 +62,10 @@ pub struct Classification {
     pub model: String,
 }
 
-/// A structure that is not the message it was taken for.
+/// A structure is not the expected message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
-    /// Another message.
+    /// The structure has a different name.
     #[error("expected a structure {expected}, found {found}")]
     Name {
         /// Name of the message.
@@ -73,7 +73,7 @@ pub enum ParseError {
         /// Name of the structure.
         found: String,
     },
-    /// A field is missing or of another type.
+    /// A field is missing or has a different type.
     #[error("field {0} is missing or of another type")]
     Field(&'static str),
 }
@@ -245,8 +245,8 @@ impl gst::tags::CustomTag<'_> for ProbabilityTag {
     const DESCRIPTION: &'static glib::GStr = glib::gstr!("probability of the detected sound");
 }
 
-/// Makes the tags known to GStreamer. A program may link the plugin in and find another copy of it installed, so they
-/// may be known already.
+/// Registers the tags. They are already registered if a program has linked the plugin in and a second copy is
+/// installed.
 pub(crate) fn register_tags() {
     register_tag::<LabelTag>();
     register_tag::<ProbabilityTag>();
@@ -258,7 +258,7 @@ fn register_tag<T: for<'a> gst::tags::CustomTag<'a>>() {
     }
 }
 
-/// Tags that say `best`.
+/// Tags with `best`.
 #[must_use]
 pub(crate) fn tags(best: Named<'_>) -> gst::TagList {
     let mut tags = gst::TagList::new();

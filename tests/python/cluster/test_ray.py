@@ -140,7 +140,7 @@ def test_nodes_and_drivers_die_and_the_dataset_is_that_of_scan(cluster, archive,
     driver.process.send_signal(signal.SIGINT)
     status, errors = driver.finish()
     print(f"Ctrl-C: status {status} after {time.monotonic() - begin:.1f} s with {driver.units()} units: {errors.splitlines()[-1]}")
-    assert status == 130 and "goes on from here" in errors and time.monotonic() - begin < 2.0 + 1.0
+    assert status == 130 and "continues from here" in errors and time.monotonic() - begin < 2.0 + 1.0
 
     driver = Driver(cluster, archive, output)
     driver.wait_for_units(10)

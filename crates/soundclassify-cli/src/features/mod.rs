@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `soundclassify features`: the tensors that the model gets, the log-mel frames, the scores or the embeddings, as `.npy`.
+//! `soundclassify features`: the input of the network, the log-mel frames, the scores or the embeddings, as `.npy`.
 
 mod output;
 
@@ -26,10 +26,10 @@ use crate::{
     window_values::{What, WindowValues},
 };
 
-/// Files that may be begun, for each thread, from the one whose values are due.
+/// Maximum number of files per thread that are begun ahead of the file whose values are due.
 const AHEAD: usize = 3;
 
-/// Writes the features of all inputs, in the order given; one that fails is named and left out.
+/// Writes the features of all inputs in their order; an input that fails is reported and skipped.
 pub(crate) fn run(args: &FeaturesArgs) -> Result<Exit> {
     interrupt::install()?;
     let inputs = inputs(&args.inputs)?;
@@ -70,8 +70,8 @@ pub(crate) fn run(args: &FeaturesArgs) -> Result<Exit> {
 type Values = Result<Vec<f32>>;
 type OnFile<'a> = &'a mut dyn FnMut(&str, Values) -> Result<()>;
 
-/// Works off the files on `jobs` threads, returns the results in the order of the files. At most [`AHEAD`] files a thread
-/// are begun before the one that is due is done, so memory does not grow with the number of files.
+/// Processes the files on `jobs` threads, and returns the results in the order of the files. At most [`AHEAD`] files per thread
+/// are begun ahead of the one that is due, so memory does not grow with the number of files.
 fn each(files: &[String], jobs: usize, read: &(dyn Fn(&str) -> Values + Sync), on_file: OnFile<'_>) -> Result<()> {
     let (numbers, given) = mpsc::channel();
     let given = Mutex::new(given);
@@ -111,7 +111,7 @@ fn each(files: &[String], jobs: usize, read: &(dyn Fn(&str) -> Values + Sync), o
     })
 }
 
-/// The next number; none after the last.
+/// The next number; `None` after the last.
 fn next(given: &Mutex<Receiver<usize>>) -> Option<usize> {
     given.lock().ok()?.recv().ok()
 }

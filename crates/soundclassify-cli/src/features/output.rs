@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where features go: one array, or an array for each recording, and an index.
+//! The output of features: one array, or one array per recording, and an index.
 
 use std::{
     collections::BTreeMap,
@@ -18,16 +18,16 @@ use crate::{
     source,
 };
 
-/// Where the values go.
+/// The output of the values.
 pub(super) enum Output {
-    /// One array for all files, and a table that says which items are whose.
+    /// One array for all files, and a table with the items of each file.
     One { writer: Box<NpyWriter>, path: PathBuf, index: Option<Index>, item: usize, items: u64 },
-    /// An array a file in a folder, and a table that says which is whose.
+    /// A folder with one array per file, and a table with the array of each file.
     Folder { folder: PathBuf, shape: Vec<usize>, names: Names, index: Index },
 }
 
 impl Output {
-    /// `shape`: of one item. `index`: the path of the table; of one array it is written for `several` files only.
+    /// `shape`: of one item. `index`: the path of the table; a single array has one only for `several` files.
     pub(super) fn create(path: &Path, shape: Vec<usize>, index: PathBuf, several: bool) -> Result<Self> {
         if is_array(path) {
             let writer = NpyWriter::create(path, &shape).map_err(|error| Failure::io("array", path, &error))?;
@@ -89,7 +89,7 @@ pub(super) fn is_array(output: &Path) -> bool {
 pub(super) struct Names {
     /// Those given, with the last number that each was given with.
     given: BTreeMap<String, u32>,
-    /// The files of earlier runs and their arrays, but for those that this run has made anew.
+    /// The files of earlier runs and their arrays, except for those that this run has replaced.
     earlier: BTreeMap<String, String>,
 }
 
@@ -109,7 +109,7 @@ impl Names {
         Ok(names)
     }
 
-    /// The name of a file's array: the one that it had, or one of its own.
+    /// The name of a file's array: that of an earlier run, or a new one.
     fn of(&mut self, file: &str) -> String {
         self.earlier.remove(file).unwrap_or_else(|| format!("{}.npy", self.fresh(file)))
     }
@@ -127,7 +127,7 @@ impl Names {
     }
 }
 
-/// Which items, or which array, are whose.
+/// The items, or the array, of each file.
 pub(super) struct Index {
     writer: Box<csv::Writer<File>>,
     part: AtomicFile,
@@ -135,7 +135,7 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Where the index of an output stands.
+    /// The path of the index of an output.
     pub(super) fn path(output: &Path) -> PathBuf {
         if is_array(output) { output.with_extension("csv") } else { output.join("index.csv") }
     }
@@ -144,20 +144,19 @@ impl Index {
         if is_array(output) { &["file", "first", "count"] } else { &["file", "array"] }
     }
 
-    /// Refuses to write over what is to be read or what no run made.
+    /// Refuses to overwrite an input, or a file that no run made.
     pub(super) fn check(path: &Path, args: &FeaturesArgs, inputs: &[String]) -> Result<()> {
         let Ok(there) = path.canonicalize() else { return Ok(()) };
         let lists = args.inputs.iter().filter_map(|input| input.strip_prefix('@'));
         for input in lists.chain(inputs.iter().map(String::as_str)) {
             if source::path(input).canonicalize().is_ok_and(|input| input == there) {
                 let path = path.display();
-                return Err(Failure::Usage(format!("{path}: is to be read, and the index would be written to it")));
+                return Err(Failure::Usage(format!("{path}: this input would be overwritten by the index")));
             }
         }
         if !Self::is_one(&there, &args.output) {
             return Err(Failure::Usage(format!(
-                "{}: the index would be written to it; expected one of an earlier run, whose first line is {}; \
-                 move it or give another -o",
+                "{}: expected an index of an earlier run, whose first line is {}; move the file or give a different -o",
                 path.display(),
                 Self::header(&args.output).join(",")
             )));
@@ -178,7 +177,7 @@ impl Index {
         Ok(index)
     }
 
-    /// One of an earlier run is about another array.
+    /// An index of an earlier run belongs to a different array.
     fn remove(output: &Path) -> Result<()> {
         let path = Self::path(output);
         if Self::is_one(&path, output) {
@@ -198,7 +197,7 @@ impl Index {
     }
 }
 
-/// The first line of a text, cut one byte after `length`; none of what can't be read.
+/// The first line of a text, at most `length` + 1 bytes; `None` if it can't be read.
 fn beginning(path: &Path, length: usize) -> Option<String> {
     let mut line = String::new();
     BufReader::new(File::open(path).ok()?.take(length as u64 + 1)).read_line(&mut line).ok().map(|_| line)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `soundclassify inspect`: what a network is, what its manifest says, whether both fit and give known numbers.
+//! `soundclassify inspect`: shows a network and its manifest, whether they fit, and whether they give the known values.
 
 mod distribution;
 
@@ -37,7 +37,7 @@ struct Said<'a> {
     labels: &'a [String],
 }
 
-/// Prints what is known; exit status 1 when network and manifest do not fit, or give other numbers than `[check]` expects.
+/// Prints the report; exit status 1 if network and manifest do not fit, or give values that differ from those of `[check]`.
 pub(crate) fn run(args: &InspectArgs) -> Result<Exit> {
     if args.verify {
         return run_check(args);
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<Exit> {
             Some(manifest) => manifest_lines(manifest).iter().try_for_each(|line| printer.line(line))?,
             None if report.misfit.is_some() => {}
             None => printer.line(&format!(
-                "manifest  none; `soundclassify inspect {} --template` prints one to begin with",
+                "manifest  none; `soundclassify inspect {} --template` prints one to start from",
                 args.model
             ))?,
         }

@@ -17,7 +17,7 @@ use crate::{
     source,
 };
 
-/// Windows a second: few of one sound say as much as many.
+/// Windows per second: few of one sound say as much as many.
 const OVERSAMPLES: u32 = 4;
 /// Windows this much quieter than the loudest one of a recording, as a factor of the level, have nothing of its sound.
 const QUIET: f32 = 0.1;
@@ -92,7 +92,7 @@ impl Embedder {
         }
         let found = std::mem::take(&mut gathered.found);
         if found.is_empty() {
-            return Err(Failure::Failed(format!("{file}: no audio that makes a window")));
+            return Err(Failure::Failed(format!("{file}: no window in its audio")));
         }
         Ok(found)
     }
@@ -143,7 +143,7 @@ fn rows(bytes: &[u8], labels: &[String]) -> std::result::Result<Vec<Clip>, Strin
     let values: Vec<f16> = array.into_vec().map_err(|error| error.to_string())?;
     let clip = |row: &[f16]| {
         let number = row[0].to_f32() as usize;
-        let name = labels.get(number).cloned().ok_or_else(|| format!("label {number} is none of the model's"))?;
+        let name = labels.get(number).cloned().ok_or_else(|| format!("label {number} does not exist in the model"))?;
         Ok(Clip { name, vectors: vec![row[1..].iter().map(|value| value.to_f32()).collect()] })
     };
     values.chunks_exact((width as usize).max(2)).map(clip).collect()

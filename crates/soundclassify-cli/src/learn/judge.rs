@@ -3,12 +3,12 @@
 
 use super::logistic::{Example, Unit};
 
-/// Parts that everything else is dealt into; each is judged by a unit of the others.
+/// Number of parts of the other sounds; each part is evaluated with a unit that was fitted to the others.
 const FOLDS: usize = 5;
-/// A threshold is chosen for this share of wrong reports among what is not the label, where recordings allow it.
+/// Share of wrong reports among other sounds for which a threshold is chosen, if the recordings allow it.
 const WRONG: f64 = 0.01;
 
-/// Vectors of one recording, or of one clip of something else, with what it is.
+/// Vectors of one recording, or of one clip of other sounds, with its kind.
 #[derive(Debug, Clone)]
 pub(super) struct Clip {
     pub(super) name: String,
@@ -20,10 +20,10 @@ pub(super) struct Clip {
 pub(super) struct Judged {
     pub(super) unit: Unit,
     pub(super) threshold: f64,
-    /// Recordings, each judged by a unit of the others, that reach the threshold.
+    /// Number of recordings that reach the threshold, each with a unit that was fitted to the others.
     pub(super) found: usize,
     pub(super) recordings: usize,
-    /// Clips of something else, each judged by a unit of others, that reach the threshold.
+    /// Number of clips of other sounds that reach the threshold, each with a unit that was fitted to others.
     pub(super) wrong: usize,
     pub(super) others: usize,
     /// What these are called, the most frequent first.
@@ -42,7 +42,7 @@ impl Judged {
     }
 }
 
-/// Fits a unit for the recordings against the others, and judges it on what it has not seen.
+/// Fits a unit for the recordings against other sounds, and evaluates it on held-out data.
 pub(super) fn judge(recordings: &[Clip], others: &[Clip]) -> Judged {
     let found: Vec<f64> = (0..recordings.len())
         .map(|left_out| {
@@ -92,7 +92,7 @@ fn score(unit: &Unit, clip: &Clip) -> f64 {
     clip.vectors.iter().map(|vector| unit.probability(vector)).fold(0.0, f64::max)
 }
 
-/// The threshold with the best mean of recall and of what is rightly not reported, above the level that few others reach.
+/// The threshold with the best mean of recall and specificity, above the level that few others reach.
 fn threshold(found: &[f64], wrong: &[f64]) -> f64 {
     let mut sorted = wrong.to_vec();
     sorted.sort_by(|a, b| b.total_cmp(a));

@@ -22,7 +22,7 @@ use crate::{
     output::{self, Form, Printer, json},
 };
 
-/// A new label with what was found for it.
+/// A new label with its results.
 struct Learned {
     label: String,
     judged: Judged,
@@ -57,7 +57,8 @@ pub(crate) fn run(args: &LearnArgs) -> Result<Exit> {
     let recordings = sounds.iter().map(|sound| read(sound, &mut embedder)).collect::<Result<Vec<_>>>()?;
     if others.is_empty() && recordings.len() < 2 {
         return Err(Failure::Failed(format!(
-            "{}: no embeddings of other sounds beside the model; give recordings of other sounds with --background",
+            "{}: the model has no table of embeddings of other sounds; give recordings of other sounds with \
+            --background",
             model.manifest().name
         )));
     }
@@ -72,15 +73,15 @@ fn read(sound: &Sound, embedder: &mut Embedder) -> Result<Vec<Clip>> {
     sound.files.iter().map(clip).collect()
 }
 
-/// One label against the model's own and the other new ones.
+/// Evaluates one label against the model's own and the other new labels.
 fn learn(sound: &Sound, at: usize, recordings: &[Vec<Clip>], others: &[Clip]) -> Learned {
     let rest = recordings.iter().enumerate().filter(|(other, _)| *other != at).flat_map(|(_, clips)| clips);
     let others: Vec<_> = others.iter().chain(rest).cloned().collect();
     let judged = judge::judge(&recordings[at], &others);
     if judged.recall() < 0.5 || judged.precision() < 0.8 {
         output::note(format_args!(
-            "soundclassify: warning: {} is hardly separated from other sounds; more recordings help, and recordings of what it is \
-             mistaken for as --background",
+            "soundclassify: warning: {} is not well separated from other sounds; add recordings of it, and recordings \
+            of the sounds that it is confused with as --background",
             sound.label
         ));
     }
@@ -111,8 +112,8 @@ impl Line<'_> {
         let like =
             if confused_with.is_empty() { String::new() } else { format!(" (mostly {})", confused_with.join(", ")) };
         format!(
-            "{label}: finds {found} of {recordings} recordings that were left out, and {wrong} of {others} other clips{like}; \
-             threshold {threshold:.3}"
+            "{label}: finds {found} of {recordings} recordings that were held out, and {wrong} of {others} other \
+            clips{like}; threshold {threshold:.3}"
         )
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::exit::{Failure, Result};
 
-/// Fewest recordings of a label: one is left out in turn, and one says nothing about the others.
+/// Minimum number of recordings of a label, because each is held out once.
 const MIN_RECORDINGS: usize = 3;
 
 /// A new label and its recordings.
@@ -28,13 +28,13 @@ pub(super) fn parse(arguments: &[String], known: &[String]) -> Result<Vec<Sound>
     }
     for Sound { label, files } in &sounds {
         if known.contains(label) {
-            return Err(Failure::Usage(format!("{label}: the model has this label already; choose another name")));
+            return Err(Failure::Usage(format!("{label}: the model already has this label; choose a different name")));
         }
         if files.len() < MIN_RECORDINGS {
             let found = files.len();
             return Err(Failure::Usage(format!(
-                "{label}: expected at least {MIN_RECORDINGS} recordings, found {found}; each is left out in turn to measure how \
-                 well the label is separated"
+                "{label}: expected at least {MIN_RECORDINGS} recordings, found {found}; each of them is held out once \
+                to measure how well the label is separated"
             )));
         }
     }

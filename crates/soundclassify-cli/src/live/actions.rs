@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What follows from events besides what is shown: commands and publications.
+//! Actions for events: commands and publications.
 
 use gst::{glib, prelude::*};
 
@@ -17,7 +17,7 @@ use crate::{
     warm_engine::WarmEngine,
 };
 
-/// Commands and a broker, where the user wants any.
+/// The commands and the broker of the command line.
 pub(super) struct Actions {
     commands: Commands,
     mqtt: Option<Mqtt>,
@@ -38,7 +38,7 @@ impl Actions {
         Ok(Self { commands: Commands::new(&args.on, quiet), mqtt, name })
     }
 
-    /// Whether anybody wants the level.
+    /// Whether the level is published.
     pub(super) fn wants_level(args: &LiveArgs) -> bool {
         args.mqtt.is_some()
     }
@@ -59,7 +59,7 @@ impl Actions {
         }
     }
 
-    /// What the broker's clients want, and what the user should know of the broker.
+    /// Orders from the broker's clients, and warnings about the broker.
     pub(super) fn news(&mut self) -> (Vec<Order>, Vec<String>) {
         self.mqtt.as_ref().map(|mqtt| (mqtt.orders().collect(), mqtt.warnings().collect())).unwrap_or_default()
     }
@@ -101,7 +101,7 @@ pub(super) fn time_of_day(event: &Event, end: u64) -> String {
         .map_or_else(|_| String::new(), String::from)
 }
 
-/// The local time of what lies at `start`, while the audio ends at `end`, both nanoseconds.
+/// The local time of the position `start`, when the audio ends at `end`, ns.
 pub(super) fn local_onset(start: u64, end: u64) -> std::result::Result<glib::DateTime, glib::BoolError> {
     let ago = i64::try_from(end.saturating_sub(start) / 1000).unwrap_or(i64::MAX);
     glib::DateTime::now_local()?.add(glib::TimeSpan::from_microseconds(-ago))

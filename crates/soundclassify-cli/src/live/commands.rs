@@ -13,7 +13,7 @@ use crate::{
     record::{Event, EventKind, seconds},
 };
 
-/// Commands that may wait for those before them; what comes then is left out, with a warning.
+/// Maximum number of waiting commands; further ones are skipped with a warning.
 const WAITING: usize = 100;
 /// Stands for every label.
 const ANY: &str = "*";
@@ -47,7 +47,7 @@ impl FromStr for OnEvent {
     }
 }
 
-/// A command with what it is given.
+/// A command with its arguments.
 struct Job {
     command: String,
     time: String,
@@ -55,7 +55,7 @@ struct Job {
     probability: String,
 }
 
-/// Runs the commands one after another, beside the audio.
+/// Runs the commands one after the other, on a separate thread.
 pub(super) struct Commands {
     wanted: Vec<OnEvent>,
     jobs: Option<SyncSender<Job>>,
@@ -63,14 +63,14 @@ pub(super) struct Commands {
 }
 
 impl Commands {
-    /// `quiet`: whether the screen is the view's, so that no output of commands may reach it.
+    /// `quiet`: whether the view uses the screen, so the output of commands is discarded.
     pub(super) fn new(wanted: &[OnEvent], quiet: bool) -> Self {
         let (jobs, waiting) = mpsc::sync_channel(WAITING);
         let worker = (!wanted.is_empty()).then(|| std::thread::spawn(move || work(&waiting, quiet)));
         Self { wanted: wanted.to_vec(), jobs: Some(jobs), worker }
     }
 
-    /// Runs what is wanted for an event that begins; a warning where too many commands wait.
+    /// Runs the commands for an event that begins; returns a warning if too many commands wait.
     pub(super) fn event(&mut self, event: &Event) -> Option<String> {
         if event.kind != EventKind::Start {
             return None;
@@ -85,7 +85,7 @@ impl Commands {
                 probability: format!("{:.6}", event.probability),
             };
             if let Some(Err(TrySendError::Full(_))) = self.jobs.as_ref().map(|jobs| jobs.try_send(job)) {
-                warning = Some(format!("--on: {WAITING} commands wait; an event of {} is left out", event.label));
+                warning = Some(format!("--on: {WAITING} commands are waiting; an event of {} is skipped", event.label));
             }
         }
         warning

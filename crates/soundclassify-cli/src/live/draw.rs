@@ -18,10 +18,10 @@ use crate::palette;
 const KEYS: [&str; 6] = ["q quit", "space pause", "↑↓ threshold", "m picture", "r reset", "? help"];
 const HELP: [(&str, &str); 7] = [
     ("q  Esc", "quit"),
-    ("space  p", "pause and go on"),
+    ("space  p", "pause and continue"),
     ("↑ ↓  + -", "lowest probability shown"),
-    ("m", "log-mel picture on and off"),
-    ("r", "forget windows and events"),
+    ("m", "show or hide the log-mel spectrogram"),
+    ("r", "clear windows and events"),
     ("?  h", "this help"),
     ("Ctrl-C", "interrupt"),
 ];

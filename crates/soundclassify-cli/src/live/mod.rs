@@ -55,7 +55,7 @@ pub(crate) fn run(args: &LiveArgs, options: ElementOptions) -> Result<Exit> {
     view::run(args, &warm_engine).map_err(|failure| advise(args, failure))
 }
 
-/// Whether results are printed as lines: asked for, or the terminal can show no view.
+/// Whether results are printed as lines: by request, or because the terminal can't show the view.
 fn in_lines(args: &LiveArgs) -> bool {
     let asked = args.plain || args.time || args.form.events || args.form.form() != Form::Plain;
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -77,7 +77,7 @@ fn check_commands(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<()> {
     unknown.map_err(|why| Failure::Usage(format!("--on: {why}")))
 }
 
-/// Why a source gives nothing is seldom clear from what GStreamer says.
+/// The error for a source without audio; that of GStreamer rarely states the reason.
 fn advise(args: &LiveArgs, failure: Failure) -> Failure {
     let Failure::Failed(why) = failure else { return failure };
     if let Some(uri) = &args.uri {
@@ -85,7 +85,7 @@ fn advise(args: &LiveArgs, failure: Failure) -> Failure {
     }
     let none = source::microphones().is_ok_and(|devices| devices.is_empty());
     Failure::Failed(if none {
-        "no microphone found: plug one in and look at `soundclassify --list-devices`, or give an address \
+        "no microphone found: connect one and check `soundclassify --list-devices`, or give an address \
          (`soundclassify rtsp://…`) or a recording (`soundclassify file FILE`)"
             .to_owned()
     } else {
@@ -101,13 +101,13 @@ fn source_name(args: &LiveArgs) -> Result<String> {
     if let Some(wanted) = &args.device {
         return Ok(source::microphone(wanted)?.name);
     }
-    // The sound system may have no default of its own, and then no name for it.
+    // The sound system may have no default device, and then no name for it.
     let devices = source::microphones().unwrap_or_default();
     let default = devices.iter().find(|device| device.default).or(devices.first().filter(|_| devices.len() == 1));
     Ok(default.map_or_else(|| "microphone".to_owned(), |device| device.name.clone()))
 }
 
-/// The stream that the user chose; `listener` makes what listens to each of its sessions.
+/// The stream that the user selected; `listener` creates the listener of each session.
 fn stream<'a>(
     args: &'a LiveArgs,
     warm_engine: &'a WarmEngine,
@@ -157,7 +157,7 @@ fn print(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<Exit> {
     outcome
 }
 
-/// Results as lines, and what follows from them.
+/// Prints results as lines and runs the actions.
 struct Lines {
     actions: Actions,
     printer: Printer<io::StdoutLock<'static>>,
@@ -196,7 +196,7 @@ fn warn(why: &str) {
     output::note(format_args!("soundclassify: warning: {why}"));
 }
 
-/// Does what a client of the broker wants.
+/// Carries out an order of a client of the broker.
 fn carry_out(order: Order, stream: &mut Stream<'_>) -> Result<()> {
     match order {
         Order::Enable(enable) => stream.halt(!enable),

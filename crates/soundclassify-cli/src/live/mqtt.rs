@@ -3,7 +3,7 @@
 //!
 //! Two threads: one drives the connection and connects again with growing pauses, the other turns what was found into
 //! publications. Between them and the audio lies a queue of [`QUEUE`] messages, so that events outlast a broker that is
-//! away; level is left out then. What the broker has not acknowledged when a connection breaks is published again.
+//! away; level is skipped then. What the broker has not acknowledged when a connection breaks is published again.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -44,7 +44,7 @@ const RESERVED: [&str; 5] = ["status", "event", "level", "threshold", "enabled"]
 /// Environment variable with the password.
 const PASSWORD: &str = "SOUNDCLASSIFY_MQTT_PASSWORD";
 
-/// Where a broker is, and what to call there.
+/// Address and prefix of a broker.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Broker {
     host: String,
@@ -70,9 +70,10 @@ impl std::str::FromStr for Broker {
         match address.scheme.as_str() {
             "mqtt" => {}
             "mqtts" => {
-                return Err("this program has no TLS; use mqtt:// on a trusted network, or a local broker with a \
-                            bridge that has TLS"
-                    .to_owned());
+                return Err(
+                    "TLS is not supported; use mqtt:// on a trusted network, or a local broker with a TLS bridge"
+                        .to_owned(),
+                );
             }
             _ => return Err(expected.to_owned()),
         }
@@ -103,7 +104,7 @@ impl Broker {
     }
 }
 
-/// What the broker's clients want.
+/// An order of a client of the broker.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Order {
     /// A new threshold of a label.
@@ -120,7 +121,7 @@ pub(super) struct Identity {
     pub(super) labels: Vec<String>,
     /// Name of the model.
     pub(super) model: String,
-    /// Whether Home Assistant finds them by itself.
+    /// Whether to publish Home Assistant's discovery.
     pub(super) discovery: bool,
 }
 
@@ -134,7 +135,7 @@ enum Message {
 #[derive(Default)]
 struct Shared {
     connected: AtomicBool,
-    /// A connection was made of which the broker knows nothing yet.
+    /// A new connection was made, and its first messages are pending.
     announce: AtomicBool,
     /// Labels that have had an event, and whether one is open.
     states: Mutex<BTreeMap<String, bool>>,
@@ -212,7 +213,7 @@ impl Mqtt {
         Self { messages: Some(messages), orders, warnings, shared, level, stop: Some(stop), done, threads }
     }
 
-    /// Publishes an event that began, goes on or ended. `time`: time of day of its onset.
+    /// Publishes an event that began, continues or ended. `time`: time of day of its onset.
     pub(super) fn event(&self, event: &Event, name: &str, time: &str) {
         if !self.shared.connected.load(Ordering::SeqCst) {
             self.shared.unsent.fetch_add(1, Ordering::Relaxed);
@@ -241,16 +242,17 @@ impl Mqtt {
         }
     }
 
-    /// What clients of the broker want.
+    /// The orders of clients of the broker.
     pub(super) fn orders(&self) -> impl Iterator<Item = Order> + '_ {
         self.orders.try_iter()
     }
 
-    /// What the user should know of the connection.
+    /// Warnings about the connection.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> + '_ {
         let left_out = self.shared.left_out.swap(0, Ordering::Relaxed);
-        let full = (left_out > 0)
-            .then(|| format!("MQTT: the broker is away and {QUEUE} messages wait; {left_out} are left out"));
+        let full = (left_out > 0).then(|| {
+            format!("MQTT: the broker is unreachable and {QUEUE} messages are waiting; {left_out} were dropped")
+        });
         self.warnings.try_iter().chain(full)
     }
 
@@ -318,7 +320,7 @@ impl Topics {
         self.of(&self.labels.get(label).cloned().unwrap_or_else(|| label_topic(label)))
     }
 
-    /// What a publication on a topic asks for.
+    /// The order that a publication on a topic contains.
     fn order(&self, topic: &str, payload: &[u8]) -> std::result::Result<Order, String> {
         let payload = std::str::from_utf8(payload).unwrap_or_default().trim();
         let rest = topic.strip_prefix(&self.base).map(|rest| rest.trim_start_matches('/')).unwrap_or_default();
@@ -350,7 +352,7 @@ fn label_topic(label: &str) -> String {
     if RESERVED.contains(&segment.as_str()) { format!("{segment}_") } else { segment }
 }
 
-/// A text as Home Assistant wants ids: letters, digits, `_` and `-`.
+/// A text as an id of Home Assistant: letters, digits, `_` and `-`.
 fn id(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
 }
@@ -428,14 +430,14 @@ impl Driver {
 
     fn take(&self, publish: &Publish) {
         match self.topics.order(&publish.topic, &publish.payload) {
-            // Orders that nobody takes in time are old by then.
+            // Orders that are not handled in time are outdated.
             Ok(order) => drop(self.order.try_send(order)),
             Err(why) => self.warn(why),
         }
     }
 
     fn warn(&self, text: String) {
-        // So many at once say no more than the first.
+        // The first of many warnings is enough.
         let _ = self.warning.try_send(text);
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Loudness and picture columns of what left the element, for the view.
+//! Level and spectrogram columns of the element's output, for the view.
 
 use std::sync::mpsc::Sender;
 
@@ -36,7 +36,7 @@ pub(super) fn listener(warm_engine: &WarmEngine, sender: Sender<Sound>) -> Resul
     let mut stream = MelStream::new(&model(warm_engine)?.manifest().features, channel);
     let mut column = Column::new(&stream);
     Ok(Box::new(move |item| {
-        // A view that is gone, or a channel that does not exist: the element itself reports what matters.
+        // The view has gone, or the channel does not exist, which the element reports.
         let _ = stream.take(item, &mut |mel| {
             let sound = match mel {
                 Mel::Samples(samples) => loudness(samples),

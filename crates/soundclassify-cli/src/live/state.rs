@@ -7,37 +7,37 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::record::{Event, EventKind, Window};
 
-/// Loudness that counts as nothing, dBFS.
+/// Lowest level of the display, dBFS.
 pub(super) const QUIET: f32 = -60.0;
 /// Loudness range of the log-mel picture, dB.
 const PICTURE_RANGE: f32 = 80.0;
 const COLUMNS: usize = 512;
 const LOG_LINES: usize = 200;
-/// Time in which a bar goes most of the way to its new value.
+/// Time in which a bar moves most of the way to its new value.
 const EASE: Duration = Duration::from_millis(80);
 /// Peak marks fall this much a second, dB.
 const PEAK_FALL: f32 = 12.0;
 /// How long a peak mark stays where it is.
 const PEAK_HOLD: Duration = Duration::from_millis(1500);
-/// Bars change places so often at most, so that a person can read them.
+/// Minimum time between changes of the order of bars, so they can be read.
 const ORDER_INTERVAL: Duration = Duration::from_millis(600);
 /// A note is read by then.
 const NOTE: Duration = Duration::from_secs(8);
 /// How long after its end a window's labels stay, if no other window is reported, nanoseconds.
 const STALE: u64 = 500_000_000;
 
-/// What a key asks of the pipeline.
+/// The order of a key to the pipeline.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Command {
     /// End the program.
     Quit,
     /// End the program as Ctrl-C does.
     Interrupt,
-    /// Stop or go on listening.
+    /// Stop or continue listening.
     Pause(bool),
     /// A new value of the property `threshold`.
     Threshold(f64),
-    /// Forget what was detected.
+    /// Clear the results.
     Reset,
 }
 
@@ -132,7 +132,7 @@ impl State {
         (self.bands, self.column_rate) = (bands, column_rate);
     }
 
-    /// The source broke off: what comes next begins at 0 again.
+    /// The source was interrupted; its positions start at 0 again.
     pub(super) fn restart(&mut self) {
         (self.time, self.last_end) = (0, 0);
         for bar in &mut self.bars {
@@ -143,7 +143,7 @@ impl State {
         }
     }
 
-    /// Takes in a window: its labels' bars move there, all others to zero.
+    /// Adds a window: the bars of its labels move to their probabilities, all others to zero.
     pub(super) fn window(&mut self, window: &Window) {
         self.last_end = window.start() + window.duration;
         self.time = self.time.max(self.last_end);
@@ -206,7 +206,7 @@ impl State {
     /// Takes in one column of the picture, dB of each band, lowest first.
     pub(super) fn column(&mut self, decibels: &[f32]) {
         let loudest = decibels.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        // The brightest colour follows loud sounds at once and comes back slowly.
+        // The brightest colour follows loud sounds immediately and returns slowly.
         self.loudest = if loudest > self.loudest { loudest } else { self.loudest * 0.995 + loudest.max(QUIET) * 0.005 };
         let floor = self.loudest - PICTURE_RANGE;
         self.columns
@@ -225,7 +225,7 @@ impl State {
         }
     }
 
-    /// Moves what moves by itself.
+    /// Updates the animations.
     pub(super) fn tick(&mut self, passed: Duration) {
         if let Some(left) = &mut self.note_left {
             *left = left.saturating_sub(passed);
@@ -283,7 +283,7 @@ impl State {
     }
 
     fn move_threshold(&mut self, step: f64) -> Command {
-        // Steps of whole hundredths, so that no rounding gathers.
+        // Steps of whole hundredths, so rounding errors do not accumulate.
         self.threshold = ((self.threshold + step) * 100.0).round().clamp(0.0, 100.0) / 100.0;
         Command::Threshold(self.threshold)
     }

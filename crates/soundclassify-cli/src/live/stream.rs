@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A live source that is opened anew, with growing pauses, when it breaks off or stalls.
+//! A live source that is reopened, with growing pauses, when it ends, fails or stalls.
 
 use std::{
     collections::VecDeque,
@@ -17,7 +17,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const MAXIMUM_PAUSE: Duration = Duration::from_secs(60);
 /// A stream that brought audio for so long is a good one: the next pause is the first again.
 const GOOD: Duration = Duration::from_secs(30);
-/// A stream of the network that brings no audio for so long is given up and opened anew.
+/// Time without audio after which a network stream is reopened.
 pub(super) const STALL: Duration = Duration::from_secs(15);
 
 /// A stream that ends so near to its length was a recording, and all of it came.
@@ -26,7 +26,7 @@ const NEAR: u64 = 1_000_000_000;
 /// Opens the source, ready to play.
 pub(super) type Open<'a> = Box<dyn Fn() -> Result<Session> + 'a>;
 
-/// One source, in one session after another.
+/// One source, in consecutive sessions.
 pub(super) struct Stream<'a> {
     open: Open<'a>,
     /// Whether it is one of the network, which may come back.
@@ -45,7 +45,7 @@ pub(super) struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    /// Opens and plays the source. `returns`: whether it is opened anew when it ends, fails or stalls.
+    /// Opens and plays the source. `returns`: whether it is opened again when it ends, fails or stalls.
     ///
     /// # Errors
     /// A source that can't be opened the first time.
@@ -78,7 +78,7 @@ impl<'a> Stream<'a> {
         self.session.as_ref().map_or(0, Session::end)
     }
 
-    /// Halts the flow of audio, or lets it go on.
+    /// Halts the flow of audio, or lets it continue.
     pub(super) fn halt(&mut self, halt: bool) -> Result<()> {
         self.halted = halt;
         self.moved = Instant::now();
@@ -109,7 +109,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// All that the source still has to say: open events end.
+    /// The remaining results of the source: open events end.
     pub(super) fn close(&mut self) -> Vec<Step> {
         let mut steps: Vec<_> = self.steps.drain(..).collect();
         steps.extend(self.session.take().map(Session::close).unwrap_or_default());

@@ -96,7 +96,7 @@ impl Drop for QuietErrors {
     }
 }
 
-/// Gives the terminal back. One that is gone takes nothing, and what would show its cursor at last panics about that.
+/// Restores the terminal, unless it has gone, when showing its cursor would panic.
 fn leave(mut terminal: DefaultTerminal) {
     if ratatui::try_restore().and_then(|()| terminal.show_cursor()).is_err() {
         std::mem::forget(terminal);
@@ -120,7 +120,7 @@ impl View<'_, '_> {
             let now = Instant::now();
             self.state.tick(now - last);
             last = now;
-            // Terminals that know how show the picture in one piece.
+            // Terminals with synchronised updates show the whole frame at once.
             let drawn =
                 io::stdout().sync_update(|_| terminal.draw(|frame| draw(frame, &self.state, colour)).map(|_| ()));
             drawn.and_then(|drawn| drawn).map_err(|error| terminal_failure(&error))?;
@@ -133,7 +133,7 @@ impl View<'_, '_> {
         }
     }
 
-    /// Takes in all that the pipeline has posted so far, and what the broker wants.
+    /// Processes all messages of the pipeline and orders of the broker.
     fn take(&mut self) -> Result<()> {
         for sound in self.sounds.try_iter() {
             self.actions.sound(&sound);
@@ -209,7 +209,7 @@ impl View<'_, '_> {
                         return Ok(Some(command));
                     }
                 }
-                // Drawn anew at the new size at once.
+                // Redrawn immediately at the new size.
                 Event::Resize(..) => return Ok(None),
                 _ => {}
             }
@@ -238,7 +238,7 @@ impl View<'_, '_> {
 
 fn terminal_failure(error: &io::Error) -> Failure {
     if !io::stdin().is_terminal() {
-        // It was closed, and the signal that says so is on its way.
+        // It was closed, and its signal will follow.
         return Failure::Interrupted;
     }
     Failure::Failed(format!("terminal: {error}; `--plain` prints lines"))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The sound of a report: in the page or beside it.
+//! The audio of a report: embedded in the page, or linked.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use gst::{glib, prelude::*};
 
 use crate::{args::Sound, atomic_file::Temporary, exit::Result, interrupt, session::make};
 
-/// The most that is embedded when the user does not say.
+/// Maximum size of audio that is embedded by default.
 const EMBED_LIMIT: u64 = 32 * 1024 * 1024;
 
-/// The address that the page's player gets; none where there is no sound to be had.
+/// The address for the page's player; `None` without audio.
 pub(super) fn player(uri: &str, page: &Path, wanted: Option<Sound>) -> Result<Option<String>> {
     let file = glib::filename_from_uri(uri).ok().map(|(path, _)| path);
     let link = || file.as_deref().map_or_else(|| uri.to_owned(), |file| relative(file, page));
@@ -63,9 +63,9 @@ enum Wav {
     None,
 }
 
-/// Anything else as WAV, 16 bit, as it sounds; given up at `limit` bytes.
+/// Any other input as 16-bit WAV; it stops at `limit` bytes.
 fn transcoded(uri: &str, limit: u64) -> Result<Wav> {
-    // A name that nobody foresaw: in a folder for all, a link may wait under any other.
+    // An unpredictable name, because a shared folder may contain a link with a predictable one.
     let Ok((target, file)) = Temporary::new(".wav") else { return Ok(Wav::None) };
     let pipeline = gst::Pipeline::new();
     let decoder = make("uridecodebin")?;
@@ -89,7 +89,7 @@ fn transcoded(uri: &str, limit: u64) -> Result<Wav> {
     });
     let too_large = || file.metadata().is_ok_and(|data| data.len() > limit);
     let whole = pipeline.set_state(gst::State::Playing).is_ok() && ended(&pipeline, &too_large)?;
-    // Going to NULL can't fail in a way that anything could be done about.
+    // If going to NULL fails, no remedy exists.
     let _ = pipeline.set_state(gst::State::Null);
     if too_large() {
         return Ok(Wav::TooLarge);
@@ -97,7 +97,7 @@ fn transcoded(uri: &str, limit: u64) -> Result<Wav> {
     Ok(std::fs::read(target.path()).ok().filter(|_| whole).map_or(Wav::None, Wav::Whole))
 }
 
-/// Waits for the end of the stream, or until there is `enough`; whether it came.
+/// Waits for the end of the stream, or until `enough`; whether the end came.
 fn ended(pipeline: &gst::Pipeline, enough: &dyn Fn() -> bool) -> Result<bool> {
     let Some(bus) = pipeline.bus() else { return Ok(false) };
     while !enough() {
@@ -110,7 +110,7 @@ fn ended(pipeline: &gst::Pipeline, enough: &dyn Fn() -> bool) -> Result<bool> {
     Ok(false)
 }
 
-/// The way from the page to the file, as a part of an address.
+/// The relative path from the page to the file, as a part of an address.
 fn relative(file: &Path, page: &Path) -> String {
     let folder = std::path::absolute(page).ok().and_then(|page| page.parent().map(Path::to_owned));
     let path = folder.and_then(|folder| file.strip_prefix(folder).ok().map(Path::to_owned));

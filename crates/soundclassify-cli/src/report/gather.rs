@@ -78,7 +78,8 @@ pub(super) fn recording(input: &str, warm_engine: &WarmEngine, spec: &FeatureSpe
     let end = session.end();
     windows.finish(seconds(end));
     drop(session);
-    let mut shared = shared.lock().map_err(|_| Failure::Failed(format!("{input}: the picture gave up")))?;
+    let mut shared =
+        shared.lock().map_err(|_| Failure::Failed(format!("{input}: the spectrogram can't be computed")))?;
     let (_, spectrogram) = &mut *shared;
     Ok(Recording {
         name: input.to_owned(),

@@ -29,10 +29,10 @@ use crate::{
     warm_engine::WarmEngine,
 };
 
-/// Windows a model run: cheaper than one by one, and nobody waits for the first.
+/// Windows per model run: cheaper than single windows, and no latency is required.
 const BATCH: &str = "16";
 
-/// Reports on all inputs together; one that fails is named and left out.
+/// Writes a report on all inputs; an input that fails is reported and skipped.
 pub(crate) fn run(args: &ReportArgs, options: ElementOptions) -> Result<Exit> {
     interrupt::install()?;
     // A picture that can't be written is no reason to listen to hours of sound first; nor is a page.
@@ -68,11 +68,11 @@ fn check_name(path: &Path) -> Result<()> {
     }
 }
 
-/// Refuses to write over a recording, by whatever name it is given.
+/// Refuses to overwrite a recording, by any of its names.
 fn check_no_input(output: &Path, inputs: &[String]) -> Result<()> {
     let Ok(output) = output.canonicalize() else { return Ok(()) };
     match inputs.iter().find(|input| source::path(input).canonicalize().is_ok_and(|input| input == output)) {
-        Some(input) => Err(Failure::Usage(format!("{input}: is to be read and can't be written to"))),
+        Some(input) => Err(Failure::Usage(format!("{input}: the output would overwrite this input"))),
         None => Ok(()),
     }
 }

@@ -12,7 +12,7 @@ const DATA: &str = "/*DATA*/";
 /// Points of a curve at most; more are merged, the highest stays.
 const MOST_POINTS: usize = 40_000;
 
-/// All that the page's script knows.
+/// The data of the page's script.
 #[derive(Serialize)]
 pub(super) struct Page<'a> {
     pub(super) title: &'a str,
@@ -24,7 +24,7 @@ pub(super) struct Page<'a> {
     pub(super) recordings: Vec<Track<'a>>,
 }
 
-/// What the page says about the model.
+/// The page's data about the model.
 #[derive(Serialize)]
 pub(super) struct Model<'a> {
     pub(super) name: &'a str,
@@ -102,7 +102,7 @@ impl<'a> Track<'a> {
 }
 
 impl Page<'_> {
-    /// The page as HTML. Inside a script element only `<` could end the data; JSON can say it otherwise.
+    /// The page as HTML. Only `<` could end the data inside a script element, so it is escaped.
     pub(super) fn html(&self) -> String {
         TEMPLATE.replacen(DATA, &json(self).replace('<', "\\u003c"), 1)
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The log-mel picture of a whole recording, whatever its length, as an indexed PNG.
+//! The log-mel spectrogram of a whole recording of any length, as an indexed PNG.
 
 use crate::palette;
 

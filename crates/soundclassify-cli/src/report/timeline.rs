@@ -34,7 +34,7 @@ impl Drawing for Panels<'_> {
     }
 }
 
-/// Colours go by the place in the legend, so that labels beside each other differ.
+/// Colours follow the order of the legend, so adjacent labels differ.
 fn colour(recording: &Recording, index: i32) -> RGBColor {
     let place = recording.curves.iter().position(|curve| curve.index == index);
     place.map_or(OTHER, picture::colour)

@@ -13,7 +13,7 @@ use crate::{
     source::{self, name},
 };
 
-/// Extensions of what people keep sound in.
+/// File name extensions of audio and video.
 const EXTENSIONS: [&str; 41] = [
     "3gp", "aac", "ac3", "aif", "aifc", "aiff", "amr", "ape", "au", "avi", "caf", "dts", "eac3", "flac", "flv", "m4a",
     "m4b", "mka", "mkv", "mov", "mp2", "mp3", "mp4", "mpeg", "mpg", "mts", "oga", "ogg", "ogv", "opus", "rf64", "snd",
@@ -23,7 +23,7 @@ const EXTENSIONS: [&str; 41] = [
 /// Bytes at the beginning of a file that distinguish a recording from a list.
 const BEGINNING: u64 = 4096;
 
-/// A file to classify, or why there is none.
+/// A file to classify, or an error.
 pub(super) enum Entry {
     /// Its name.
     File(String),
@@ -34,7 +34,7 @@ pub(super) enum Entry {
 /// Which files of the inputs.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Selection {
-    /// Files of folders whatever their extension.
+    /// Files of folders with any extension.
     pub(super) all: bool,
     /// But for these, which the scan itself writes.
     pub(super) own: Vec<PathBuf>,
@@ -42,7 +42,7 @@ pub(super) struct Selection {
     pub(super) shard: Option<Shard>,
 }
 
-/// The files of all inputs by their [identity](Identities), one after another, none of them kept in memory.
+/// Iterates over the files of all inputs with their [identity](Identities), without a list in memory.
 pub(super) fn entries(inputs: &[PathBuf], selection: &Selection) -> Result<impl Iterator<Item = Entry> + Send + use<>> {
     let kinds = inputs.iter().map(|input| kind(input)).collect::<Result<Vec<_>>>()?;
     let (selection, shard) = (selection.clone(), selection.shard);
@@ -58,9 +58,9 @@ pub(super) fn entries(inputs: &[PathBuf], selection: &Selection) -> Result<impl 
     }))
 }
 
-/// Whether the inputs can be gone through twice, to count them.
+/// Whether the inputs can be read twice, to count them.
 pub(super) fn countable(inputs: &[PathBuf]) -> bool {
-    // What a pipe gives to the one who counts is lost to the one who works.
+    // The content of a pipe can be read only once.
     let twice = |path: &Path| std::fs::metadata(path).is_ok_and(|data| data.is_dir() || data.is_file());
     inputs.iter().all(|input| input != Path::new("-") && twice(input))
 }
@@ -85,7 +85,7 @@ fn kind(input: &Path) -> Result<Kind> {
     }
     let io = |error: io::Error| Failure::io("list", input, &error);
     let mut file = File::open(input).map_err(io)?;
-    // What a pipe gives can't be given back to it.
+    // The content of a pipe can be read only once.
     if data.is_file() && is_binary(&mut file).map_err(io)? {
         return Ok(Kind::One(input.to_owned()));
     }

@@ -38,7 +38,7 @@ use crate::{
     warm_engine::WarmEngine,
 };
 
-/// Appends a row a file; goes on where an earlier run stopped.
+/// Appends a row per file, and continues an earlier run.
 pub(crate) fn run(args: &ScanArgs, options: ElementOptions) -> Result<Exit> {
     interrupt::install()?;
     let target = Target::of(args)?;
@@ -80,7 +80,7 @@ pub(crate) fn run(args: &ScanArgs, options: ElementOptions) -> Result<Exit> {
 /// What can't be looked into, and why.
 type Unreadable = Arc<Mutex<Vec<(String, String)>>>;
 
-/// What the rows hold beside the summary of each file.
+/// The parts of a row in addition to the summary of the file.
 #[derive(Debug, Clone, Copy)]
 struct Content {
     events: bool,
@@ -151,7 +151,7 @@ fn fresh(
     })
 }
 
-/// Eight hexadecimal digits that stand for the model's files and for the options in force.
+/// A hash of the model's files and the effective options, eight hexadecimal digits.
 fn fingerprint(warm_engine: &WarmEngine, content: Content) -> Result<String> {
     let model = model(warm_engine)?;
     let files = ModelFiles::of(model.manifest());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Worker processes, one a core. Each has a model and a pipeline of its own, so that inference runs on all cores, and
-//! a decoder that crashes or hangs takes one file with it and nothing else.
+//! Worker processes, one per core. Each has a separate model and pipeline, so inference runs on all cores, and a decoder
+//! that crashes or hangs affects only one file.
 
 use std::{
     io::{self, BufRead, BufReader, Write},
@@ -20,7 +20,7 @@ use crate::{
     interrupt,
 };
 
-/// How often a wait looks whether the user wants to stop.
+/// Interval at which a wait checks for an interruption.
 const GLANCE: Duration = Duration::from_millis(100);
 
 /// What a pool reports.
@@ -37,12 +37,12 @@ pub(crate) struct Pool {
     pub(crate) jobs: usize,
     /// Arguments of the command `work`.
     pub(crate) arguments: Vec<String>,
-    /// A file that brings no sound for so long is given up.
+    /// Time without audio after which a file fails.
     pub(crate) timeout: Duration,
 }
 
 impl Pool {
-    /// Files at a time when the user does not say.
+    /// Default number of files in parallel.
     pub(crate) fn jobs(wanted: Option<u16>) -> usize {
         wanted.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
     }
@@ -65,17 +65,19 @@ impl Pool {
             drop(sender);
             let outcome = collect(&replies, on_progress);
             stop.store(true, Ordering::SeqCst);
-            // Slots that wait for their results to be taken go on and see the flag.
+            // Slots that wait for their results to be taken continue and see the flag.
             drop(replies);
             outcome
         });
         // Only a lister that is through is waited for: one that is not may wait for a terminal.
         outcome.and_then(|()| {
-            lister.join().map_err(|_| Failure::Failed("the list of files broke off: the rest is not done".to_owned()))
+            lister.join().map_err(|_| {
+                Failure::Failed("the list of files ended early; the remaining files were not classified".to_owned())
+            })
         })
     }
 
-    /// One worker after another, for as long as there are files.
+    /// Runs workers as long as files remain.
     fn slot(&self, files: &Mutex<Receiver<String>>, stop: &AtomicBool, report: &dyn Fn(Result<Progress>) -> bool) {
         let mut worker = None;
         while let Some(file) = next(files, stop) {
@@ -99,7 +101,7 @@ impl Pool {
     }
 }
 
-/// The files, fetched by a thread of its own: nothing can wake it from a terminal or a pipe where no names come.
+/// The files, fetched by a separate thread: nothing can wake it from a terminal or a pipe where no names come.
 fn ahead(files: impl Iterator<Item = String> + Send + 'static, count: usize) -> (Receiver<String>, JoinHandle<()>) {
     let (sender, names) = mpsc::sync_channel(count);
     let lister = std::thread::spawn(move || {
@@ -148,7 +150,7 @@ impl Worker {
     fn start(arguments: &[String]) -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("work").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-        // What decoders complain about would tear the progress bar; who debugs GStreamer sees it.
+        // Messages of decoders would disturb the progress bar; GST_DEBUG shows them.
         if std::env::var_os("GST_DEBUG").is_none() {
             command.stderr(Stdio::null());
         }
@@ -185,7 +187,7 @@ impl Worker {
                 }
                 Err(RecvTimeoutError::Timeout) if stop.load(Ordering::SeqCst) => return (None, None),
                 Err(RecvTimeoutError::Timeout) if at.elapsed() > timeout => {
-                    let why = format!("no sound for {} s; given up (--timeout)", timeout.as_secs());
+                    let why = format!("no audio for {} s (--timeout)", timeout.as_secs());
                     return (Some(FileRecord::failed(file, why)), None);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -206,7 +208,7 @@ impl Worker {
     fn exit_reason(&mut self) -> String {
         match self.child.wait() {
             Ok(status) => format!("its worker process ended: {status}; the decoder may have crashed"),
-            Err(error) => format!("its worker process is gone: {error}"),
+            Err(error) => format!("its worker process has gone: {error}"),
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// A meter that starts with what is done; the files are counted beside the work.
+    /// A progress bar that includes earlier runs; the files are counted in parallel.
     pub(super) fn new(args: &ScanArgs, selection: &Selection, done: &Done) -> Self {
         let target = if args.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(None, target);
@@ -65,7 +65,7 @@ impl Meter {
     pub(super) fn stopped(&self) {
         self.bar.finish_and_clear();
         if !self.quiet {
-            output::note(format_args!("stopped after {} files; the same command goes on from here", self.files));
+            output::note(format_args!("stopped after {} files; the same command continues from here", self.files));
         }
     }
 
@@ -81,7 +81,7 @@ impl Meter {
 
     fn speed(&self) -> String {
         let hours = self.seconds / 3600.0;
-        format!("{hours:.2} h of sound, {:.4} h/s", hours / self.start.elapsed().as_secs_f64().max(1e-3))
+        format!("{hours:.2} h of audio, {:.4} h/s", hours / self.start.elapsed().as_secs_f64().max(1e-3))
     }
 }
 

@@ -33,10 +33,10 @@ pub(crate) struct FileRecord {
     pub(crate) windows: u64,
     /// Labels that were among the predictions, the one that was best in most windows first.
     pub(crate) labels: Vec<LabelSummary>,
-    /// Events, where they were asked for.
+    /// Events, if requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) events: Option<Vec<EventSummary>>,
-    /// Windows, where they were asked for.
+    /// Windows, if requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) per_window: Option<Box<WindowColumns>>,
     /// Name of the model.
@@ -75,13 +75,13 @@ pub(crate) struct WindowColumns {
     pub(crate) label: Vec<String>,
     /// Their probabilities.
     pub(crate) probability: Vec<f32>,
-    /// All reported labels and their probabilities, best first, where they were asked for.
+    /// All reported labels and their probabilities, best first, if requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) scores: Option<Vec<Vec<(String, f32)>>>,
 }
 
 impl WindowColumns {
-    /// No window yet; `scores`: all reported labels are wanted.
+    /// An empty summary; `scores`: with all reported labels.
     pub(crate) fn new(scores: bool) -> Self {
         Self { scores: scores.then(Vec::new), ..Self::default() }
     }

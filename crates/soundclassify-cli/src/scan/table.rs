@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The table that a scan appends to, and what an earlier, perhaps killed, scan left in it.
+//! The table to which a scan appends, and the rows of an earlier scan.
 //!
-//! A row is written in one piece and read back as its own journal: a file is done exactly when its row is whole.
+//! Each row is written in one piece, and the table is its own journal: a file is classified if its row is complete.
 
 use std::{
     collections::HashSet,
@@ -34,9 +34,9 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// An object a line.
+    /// An object per line.
     Jsonl,
-    /// A row a file.
+    /// A row per file.
     Csv,
 }
 
@@ -78,9 +78,9 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Opens or makes the table and reads what is done. A torn last row is cut off.
+    /// Opens or creates the table and reads its rows. An incomplete last row is removed.
     ///
-    /// `settings`: fingerprint of model and options, which must be that of the rows that are there.
+    /// `settings`: hash of model and options, which must equal that of the existing rows.
     pub(super) fn open(path: &Path, settings: &str, restart: bool, retry_failed: bool) -> Result<(Self, Done)> {
         let kind = Kind::of(path)?;
         let io = |error: std::io::Error| Failure::io("table", path, &error);
@@ -145,7 +145,7 @@ impl Table {
         self.file.metadata().map(|data| data.len()).map_err(|error| Failure::io("table", &self.path, &error))
     }
 
-    /// Reads the whole rows and cuts off what is behind the last of them.
+    /// Reads the complete rows and removes the rest.
     fn repair(&mut self, on_row: OnRow<'_>) -> Result<()> {
         let io = |error: std::io::Error| Failure::io("table", &self.path, &error);
         self.file.seek(SeekFrom::Start(0)).map_err(io)?;
@@ -178,7 +178,7 @@ impl Table {
     }
 }
 
-/// What an attempt to lock the table means. Where there are no locks, nobody is kept from writing at the same time.
+/// The result of locking the table. Without locks, other programs can write at the same time.
 fn locked(attempt: std::result::Result<(), TryLockError>, path: &Path) -> Result<()> {
     match attempt {
         Ok(()) => Ok(()),
@@ -278,7 +278,7 @@ fn whole_csv(file: &File, path: &Path, on_row: OnRow<'_>) -> Result<u64> {
     Ok(whole)
 }
 
-/// Whether the file is the beginning of a header and nothing else.
+/// Whether the file contains only the beginning of a header.
 fn is_torn_header(mut file: &File) -> std::io::Result<bool> {
     let header = HEADER.join(",");
     let mut start = Vec::new();

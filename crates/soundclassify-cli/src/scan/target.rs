@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where the results of a scan go: a table that grows, or, from such a table as its journal, something else.
+//! The output of a scan: a table, or a file that is made from a table as its journal.
 
 use std::path::{Path, PathBuf};
 
@@ -14,32 +14,32 @@ use crate::{
     exit::{Failure, Result},
 };
 
-/// Forms for events.
+/// Formats for events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// One table, a row an event
+    /// One table with one row per event
     Csv,
-    /// A folder of label tracks for Audacity, one a recording
+    /// A folder of label tracks for Audacity, one per recording
     Audacity,
-    /// A folder of selection tables for Raven, one a recording
+    /// A folder of selection tables for Raven, one per recording
     Raven,
 }
 
-/// What a scan writes beside its journal.
+/// The files that a scan writes in addition to its journal.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    /// Nothing: the table is the result.
+    /// None: the table is the result.
     Table(PathBuf),
-    /// A Parquet file, when all is done.
+    /// A Parquet file, at the end.
     Parquet(PathBuf),
-    /// A table of events as CSV, when all is done.
+    /// A table of events as CSV, at the end.
     Events(PathBuf),
-    /// A file of labels for each recording as soon as it is done.
+    /// A label file for each recording as soon as it is classified.
     Folder(PathBuf, Labels),
 }
 
 impl Target {
-    /// What the options mean.
+    /// The target that the options select.
     ///
     /// # Errors
     /// [`Failure::Usage`] when the name of the output does not fit them.
@@ -51,25 +51,25 @@ impl Target {
             Some(Format::Csv) => {
                 Err(Failure::Usage(format!("-o {}: --format csv writes a file that ends in .csv", path.display())))
             }
-            Some(format) if path.is_file() => Err(Failure::Usage(format!(
-                "-o {}: --format {format:?} writes a folder, found a file",
-                path.display()
-            ))),
+            Some(format) if path.is_file() => {
+                Err(Failure::Usage(format!("-o {}: --format {format:?} writes a folder, found a file", path.display())))
+            }
             Some(Format::Audacity) => Ok(Self::Folder(path, Labels::Audacity)),
             Some(Format::Raven) => Ok(Self::Folder(path, Labels::Raven)),
             None if is("parquet") => Ok(Self::Parquet(path)),
             None if is("csv") && args.events => Err(Failure::Usage(
-                "--events with a table in .csv: a row of a file has no room for them; --format csv writes a row an event"
+                "--events: a .csv with one row per file can't contain events; --format csv writes one row per event"
                     .to_owned(),
             )),
             None if is("csv") && (args.windows || args.scores) => Err(Failure::Usage(
-                "--windows needs -o with .parquet or .jsonl: a row of a file in .csv has no room for them".to_owned(),
+                "--windows: a .csv with one row per file can't contain windows; use -o with .parquet or .jsonl"
+                    .to_owned(),
             )),
             None => Ok(Self::Table(path)),
         }
     }
 
-    /// The table that says which files are done.
+    /// The table with the classified files.
     pub(super) fn journal(&self) -> PathBuf {
         match self {
             Self::Table(path) => path.clone(),
@@ -83,7 +83,7 @@ impl Target {
         matches!(self, Self::Events(_) | Self::Folder(..))
     }
 
-    /// Makes ready what must be there before the first file, and refuses to write over what no scan made.
+    /// Creates the outputs before the first file, and refuses to overwrite files that no scan made.
     pub(super) fn prepare(&self, restart: bool) -> Result<()> {
         match self {
             Self::Folder(folder, _) => {
@@ -91,7 +91,7 @@ impl Target {
             }
             Self::Parquet(path) | Self::Events(path) if path.exists() && !restart && !self.journal().exists() => {
                 Err(Failure::Usage(format!(
-                    "{}: exists, and {}, which would say what is done, does not; give another -o, or --restart to write over it",
+                    "{}: exists, but its journal {} does not; give a different -o, or --restart to overwrite it",
                     path.display(),
                     self.journal().display()
                 )))
@@ -100,7 +100,7 @@ impl Target {
         }
     }
 
-    /// Writes what belongs to one file, before its row is in the journal.
+    /// Writes the output of one file, before its row is in the journal.
     pub(super) fn write(&self, record: &FileRecord, bandwidth: f64) -> Result<()> {
         match self {
             Self::Folder(folder, labels) => export::labels(folder, *labels, record, bandwidth),
@@ -108,7 +108,7 @@ impl Target {
         }
     }
 
-    /// Writes what is made of the whole journal.
+    /// Writes the output that is made from the whole journal.
     pub(super) fn finish(&self, events: bool, scores: bool) -> Result<()> {
         match self {
             Self::Table(_) | Self::Folder(..) => Ok(()),

@@ -24,9 +24,9 @@ use crate::{
 
 /// How often a worker reports its progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
-/// Windows a model run: cheaper than one by one, and nobody waits for the first.
+/// Windows per model run: cheaper than single windows, and no latency is required.
 const BATCH: &str = "16";
-/// What a worker whose scan is gone may still take for its way out.
+/// Maximum time until a worker ends after its scan has gone.
 const LAST_SECOND: Duration = Duration::from_secs(1);
 
 /// What a worker reports.
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &WorkArgs, options: ElementOptions) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Names as they come. When the scan is gone, however it went, the process ends soon after.
+/// Names as they arrive. When the scan has gone, the process ends soon.
 fn names() -> mpsc::IntoIter<String> {
     let (sender, names) = mpsc::channel();
     std::thread::spawn(move || {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Precision and recall over the threshold, and the threshold for a wanted precision.
+//! Precision and recall as functions of the threshold, and the threshold for a wanted precision.
 
-/// What one threshold gives.
+/// The results of one threshold.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Choice {
     /// The label is reported at or above it.
@@ -19,7 +19,7 @@ const FOLDS: usize = 5;
 pub(super) struct Curve {
     scores: Vec<(f64, bool)>,
     positives: usize,
-    /// Part of each score, dealt by the order in which the recordings were given.
+    /// The part of each score, by the order of the recordings.
     folds: Vec<usize>,
 }
 
@@ -54,7 +54,7 @@ impl Curve {
         self.scores.iter().enumerate().filter_map(move |(at, &(score, positive))| {
             hits += usize::from(positive);
             let below = self.scores.get(at + 1).map_or(0.0, |next| next.0);
-            // Equal scores stand or fall together.
+            // Equal scores are on the same side of a threshold.
             (below < score || at + 1 == self.scores.len()).then(|| Choice {
                 threshold: between(below, score),
                 precision: hits as f64 / (at + 1) as f64,
@@ -95,7 +95,7 @@ impl Curve {
         let share = |part: usize, whole: usize| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
         Some(Choice {
             threshold: thresholds.iter().sum::<f64>() / thresholds.len() as f64,
-            // Where nothing is reported, nothing is reported wrongly.
+            // Without a report, no report is wrong.
             precision: if reported == 0 { 1.0 } else { share(hits, reported) },
             recall: share(hits, self.positives),
         })

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Thresholds for a wanted precision, from recordings whose labels are known.
+//! Thresholds for a wanted precision, from labelled recordings.
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
@@ -23,10 +23,10 @@ use crate::{
     },
 };
 
-/// A recording that yields no audio for this long is given up.
+/// Time without audio after which a recording fails.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A label with what was found for it.
+/// A label with its results.
 pub(super) struct Tuned {
     pub(super) label: String,
     pub(super) curve: Curve,
@@ -48,7 +48,7 @@ struct Line<'a> {
     cross_fitted_recall: Option<f64>,
 }
 
-/// Classifies all recordings, prints a line a label, writes picture and manifest where wanted.
+/// Classifies all recordings, prints a line per label, writes picture and manifest where wanted.
 pub(super) fn run(table: &Path, args: &TuneArgs, options: &ElementOptions) -> Result<Exit> {
     if !(0.0..=1.0).contains(&args.precision) {
         return Err(Failure::Usage(format!("--precision {}: expected a number from 0 to 1", args.precision)));
@@ -61,14 +61,14 @@ pub(super) fn run(table: &Path, args: &TuneArgs, options: &ElementOptions) -> Re
     let pool = Pool { jobs: Pool::jobs(args.jobs), arguments: options.arguments(), timeout: TIMEOUT };
     let (records, exit) = classify(&pool, &truth)?;
     if records.is_empty() {
-        output::note("soundclassify: no recording could be classified; nothing is written");
+        output::note("soundclassify: no recording could be classified; no output was written");
         return Ok(Exit::Failed);
     }
     check_scores(&records)?;
     let tuned = tune(&records, &truth, &model.manifest().labels, args.precision);
     let thresholds: Vec<_> = tuned.iter().map(Tuned::threshold).collect();
     outputs.write(model.manifest(), &thresholds, &picture::curves(&tuned, args.precision))?;
-    // Last: a reader that goes away ends the program.
+    // Last, because a closed output ends the program.
     print(&tuned, args)?;
     Ok(exit)
 }
@@ -85,13 +85,13 @@ fn check_labels(truth: &Truth, known: &[String]) -> Result<()> {
     if unknown.len() == all.len() {
         let (found, known) = (unknown.join(", "), known.join(", "));
         return Err(Failure::Failed(format!(
-            "no label of the table is one of the model's; found: {found}; it has: {known}"
+            "the model has no label of the table; found: {found}; the model has: {known}"
         )));
     }
     if !unknown.is_empty() {
         let list = unknown.join(", ");
         output::note(format_args!(
-            "soundclassify: warning: labels that the model does not know count as something else: {list}"
+            "soundclassify: warning: labels that the model does not have count as other sounds: {list}"
         ));
     }
     Ok(())
@@ -107,7 +107,7 @@ fn classify(pool: &Pool, truth: &Truth) -> Result<(Vec<FileRecord>, Exit)> {
             if record.status == Status::Failed {
                 exit = Exit::Failed;
                 let why = record.complaint();
-                bar.suspend(|| output::note(format_args!("soundclassify: {why}; left out")));
+                bar.suspend(|| output::note(format_args!("soundclassify: {why}; skipped")));
             } else {
                 records.push(record);
             }
@@ -123,7 +123,7 @@ fn check_scores(records: &[FileRecord]) -> Result<()> {
     let mut labels = records.iter().flat_map(|record| &record.labels);
     match labels.find(|label| !(0.0..=1.0).contains(&label.peak)) {
         Some(LabelSummary { label, peak, .. }) => Err(Failure::Failed(format!(
-            "expected probabilities from 0 to 1, found {peak} for {label}: is output.activation in the manifest right?"
+            "expected probabilities from 0 to 1, found {peak} for {label}; check output.activation in the manifest"
         ))),
         None => Ok(()),
     }
@@ -179,7 +179,7 @@ impl<'a> Line<'a> {
         let Self { label, recordings, threshold, precision, recall, .. } = self;
         let crossed = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
         let (cross_precision, cross_recall) = (crossed(self.cross_fitted_precision), crossed(self.cross_fitted_recall));
-        let note = if self.reached { "" } else { "  below the wanted precision: the best possible" };
+        let note = if self.reached { "" } else { "  below the wanted precision; this is the best possible" };
         format!(
             "{label:<28} {recordings:>10} {threshold:>9.4} {precision:>9.3} {recall:>7.3}                 \
              {cross_precision:>9} {cross_recall:>7}{note}"

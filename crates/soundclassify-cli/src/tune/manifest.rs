@@ -17,7 +17,7 @@ use crate::{
     model_files::ModelFiles,
 };
 
-/// Refuses a place where files of the same names and another content are: the copy would name those.
+/// Refuses a folder with different files of the same names, because the copy would refer to these.
 pub(super) fn check(path: &Path, manifest: &Manifest) -> Result<()> {
     let files = ModelFiles::of(manifest);
     for (name, target) in copies(path, &files)? {
@@ -26,7 +26,7 @@ pub(super) fn check(path: &Path, manifest: &Manifest) -> Result<()> {
             let (_, content) = files.open(&name)?;
             if !same(content, File::open(&target).map_err(io)?).map_err(io)? {
                 let (path, target) = (path.display(), target.display());
-                return Err(Failure::Usage(format!("-o {path}: beside it, {target} is of another model")));
+                return Err(Failure::Usage(format!("-o {path}: {target} beside it belongs to a different model")));
             }
         }
     }
@@ -46,7 +46,7 @@ fn same(one: impl Read, other: impl Read) -> io::Result<bool> {
     }
 }
 
-/// Writes the copy, and beside it what it names unless that is there.
+/// Writes the copy, and the files that it names unless they exist.
 pub(super) fn write(place: ReservedFile, manifest: &Manifest, thresholds: &[Threshold<'_>]) -> Result<()> {
     check(place.path(), manifest)?;
     let files = ModelFiles::of(manifest);
@@ -63,7 +63,7 @@ pub(super) fn write(place: ReservedFile, manifest: &Manifest, thresholds: &[Thre
     place.fill(document.to_string().as_bytes())
 }
 
-/// What the model consists of, and where it stands beside the copy.
+/// The files of the model, and their paths beside the copy.
 fn copies(path: &Path, files: &ModelFiles) -> Result<Vec<(String, PathBuf)>> {
     let folder = path.parent().unwrap_or(Path::new(""));
     Ok(files.names()?.into_iter().map(|name| (name.clone(), folder.join(name))).collect())
@@ -81,7 +81,7 @@ fn put(document: &mut DocumentMut, new: &[Threshold<'_>]) {
     }
 }
 
-/// The copy is another model: it has its file's name.
+/// The copy is a different model, so it gets the name of its file.
 fn rename(document: &mut DocumentMut, path: &Path) {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
     let name: String = stem.chars().map(|it| if it.is_ascii_alphanumeric() { it } else { '-' }).collect();

@@ -31,12 +31,12 @@ pub(super) struct Threshold<'a> {
     value: f64,
 }
 
-/// Finds thresholds, prints them, and writes picture and manifest where wanted.
+/// Chooses thresholds, prints them, and writes picture and manifest if requested.
 pub(crate) fn run(args: &TuneArgs, options: ElementOptions) -> Result<Exit> {
     interrupt::install()?;
     match &args.table {
         Some(table) => {
-            // Every label's probability in every window, whatever the manifest would leave out.
+            // The probability of every label in every window, without the filters of the manifest.
             let options =
                 options.with("top-k", "1000").with("threshold", "0").or("allow-labels", [""]).or("deny-labels", [""]);
             labelled::run(table, args, &options)
@@ -52,7 +52,7 @@ fn model_in_force(options: &ElementOptions) -> Result<Model> {
     Ok(Model::load(&warm_engine.settings().property::<String>("model"))?)
 }
 
-/// What is written beside the printed lines, checked before hours of audio are analysed.
+/// The output files, checked before hours of audio are analysed.
 struct Outputs<'a> {
     manifest: Option<&'a Path>,
     picture: Option<(&'a Path, Format)>,

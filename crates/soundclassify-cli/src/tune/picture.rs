@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Charts of what a threshold leads to, a small one for each label.
+//! Charts of precision and recall against the threshold, one per label.
 
 use plotters::{coord::Shift, prelude::*};
 
@@ -15,7 +15,7 @@ const SIZE: (u32, u32) = (300, 220);
 pub(super) const PRECISION: RGBColor = RGBColor(0, 114, 178);
 const RECALL: RGBColor = RGBColor(213, 94, 0);
 
-/// One label's chart: lines over the threshold, a wanted value, and the threshold that was chosen.
+/// The chart of one label: curves, the wanted value, and the chosen threshold.
 pub(super) struct Chart {
     pub(super) caption: String,
     pub(super) lines: Vec<Line>,

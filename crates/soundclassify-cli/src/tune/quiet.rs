@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Thresholds from hours of unlabelled audio, so that no label is posted more than N times a day.
+//! Thresholds from hours of unlabelled audio, so that no label is posted more than N times per day.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ use crate::{
 };
 
 const DAY: f64 = 86_400.0;
-/// Added to each recording's times, so that no episode joins two of them.
+/// Added to the times of each recording, so no episode contains two of them.
 const BETWEEN: u64 = 1_000_000_000_000;
 /// More episodes than allowed that the chart shows, as a multiple.
 const CHART: usize = 4;
@@ -42,7 +42,7 @@ struct Gathered {
 #[derive(Serialize)]
 struct Line<'a> {
     label: &'a str,
-    /// Below it the label would be posted too often; the manifest's own where that is higher.
+    /// The threshold, below which the label would be posted too often; at least that of the manifest.
     threshold: f64,
     per_day: f64,
     /// What was in force, and how often the label was posted with it.
@@ -60,7 +60,7 @@ pub(super) fn run(args: &TuneArgs, options: &ElementOptions) -> Result<Exit> {
     let warm_engine = WarmEngine::new(options.clone())?;
     let (gathered, exit) = gather(args, &warm_engine)?;
     if gathered.audio == 0 {
-        output::note("soundclassify: no recording could be classified; nothing is written");
+        output::note("soundclassify: no recording could be classified; no output was written");
         return Ok(Exit::Failed);
     }
     let hold = warm_engine.settings().property::<u64>("event-hold");
@@ -111,7 +111,7 @@ fn gather(args: &TuneArgs, warm_engine: &WarmEngine) -> Result<(Gathered, Exit)>
     for input in &args.quiet {
         match one(input, warm_engine, &mut gathered) {
             Err(Failure::Failed(why)) => {
-                bar.suspend(|| output::note(format_args!("soundclassify: {why}; left out")));
+                bar.suspend(|| output::note(format_args!("soundclassify: {why}; skipped")));
                 exit = Exit::Failed;
             }
             other => other?,
@@ -133,7 +133,8 @@ fn one(input: &str, warm_engine: &WarmEngine, gathered: &mut Gathered) -> Result
                 if !(0.0..=1.0).contains(&prediction.probability) {
                     let (label, found) = (&prediction.label, prediction.probability);
                     return Err(Failure::Failed(format!(
-                        "expected probabilities from 0 to 1, found {found} for {label}: is output.activation in the manifest right?"
+                        "expected probabilities from 0 to 1, found {found} for {label}; check output.activation in \
+                        the manifest"
                     )));
                 }
                 let episodes = gathered.labels.entry(prediction.label.clone()).or_default();
@@ -151,8 +152,8 @@ fn warn_of_little_audio(per_day: f64, days: f64) {
     let hours = days * 24.0;
     if per_day > 0.0 && per_day * days < 1.0 {
         output::note(format_args!(
-            "soundclassify: warning: {hours:.1} h of audio allow no episode at {per_day} a day: each label is raised above all \
-             that it reached; more audio gives lower thresholds"
+            "soundclassify: warning: {hours:.1} h of audio are too short for {per_day} episodes a day: each threshold \
+            is above the highest probability of its label; more audio gives lower thresholds"
         ));
     }
 }

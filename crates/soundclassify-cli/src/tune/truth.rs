@@ -26,8 +26,11 @@ const LABEL_COLUMNS: [&str; 7] = ["label", "labels", "class", "category", "tags"
 pub(super) fn read(path: &Path, file_column: Option<&str>, label_column: Option<&str>) -> Result<Truth> {
     let truth = if path.is_dir() { folders(path)? } else { table(path, file_column, label_column)? };
     if truth.is_empty() {
-        let expected =
-            if path.is_dir() { "a folder for each label with its recordings" } else { "a row for each recording" };
+        let expected = if path.is_dir() {
+            "a folder with a subfolder of recordings for each label"
+        } else {
+            "one row per recording"
+        };
         return Err(Failure::Failed(format!("{}: no recordings; expected {expected}", path.display())));
     }
     Ok(truth)
@@ -64,7 +67,7 @@ fn table(path: &Path, file_column: Option<&str>, label_column: Option<&str>) -> 
             let found = headers.iter().collect::<Vec<_>>().join(", ");
             let usual = usual.join(", ");
             Failure::Failed(format!(
-                "{}: expected a column of {what}s ({usual}), found: {found}; name it with --{what}-column",
+                "{}: expected a column of {what}s ({usual}), found: {found}; select it with --{what}-column",
                 path.display()
             ))
         })

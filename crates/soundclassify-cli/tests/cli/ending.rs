@@ -56,7 +56,7 @@ fn ctrl_c_ends_with_130() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
-/// Waits for the end of a program; one that goes on is killed.
+/// Waits for the end of a program; one that continues is killed.
 fn status(child: &mut std::process::Child) -> Option<i32> {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {

@@ -159,7 +159,7 @@ fn an_index_is_not_written_over_anything_else() {
     std::fs::write(&notes, "file,first,count,mine\n").unwrap();
     let listed = format!("@{}", list.display());
 
-    for (output, wanted) in [(&array, "is to be read"), (&other, "file,first,count;")] {
+    for (output, wanted) in [(&array, "would be overwritten"), (&other, "file,first,count;")] {
         let refused = run(["features", "--model", TONES, &listed, "-o", output.to_str().unwrap()]);
 
         assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stderr));

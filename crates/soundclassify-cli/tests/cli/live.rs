@@ -304,7 +304,7 @@ fn the_view_detects_the_microphone() {
     view.wait("a pause", |screen| screen.contains("PAUSED"));
     view.press(" ");
     view.wait("sound again", |screen| !screen.contains("PAUSED") && at_full(screen));
-    // Above the threshold is nothing any more: bars fall, time goes on.
+    // Above the threshold is nothing any more: bars fall, time continues.
     view.press("--------------------++++++++++++++++++++");
     view.wait("nothing", |screen| screen.contains("threshold 1.00") && screen.contains("listening …"));
     let clock = |screen: &str| screen.trim_start().split(' ').next().unwrap_or_default().to_owned();

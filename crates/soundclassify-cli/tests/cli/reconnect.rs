@@ -149,6 +149,6 @@ fn an_address_where_nothing_answers_is_one_plain_sentence() {
         let errors = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{errors}");
         assert_eq!(errors.lines().count(), 1, "{errors}");
-        assert!(errors.contains("nothing answers there (Connection refused"), "{errors}");
+        assert!(errors.contains("no answer (Connection refused"), "{errors}");
     }
 }

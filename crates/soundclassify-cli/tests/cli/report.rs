@@ -237,9 +237,12 @@ fn a_recording_is_not_written_over() {
     let [path, page] = [&path, &page].map(|path| path.to_str().unwrap());
     let address = format!("file://{page}");
 
-    for (input, output, wanted) in
-        [(path, path, ".html"), (path, "page.pdf", ".html"), (page, page, "to be read"), (&address, page, "to be read")]
-    {
+    for (input, output, wanted) in [
+        (path, path, ".html"),
+        (path, "page.pdf", ".html"),
+        (page, page, "would overwrite"),
+        (&address, page, "would overwrite"),
+    ] {
         let refused = run(["report", "--model", TONES, input, "-o", output]);
 
         assert_eq!(refused.status.code(), Some(2), "{input} to {output}");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `soundclassify scan`: a row a file whatever happens to the process.
+//! `soundclassify scan`: a row per file whatever happens to the process.
 
 use std::{
     collections::BTreeMap,

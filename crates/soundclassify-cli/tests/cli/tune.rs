@@ -89,6 +89,6 @@ fn quiet_audio_that_can_not_be_read_is_no_success() {
     let both = run(["tune", "a.csv", "--quiet", "a.wav"]);
 
     assert_eq!(nothing.status.code(), Some(1));
-    assert!(text(&nothing.stderr).contains("no-such.wav") && text(&nothing.stderr).contains("nothing is written"));
+    assert!(text(&nothing.stderr).contains("no-such.wav") && text(&nothing.stderr).contains("no output was written"));
     assert_eq!(both.status.code(), Some(2));
 }

@@ -43,7 +43,7 @@ fn plays_and_leaves_while_a_model_loads() {
     if variable("TO_NULL") == "yes" {
         pipeline.set_state(gst::State::Null).unwrap();
     } else {
-        // The streaming thread, the engine and the load all go on until the process is gone.
+        // The streaming thread, the engine and the load all continue until the process is gone.
         std::mem::forget(pipeline);
     }
 }

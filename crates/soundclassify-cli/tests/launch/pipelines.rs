@@ -47,9 +47,9 @@ fn every_script_has_help() {
 #[test]
 fn wrong_arguments_are_reported() {
     let sandbox = Sandbox::new();
-    sandbox.script("file.sh", &[]).finish().failed().complains("one file is wanted");
+    sandbox.script("file.sh", &[]).finish().failed().complains("expected one file");
     sandbox.script("file.sh", &["--nonsense"]).finish().failed().complains("unknown option --nonsense");
-    sandbox.script("rtp.sh", &["http"]).finish().failed().complains("one port number is wanted");
+    sandbox.script("rtp.sh", &["http"]).finish().failed().complains("expected one port number");
     sandbox.script("rtsp.sh", &["5004"]).finish().failed().complains("rtsp://");
 }
 

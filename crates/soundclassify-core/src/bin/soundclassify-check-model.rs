@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Loads and runs a network that is not built in, for soundclassify, which goes on when this process dies of it.
+//! Loads and runs a network that is not built in, for soundclassify, which continues when this process dies of it.
 #![forbid(unsafe_code)]
 
 use std::{env, process};

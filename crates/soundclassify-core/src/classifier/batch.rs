@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Windows that go through the network in one run.
+//! A batch of windows that the network processes in one run.
 
 use super::decision::WindowTime;
 use crate::{

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Scores of the windows, in order → what the caller gets.
+//! Scores of windows, in order → predictions and events for the caller.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(super) struct WindowTime {
     number: u64,
     /// Start, ns from the beginning of the stream.
     at: u64,
-    /// Time to the next window, or the whole length of one that stands alone, ns.
+    /// Time to the next window, or the length of a window that is the only one of its stream, ns.
     span: u64,
     steps: Steps,
 }
@@ -27,7 +27,7 @@ pub(super) struct Decision {
     stride: u64,
     length: u64,
     ensemble: Ensemble,
-    /// Of the same time at any number of windows a second; `None` where that is `ensemble`.
+    /// The ensemble for events, of the same duration at any rate of windows; `None` if `ensemble` has this duration.
     for_events: Option<Ensemble>,
     filter: Filter,
     gate: Gate,
@@ -52,7 +52,7 @@ impl Decision {
         }
     }
 
-    /// When a window is. `alone`: it is the only one of its stream.
+    /// The time of a window. `alone`: it is the only one of its stream.
     pub(super) fn time(&self, window: &ReadyWindow<'_>, alone: bool) -> WindowTime {
         let span = if alone { self.length } else { self.stride };
         WindowTime {
@@ -87,7 +87,7 @@ impl Decision {
         events.push_silence(time.for_events(), &mut |event| on_found(found(&event, borders)));
     }
 
-    /// The stream ends after so many samples; another one may begin.
+    /// The stream ends after this many samples; a new one may begin.
     pub(super) fn finish(&mut self, samples: u64, on_found: &mut dyn FnMut(Found<'_>)) {
         self.clear();
         self.gate.reset();

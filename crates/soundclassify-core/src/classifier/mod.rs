@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The three rooms in one object: samples in, windows and events out.
+//! Front end, network and decision in one object: samples in, windows and events out.
 
 mod batch;
 mod decision;
@@ -17,10 +17,11 @@ use crate::{
 
 pub use self::options::Options;
 
-/// A stream of mono samples of any rate → scores of each window, predictions and events, as the element gives them.
+/// Turns a stream of mono samples of any rate into scores of each window, predictions and events, like the element.
 ///
-/// It owns a network and runs it on the caller's thread, up to 16 windows of one push in a run; results depend on how the
-/// stream is cut into pushes by rounding only. Streams that share a network are made of [`Engine`](crate::model::Engine).
+/// It owns a network and runs it on the caller's thread, with up to 16 windows of one push in a run. How the stream is divided
+/// into pushes affects results only by rounding. For several streams that share a network, use
+/// [`Engine`](crate::model::Engine).
 pub struct Classifier {
     model: Model,
     oversamples: u32,
@@ -29,37 +30,37 @@ pub struct Classifier {
     decision: Decision,
 }
 
-/// What a push found.
+/// A result of a push.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Found<'a> {
     /// A window was classified.
     Window(Window<'a>),
-    /// An event started, goes on, or ended; the onset is counted from the beginning of the stream.
+    /// An event started, continues, or ended. Its onset is relative to the beginning of the stream.
     Event(Event<Duration>),
 }
 
 /// One classified window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Window<'a> {
-    /// Number in the stream, from 0. Silent windows have one, and are not reported.
+    /// Number in the stream, from 0. Silent windows are counted, but not reported.
     pub number: u64,
     /// Start, from the beginning of the stream.
     pub start: Duration,
     /// Length of a window.
     pub duration: Duration,
-    /// Probabilities of this window by itself, one a class, 0…1.
+    /// Probabilities of this window alone, one per class, 0…1.
     pub scores: &'a [f32],
-    /// The moving geometric mean of the probabilities, one a class, 0…1.
+    /// The moving geometric mean of the probabilities, one per class, 0…1.
     pub mean: &'a [f32],
-    /// What passes the filters, by `mean`, best first, at most `top_k`.
+    /// Predictions by `mean` that pass the filters, best first, at most `top_k`.
     pub predictions: &'a [Prediction],
 }
 
 impl Classifier {
-    /// A classifier with a network of its own. Finds ONNX Runtime and loads the network, which can take seconds.
+    /// Creates a classifier with its own network. Finds ONNX Runtime and loads the network, which can take seconds.
     ///
     /// # Errors
-    /// [`Error::Option`](crate::Error::Option) for an option out of its range or a label that the model lacks, and those
+    /// [`Error::Option`](crate::Error::Option) for an option out of its range or an unknown label, and those
     /// of [`Engine::shared`](crate::model::Engine::shared).
     pub fn new(model: &Model, options: &Options) -> Result<Self> {
         let manifest = model.manifest();
@@ -74,25 +75,25 @@ impl Classifier {
         })
     }
 
-    /// What the model's author says about it: its labels, features and defaults.
+    /// The manifest of the model: its labels, features and defaults.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         self.model.manifest()
     }
 
-    /// Windows a second.
+    /// Windows per second.
     #[must_use]
     pub fn oversamples(&self) -> u32 {
         self.oversamples
     }
 
-    /// Takes samples, full scale ±1, of `sample_rate` Hz, and calls `on_found` for all that became known, in the order of
-    /// the stream. NaN and infinities count as 0.
+    /// Adds samples, full scale ±1, of `sample_rate` Hz, and calls `on_found` for each new result, in the order of the
+    /// stream. NaN and infinities count as 0.
     ///
     /// # Errors
     /// [`Error::Rate`](crate::Error::Rate) for a rate that can't be converted, [`Error::Inference`](crate::Error::Inference)
     /// and [`Error::NotFinite`](crate::Error::NotFinite) of the network. The windows of a run that failed are lost; the
-    /// stream can go on or [start anew](Self::reset).
+    /// stream can continue or [starts again](Self::reset).
     pub fn push(&mut self, samples: &[f32], sample_rate: u32, on_found: &mut dyn FnMut(Found<'_>)) -> Result<()> {
         let Self { windower, batch, decision, .. } = self;
         let mut outcome = Ok(());
@@ -104,11 +105,11 @@ impl Classifier {
         outcome.and(rest)
     }
 
-    /// The stream ends here: classifies what is left, which is one window if the stream was shorter than that, and ends
-    /// all events. The next push begins another stream.
+    /// Ends the stream: classifies the remaining audio (one window if the stream is shorter than a window) and ends all
+    /// events. The next push begins a new stream.
     ///
     /// # Errors
-    /// As [`Self::push`]; events end all the same.
+    /// Those of [`Self::push`]; events end nevertheless.
     pub fn finish(&mut self, on_found: &mut dyn FnMut(Found<'_>)) -> Result<()> {
         let Self { windower, batch, decision, .. } = self;
         let mut outcome = Ok(());
@@ -122,14 +123,14 @@ impl Classifier {
         outcome.and(rest)
     }
 
-    /// Forgets the stream: open events are dropped.
+    /// Discards the stream and its open events.
     pub fn reset(&mut self) {
         self.windower.reset();
         self.batch.restart();
         self.decision.finish(0, &mut |_| {});
     }
 
-    /// NaN and infinite samples since the last call.
+    /// Number of NaN and infinite samples since the last call.
     pub fn take_invalid(&mut self) -> u64 {
         self.windower.take_invalid()
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a [`Classifier`](super::Classifier) may be given, and what follows from it and the manifest.
+//! The options of a [`Classifier`](super::Classifier), combined with the defaults of the manifest.
 
 use std::{collections::BTreeMap, fmt::Display, time::Duration};
 
@@ -9,35 +9,35 @@ use crate::{
     model::{EngineOptions, Manifest},
 };
 
-/// Options of a classifier; names, units, ranges and meaning are those of the element's properties. `None`, and nothing
-/// for maps: the manifest's default, or else the one given here.
+/// Options of a classifier. Names, units, ranges and meaning are those of the element's properties. `None` (for maps:
+/// empty) means the default of the manifest, or else the default stated here.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Options {
-    /// Windows a second, 1–100; 10.
+    /// Windows per second, 1–100; default 10.
     pub oversamples: Option<u32>,
-    /// Windows in the moving geometric mean, 1–256; 10.
+    /// Windows in the moving geometric mean, 1–256; default 10.
     pub ensembles: Option<u32>,
-    /// Maximum length of the list of predictions, 1–1000; 3.
+    /// Maximum length of the list of predictions, 1–1000; default 3.
     pub top_k: Option<u32>,
-    /// Minimum probability of a prediction, 0–1; 0.
+    /// Minimum probability of a prediction, 0–1; default 0.
     pub threshold: Option<f64>,
-    /// Minimum probability by label, 0–1; over `threshold`.
+    /// Minimum probability per label, 0–1; it replaces `threshold`.
     pub label_thresholds: BTreeMap<String, f64>,
-    /// Only these labels; empty: all.
+    /// Report only these labels; empty: all labels.
     pub allow_labels: Option<Vec<String>>,
-    /// All but these labels; empty.
+    /// Report all labels except these; default empty.
     pub deny_labels: Option<Vec<String>>,
-    /// Windows below are not classified, dBFS; negative infinity.
+    /// Windows below this level, dBFS, are not classified; default negative infinity.
     pub silence_threshold: Option<f64>,
-    /// An event starts at or above, 0–1; 0.5.
+    /// Probability at or above which an event starts, 0–1; default 0.5.
     pub event_on: Option<f64>,
-    /// An event ends below, 0–1; 0.35.
+    /// Probability below which an event ends, 0–1; default 0.35.
     pub event_off: Option<f64>,
-    /// Shorter events are left out; 0.2 s.
+    /// Minimum duration of an event; default 0.2 s.
     pub event_min_duration: Option<Duration>,
-    /// Gaps up to this do not end an event; 0.5 s.
+    /// Maximum gap within an event; default 0.5 s.
     pub event_hold: Option<Duration>,
-    /// What computes the network; one thread of the CPU.
+    /// Execution provider, device and threads; default one thread of the CPU.
     pub engine: EngineOptions,
 }
 
@@ -72,7 +72,7 @@ impl Options {
         self.ensembles.or(manifest.defaults.ensembles).unwrap_or(10) as usize
     }
 
-    /// Windows that make the time of `ensembles` windows at ten a second, so that events are the same at any rate.
+    /// Number of windows that last as long as `ensembles` windows at ten per second, so events are the same at any rate.
     pub(super) fn event_windows(&self, manifest: &Manifest) -> usize {
         match self.ensembles(manifest) {
             1 => 1,
@@ -90,7 +90,7 @@ impl Options {
         Filter::new(&manifest.labels, self.allowed(manifest), self.denied(manifest), thresholds.collect(), top_k)
     }
 
-    /// What makes an event. A label's events start at `event_on` and not below its threshold.
+    /// The rules for events. The events of a label start at `event_on`, but not below its threshold.
     pub(super) fn event_rules(&self, manifest: &Manifest) -> EventRules {
         let defaults = &manifest.defaults;
         let (allow, deny) = (self.allowed(manifest), self.denied(manifest));
@@ -113,7 +113,8 @@ impl Options {
         EventRules { labels: manifest.labels.iter().map(of).collect(), suppressors: Vec::new() }
     }
 
-    /// The label's own threshold, or else the caller's for all, or else the manifest's for the label, or else for all.
+    /// The threshold of a label: the caller's for the label, or else for all, or else the manifest's for the label, or else
+    /// for all.
     fn threshold_of(&self, label: &str, manifest: &Manifest) -> f64 {
         let own = self.label_thresholds.get(label).copied().or(self.threshold);
         let suggested = || manifest.defaults.thresholds.get(label).copied().or(manifest.defaults.threshold);

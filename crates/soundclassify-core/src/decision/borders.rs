@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where a sound begins and ends, to a few hundredths of a second. Windows only say that it is within one of them, and an
-//! ensemble says so late: an event's borders are the steepest rise and fall of the level within the first and the last
-//! window in which the model found the label at all.
+//! The exact times of events: where a sound begins and ends, to a few hundredths of a second. Windows are too long for this,
+//! and an ensemble is late, so the borders of an event are the steepest rise and fall of the level within the first and the
+//! last window in which the model detected the label.
 
 use std::collections::VecDeque;
 
@@ -88,7 +88,7 @@ impl<M: Copy> Borders<M> {
         self.recent.truncate(REMEMBERED);
     }
 
-    /// The stream ends `end` ns after its last reset: sounds that go on end there.
+    /// The stream ends `end` ns after its last reset: sounds that continue end there.
     pub fn end_at(&mut self, end: u64) {
         self.end = Some(end);
     }
@@ -128,7 +128,7 @@ impl<M: Copy> Borders<M> {
         Some((mark, longest))
     }
 
-    /// Its sound goes on; where it began.
+    /// Its sound continues; where it began.
     fn go_on(&mut self, index: usize, duration: u64) -> Option<M> {
         let open = self.labels[index].open.as_mut()?;
         open.longest = duration;

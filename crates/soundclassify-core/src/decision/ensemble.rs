@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Moving geometric mean of the last predictions.
+//! The ensemble: moving geometric mean of the scores of the last windows.
 
 use std::collections::VecDeque;
 
-/// Scores below this count as this, so that one zero doesn't silence a class for the whole ensemble.
+/// Minimum score, so one zero does not suppress a class for the whole ensemble.
 const FLOOR: f32 = 1e-30;
 
 /// Moving geometric mean over the last `length` windows:
-/// `q_c = exp(mean(ln(max(p_c, 1e-30))))`, over fewer windows while the stream is young. Not renormalised.
+/// `q_c = exp(mean(ln(max(p_c, 1e-30))))`, over fewer windows at the beginning of the stream. Not renormalised.
 #[derive(Debug)]
 pub struct Ensemble {
     length: usize,
@@ -23,7 +23,7 @@ impl Ensemble {
         Self { length, logs: VecDeque::with_capacity(length), mean: vec![0.0; classes] }
     }
 
-    /// Takes the scores of the next window, `classes` finite values in 0…1, and gives the ensemble's.
+    /// Adds the scores of the next window, `classes` finite values in 0…1, and returns those of the ensemble.
     pub fn push(&mut self, scores: &[f32]) -> &[f32] {
         if self.length == 1 {
             self.logs.clear();
@@ -39,12 +39,12 @@ impl Ensemble {
         &self.mean
     }
 
-    /// Forgets all windows.
+    /// Removes all windows.
     pub fn clear(&mut self) {
         self.logs.clear();
     }
 
-    /// Changes the number of windows; the newest are kept.
+    /// Changes the number of windows; the newest ones are kept.
     pub fn set_length(&mut self, length: usize) {
         self.length = length.max(1);
         let surplus = self.logs.len().saturating_sub(self.length);
@@ -59,7 +59,7 @@ impl Ensemble {
         free.unwrap_or_else(|| vec![0.0; self.mean.len()].into_boxed_slice())
     }
 
-    // Summed anew for each window: a running sum would drift over days.
+    // Summed again for each window: a running sum would drift over days.
     fn average(&mut self) {
         let windows = self.logs.len() as f64;
         for (class, mean) in self.mean.iter_mut().enumerate() {

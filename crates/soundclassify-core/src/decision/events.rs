@@ -1,43 +1,44 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! From probabilities to events that begin and end: hysteresis, minimum duration, hold.
+//! Turns probabilities into events that begin and end: hysteresis, minimum duration, hold, cooldown, suppression.
 //!
-//! A window stands for the time from its own start to that of the next one. An event of a label begins with the first
-//! window at or above `on` and goes on as long as windows are at or above `off`; what is below is a gap, and gaps of up
-//! to `hold` belong to the event. It is over where a longer gap begins. Only events of at least `min_duration` are reported:
-//! [`EventKind::Start`] is reported with the window that completes it, so the onset lies in the past then. An end is known
-//! once the gap has become too long, or at once when everything ends; its duration never includes that gap.
+//! A window represents the time from its own start to the start of the next window. An event of a label begins with the
+//! first window at or above `on` and continues as long as windows are at or above `off`. Windows below `off` are a gap; gaps
+//! of up to `hold` belong to the event, and a longer gap ends the event where the gap begins. Only events of at least
+//! `min_duration` are reported: [`EventKind::Start`] is reported with the window that completes this duration, so the onset
+//! is in the past. An end is reported when the gap is longer than `hold`, or when the stream ends; the duration does not
+//! include that gap.
 //!
-//! Rules leave events out: within a label's `cooldown` after its last event, and while a suppressing label is above its
-//! level or has an event. A sound that goes on after that begins then; events that are open when a suppressing label
-//! comes end there.
+//! Rules prevent events: within a label's `cooldown` after its last event, and while a suppressing label is above its
+//! level or has an event. If the sound continues after that, its event begins then. An open event ends when a suppressing
+//! label begins.
 //!
-//! All times are nanoseconds of the stream, so the same probabilities over time give the same events for any number of
-//! windows a second, up to the time between two windows at either border.
+//! All times are nanoseconds of the stream. The same probabilities over time therefore give the same events for any number
+//! of windows per second, up to the time between two windows at each border.
 
 use super::rules::{EventRules, LabelRule, LeftOut};
 
-/// An open event is reported again whenever its duration passes another of these.
+/// Interval of the updates of an open event, ns of its duration.
 const UPDATE_INTERVAL: u64 = 1_000_000_000;
 
-/// When a window was.
+/// The time of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventTime<M> {
-    /// Start of the window, ns since the stream's or the last break's beginning; rises from window to window.
+    /// Start of the window, ns since the beginning of the stream or the last break; increases from window to window.
     pub at: u64,
-    /// Time for which the window stands if no other follows, ns.
+    /// Time that the window represents if no window follows, ns.
     pub span: u64,
-    /// Handed back with the events that begin here.
+    /// Value of the caller that is returned with the events that begin here.
     pub mark: M,
 }
 
 /// What happened to an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {
-    /// It began, and lasts long enough by now.
+    /// It began, and has lasted for the minimum duration.
     Start,
-    /// It goes on: reported once a second.
+    /// It continues; reported once per second.
     Update,
-    /// It is over.
+    /// It ended.
     End,
 }
 
@@ -53,7 +54,7 @@ pub struct Event<M> {
     pub index: usize,
     /// Mark of the window with which it began.
     pub onset: M,
-    /// From the onset until now, or, in a gap, until the gap's beginning, ns.
+    /// From the onset until now, or until the beginning of the current gap, ns.
     pub duration: u64,
     /// Probability in the newest window.
     pub probability: f32,
@@ -87,7 +88,7 @@ struct Track<M> {
     blocked: Option<Block>,
 }
 
-/// Why an event is left out.
+/// Why an event is prevented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Block {
     Cooldown,
@@ -105,7 +106,7 @@ impl<M: Copy> Events<M> {
         Self { rules, tracks, cool_until: vec![0; labels], end: 0, last_id: 0, left_out: LeftOut::default() }
     }
 
-    /// Other rules from the next window on, for the same labels. Events of labels that have none any more end here.
+    /// Sets the rules from the next window on, for the same labels. Events of labels that no longer have a rule end here.
     pub fn set_rules(&mut self, rules: EventRules, emit: &mut dyn FnMut(Event<M>)) {
         debug_assert_eq!(rules.labels.len(), self.tracks.len());
         for index in 0..self.tracks.len() {
@@ -116,17 +117,17 @@ impl<M: Copy> Events<M> {
         self.rules = rules;
     }
 
-    /// Takes the probabilities of the next window, one a label.
+    /// Adds the probabilities of the next window, one per label.
     pub fn push(&mut self, time: EventTime<M>, scores: &[f32], emit: &mut dyn FnMut(Event<M>)) {
         self.step_all(time, emit, |index| scores[index]);
     }
 
-    /// Takes a window without scores.
+    /// Adds a window without scores.
     pub fn push_silence(&mut self, time: EventTime<M>, emit: &mut dyn FnMut(Event<M>)) {
         self.step_all(time, emit, |_| 0.0);
     }
 
-    /// Everything ends here: open events end, and times may start anew. Event numbers go on, and so does a cooldown.
+    /// Ends all open events. Times may start again from 0; event numbers and cooldowns continue.
     pub fn close(&mut self, emit: &mut dyn FnMut(Event<M>)) {
         for index in 0..self.tracks.len() {
             self.close_one(index, emit);
@@ -135,25 +136,25 @@ impl<M: Copy> Events<M> {
         self.end = 0;
     }
 
-    /// Whether an event is open that was posted.
+    /// Whether an event is open whose start was reported.
     #[must_use]
     pub fn is_open(&self) -> bool {
         (0..self.tracks.len()).any(|index| self.has_event(index))
     }
 
-    /// Threshold for the end of a label's events.
+    /// Probability below which events of the label end.
     #[must_use]
     pub fn off(&self, index: usize) -> f32 {
         self.rules.labels[index].map_or(1.0, |rule| rule.off.min(rule.on))
     }
 
-    /// Takes over the numbering of the events before, and what is counted.
+    /// Continues the numbers and counters of `before`.
     pub fn continue_after(&mut self, other: &Self) {
         self.last_id = other.last_id;
         self.left_out = other.left_out;
     }
 
-    /// How many events rules left out so far.
+    /// Number of events that rules prevented.
     #[must_use]
     pub fn left_out(&self) -> LeftOut {
         self.left_out
@@ -493,7 +494,7 @@ mod tests {
         let (bark, talk, both) = (vec![0.9, 0.0], vec![0.0, 0.4], vec![0.9, 0.4]);
         let (reported, left_out) = reported_of(&rules, &[vec![talk; 3], vec![both; 5]].concat());
         assert_eq!((reported.len(), left_out.suppressed), (0, 1));
-        // An open event ends where the suppressing label comes, and one that goes on begins after it.
+        // An open event ends where the suppressing label comes, and one that continues begins after it.
         let both = vec![0.9, 0.9];
         let (reported, _) = reported_of(&rules, &[vec![bark.clone(); 10], vec![both; 10], vec![bark; 20]].concat());
         assert_eq!(ends(&reported), [(0, 0, 1000), (1, 1000, 1000), (0, 2600, 1400)]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which labels are reported: allow, deny, thresholds, top-k, in this order.
+//! Filters that select the reported labels: allow, deny, thresholds, top-k, in this order.
 
 /// One class and its probability.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -10,7 +10,7 @@ pub struct Prediction {
     pub probability: f32,
 }
 
-/// Filter from class scores to predictions.
+/// Selects predictions from class scores.
 #[derive(Debug, Clone)]
 pub struct Filter {
     allowed: Vec<bool>,
@@ -20,22 +20,22 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// A filter for `labels`. `allow` empty: all are allowed. `thresholds` has one value a label, 0…1.
-    /// A name in `allow` or `deny` that is no label has no effect; see [`unknown_label_hint`].
+    /// A filter for `labels`. An empty `allow` allows all labels. `thresholds` has one value per label, 0…1.
+    /// Unknown names in `allow` or `deny` have no effect; see [`unknown_label_hint`].
     #[must_use]
     pub fn new(labels: &[String], allow: &[String], deny: &[String], thresholds: Vec<f32>, top_k: usize) -> Self {
         let allowed = labels.iter().map(|label| (allow.is_empty() || allow.contains(label)) && !deny.contains(label));
         Self::of(allowed.collect(), thresholds, top_k)
     }
 
-    /// A filter by class number: whether each may be reported, and from which probability on, 0…1.
+    /// A filter by class number: whether each class may be reported, and its threshold, 0…1.
     #[must_use]
     pub fn of(allowed: Vec<bool>, thresholds: Vec<f32>, top_k: usize) -> Self {
         debug_assert_eq!(allowed.len(), thresholds.len());
         Self { allowed, thresholds, top_k, found: Vec::new() }
     }
 
-    /// The predictions that are reported for these scores, best first, ties by index, at most `top_k`.
+    /// The predictions to report for these scores, best first, ties by index, at most `top_k`.
     pub fn apply(&mut self, scores: &[f32]) -> &[Prediction] {
         self.found.clear();
         let allowed = scores.iter().zip(&self.allowed).zip(&self.thresholds).enumerate();
@@ -56,8 +56,8 @@ impl Filter {
     }
 }
 
-/// For a name that is no label: up to three labels that look like it, or a word of which looks like one of its words, for
-/// a warning. `None` for a label.
+/// Up to three labels that resemble an unknown name, or have a word that resembles one of its words, for a warning. `None`
+/// for a name that is a label.
 #[must_use]
 pub fn unknown_label_hint<'a>(name: &str, labels: &'a [String]) -> Option<Vec<&'a str>> {
     if labels.iter().any(|label| label == name) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The silence gate: which windows are too quiet to be worth a model run.
+//! The silence gate: windows below a level are not classified.
 
-/// A closed gate opens this much above the threshold, dB, so that a level beside it does not flicker.
+/// Hysteresis: a closed gate opens this much above the threshold, dB.
 const HYSTERESIS: f64 = 3.0;
 
-/// Gate on the level of windows. What is below the threshold is always silent; after that, windows are silent until one
+/// Gate on the level of windows. A window below the threshold is silent, and so are the following ones until a window
 /// reaches 3 dB above it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gate {
@@ -19,12 +19,12 @@ impl Gate {
         Self { threshold, closed: false }
     }
 
-    /// Another threshold from the next window on.
+    /// Sets the threshold from the next window on.
     pub fn set_threshold(&mut self, threshold: f64) {
         self.threshold = threshold;
     }
 
-    /// Whether the next window is silent. `rms` gives its root mean square, linear; it is asked only when it matters.
+    /// Whether the next window is silent. `rms` returns its root mean square, linear; it is called only if needed.
     pub fn silences(&mut self, rms: impl FnOnce() -> f32) -> bool {
         self.closed = self.threshold > f64::NEG_INFINITY && {
             let level = 20.0 * f64::from(rms()).log10();
@@ -33,7 +33,7 @@ impl Gate {
         self.closed
     }
 
-    /// Opens the gate: another stretch of audio begins.
+    /// Opens the gate, at the beginning of new audio.
     pub fn reset(&mut self) {
         self.closed = false;
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Groups: several labels that count as one.
+//! Groups: several labels that are reported as one.
 
-/// A distribution's scores sum to 1, up to this.
+/// Tolerance for the sum of a distribution, which is 1.
 const SUM_TOLERANCE: f32 = 1e-3;
 
 /// How the scores of a group's labels become one.
@@ -9,9 +9,9 @@ const SUM_TOLERANCE: f32 = 1e-3;
 pub enum Merge {
     /// Their sum, at most 1: for classes that exclude each other.
     Sum,
-    /// The greatest: for classes that are independent.
+    /// The highest: for classes that are independent.
     Greatest,
-    /// The sum in windows whose scores sum to 1, the greatest in others: for a network whose activation is not known.
+    /// The sum in windows whose scores sum to 1, the highest in others: for a network with an unknown activation.
     Automatic,
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Scores → what is reported. Pure arithmetic on class scores and times, without a pipeline.
+//! Scores → predictions and events: ensemble, filters, silence gate, groups, rules. Arithmetic on scores and times only.
 
 mod borders;
 mod ensemble;

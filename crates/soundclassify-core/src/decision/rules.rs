@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Rules for events, per label: levels, durations, cooldown, and labels that suppress all others.
 
-/// When an event of one label begins and ends.
+/// The rule for events of one label.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LabelRule {
     /// Probability at or above which an event starts.
     pub on: f32,
-    /// Probability below which a gap begins; above `on` it counts as that.
+    /// Probability below which a gap begins; at most `on`.
     pub off: f32,
-    /// Shorter events are not reported, ns.
+    /// Minimum duration of a reported event, ns.
     pub min_duration: u64,
-    /// Gaps up to this do not end an event, ns.
+    /// Maximum gap within an event, ns.
     pub hold: u64,
-    /// After an event's end, none of this label begins for this long, ns.
+    /// Time after an event without a new event of this label, ns.
     pub cooldown: u64,
 }
 
 /// The rules of all labels.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EventRules {
-    /// Per label; `None` for labels without events.
+    /// One per label; `None` for labels without events.
     pub labels: Vec<Option<LabelRule>>,
-    /// Labels that suppress the events of all labels but these, each with the probability at or above which it does so.
-    /// Its event, if it has one, does so, too.
+    /// Labels that suppress the events of all other labels, each with the probability at or above which it does so. An
+    /// event of such a label also suppresses.
     pub suppressors: Vec<(usize, f32)>,
 }
 
@@ -38,7 +38,7 @@ impl EventRules {
     }
 }
 
-/// Events that rules left out.
+/// Numbers of events that rules prevented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LeftOut {
     /// Because an event of the same label had ended within `cooldown`.

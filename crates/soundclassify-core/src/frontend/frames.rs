@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The frame grid.
+//! The frame grid: which samples belong to which frame.
 
 use super::spec::{LogMel, PadMode, Placement, Preemphasis};
 
@@ -93,7 +93,7 @@ impl Grid {
 }
 
 impl Edge {
-    /// Index into a signal of `length` values that stands at `at`, or `None` for a zero. Mirrors go on again and again.
+    /// Index into a signal of `length` values that stands at `at`, or `None` for a zero. Mirrors repeat.
     pub(super) fn index(self, at: i64, length: u64) -> Option<u64> {
         if length == 0 {
             return None;

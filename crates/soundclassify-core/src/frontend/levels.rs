@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The level of the samples over time: where a sound may begin and end within a window, and what is digital silence.
+//! The level of the samples over time: where a sound may begin and end within a window, and digital silence.
 
 use std::collections::VecDeque;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Compression of mel values: a logarithm that runs in vectors.
+//! Compression of mel values: a vectorised logarithm.
 
 use std::f64::consts::LN_10;
 

@@ -51,7 +51,7 @@ impl MelBank {
         }
     }
 
-    /// One value a band from a spectrum of `n_fft / 2 + 1` values and the padding.
+    /// One value per band from a spectrum of `n_fft / 2 + 1` values and the padding.
     pub(super) fn apply(&mut self, power: &[f32], values: &mut [f32]) {
         debug_assert_eq!(values.len(), self.bands.len());
         sum_bands(&self.bands, &self.weights, power, &mut self.partial);
@@ -87,7 +87,7 @@ fn sum_lanes(partial: &[[f32; HALF]], values: &mut [f32]) {
     }
 }
 
-/// Weights of the triangle over three edges, one a bin. The sides are straight in Hz (librosa's `filters.mel`), those of
+/// Weights of the triangle over three edges, one per bin. The sides are straight in Hz (librosa's `filters.mel`), those of
 /// Kaldi's scale in mel.
 fn triangle(edges: &[f64], mel: &LogMel, sample_rate: u32) -> Vec<f32> {
     let hz = |edge: usize| mel_to_hz(edges[edge], mel.scale);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Samples → model input. Counts samples, allocates in [`Frontend::new`], knows no model and no pipeline.
+//! Samples → model input. It counts samples, allocates only in [`Frontend::new`], and does not depend on model or pipeline.
 
 mod cepstrum;
 mod frames;
@@ -32,7 +32,7 @@ pub use spec::{
 };
 pub use windower::Windower;
 
-/// Turns one stream of samples into windows of model input. Each frame is computed once, however many windows share it.
+/// Turns one stream of samples into windows of model input. Each frame is computed once, even if many windows share it.
 pub struct Frontend {
     samples: SampleRing,
     levels: Levels,
@@ -65,7 +65,7 @@ struct Frames {
     per_window: usize,
 }
 
-/// A window that became due, valid during the call that brings it.
+/// A complete window, valid during the callback.
 pub struct ReadyWindow<'a> {
     number: u64,
     position: u64,
@@ -178,7 +178,7 @@ impl Frontend {
             self.schedule.advance();
         }
         if let Values::Frames(frames) = &mut self.values {
-            // Frames between two windows are nobody's.
+            // Frames between two windows belong to no window.
             frames.next = frames.next.max(self.schedule.first());
         }
     }
@@ -337,7 +337,7 @@ impl ReadyWindow<'_> {
         self.levels.steps(self.position)
     }
 
-    /// Whether the window, and whatever its first frames reach back to, is digital silence: all such windows are alike.
+    /// Whether the window, and all samples that its first frames include, are digital silence: all such windows are equal.
     #[must_use]
     pub fn is_silent(&self) -> bool {
         self.levels.is_silent(self.position)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! From the values of a window to the model's input: top_db, samplewise normalisation, layout.
+//! Turns the values of a window into the model's input: top_db, samplewise normalisation, layout.
 
 use multiversion::multiversion;
 
@@ -31,7 +31,7 @@ pub(super) struct Writer {
 enum Fixed {
     None,
     Scalar(Scale),
-    /// One a band.
+    /// One per band.
     PerBand(Vec<Scale>),
 }
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What published networks need, under the names that manifests use. Layout, channel axis and normalisation are those of
-//! the network's own export.
+//! Presets: the features of published networks, under the names in manifests. Layout, channel axis and normalisation are
+//! those of the network's own export.
 
 use super::spec::{
     ChannelAxis, FeatureSpec, Features, FixedNormalize, Layout, Log, LogMel, MelNorm, MelScale, Normalize, PadMode,
     Placement, Power, Preemphasis, WindowFunction,
 };
 
-/// What makes a preset.
+/// Constructor of a preset.
 pub type Preset = fn() -> FeatureSpec;
 
-/// Every preset: the name and what makes it.
+/// All presets: name and constructor.
 pub const ALL: &[(&str, Preset)] = &[
     ("ast", ast),
     ("beats", beats),
@@ -69,7 +69,7 @@ fn square(sample_rate: u32, n_fft: usize, hop_length: usize, side: usize) -> Fea
     }
 }
 
-/// Log-mel frames as librosa makes them unless asked otherwise, at 22.05 kHz, one a window: a base for others.
+/// Log-mel frames with librosa's defaults, at 22.05 kHz, one per window: a base for others.
 #[must_use]
 pub fn librosa() -> LogMel {
     LogMel {
@@ -129,7 +129,7 @@ pub fn vggish() -> FeatureSpec {
     FeatureSpec { features: Features::LogMel(mel), channel_axis: ChannelAxis::None, ..yamnet }
 }
 
-/// EfficientAT: 128 bands at 32 kHz, 100 frames a second, windows of 1 s (`AugmentMelSTFT` of its `models/preprocess.py`).
+/// EfficientAT: 128 bands at 32 kHz, 100 frames per second, windows of 1 s (`AugmentMelSTFT` of its `models/preprocess.py`).
 /// The network takes any number of frames.
 #[must_use]
 pub fn efficientat() -> FeatureSpec {
@@ -168,7 +168,8 @@ pub fn passt() -> FeatureSpec {
 }
 
 /// AST: Kaldi's filter bank of 128 bands at 16 kHz, 1024 frames (`ASTFeatureExtractor` of transformers; its `std` is doubled).
-/// That the author's code subtracts the mean of the whole recording before makes no difference: each frame's is subtracted.
+/// The author's code first subtracts the mean of the whole recording; this makes no difference, because the mean of each
+/// frame is subtracted.
 #[must_use]
 pub fn ast() -> FeatureSpec {
     let mel = LogMel { window_function: WindowFunction::HannSymmetric, ..LogMel::kaldi(16_000, 128, 1024) };

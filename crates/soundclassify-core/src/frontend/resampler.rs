@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Mono sample rate conversion with a compensated delay, the same whatever the sizes of the pushes.
+//! Mono sample rate conversion with compensated delay. The sizes of the pushes do not affect the result.
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Async, Fft, FixedAsync, FixedSync, Resampler as _, SincInterpolationParameters, WindowFunction};

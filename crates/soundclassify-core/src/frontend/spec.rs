@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a model declares about its input: plain data, checked by the manifest.
+//! The specification of a model's input: plain data, checked by the manifest.
 
-/// Everything the front end needs to know to turn samples into one model's input.
+/// How samples become the input of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeatureSpec {
     /// Sample rate of the analysis signal, Hz.
@@ -10,9 +10,9 @@ pub struct FeatureSpec {
     pub window: usize,
     /// How samples become values.
     pub features: Features,
-    /// Fixed normalisation of each value, before the one of the window by itself.
+    /// Fixed normalisation of each value, before the normalisation of the window.
     pub fixed: FixedNormalize,
-    /// Normalisation of one window by itself.
+    /// Normalisation of one window by its own values.
     pub normalize: Normalize,
     /// Order of the axes of one window; [`Layout::Samples`] exactly when `features` is [`Features::Waveform`].
     pub layout: Layout,
@@ -199,7 +199,7 @@ pub enum Log {
 /// Fixed normalisation of each value: `(x − mean) / std`, after the logarithm and `top_db`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FixedNormalize {
-    /// As it is.
+    /// None: values are not changed.
     None,
     /// The same for all values.
     Scalar {
@@ -210,19 +210,19 @@ pub enum FixedNormalize {
     },
     /// One pair for each band, or for each cepstral coefficient.
     PerBand {
-        /// Subtracted, one a band.
+        /// Subtracted, one per band.
         mean: Vec<f64>,
-        /// Divisors, one a band, above 0.
+        /// Divisors, one per band, above 0.
         std: Vec<f64>,
     },
 }
 
-/// Normalisation of one window by itself.
+/// Normalisation of one window by its own values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Normalize {
-    /// As it is.
+    /// None: values are not changed.
     None,
-    /// `x − min`, divided by `max + 1.0` of the shifted values (the original's).
+    /// `x − min`, divided by `max + 1.0` of the shifted values (ml-sound-classifier's).
     MinMax,
     /// `x − min`, divided by `max + 1e-7` of the shifted values.
     MinMaxEps,

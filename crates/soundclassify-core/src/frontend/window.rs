@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which frames make window `w`, and the rings that hold samples and frames until no window needs them.
+//! Which frames belong to a window, and the ring buffers of samples and frames.
 
 /// A run of values in a ring: the second part continues the first.
 pub(super) type Pieces<'a> = [&'a [f32]; 2];
@@ -37,7 +37,7 @@ impl Schedule {
         self.first + self.length - 1
     }
 
-    /// Goes on to the following window.
+    /// Continues to the following window.
     pub(super) fn advance(&mut self) {
         self.number += 1;
         self.first = self.first_step(self.number);

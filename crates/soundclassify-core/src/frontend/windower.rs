@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Samples at any rate → windows at the model's.
+//! Samples at any rate → windows at the model's rate.
 
 use super::{FeatureSpec, Frontend, ReadyWindow, Resampler, resampler::valid};
 use crate::error::Result;
@@ -37,7 +37,7 @@ impl Windower {
 
     /// Appends mono samples, full scale ±1, of `sample_rate` Hz, and calls `on_window` for each window that became due,
     /// in order. The windows do not depend on how the stream is cut into pushes. NaN and infinities count as 0. The rate
-    /// may change from one push to the next: the stream goes on.
+    /// may change from one push to the next: the stream continues.
     ///
     /// # Errors
     /// [`Error::Rate`](crate::Error::Rate) for a rate that can't be converted; nothing was appended then.

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! From a network's output to probabilities.
+//! Activation: turns a network's output into probabilities.
 
 use super::manifest::Reduce;
 
-/// What turns the network's output into probabilities.
+/// How the output of a network becomes probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Activation {
-    /// They are probabilities.
+    /// The output already consists of probabilities.
     None,
-    /// `exp(x − max) / Σ exp(x − max)`: one of the labels.
+    /// `exp(x − max) / Σ exp(x − max)`: the labels exclude each other.
     Softmax,
-    /// `1 / (1 + exp(−x))`: any of the labels.
+    /// `1 / (1 + exp(−x))`: the labels are independent.
     Sigmoid,
 }
 
-/// Probabilities of one window: activation of each row of `raw` (rows of `scores.len()` values, one a time step),
-/// then one value a class of all rows, into `scores`. `weights`, for [`Reduce::Attention`]: one a value or one a row, at
+/// Probabilities of one window: activation of each row of `raw` (rows of `scores.len()` values, one per time step),
+/// then one value per class of all rows, into `scores`. `weights`, for [`Reduce::Attention`]: one per value or one per row, at
 /// least 0; rows without any weight count alike.
 pub(crate) fn activate_and_reduce(
     activation: Activation,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Adds labels to a network: a linear layer with sigmoid on its embedding, beside the labels that it has.
+//! Adds labels to a network: a linear layer with sigmoid on its embedding. The existing labels are kept.
 //!
 //! Protobuf defines that the concatenation of two serialised messages is their merge: repeated fields are appended. So the new
-//! nodes, weights and the output are one more `ModelProto` behind the file's own bytes, which stay as they are.
+//! nodes, weights and the output are a second `ModelProto` after the bytes of the file, which are not changed.
 
 use prost::Message;
 

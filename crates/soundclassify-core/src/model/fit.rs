@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whether a network's inputs and outputs are what its manifest says.
+//! Checks that a network's inputs and outputs fit its manifest.
 
 use std::fmt;
 
@@ -13,9 +13,9 @@ use super::{
 pub struct TensorInfo {
     /// Its name.
     pub name: String,
-    /// Its element type, `f32` if it is one that fits.
+    /// Its element type, such as `f32`.
     pub element: String,
-    /// Its axes; `None` for one of free length. None at all when the rank is unknown, too.
+    /// Its axes; `None` for an axis of free length. Empty if the rank is unknown, too.
     pub dims: Vec<Option<usize>>,
 }
 
@@ -35,14 +35,14 @@ impl fmt::Display for Dims<'_> {
     }
 }
 
-/// How many windows one run takes.
+/// Number of windows of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Batch {
     /// Any number.
     Free,
-    /// This many.
+    /// Exactly this number.
     Fixed(usize),
-    /// One; the input has no axis for it.
+    /// One; the input has no batch axis.
     Absent,
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct FittedState {
     pub(crate) dims: Vec<i64>,
 }
 
-/// What to run: the window's input, further ones, and these outputs.
+/// The inputs and outputs of a run: the window's input, further inputs, and the outputs.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Fit {
     pub(crate) batch: Batch,
@@ -79,12 +79,13 @@ pub(crate) struct Fit {
     pub(crate) output: usize,
     /// Index of the output with the weights of attention.
     pub(crate) attention: Option<usize>,
-    /// Index of the output that describes a window.
+    /// Index of the embedding output.
     pub(crate) embedding: Option<usize>,
 }
 
 impl Fit {
-    /// Checks everything that can be known without a run; the error names both sides, of inputs and outputs.
+    /// Checks everything that is known without a run; the error names the network's and the manifest's values of inputs and
+    /// outputs.
     pub(crate) fn of(manifest: &Manifest, inputs: &[TensorInfo], outputs: &[TensorInfo]) -> Result<Self, String> {
         let mut reasons = Vec::new();
         let fit = Self::collect(manifest, inputs, outputs, &mut reasons);
@@ -122,7 +123,7 @@ impl Fit {
         Some(fit)
     }
 
-    /// Inputs that nothing gives a value.
+    /// Inputs without a value.
     fn without_value(&self, inputs: &[TensorInfo]) -> Option<String> {
         let given = |index: usize, name: &str| {
             index == self.input
@@ -135,7 +136,7 @@ impl Fit {
         (!missing.is_empty()).then(|| format!("expected {remedy}, found none for {}", list(&missing)))
     }
 
-    /// Whether the window and the scores are all of it, and f32.
+    /// Whether the window and the scores are the only tensors, and f32.
     pub(crate) fn is_plain(&self) -> bool {
         self.constants.is_empty() && self.states.is_empty() && self.input_element == Element::F32
     }
@@ -233,7 +234,7 @@ fn sizes(key: &str, port: &TensorInfo) -> Result<Vec<i64>, String> {
     Ok(port.dims.iter().map(|axis| axis.unwrap_or(1) as i64).collect())
 }
 
-/// The port of that name, or the only one. Converters append `:0` to names; that is forgiven.
+/// The port with this name, or the only one. A suffix `:0`, which converters append, is ignored.
 fn choose(key: &str, what: &str, name: Option<&str>, ports: &[TensorInfo]) -> Result<usize, String> {
     match name {
         Some(name) => {
@@ -266,8 +267,8 @@ fn fit_input(shape: &[usize], port: &TensorInfo) -> Result<Batch, String> {
         Some((Some(size), rest)) if *size > 0 && fits(rest) => Ok(Batch::Fixed(*size)),
         _ if fits(&port.dims) => Ok(Batch::Absent),
         _ => Err(format!(
-            "the manifest's features and input give windows of shape {shape:?}, which with a batch axis before it \
-             can't fill the input {port}; check input.layout, input.channel-axis, features.n-mels and features.frames"
+            "the manifest's features and input give windows of shape {shape:?}, which do not fit the input {port} \
+            (with a batch axis in front); check input.layout, input.channel-axis, features.n-mels and features.frames"
         )),
     }
 }

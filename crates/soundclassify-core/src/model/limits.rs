@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What loading a model may take, and how it is ended before.
+//! The limits on a model: sizes, and time and memory for loading it; how loading is cancelled.
 
 use std::{
     env, fmt,
@@ -15,12 +15,26 @@ pub const TIME_VARIABLE: &str = "SOUNDCLASSIFY_MODEL_TIMEOUT";
 /// Environment variable with the MiB of memory that loading a network may take.
 pub const MEMORY_VARIABLE: &str = "SOUNDCLASSIFY_MODEL_MEMORY";
 
-/// Bytes of an ONNX file and its weights: the limit of the format.
+/// Maximum size of an ONNX file and its weights, bytes: the limit of the format.
 pub(super) const MAX_ONNX: u64 = 2 << 30;
-/// Values of one window.
+/// Maximum number of values of one window.
 pub(super) const MAX_VALUES: usize = 4 << 20;
+/// Maximum length of a window, s.
+pub(super) const MAX_WINDOW: f64 = 60.0;
+/// Maximum number of frames of a window.
+pub(super) const MAX_FRAMES: u64 = 65_536;
+/// Maximum number of mel bands.
+pub(super) const MAX_MELS: u64 = 4096;
+/// Maximum size of an FFT, samples.
+pub(super) const MAX_FFT: u64 = 1 << 20;
+/// Maximum number of labels.
+pub(super) const MAX_LABELS: usize = 100_000;
+/// Maximum size of a manifest, bytes.
+pub(super) const MAX_MANIFEST: u64 = 1 << 20;
+/// Maximum size of a file of labels, bytes.
+pub(super) const MAX_LABEL_FILE: u64 = 64 << 20;
 
-/// What loading and one run of a network that is not built in may take.
+/// Limits on loading and one run of a network that is not built in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Limits {
     pub(super) time: Duration,
@@ -28,7 +42,7 @@ pub(super) struct Limits {
     pub(super) memory: u64,
 }
 
-/// 60 s and 4 GiB, or what the environment says.
+/// 60 s and 4 GiB, or the values of the environment.
 pub(super) fn limits() -> Limits {
     static LIMITS: LazyLock<Limits> = LazyLock::new(|| Limits {
         time: Duration::from_secs(variable(TIME_VARIABLE, "seconds", 60)),
@@ -37,7 +51,7 @@ pub(super) fn limits() -> Limits {
     *LIMITS
 }
 
-/// Other providers than the CPU may compile a network when they load it, TensorRT for minutes.
+/// Time for loading. Providers other than the CPU may compile a network when they load it, TensorRT for minutes.
 pub(super) fn time(provider: ExecutionProvider) -> Duration {
     let time = limits().time;
     if provider == ExecutionProvider::Cpu { time } else { 10 * time }
@@ -47,12 +61,12 @@ fn variable(name: &str, unit: &str, usual: u64) -> u64 {
     let Some(text) = env::var_os(name) else { return usual };
     let number = text.to_str().and_then(|text| text.trim().parse().ok());
     number.filter(|number| (1..=1 << 40).contains(number)).unwrap_or_else(|| {
-        runtime::warn(&format!("{name}: expected a whole number of {unit}, at least 1, found {text:?}; {usual} holds"));
+        runtime::warn(&format!("{name}: expected a whole number of {unit}, at least 1, found {text:?}; using {usual}"));
         usual
     })
 }
 
-/// Ends a load from another thread; cheap to clone.
+/// Cancels loading from a different thread; cheap to clone.
 #[derive(Clone, Default)]
 pub struct Cancellation(Arc<Mutex<State>>);
 
@@ -63,7 +77,7 @@ struct State {
 }
 
 impl Cancellation {
-    /// Ends every load that has this cancellation, now and later; returns at once.
+    /// Cancels every load with this cancellation, now and later; returns immediately.
     pub fn cancel(&self) {
         let mut state = self.lock();
         state.cancelled = true;
@@ -100,19 +114,19 @@ impl fmt::Debug for Cancellation {
     }
 }
 
-/// Why work was left to itself.
+/// Why work was abandoned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stopped {
-    /// It took longer than it may.
+    /// It exceeded its time limit.
     Timeout,
-    /// Nobody needs it any more.
+    /// It was cancelled.
     Cancelled,
-    /// It panicked, or no thread can be started.
+    /// It panicked, or its thread can't be started.
     Failed,
 }
 
-/// Does `work` on a thread of its own and waits for it, but not longer than `time`, nor once `cancellation` is cancelled.
-/// The thread goes on then, and what it makes is dropped.
+/// Does `work` on a separate thread and waits for it, at most for `time` and until `cancellation` is cancelled. After that,
+/// the thread continues and its result is dropped.
 pub(super) fn within<T: Send + 'static>(
     time: Duration,
     cancellation: &Cancellation,
@@ -122,7 +136,7 @@ pub(super) fn within<T: Send + 'static>(
     let cancelled = sender.clone();
     let spawned = thread::Builder::new().name("soundclassify-load".into()).spawn(move || {
         let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).map_err(|_| Stopped::Failed);
-        // Nobody may wait any more.
+        // The receiver may have gone.
         let _ = sender.send(done);
     });
     if spawned.is_err() {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Model input → scores.
 //!
-//! [`Model::load`] reads a manifest and finds its ONNX file; [`Engine::shared`] runs it, for all streams of the
-//! process; [`Engine::stream`] is one stream's reply_slot.
+//! [`Model::load`] reads a manifest and finds its ONNX file. [`Engine::shared`] returns the engine that runs it for all
+//! streams of the process, and [`Engine::stream`] opens one stream.
 
 mod activation;
 pub mod check;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The thing that runs: ONNX Runtime's session is one, tests bring slow, failing and hanging ones.
+//! The trait of a network. ONNX Runtime's session implements it; tests use slow, failing and hanging ones.
 
 use std::{fmt, sync::Arc};
 
@@ -7,45 +7,44 @@ use crate::error::{Error, Result};
 
 /// A network that turns windows into scores, on one thread at a time.
 pub trait Network: Send {
-    /// Values of one window.
+    /// Number of values of one window.
     fn window_len(&self) -> usize;
 
-    /// Scores of one window, at least 1.
+    /// Number of scores of one window, at least 1.
     fn classes(&self) -> usize;
 
-    /// Most windows of one run, at least 1.
+    /// Maximum number of windows of one run, at least 1.
     fn max_batch(&self) -> usize;
 
-    /// Scores of `windows` (`1..=max_batch` slices of `window_len` values), window after window, into `scores`
+    /// Computes the scores of `windows` (`1..=max_batch` slices of `window_len` values), window after window, into `scores`
     /// (`windows.len() · classes` values): probabilities, after activation and the mean over a time axis.
     ///
     /// # Errors
     /// [`Error::Inference`](crate::Error::Inference) when the run fails; `scores` is then undefined.
     fn run(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<()>;
 
-    /// The windows of the next runs, one a run, are of this stream. With another `sequence` than before they do not follow the
-    /// stream's last one: a network that carries a state from window to window begins with a new one. Before the first call
-    /// each window is by itself.
+    /// Selects the stream of the next runs, which have one window each. If `sequence` differs from the stream's last one, a
+    /// network with a state begins with a new state. Before the first call, all windows are independent.
     fn select(&mut self, _stream: usize, _sequence: u64) {}
 
-    /// Whether it carries a state from window to window: it runs one window at a time, and all windows of a stream.
+    /// Whether it has a state that it carries from window to window: it then runs all windows of a stream, one at a time.
     fn has_state(&self) -> bool {
         false
     }
 
-    /// Ends a run from another thread; `None` when nothing can.
+    /// Cancels runs from a different thread; `None` if that is impossible.
     fn canceller(&self) -> Option<Canceller> {
         None
     }
 
-    /// Whether every run ends by itself, after about the same time whatever the windows hold, on whatever thread it is:
-    /// streams that wait may then call [`Network::run_uncancellable`] on theirs.
+    /// Whether every run takes about the same time for any window, on any thread. Streams that wait may then call
+    /// [`Network::run_uncancellable`] on their own thread.
     fn is_portable(&self) -> bool {
         false
     }
 
-    /// As [`Network::run`], but nothing ends it from outside. Unless its tensors take megabytes, it allocates nothing in Rust
-    /// once it ran with as many windows.
+    /// Like [`Network::run`], but it can't be cancelled. Unless its tensors take megabytes, it allocates nothing in Rust
+    /// after the first run with this number of windows.
     ///
     /// # Errors
     /// Those of [`Network::run`].
@@ -54,12 +53,12 @@ pub trait Network: Send {
     }
 }
 
-/// Scores of any number of windows that follow one another, `windows.len() / window_len · classes` values: runs them in batches, on this
-/// thread. `windows` holds whole windows.
+/// Runs any number of consecutive windows in batches on this thread, and returns their `windows.len() / window_len · classes`
+/// scores. `windows` contains whole windows.
 ///
 /// # Errors
-/// [`Error::Inference`](crate::Error::Inference) when a run fails, and [`Error::NotFinite`](crate::Error::NotFinite) when a score is a NaN
-/// or infinite.
+/// [`Error::Inference`](crate::Error::Inference) if a run fails, and [`Error::NotFinite`](crate::Error::NotFinite) if a score is not
+/// finite.
 pub fn run_windows(network: &mut dyn Network, windows: &[f32]) -> Result<Vec<f32>> {
     let (length, classes) = (network.window_len(), network.classes());
     let mut scores = vec![0.0; windows.len() / length * classes];
@@ -74,17 +73,17 @@ pub fn run_windows(network: &mut dyn Network, windows: &[f32]) -> Result<Vec<f32
     Ok(scores)
 }
 
-/// Ends the run in progress, and every later one, of one network; callable from any thread.
+/// Cancels the run in progress and all later runs of one network; callable from any thread.
 #[derive(Clone)]
 pub struct Canceller(Arc<dyn Fn() + Send + Sync>);
 
 impl Canceller {
-    /// A canceller that calls `cancel`, which returns at once.
+    /// A canceller that calls `cancel`, which must return immediately.
     pub fn new(cancel: impl Fn() + Send + Sync + 'static) -> Self {
         Self(Arc::new(cancel))
     }
 
-    /// Asks the run to end; returns at once.
+    /// Requests the end of the run; returns immediately.
     pub fn cancel(&self) {
         (self.0)();
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The few parts of an ONNX file that are asked for without ONNX Runtime: operators, names, metadata, and where weights are
-//! kept. The values of tensors are skipped.
+//! The parts of an ONNX file that are read without ONNX Runtime: operators, names, metadata, and the files of weights. The
+//! values of tensors are skipped.
 //!
 //! The messages are those of ONNX's `onnx.proto`, with the fields that matter here. Names are bytes, because ONNX Runtime
 //! does not ask whether they are UTF-8.
@@ -11,7 +11,7 @@ use prost::Message;
 
 use crate::error::{Error, Result};
 
-/// What ONNX Runtime's own format has in its fifth to eighth byte.
+/// Bytes five to eight of ONNX Runtime's own format.
 const OTHER_FORMAT: &[u8] = b"ORTM";
 
 /// `TensorProto.DataLocation.EXTERNAL`.
@@ -121,12 +121,12 @@ impl Network {
     fn parse(bytes: &[u8]) -> Result<Self, String> {
         if bytes.get(4..8) == Some(OTHER_FORMAT) {
             return Err(
-                "can't load it: expected ONNX, found ONNX Runtime's own format (.ort); use the ONNX file that it was \
-                 made of"
+                "can't load it: expected ONNX, found ONNX Runtime's own format (.ort); use the ONNX file from which \
+                it was made"
                     .into(),
             );
         }
-        let wrong = |what: &str| format!("can't load it: the file is no ONNX network, or not all of one: {what}");
+        let wrong = |what: &str| format!("can't load it: the file is not an ONNX network, or incomplete: {what}");
         let network = Self::decode(bytes).map_err(|error| wrong(&error.to_string()))?;
         if network.graph.is_none() {
             return Err(wrong("it has no graph"));
@@ -134,7 +134,7 @@ impl Network {
         Ok(network)
     }
 
-    /// The places that tensors name for their values, as the file has them, in no order and possibly several times.
+    /// The locations of external values, as written in the file, in any order and possibly repeated.
     pub(super) fn external_locations(&self) -> Vec<&[u8]> {
         let mut locations = Vec::new();
         let mut visit = |tensor| external(tensor, &mut locations);

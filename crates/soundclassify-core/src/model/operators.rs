@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whether a network takes about the same time for whatever window: it has no operator but those known for that, and all
-//! its shapes are fixed.
+//! Whether a network takes about the same time for any window: it has only operators that are known for this, and all its
+//! shapes are fixed.
 
 use std::collections::HashSet;
 
 use super::onnx::{Graph, Network, Node};
 
-/// Operators whose time hangs on the shapes of their inputs alone. Not among them: loops, branches, trees, and what makes a
-/// shape out of values, but for those in [`is_sized`].
+/// Operators whose time depends only on the shapes of their inputs. They exclude loops, branches, trees, and operators that
+/// compute a shape from values, except for those in [`is_sized`].
 #[rustfmt::skip]
 const STEADY: &[&str] = &[
     // Element by element.
@@ -22,21 +22,21 @@ const STEADY: &[&str] = &[
     "AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "GRU", "Gemm", "GlobalAveragePool", "GlobalLpPool",
     "GlobalMaxPool", "GroupNormalization", "InstanceNormalization", "LRN", "LSTM", "LayerNormalization", "LpNormalization",
     "LpPool", "MatMul", "MaxPool", "MeanVarianceNormalization", "RNN",
-    // Of 8 bits.
+    // Of 8-bit integers.
     "ConvInteger", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QGemm", "QLinearAdd",
     "QLinearAveragePool", "QLinearConcat", "QLinearConv", "QLinearGlobalAveragePool", "QLinearLeakyRelu", "QLinearMatMul",
     "QLinearMul", "QLinearSigmoid", "QLinearSoftmax", "QuantizeLinear",
-    // What ONNX Runtime fuses.
+    // Fused operators of ONNX Runtime.
     "BiasGelu", "FastGelu", "FusedConv", "FusedGemm", "FusedMatMul",
-    // Places and shapes.
+    // Positions and shapes.
     "Concat", "Constant", "DepthToSpace", "Flatten", "Gather", "Reshape", "Slice", "SpaceToDepth", "Split", "Squeeze",
     "Transpose", "Unsqueeze",
 ];
 
-/// Those of ONNX and of ONNX Runtime.
+/// The domains of ONNX and of ONNX Runtime.
 const DOMAINS: &[&str] = &["", "ai.onnx", "com.microsoft"];
 
-/// Whether the network has steady operators and fixed shapes only, and no functions.
+/// Whether the network has only operators with constant time and fixed shapes, and no functions.
 pub(super) fn has_constant_cost(network: &Network) -> bool {
     network.functions.is_empty() && network.graph.as_ref().is_some_and(graph_has_constant_cost)
 }
@@ -58,7 +58,7 @@ fn node_has_constant_cost(node: &Node, fixed: &HashSet<&[u8]>) -> bool {
         && (!is_sized(&node.operator) || has_fixed_sizes())
 }
 
-/// Whether an operator's inputs from the second on say which shape its output has.
+/// Whether an operator's inputs after the first determine the shape of its output.
 fn is_sized(operator: &[u8]) -> bool {
     operator.starts_with(b"Reduce")
         || [&b"Reshape"[..], b"Slice", b"Split", b"Squeeze", b"Unsqueeze"].contains(&operator)

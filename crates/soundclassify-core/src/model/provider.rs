@@ -1,82 +1,63 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Names of ONNX Runtime's execution providers.
+//! ONNX Runtime's execution providers, in one table.
 
 use std::{fmt, str::FromStr};
 
-/// What computes the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum ExecutionProvider {
-    /// ONNX Runtime's own CPU code.
-    #[default]
-    Cpu,
-    /// NVIDIA CUDA.
-    Cuda,
-    /// NVIDIA TensorRT.
-    TensorRt,
-    /// Intel OpenVINO.
-    OpenVino,
-    /// Apple Core ML.
-    CoreMl,
-    /// DirectML on Windows.
-    DirectMl,
-    /// XNNPACK on CPUs.
-    Xnnpack,
-    /// AMD ROCm.
-    Rocm,
-    /// AMD MIGraphX.
-    MiGraphX,
-    /// Intel oneDNN.
-    OneDnn,
-    /// Arm Compute Library.
-    Acl,
-    /// Huawei CANN.
-    Cann,
-    /// Qualcomm AI Engine.
-    Qnn,
-    /// Android's neural networks API.
-    Nnapi,
-}
-
-impl ExecutionProvider {
-    /// Every provider, the default first.
-    pub const ALL: [Self; 14] = [
-        Self::Cpu,
-        Self::Cuda,
-        Self::TensorRt,
-        Self::OpenVino,
-        Self::CoreMl,
-        Self::DirectMl,
-        Self::Xnnpack,
-        Self::Rocm,
-        Self::MiGraphX,
-        Self::OneDnn,
-        Self::Acl,
-        Self::Cann,
-        Self::Qnn,
-        Self::Nnapi,
-    ];
-
-    /// Its name in properties and messages.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Cuda => "cuda",
-            Self::TensorRt => "tensorrt",
-            Self::OpenVino => "openvino",
-            Self::CoreMl => "coreml",
-            Self::DirectMl => "directml",
-            Self::Xnnpack => "xnnpack",
-            Self::Rocm => "rocm",
-            Self::MiGraphX => "migraphx",
-            Self::OneDnn => "onednn",
-            Self::Acl => "acl",
-            Self::Cann => "cann",
-            Self::Qnn => "qnn",
-            Self::Nnapi => "nnapi",
+/// The execution providers: variant, name in properties and messages, product, type in `ort`, and how that type is built
+/// (`cpu`: not at all; `device`: with the device index; `openvino`; `plain`). Calls `$then!` with all rows. The order is that
+/// of the element's enumeration, whose numbers are public.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! execution_providers {
+    ($then:ident) => {
+        $then! {
+            Cpu "cpu" "Processor" CPU cpu;
+            Cuda "cuda" "NVIDIA CUDA" CUDA device;
+            TensorRt "tensorrt" "NVIDIA TensorRT" TensorRT device;
+            OpenVino "openvino" "Intel OpenVINO" OpenVINO openvino;
+            CoreMl "coreml" "Apple Core ML" CoreML plain;
+            DirectMl "directml" "Microsoft DirectML" DirectML device;
+            Xnnpack "xnnpack" "XNNPACK" XNNPACK plain;
+            Rocm "rocm" "AMD ROCm" ROCm device;
+            MiGraphX "migraphx" "AMD MIGraphX" MIGraphX device;
+            Qnn "qnn" "Qualcomm QNN" QNN device;
+            Nnapi "nnapi" "Android NNAPI" NNAPI plain;
+            Acl "acl" "Arm Compute Library" ACL plain;
+            Cann "cann" "Huawei CANN" CANN device;
+            OneDnn "onednn" "Intel oneDNN" OneDNN plain;
         }
-    }
+    };
 }
+
+macro_rules! define {
+    ($cpu:ident $cpu_name:tt $cpu_title:tt $cpu_type:ident $cpu_kind:ident;
+     $($variant:ident $name:tt $title:tt $type:ident $kind:ident;)*) => {
+        /// The hardware and library that runs a network.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+        pub enum ExecutionProvider {
+            #[doc = concat!($cpu_title, ".")]
+            #[default]
+            $cpu,
+            $(#[doc = concat!($title, ".")] $variant,)*
+        }
+
+        impl ExecutionProvider {
+            /// All providers, the default first.
+            pub const ALL: [Self; 1 + [$($name),*].len()] = [Self::$cpu, $(Self::$variant),*];
+
+            /// The name in properties and messages.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    Self::$cpu => $cpu_name,
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+execution_providers!(define);
 
 impl fmt::Display for ExecutionProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,7 +72,7 @@ impl FromStr for ExecutionProvider {
     fn from_str(name: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|provider| provider.name() == name).ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");
-            format!("no execution provider {name:?}; there are: {names}")
+            format!("expected an execution provider ({names}), found {name:?}")
         })
     }
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Finding and loading ONNX Runtime, once a process, and its execution providers.
+//! Finding and loading ONNX Runtime, once per process, and its execution providers.
 //!
-//! Looked for in this order: the file, or the folder, that `ORT_DYLIB_PATH` names (nothing else then); beside the
-//! plugin file ([`set_plugin_dir`]); beside the executable; what the system's loader finds. A search that fails
-//! may be repeated: who installs the library need not restart the application.
+//! The places are, in this order: the file or folder that `ORT_DYLIB_PATH` names (and then no other place); beside the
+//! plugin file ([`set_plugin_dir`]); beside the executable; the paths of the system's loader. A search that fails is
+//! repeated with the next model, so the library can be installed while the application runs.
 
 use std::{
     env, fs,
@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 /// Environment variable that names the library.
 const VARIABLE: &str = "ORT_DYLIB_PATH";
 
-/// Names that the library goes by.
+/// File names of the library.
 const NAMES: &[&str] = if cfg!(windows) {
     &["onnxruntime.dll"]
 } else if cfg!(target_os = "macos") {
@@ -34,19 +34,18 @@ const NAMES: &[&str] = if cfg!(windows) {
     &["libonnxruntime.so", "libonnxruntime.so.1"]
 };
 
-/// What to do when there is none.
+/// The remedy if the library is not found.
 const REMEDY: &str = "install it: your distribution's package (often libonnxruntime or onnxruntime), or \
-    `pip download --no-deps onnxruntime`, unzip the wheel and take the library out of onnxruntime/capi/; then set \
-    ORT_DYLIB_PATH to the file, or put it beside the plugin";
+    `pip download --no-deps onnxruntime`, unzip the wheel and take the library from onnxruntime/capi/; then set ORT_DYLIB_PATH to the file, or copy it beside the plugin";
 
-/// How much a line of ONNX Runtime's log matters.
+/// The level of a line of ONNX Runtime's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Of interest to who searches a fault.
+    /// Information for debugging.
     Info,
-    /// Something is not as it should be.
+    /// A warning.
     Warning,
-    /// Something failed; an [`Error`] reports it, too.
+    /// An error, which an [`Error`] reports, too.
     Error,
 }
 
@@ -54,33 +53,33 @@ type Logger = Box<dyn Fn(Level, &str) + Send + Sync>;
 
 static PLUGIN_DIR: Mutex<Option<PathBuf>> = Mutex::new(None);
 static LOGGER: OnceLock<Logger> = OnceLock::new();
-/// ONNX Runtime allows one a process; kept to its end.
+/// ONNX Runtime allows one per process; it is kept until the end.
 static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
 
-/// Sets the folder of the plugin's file, where the library is looked for.
+/// Sets the folder of the plugin's file, which is one of the places of the library.
 pub fn set_plugin_dir(dir: PathBuf) {
     *lock(&PLUGIN_DIR) = Some(dir);
 }
 
-/// Sends ONNX Runtime's log lines to `logger`, from any thread; before, they are lost. Only the first call counts.
+/// Sends ONNX Runtime's log lines to `logger`, from any thread. Only the first call has an effect; earlier lines are lost.
 pub fn set_logger(logger: impl Fn(Level, &str) + Send + Sync + 'static) {
-    // A second logger would be of a second plugin in the process, which gets the first one's records.
+    // A second logger belongs to a second copy of the plugin in the process; the first one receives the lines.
     let _ = LOGGER.set(Box::new(logger));
 }
 
-/// Version and build of the loaded library; loads it if need be.
+/// Version and build of the library, which is loaded if necessary.
 ///
 /// # Errors
-/// [`Error::Runtime`] when there is none that can be loaded.
+/// [`Error::Runtime`] if no library can be loaded.
 pub fn version() -> Result<&'static str> {
     environment()?;
     guarded("its build text", ort::info).map_err(|reason| unusable(reason, Vec::new()))
 }
 
-/// Execution providers of the loaded library; loads it if need be.
+/// Execution providers of the library, which is loaded if necessary.
 ///
 /// # Errors
-/// [`Error::Runtime`] when there is none that can be loaded.
+/// [`Error::Runtime`] if no library can be loaded.
 pub fn providers() -> Result<Vec<ExecutionProvider>> {
     environment()?;
     Ok(ExecutionProvider::ALL.into_iter().filter(|&provider| is_available(provider)).collect())
@@ -98,40 +97,24 @@ pub(super) fn environment() -> Result<Environment> {
     Ok(environment)
 }
 
-/// What to register with a session; `None` for the CPU, which is always there.
+/// What to register with a session; `None` for the CPU, which needs no registration.
 ///
 /// # Errors
-/// [`Error::Provider`] when this library lacks it.
+/// [`Error::Provider`] if the library does not have it.
 pub(super) fn dispatch(provider: ExecutionProvider, device: i32) -> Result<Option<ExecutionProviderDispatch>> {
     if !is_available(provider) {
         return Err(lacking(provider.to_string()));
     }
-    let dispatch = match provider {
-        ExecutionProvider::Cpu => return Ok(None),
-        ExecutionProvider::Cuda => ep::CUDA::default().with_device_id(device).build(),
-        ExecutionProvider::TensorRt => ep::TensorRT::default().with_device_id(device).build(),
-        ExecutionProvider::OpenVino => openvino(device).build(),
-        ExecutionProvider::CoreMl => ep::CoreML::default().build(),
-        ExecutionProvider::DirectMl => ep::DirectML::default().with_device_id(device).build(),
-        ExecutionProvider::Xnnpack => ep::XNNPACK::default().build(),
-        ExecutionProvider::Rocm => ep::ROCm::default().with_device_id(device).build(),
-        ExecutionProvider::MiGraphX => ep::MIGraphX::default().with_device_id(device).build(),
-        ExecutionProvider::OneDnn => ep::OneDNN::default().build(),
-        ExecutionProvider::Acl => ep::ACL::default().build(),
-        ExecutionProvider::Cann => ep::CANN::default().with_device_id(device).build(),
-        ExecutionProvider::Qnn => ep::QNN::default().with_device_id(device).build(),
-        ExecutionProvider::Nnapi => ep::NNAPI::default().build(),
-    };
-    Ok(Some(dispatch.error_on_failure()))
+    Ok(build(provider, device).map(ExecutionProviderDispatch::error_on_failure))
 }
 
-/// The error of a provider that can't be had, with those that can.
+/// The error of a provider that is not available, with those that are.
 pub(super) fn lacking(wanted: String) -> Error {
     let available = ExecutionProvider::ALL.into_iter().filter(|&provider| is_available(provider));
     Error::Provider { wanted, available: available.map(|provider| provider.to_string()).collect() }
 }
 
-/// OpenVINO chooses itself; another device than the first is the n-th GPU.
+/// OpenVINO chooses the device itself; a device index above 0 is the n-th GPU.
 fn openvino(device: i32) -> ep::OpenVINO {
     match device {
         0 => ep::OpenVINO::default(),
@@ -139,32 +122,52 @@ fn openvino(device: i32) -> ep::OpenVINO {
     }
 }
 
-fn is_available(provider: ExecutionProvider) -> bool {
-    let answer = guarded("its providers", || match provider {
-        ExecutionProvider::Cpu => Ok(true),
-        ExecutionProvider::Cuda => ep::CUDA::is_available(),
-        ExecutionProvider::TensorRt => ep::TensorRT::is_available(),
-        ExecutionProvider::OpenVino => ep::OpenVINO::is_available(),
-        ExecutionProvider::CoreMl => ep::CoreML::is_available(),
-        ExecutionProvider::DirectMl => ep::DirectML::is_available(),
-        ExecutionProvider::Xnnpack => ep::XNNPACK::is_available(),
-        ExecutionProvider::Rocm => ep::ROCm::is_available(),
-        ExecutionProvider::MiGraphX => ep::MIGraphX::is_available(),
-        ExecutionProvider::OneDnn => ep::OneDNN::is_available(),
-        ExecutionProvider::Acl => ep::ACL::is_available(),
-        ExecutionProvider::Cann => ep::CANN::is_available(),
-        ExecutionProvider::Qnn => ep::QNN::is_available(),
-        ExecutionProvider::Nnapi => ep::NNAPI::is_available(),
-    });
-    matches!(answer, Ok(Ok(true)))
+/// One row of the table of providers: how it is built, or whether this library has it.
+macro_rules! provider {
+    (build cpu $type:ident $device:ident) => {
+        None
+    };
+    (build plain $type:ident $device:ident) => {
+        Some(ep::$type::default().build())
+    };
+    (build device $type:ident $device:ident) => {
+        Some(ep::$type::default().with_device_id($device).build())
+    };
+    (build openvino $type:ident $device:ident) => {
+        Some(openvino($device).build())
+    };
+    (available cpu $type:ident) => {
+        Ok(true)
+    };
+    (available $kind:ident $type:ident) => {
+        ep::$type::is_available()
+    };
 }
 
-/// A place to look at.
+macro_rules! define {
+    ($($variant:ident $name:tt $title:tt $type:ident $kind:ident;)*) => {
+        fn build(provider: ExecutionProvider, device: i32) -> Option<ExecutionProviderDispatch> {
+            match provider { $(ExecutionProvider::$variant => provider!(build $kind $type device),)* }
+        }
+
+        fn query(provider: ExecutionProvider) -> ort::Result<bool> {
+            match provider { $(ExecutionProvider::$variant => provider!(available $kind $type),)* }
+        }
+    };
+}
+
+crate::execution_providers!(define);
+
+fn is_available(provider: ExecutionProvider) -> bool {
+    matches!(guarded("its providers", || query(provider)), Ok(Ok(true)))
+}
+
+/// A place of the library.
 #[derive(Debug, PartialEq, Eq)]
 enum Place {
     /// A file.
     File(PathBuf),
-    /// A folder that may hold one.
+    /// A folder that may contain it.
     Folder(PathBuf),
     /// A name for the system's loader.
     Name(&'static str),
@@ -190,7 +193,7 @@ fn search() -> Result<Environment> {
         match try_place(&place, &mut looked) {
             Ok(Some(environment)) => return Ok(environment),
             Ok(None) => {}
-            // A library that is there but unfit says more than one that isn't.
+            // The error of an unusable library is more helpful than that of a missing one.
             Err(text) if reason.is_none() || !matches!(place, Place::Name(_)) => reason = Some(text),
             Err(_) => {}
         }
@@ -238,7 +241,10 @@ fn load(path: &Path) -> Result<Environment, String> {
         let builder = ort::init_from(path).map_err(|error| load_error(&error, path))?;
         let builder = builder.with_name("soundclassify").with_telemetry(false).with_logger(Arc::new(log));
         let environment = builder.build().map_err(|error| {
-            format!("{}: {error} (does the application use ONNX Runtime through another environment?)", path.display())
+            format!(
+                "{}: {error} (the application may use ONNX Runtime through a different environment)",
+                path.display()
+            )
         })?;
         environment.set_log_level(LogLevel::Warning);
         Ok(environment)
@@ -261,7 +267,7 @@ fn load_error(error: &LoadDynamicError, path: &Path) -> String {
     }
 }
 
-/// The `ort` crate panics on some faults of a library; here they are errors.
+/// The `ort` crate panics for some problems of a library; these become errors.
 fn guarded<T>(what: &str, call: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|panic| format!("{what}: {}", panic_text(&*panic)))
 }
@@ -284,14 +290,14 @@ pub(super) fn plugin_dir() -> Option<PathBuf> {
     lock(&PLUGIN_DIR).clone()
 }
 
-/// A line of the engine's own in that log, for those who search a fault.
+/// Writes an informational line of the engine to that log.
 pub(super) fn note(message: &str) {
     if let Some(logger) = LOGGER.get() {
         logger(Level::Info, message);
     }
 }
 
-/// A line of the engine's own in that log.
+/// Writes a warning of the engine to that log.
 pub(super) fn warn(message: &str) {
     if let Some(logger) = LOGGER.get() {
         logger(Level::Warning, message);

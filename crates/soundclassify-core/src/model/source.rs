@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A model by its name or path.
+//! Finding a model by its name or path.
 
 use std::{
     fmt,
@@ -19,10 +19,10 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-const WRITE_ONE: &str = "an ONNX file needs a manifest of the same name beside it, with its features and labels: \
-    `soundclassify inspect --template` writes one to begin with";
+const WRITE_ONE: &str = "an ONNX file needs a manifest of the same name beside it, with its features and labels; \
+    `soundclassify inspect --template` writes a first version";
 
-/// A manifest and its ONNX file, checked for being there and whole; cheap to clone.
+/// A manifest and its ONNX file, which exist and are complete; cheap to clone.
 #[derive(Clone)]
 pub struct Model(Arc<Inner>);
 
@@ -32,18 +32,18 @@ struct Inner {
     network: NetworkFacts,
 }
 
-/// What is known of a network without ONNX Runtime.
+/// The properties of a network that are known without ONNX Runtime.
 struct NetworkFacts {
     digest: [u8; 32],
     /// Bytes of the ONNX file and of the weights beside it.
     size: usize,
-    /// Every run takes about the same time.
+    /// Whether every run takes about the same time.
     has_constant_cost: bool,
 }
 
 enum Content {
     Embedded(&'static [u8]),
-    /// The file's bytes until an engine is made of them; whoever makes one later reads it again.
+    /// The file's bytes until an engine is created; after that, the file is read again if needed.
     File(Mutex<Option<Vec<u8>>>),
 }
 
@@ -64,7 +64,7 @@ impl Model {
             Some("onnx") => Self::from_onnx(path),
             _ if path.exists() => Err(Error::Model {
                 path: path.to_path_buf(),
-                reason: "expected a manifest (.toml) or an .onnx file with one beside it, found neither".into(),
+                reason: "expected a manifest (.toml), or an .onnx file with a manifest beside it, found neither".into(),
             }),
             _ => Err(Error::NotFound {
                 what: "model",
@@ -77,13 +77,13 @@ impl Model {
         }
     }
 
-    /// What the author says about it.
+    /// Its manifest.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.0.manifest
     }
 
-    /// A model by the path of its manifest, whatever that is called.
+    /// Loads a model by the path of its manifest, with any file name.
     pub(super) fn from_manifest_file(path: &Path) -> Result<Self> {
         Self::from_manifest(Manifest::load(path)?)
     }
@@ -127,17 +127,17 @@ impl Model {
     fn embedded(files: &builtin::Files) -> Result<Self> {
         let path = PathBuf::from(format!("{}.toml (built in)", files.name));
         let mut manifest = Manifest::embedded(&path, files.manifest, files.labels)?;
-        // Two manifests may name the same one.
+        // Two manifests may name the same file.
         manifest.onnx = PathBuf::from(format!("{} (built in)", manifest.onnx.display()));
-        // Its content can't change while the program runs, so its name will do.
+        // Its content can't change while the program runs, so its name is enough.
         let digest = digest(&manifest, manifest.onnx.as_os_str().as_encoded_bytes());
         let network = Network::read(files.onnx, &manifest.onnx)?;
         let network = NetworkFacts { digest, size: files.onnx.len(), has_constant_cost: has_constant_cost(&network) };
         Ok(Self(Arc::new(Inner { manifest, content: Content::Embedded(files.onnx), network })))
     }
 
-    /// Distinguishes models: the content of the ONNX file and of the files of weights beside it, and all of the manifest
-    /// that an engine heeds.
+    /// The identity of a model: a hash of the ONNX file, its files of weights, and the parts of the manifest that an engine
+    /// uses.
     pub(super) fn digest(&self) -> [u8; 32] {
         self.0.network.digest
     }
@@ -169,7 +169,7 @@ impl Model {
         }
     }
 
-    /// Calls `with` with the ONNX file's bytes; they are dropped then.
+    /// Calls `with` with the ONNX file's bytes and drops them.
     pub(super) fn with_bytes<T>(&self, with: impl FnOnce(&[u8]) -> T) -> Result<T> {
         match &self.0.content {
             Content::Embedded(bytes) => Ok(with(bytes)),
@@ -181,7 +181,7 @@ impl Model {
         }
     }
 
-    /// Drops the file's bytes: there is an engine.
+    /// Drops the file's bytes, when an engine exists.
     pub(super) fn forget_bytes(&self) {
         if let Content::File(bytes) = &self.0.content {
             drop(bytes.lock().unwrap_or_else(PoisonError::into_inner).take());

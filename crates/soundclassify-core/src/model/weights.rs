@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Weights that an ONNX file keeps in other files beside it.
+//! Weights of an ONNX file that are stored in separate files.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -51,7 +51,7 @@ impl Weights {
         let size = sizes.values().fold(0, |sum: u64, size| sum.saturating_add(*size));
         let all = size.saturating_add(own_size);
         if all > limit {
-            return Err(fail(format!("expected at most {limit} bytes of network and weights, found {all}")));
+            return Err(fail(format!("expected at most {limit} bytes for network and weights, found {all}")));
         }
         Ok(Self { files, size })
     }
@@ -80,7 +80,7 @@ fn real_file(folder: &Path, name: &str) -> Result<(PathBuf, u64), String> {
     };
     let inside = Path::new(name).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if !inside || name.is_empty() {
-        return Err(wrong("a path that leaves it".into()));
+        return Err(wrong("a path that leads out of the folder".into()));
     }
     let path = folder.join(name);
     let real = |path: &Path| path.canonicalize().map_err(|error| wrong(format!("{}: {error}", path.display())));
@@ -90,7 +90,7 @@ fn real_file(folder: &Path, name: &str) -> Result<(PathBuf, u64), String> {
     }
     let metadata = fs::symlink_metadata(&path).map_err(|error| wrong(error.to_string()))?;
     if !metadata.is_file() {
-        return Err(wrong("something that is no regular file".into()));
+        return Err(wrong("no regular file".into()));
     }
     Ok((path, metadata.len()))
 }

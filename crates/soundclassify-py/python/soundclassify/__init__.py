@@ -7,8 +7,8 @@
     >>> windows.dtype.names
     ('window', 'start', 'duration', 'label', 'index', 'probability', 'scores')
 
-ONNX Runtime is the library of the `onnxruntime` wheel, loaded when the first model is; the environment variable
-ORT_DYLIB_PATH names another one. Its telemetry is off.
+ONNX Runtime is the library of the `onnxruntime` wheel, which is loaded with the first model; the environment variable
+ORT_DYLIB_PATH selects a different library. Its telemetry is turned off.
 """
 
 from soundclassify import _runtime

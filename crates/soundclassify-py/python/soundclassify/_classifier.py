@@ -20,33 +20,33 @@ Rows: TypeAlias = "NDArray[np.void] | pyarrow.Table"
 
 
 class Classifier:
-    """A stream of samples of any rate → windows with probabilities, and events.
+    """Turns a stream of samples of any rate into windows with probabilities, and events.
 
-    Calls release the GIL, so that classifiers on several threads run side by side; each has a network of its own, which
-    takes about as much memory as its ONNX file. Nothing is shared between them.
+    Calls release the GIL, so classifiers on several threads run in parallel. Each has its own network, which
+    takes about as much memory as its ONNX file.
 
     Args:
-        model: A built-in model's name (`soundclassify.models()`), or the path of a manifest (`.toml`) or of an `.onnx`
+        model: A built-in model (`soundclassify.models()`), or the path of a manifest (`.toml`) or of an `.onnx`
             file with a manifest of the same name beside it.
-        oversamples: Windows a second, 1-100. None here and below: the manifest's, or else 10.
+        oversamples: Windows per second, 1-100. None, here and below, means the default of the manifest, or else 10.
         ensembles: Windows in the moving geometric mean of the probabilities, 1-256; else 10.
         threshold: Minimum probability of the best label, 0-1; else 0.
-        label_thresholds: Minimum probability by label, over `threshold`.
-        allow_labels: Only these labels; else all.
-        deny_labels: All but these labels; else none.
-        silence_threshold: Windows below are not classified and have no row, dBFS; else -inf.
-        event_on: An event of a label starts at this probability or above, 0-1; else 0.5.
-        event_off: It ends below, 0-1; else 0.35.
-        event_min_duration: Shorter events are left out, s; else 0.2.
-        event_hold: Gaps up to this do not end an event, s; else 0.5.
-        execution_provider: What computes the network: "cpu", "cuda", "openvino", …
-        device: Number of the device, for providers that have several.
-        threads: Threads within one run of the network; 0: ONNX Runtime's choice.
+        label_thresholds: Minimum probability per label; it replaces `threshold`.
+        allow_labels: Report only these labels; else all.
+        deny_labels: Report all labels except these; else all.
+        silence_threshold: Windows below this level, dBFS, are not classified and have no row; else -inf.
+        event_on: Probability at or above which an event starts, 0-1; else 0.5.
+        event_off: Probability below which an event ends, 0-1; else 0.35.
+        event_min_duration: Minimum duration of an event, s; else 0.2.
+        event_hold: Maximum gap within an event, s; else 0.5.
+        execution_provider: Execution provider of ONNX Runtime: "cpu", "cuda", "openvino", …
+        device: Index of the device, for providers with several devices.
+        threads: Threads within one run of the network; 0: ONNX Runtime chooses.
         output: "numpy" for structured arrays, "arrow" for tables of pyarrow.
 
     Raises:
         ValueError: An option is out of its range, or the manifest is wrong.
-        FileNotFoundError: There is no such model.
+        FileNotFoundError: The model does not exist.
         soundclassify.Error: The network or ONNX Runtime can't be loaded.
     """
 
@@ -97,22 +97,22 @@ class Classifier:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """One label a class, in the order of `scores`."""
+        """One label per class, in the order of `scores`."""
         return self._labels
 
     @property
     def model(self) -> str:
-        """Name in the model's manifest."""
+        """Name of the model in its manifest."""
         return self._stream.model
 
     @property
     def oversamples(self) -> int:
-        """Windows a second."""
+        """Windows per second."""
         return self._stream.oversamples
 
     @property
     def sample_rate(self) -> int:
-        """Rate at which the model listens, Hz; samples of another rate are converted."""
+        """Sample rate of the model, Hz; samples of other rates are converted."""
         return self._stream.sample_rate
 
     @property
@@ -122,8 +122,8 @@ class Classifier:
         - `window` uint64: number in the stream, from 0
         - `start` float64: start of the window, s from the beginning of the stream
         - `duration` float64: length of the window, s
-        - `label` str, `index` int32, `probability` float32: the best label that the filters let pass; "", -1 and 0
-          if there is none
+        - `label` str, `index` int32, `probability` float32: the best label that passes the filters; "", -1 and 0
+          without one
         - `scores` float32, shape (classes,): moving geometric mean of the probabilities, before the filters
         """
         return np.dtype(
@@ -159,7 +159,7 @@ class Classifier:
         )
 
     def push(self, samples: ArrayLike, sample_rate: int) -> Rows:
-        """Takes the next samples and returns the windows that they completed.
+        """Adds samples and returns the windows that they complete.
 
         Args:
             samples: Shape (samples,), or (samples, channels), which are averaged. Floats with full scale ±1, or
@@ -167,19 +167,19 @@ class Classifier:
             sample_rate: Hz; it may change from one push to the next.
 
         Returns:
-            Shape (windows,), of `window_dtype`, or a table with the same columns. It does not depend on how the stream
-            is cut into pushes, but for rounding.
+            Shape (windows,), of `window_dtype`, or a table with the same columns. How the stream is divided into
+            pushes affects it only by rounding.
 
         Raises:
-            ValueError: `samples` or `sample_rate` can't be used; nothing was taken.
+            ValueError: `samples` or `sample_rate` can't be used; the stream is unchanged.
             soundclassify.Error: The network failed; the windows of that run are lost.
         """
         return self._rows(self._stream.push(mono(samples), sample_rate))
 
     def finish(self) -> Rows:
-        """Ends the stream: returns the windows that are left, as `push`; ends all events. The next push begins another.
+        """Ends the stream: returns the remaining windows, like `push`, and ends all events. The next push begins a new stream.
 
-        A stream shorter than one window has one, with silence around it.
+        A stream shorter than one window has one window, padded with silence.
         """
         return self._rows(self._stream.finish())
 
@@ -187,7 +187,7 @@ class Classifier:
         """The events that ended since the last call.
 
         Args:
-            include_open: With those that go on, as far as they have come; they are returned again.
+            include_open: Include open events, with their duration so far; they are returned again later.
 
         Returns:
             Shape (events,), of `event_dtype`, sorted by start, or a table with the same columns.
@@ -201,7 +201,7 @@ class Classifier:
         return self._as_wanted(events)
 
     def reset(self) -> None:
-        """Forgets the stream and its events."""
+        """Discards the stream and its events."""
         self._stream.reset()
 
     def _rows(self, columns: _soundclassify.Columns) -> Rows:
@@ -230,12 +230,12 @@ def features(
     *,
     oversamples: int | None = None,
 ) -> NDArray[np.float32]:
-    """What the network gets: its input for each window.
+    """Returns the input of the network for each window.
 
     Args:
-        samples, sample_rate: As in `Classifier.push`; all of a stream.
+        samples, sample_rate: As in `Classifier.push`, for a whole stream.
         model: As in `Classifier`.
-        oversamples: Windows a second, 1-100; None: the manifest's, or else 10.
+        oversamples: Windows per second, 1-100; None means the default of the manifest, or else 10.
 
     Returns:
         Shape (windows, *shape of the network's input without its batch axis).

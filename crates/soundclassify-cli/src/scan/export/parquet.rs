@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Parquet files: a row a window or a row an event, and one with the reason for each file that failed. What a column
-//! holds stands in the schema, as the field's metadata `description`.
+//! Parquet files: one row per window or event, and one with the reason for each file that failed. The schema describes
+//! each column in the field's metadata `description`.
 
 use std::{collections::HashMap, fs::File, path::Path, sync::Arc};
 
@@ -41,7 +41,7 @@ pub(crate) fn of_events(journal: &Path, path: &Path) -> Result<()> {
     )
 }
 
-/// A row a window in which a label reached its threshold; `scores`: with the probabilities of all labels that did.
+/// A row per window in which a label reached its threshold; `scores`: with the probabilities of all labels that did.
 pub(crate) fn of_windows(journal: &Path, path: &Path, scores: bool) -> Result<()> {
     let columns = Columns::new("probability", "probability of the label, 0 to 1", scores);
     write(journal, path, &columns, &mut |record, rows| {
@@ -106,7 +106,12 @@ impl Columns {
         }
         fields.extend([
             field("model", DataType::Utf8, "name of the model; empty if the file failed", false),
-            field("settings", DataType::Utf8, "hash of model and options; rows with the same can be compared", false),
+            field(
+                "settings",
+                DataType::Utf8,
+                "hash of model and options; rows with the same hash are comparable",
+                false,
+            ),
             field("error", DataType::Utf8, "why the file failed; null if it did not", true),
         ]);
         Self { schema: Arc::new(Schema::new(fields)), scores }
@@ -229,7 +234,7 @@ mod tests {
                 ..Summary::default().finish(&format!("/{number}.wav"), 3_000_000_000)
             })
             .collect();
-        records.push(FileRecord::failed("/bad.wav", "no audio in it".into()));
+        records.push(FileRecord::failed("/bad.wav", "it contains no audio".into()));
         records
     }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The checker itself. It writes lines: [`READY`], the model's [`DIGEST`], [`STAGE`]s, and at last [`PASSED`], [`ELSEWHERE`]
+//! The checker process. It writes lines: [`READY`], the model's [`DIGEST`], [`STAGE`]s, and at last [`PASSED`], [`ELSEWHERE`]
 //! or [`REFUSED`] with the reason.
 
 use std::{

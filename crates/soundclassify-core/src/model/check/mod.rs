@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A network that is not built in is first loaded and run once in a process of its own, because a hostile or broken file
+//! A network that is not built in is first loaded and run once in a separate process, because a hostile or broken file
 //! can make ONNX Runtime crash, hang, or take all memory.
 //!
-//! That process is `soundclassify-check-model`, or a program that was given by [`set_checker`] and calls [`run`]. It is
-//! looked for in this order: the file that `SOUNDCLASSIFY_CHECK_MODEL` names; the program of [`set_checker`]; beside the
+//! That process is `soundclassify-check-model`, or a program that calls [`run`] and was set by [`set_checker`]. The places are,
+//! in this order: the file that `SOUNDCLASSIFY_CHECK_MODEL` names; the program of [`set_checker`]; beside the
 //! plugin file; beside the executable; in `libexec/soundclassify` and `libexec` of the executable's prefix and of the system;
-//! in `PATH`. When none is found, the log says so and the network is loaded without.
+//! in `PATH`. If none is found, the network is loaded without a check, and the log contains a warning.
 //!
-//! What passed is not checked again in this process.
+//! A network that passed is not checked again in this process.
 
 mod child;
 mod parent;
@@ -50,21 +50,21 @@ static PASSED: LazyLock<Mutex<HashSet<Passed>>> = LazyLock::new(Mutex::default);
 #[derive(Debug, Clone)]
 struct Checker {
     path: PathBuf,
-    /// Before those of the job.
+    /// Arguments before those of the job.
     arguments: Vec<OsString>,
 }
 
-/// Has networks checked by the program at `path`, called with `arguments` before those of [`run`]. Only the first call
-/// counts.
+/// Sets the program that checks networks: `path`, called with `arguments` before those of [`run`]. Only the first call has
+/// an effect.
 pub fn set_checker(path: PathBuf, arguments: Vec<OsString>) {
-    // A second caller in the process has a checker, too.
+    // For a second caller in the process, a checker is already set.
     let _ = CHECKER.set(Checker { path, arguments });
 }
 
-/// Whether a model can be loaded and run.
+/// Checks that a model can be loaded and run.
 ///
 /// # Errors
-/// [`Error::Model`](crate::Error::Model) when the checker dies, takes too long or too much memory, or finds that the network
+/// [`Error::Model`](crate::Error::Model) when the checker crashes, takes too much time or memory, or finds that the network
 /// can't be used; [`Error::Cancelled`](crate::Error::Cancelled).
 pub(super) fn model(model: &Model, options: EngineOptions, cancellation: &Cancellation) -> Result<()> {
     if model.is_built_in() {
@@ -74,10 +74,10 @@ pub(super) fn model(model: &Model, options: EngineOptions, cancellation: &Cancel
     once((model.digest(), options.provider), &job, model.onnx_path(), cancellation)
 }
 
-/// Whether the network of an ONNX file can be loaded.
+/// Checks that the network of an ONNX file can be loaded.
 ///
 /// # Errors
-/// As those of [`model`].
+/// Those of [`model`].
 pub(super) fn file(onnx: &Path) -> Result<()> {
     let digest = Sha256::digest(read_file("model", onnx, MAX_ONNX, "check the path")?).into();
     once((digest, ExecutionProvider::Cpu), &Job::Load { onnx }, onnx, &Cancellation::default())
@@ -97,19 +97,19 @@ fn once(key: ([u8; 32], ExecutionProvider), job: &Job<'_>, onnx: &Path, cancella
             // It fails here in the same way, with the whole error.
             Checked::Elsewhere => return Ok(()),
             Checked::NotThere(reason) => {
-                runtime::note(&format!("{} checks no network: {reason}", checker.path.display()));
+                runtime::note(&format!("{} can't check networks: {reason}", checker.path.display()));
             }
         }
     }
     runtime::note(&format!(
-        "{} is loaded without a check in a process of its own: {NAME} was not found; install it beside the plugin, or set \
-         {CHECKER_VARIABLE}",
+        "{} is loaded without a check in a separate process, because {NAME} was not found; install it beside the \
+        plugin, or set {CHECKER_VARIABLE}",
         onnx.display()
     ));
     Ok(())
 }
 
-/// Programs that are there, the first choice first.
+/// The programs that exist, the first choice first.
 fn checkers() -> Vec<Checker> {
     let plain = |path: PathBuf| Checker { path, arguments: Vec::new() };
     if let Some(path) = env::var_os(CHECKER_VARIABLE).filter(|path| !path.is_empty()) {

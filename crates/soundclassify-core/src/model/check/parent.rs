@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The side of the checker's caller.
+//! The process that starts a checker and reads its lines.
 
 use std::{
     ffi::OsString,
@@ -27,7 +27,7 @@ use crate::{
 /// Most bytes of a checker's output that are read.
 const MAX_OUTPUT: u64 = 64 << 10;
 
-/// What a checker is to do.
+/// The job of a checker.
 pub(super) enum Job<'a> {
     /// Load the network of a manifest and run it once.
     Run { manifest: &'a Path, digest: [u8; 32], options: EngineOptions },
@@ -35,13 +35,13 @@ pub(super) enum Job<'a> {
     Load { onnx: &'a Path },
 }
 
-/// What became of it.
+/// The result of a job.
 pub(super) enum Checked {
     /// The network can be used.
     Passed,
     /// The checker could not judge it, for a reason that is not the network's.
     Elsewhere,
-    /// This is no checker.
+    /// The program is not a checker.
     NotThere(String),
 }
 
@@ -53,7 +53,7 @@ struct Outcome {
     stopped: Option<Stopped>,
 }
 
-/// Has a network checked, the one of the file `onnx`.
+/// Runs the checker for the network in the file `onnx`.
 ///
 /// # Errors
 /// [`Error::Model`] and [`Error::Cancelled`].
@@ -64,7 +64,7 @@ pub(super) fn check(checker: &Checker, job: &Job<'_>, onnx: &Path, cancellation:
     };
     let lines = || outcome.output.lines();
     if outcome.stopped == Some(Stopped::Cancelled) {
-        return Err(Error::Cancelled("the model is not needed any more".into()));
+        return Err(Error::Cancelled("the model is no longer needed".into()));
     }
     if lines().next() != Some(READY) && outcome.stopped.is_none() {
         return Ok(Checked::NotThere(format!("it says {:?}", lines().next().unwrap_or_default())));
@@ -92,17 +92,18 @@ fn end(outcome: &Outcome, stage: Option<&str>, job: &Job<'_>) -> String {
         Some("run") => "running the network once",
         _ => "loading the network",
     };
-    let process = "in a process of its own, as networks that are not built in are tried first";
+    let process = "in a separate process, where networks that are not built in are tested first";
     if outcome.stopped == Some(Stopped::Timeout) {
         let seconds = limits::time(job.provider()).as_secs();
         return format!(
-            "{what} did not end within {seconds} s ({process}); a smaller network helps, or {TIME_VARIABLE}=SECONDS for more time"
+            "{what} did not end within {seconds} s ({process}); use a smaller network, or set {TIME_VARIABLE} to more \
+            seconds"
         );
     }
     let how = outcome.status.map_or_else(|| "without a status".into(), |status| status.to_string());
     let said = outcome.errors.trim().lines().last().map(|line| format!(": {line}")).unwrap_or_default();
     let reason =
-        format!("{what} crashed ONNX Runtime ({how}{said}; {process}); the file is broken or hostile: don't use it");
+        format!("{what} crashed ONNX Runtime ({how}{said}; {process}); the file is broken or hostile; do not use it");
     with_memory(reason, job)
 }
 
@@ -114,7 +115,7 @@ fn with_memory(reason: String, job: &Job<'_>) -> String {
         return reason;
     }
     let mebibytes = limits::limits().memory >> 20;
-    format!("{reason}; it may take {mebibytes} MiB of memory, {MEMORY_VARIABLE}=MIB allows more")
+    format!("{reason}; the limit is {mebibytes} MiB of memory; set {MEMORY_VARIABLE} to more MiB if you trust the file")
 }
 
 impl Job<'_> {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One engine per (model, provider, device, threads) in the process, and the streams that feed it.
+//! The engine: one per model, provider, device and threads in the process. It runs the windows of all its streams.
 
 mod queue;
 mod registry;
@@ -41,41 +41,42 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-/// What, beside the model, makes one engine differ from another.
+/// The options of an engine; engines are shared for equal models and options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EngineOptions {
-    /// What computes the network.
+    /// The execution provider.
     pub provider: ExecutionProvider,
-    /// Index of the device, for providers that have several.
+    /// Index of the device, for providers with several devices.
     pub device: i32,
-    /// Threads within one operator; 0: ONNX Runtime's own choice. With a number of them on the CPU there may be several
-    /// networks side by side, on at most half of the cores, of together at most 512 MiB of ONNX.
+    /// Threads within one operator; 0: ONNX Runtime chooses. With another value, several networks may run side by side on the
+    /// CPU, on at most half of the cores and with at most 512 MiB of ONNX files.
     pub threads: u32,
 }
 
 impl Default for EngineOptions {
-    /// One thread of the CPU.
+    /// One thread on the CPU.
     fn default() -> Self {
         Self { provider: ExecutionProvider::Cpu, device: 0, threads: 1 }
     }
 }
 
-/// Most networks side by side, whatever the number of cores: each has its own memory.
+/// Maximum number of networks side by side, because each has its own memory.
 const MOST_NETWORKS: usize = 16;
 
-/// Most bytes of ONNX of all networks side by side; the first one may be larger.
+/// Maximum size of the ONNX files of all networks side by side, bytes; the first network may be larger.
 const MOST_BYTES: usize = 512 << 20;
 
 type Key = ([u8; 32], EngineOptions);
 
 static ENGINES: LazyLock<Registry<Key, Engine, Error>> = LazyLock::new(Registry::new);
 
-/// A network and a thread, shared by any number of streams, and more of them when their windows keep waiting.
+/// A network and its thread, shared by any number of streams; further networks and threads start when windows keep waiting.
 ///
-/// A thread takes all windows that wait, of any stream, in turn and at most 16, never waits for more, runs once
-/// and hands each stream its scores; a stream that waits may do its own windows ([`Stream::run`]). Several threads share
-/// the streams; the windows of one stream are with one thread at a time, and their replies in order. Dropping the last reference ends the runs in progress and waits at most one
-/// second for the threads; a network that hangs keeps its thread, which owns it.
+/// A thread takes the waiting windows of all streams in turn, at most 16, without waiting for more, runs the network once
+/// and returns the scores to each stream. A stream that waits may run its own windows ([`Stream::run`]). Several threads share
+/// the streams; the windows of one stream are with one thread at a time, so its replies are in order. Dropping the last
+/// reference cancels the runs in progress and waits at most one second for the threads; a network that hangs keeps its
+/// thread, which owns it.
 pub struct Engine {
     workers: Arc<WorkerPool>,
     pool: Arc<Pool>,
@@ -84,17 +85,18 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// The process's engine for this model content and these options, made or shared. Making it finds ONNX Runtime,
-    /// loads the network, checks it against the manifest and runs it to warm it up; it can take seconds.
+    /// Returns the process's engine for this model content and these options, and creates it if necessary: finds ONNX Runtime,
+    /// loads the network, checks it against the manifest and runs it once to warm it up. This can take seconds.
     ///
     /// # Errors
     /// [`Error::Runtime`] without ONNX Runtime, [`Error::Provider`] without the execution provider,
-    /// [`Error::Model`] when the network can't be loaded or doesn't fit its manifest. Who waited for another's attempt shares its error.
+    /// [`Error::Model`] when the network can't be loaded or doesn't fit its manifest. A caller that waited for a different
+    /// caller's attempt gets its error.
     pub fn shared(model: &Model, options: &EngineOptions) -> Result<Arc<Self>> {
         Self::shared_unless(model, options, &Cancellation::default())
     }
 
-    /// As [`Engine::shared`], but ends as soon as `cancellation` is cancelled.
+    /// Like [`Engine::shared`], but returns as soon as `cancellation` is cancelled.
     ///
     /// # Errors
     /// Those of [`Engine::shared`], and [`Error::Cancelled`].
@@ -108,7 +110,7 @@ impl Engine {
         };
         let key = (model.digest(), *options);
         let mut engine = ENGINES.get_or_make(key, make);
-        // The attempt of another caller that needs it no more.
+        // The attempt of a different caller, which was cancelled.
         while matches!(engine, Err(Error::Cancelled(_))) && !cancellation.is_cancelled() {
             engine = ENGINES.get_or_make(key, make);
         }
@@ -116,16 +118,16 @@ impl Engine {
         engine
     }
 
-    /// An engine around any network, for tests and benches; not shared through the registry.
+    /// Creates an engine with any network, for tests and benchmarks; it is not shared through the registry.
     ///
     /// # Errors
-    /// [`Error::Inference`] when the network has no window or no class, or no thread can be started.
+    /// [`Error::Inference`] if the network has no window or no class, [`Error::Thread`] if no thread can be started.
     pub fn with_network(network: Box<dyn Network>) -> Result<Arc<Self>> {
-        Self::with_networks(network, 1, || Err(Error::Inference("one network must do".into())))
+        Self::with_networks(network, 1, || Err(Error::Inference("one network is the maximum".into())))
     }
 
-    /// As [`Engine::with_network`], with up to `most` networks side by side: `another` makes one like the first, on a
-    /// thread of its own, when windows of several streams keep waiting.
+    /// Like [`Engine::with_network`], with up to `most` networks side by side: `another` creates a further network on a separate
+    /// thread when windows of several streams keep waiting.
     ///
     /// # Errors
     /// Those of [`Engine::with_network`].
@@ -139,21 +141,20 @@ impl Engine {
             return Err(Error::Inference(format!("a network of {window_len} values and {classes} classes can't run")));
         }
         let has_state = network.has_state();
-        // A stream's state is with one network.
+        // The state of a stream belongs to one network.
         let most = if has_state { 1 } else { most.max(1) };
         let another: Another = Box::new(another);
-        let workers = WorkerPool::start(network, most, another)
-            .map_err(|error| Error::Inference(format!("can't start the engine's thread: {error}")))?;
+        let workers = WorkerPool::start(network, most, another).map_err(|error| Error::Thread(Arc::new(error)))?;
         Ok(Arc::new(Self { workers, pool: Arc::new(Pool::new(window_len)), classes, has_state }))
     }
 
-    /// Networks side by side.
+    /// Number of networks side by side.
     #[must_use]
     pub fn networks(&self) -> usize {
         self.workers.len()
     }
 
-    /// Scores of one window.
+    /// Number of scores of one window.
     #[must_use]
     pub fn classes(&self) -> usize {
         self.classes
@@ -165,27 +166,27 @@ impl Engine {
         self.has_state
     }
 
-    /// A tensor of one window from the engine's pool; it holds what its last user left.
+    /// A tensor for one window from the engine's pool; it contains the values of its last user.
     #[must_use]
     pub fn tensor(&self) -> Tensor {
         self.pool.tensor()
     }
 
-    /// What the pool holds.
+    /// Statistics of the pool.
     #[must_use]
     pub fn pool_stats(&self) -> PoolStats {
         self.pool.stats()
     }
 
-    /// Streams that are open.
+    /// Number of open streams.
     #[must_use]
     pub fn streams(&self) -> usize {
         self.workers.queue.streams()
     }
 
-    /// A stream's reply_slot. `on_reply` runs on a thread of the engine or within [`Stream::run`], one call at a time, in the
-    /// order of push; it may call any function of the stream, must not wait for other replies, and loses a panic. It should hold the
-    /// stream's owner weakly, for the stream holds the callback.
+    /// Opens a stream. `on_reply` is called on a thread of the engine or within [`Stream::run`], one call at a time, in the
+    /// order of push. It may call any function of the stream, and must not wait for other replies; its panics are caught. It
+    /// should have a weak reference to the stream's owner, because the stream holds the callback.
     pub fn stream(self: &Arc<Self>, on_reply: impl FnMut(Reply<'_>) + Send + 'static) -> Stream {
         Stream::open(Arc::clone(self), ReplySlot::new(Box::new(on_reply)))
     }
@@ -203,8 +204,8 @@ impl fmt::Debug for Engine {
     }
 }
 
-/// Networks of these options and this size that may run side by side: on half of the cores, for whatever feeds them
-/// needs some, too, and within [`MOST_BYTES`]. Other providers than the CPU share out their devices themselves.
+/// Maximum number of networks with these options and this size side by side: on half of the cores, because the rest of the
+/// pipelines needs some, and within [`MOST_BYTES`]. Providers other than the CPU manage their devices themselves.
 fn most_networks(options: EngineOptions, cores: usize, bytes: usize) -> usize {
     if options.provider != ExecutionProvider::Cpu || options.threads == 0 {
         return 1;
@@ -213,8 +214,8 @@ fn most_networks(options: EngineOptions, cores: usize, bytes: usize) -> usize {
     by_cores.min(MOST_BYTES / bytes.max(1)).clamp(1, MOST_NETWORKS)
 }
 
-/// The model's network by itself, loaded, checked and warmed up, to run on the caller's own thread: without an
-/// engine around it, for benches and for work without streams.
+/// Loads, checks and warms up the network of a model without an engine, to run it on the caller's thread, for work without
+/// streams and for benchmarks.
 ///
 /// # Errors
 /// Those of [`Engine::shared`].
@@ -222,9 +223,8 @@ pub fn load_network(model: &Model, options: EngineOptions) -> Result<Box<dyn Net
     Ok(Box::new(load_unless(model, options, Target::Scores, &Cancellation::default())?))
 }
 
-/// As [`load_network`], but the scores of a window are the values of the output that the manifest's `output.embedding`
-/// names: what describes a window for other classifiers. [`Network::classes`] is how many they are; over a time axis their
-/// mean is taken.
+/// Like [`load_network`], but the scores of a window are its embedding: the values of the output that the manifest's
+/// `output.embedding` names. [`Network::classes`] is their number; a time axis is reduced to its mean.
 ///
 /// # Errors
 /// Those of [`Engine::shared`], and [`Error::Manifest`] when the manifest names no such output.
@@ -233,14 +233,14 @@ pub fn load_embedding(model: &Model, options: EngineOptions) -> Result<Box<dyn N
         return Err(Error::Manifest {
             path: model.manifest().path.clone(),
             key: "output.embedding".into(),
-            expected: "the name of the output that describes a window; a network without one gives scores only".into(),
+            expected: "the name of the embedding output; a network without one gives scores only".into(),
             found: "nothing".into(),
         });
     }
     Ok(Box::new(load_unless(model, options, Target::Embedding, &Cancellation::default())?))
 }
 
-/// Checks a model that is not built in, and loads it; gives up when that takes too long or nobody needs it any more.
+/// Checks a model if it is not built in, and loads it, within the time limit and until it is cancelled.
 fn load_unless(
     model: &Model,
     options: EngineOptions,
@@ -256,17 +256,17 @@ fn load_unless(
     let loaded = limits::within(time, cancellation, move || OrtNetwork::load(&own, options, target));
     let fail = |reason: String| Error::Model { path: model.onnx_path().to_path_buf(), reason };
     loaded.unwrap_or_else(|stopped| match stopped {
-        Stopped::Cancelled => Err(Error::Cancelled("the model is not needed any more".into())),
-        Stopped::Failed => Err(fail("loading it failed with a programming error".into())),
+        Stopped::Cancelled => Err(Error::Cancelled("the model is no longer needed".into())),
+        Stopped::Failed => Err(fail("loading the model panicked, which is a bug; please report it".into())),
         Stopped::Timeout => {
             let seconds = time.as_secs();
-            let remedy = format!("a smaller network helps, or {}=SECONDS for more time", limits::TIME_VARIABLE);
+            let remedy = format!("use a smaller network, or set {} to more seconds", limits::TIME_VARIABLE);
             Err(fail(format!("loading it did not end within {seconds} s; {remedy}")))
         }
     })
 }
 
-/// Loads a model and runs it once, without a check before; `loaded` is called between.
+/// Loads a model and runs it once, without a check in a separate process; `loaded` is called in between.
 pub(super) fn try_out(model: &Model, options: EngineOptions, loaded: impl FnOnce()) -> Result<()> {
     let mut network = OrtNetwork::open(model, options, Target::Scores)?;
     loaded();

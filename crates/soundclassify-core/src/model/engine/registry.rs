@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Things that are shared as long as somebody uses them.
+//! Values that are shared as long as they are in use.
 
 use std::{
     collections::HashMap,
@@ -9,22 +9,22 @@ use std::{
 
 use super::sync::{Arc as SlotArc, Mutex, lock};
 
-/// One weakly held value per key. Who asks for a missing one makes it while the others who ask for the same key
-/// wait for it, or for its failure; different keys are made side by side.
+/// One weakly held value per key. The first caller for a missing value creates it, while other callers for the same key
+/// wait for the value or the error; values of different keys are created in parallel.
 pub(crate) struct Registry<K, V, E> {
     slots: Mutex<HashMap<K, SlotArc<Slot<V, E>>>>,
 }
 
 struct Slot<V, E> {
-    /// Locked while the value is being made.
+    /// Locked while the value is being created.
     made: Mutex<Made<V, E>>,
-    /// How often making it failed.
+    /// Number of failures.
     failures: Mutex<u64>,
 }
 
 struct Made<V, E> {
     value: Weak<V>,
-    /// Of the last attempt.
+    /// The error of the last attempt.
     failure: Option<E>,
 }
 
@@ -33,10 +33,10 @@ impl<K: Hash + Eq, V, E: Clone> Registry<K, V, E> {
         Self { slots: Mutex::new(HashMap::new()) }
     }
 
-    /// The value of `key`, made by `make` when nobody has one.
+    /// Returns the value of `key`; `make` creates it if it does not exist.
     ///
     /// # Errors
-    /// That of `make`, also of another's that failed while this one waited; the next one who asks tries again.
+    /// That of `make`, also if a different caller's `make` failed while this one waited. The next call tries again.
     pub(crate) fn get_or_make(&self, key: K, make: impl FnOnce() -> Result<Arc<V>, E>) -> Result<Arc<V>, E> {
         let (slot, failures) = self.slot(key);
         let mut made = lock(&slot.made);
@@ -59,7 +59,7 @@ impl<K: Hash + Eq, V, E: Clone> Registry<K, V, E> {
         outcome
     }
 
-    /// The slot of `key` and its failures so far; forgets the slots of values that are gone.
+    /// The slot of `key` and its number of failures; removes the slots of dropped values.
     fn slot(&self, key: K) -> (SlotArc<Slot<V, E>>, u64) {
         let mut slots = lock(&self.slots);
         slots.retain(|_, slot| SlotArc::strong_count(slot) > 1 || lock(&slot.made).value.strong_count() > 0);

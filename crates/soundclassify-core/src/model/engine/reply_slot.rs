@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where the replies of one stream come out.
+//! The callback that receives the replies of one stream.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -12,26 +12,26 @@ use std::{
 
 use crate::error::Error;
 
-/// The answer to one window.
+/// The reply to one window.
 #[derive(Debug, Clone, Copy)]
 pub struct Reply<'a> {
     /// The number given to [`Stream::push`](super::Stream::push).
     pub ticket: u64,
-    /// Probabilities, one a class, all finite, or why there are none.
+    /// Probabilities, one per class, all finite, or the error.
     pub scores: Result<&'a [f32], &'a Error>,
     /// Time that the run took, for the whole batch.
     pub run_time: Duration,
-    /// Windows that this run answered, at least 1.
+    /// Number of windows of the run, at least 1.
     pub batch: usize,
 }
 
 type OnReply = Box<dyn FnMut(Reply<'_>) + Send>;
 
-/// A stream's callback and the gate before it.
+/// A stream's callback and its lock.
 pub(crate) struct ReplySlot {
-    /// Locked while a reply is handed out.
+    /// Locked while a reply is delivered.
     on_reply: Mutex<Option<OnReply>>,
-    /// Set when the callback is to go but is busy on this very thread.
+    /// Set to drop the callback while this thread is inside of it.
     closed: AtomicBool,
 }
 
@@ -40,14 +40,14 @@ impl ReplySlot {
         Self { on_reply: Mutex::new(Some(on_reply)), closed: AtomicBool::new(false) }
     }
 
-    /// Hands out `reply` if `is_current` still says so once the gate is passed. A panic of the callback ends here.
+    /// Delivers `reply` if `is_current` is still true with the lock held. A panic of the callback is caught.
     pub(crate) fn deliver(&self, reply: Reply<'_>, is_current: impl FnOnce() -> bool) {
         let mut gate = self.gate();
         if !is_current() {
             return;
         }
         if let Some(on_reply) = gate.as_mut() {
-            // The panic hook has reported it; the stream's owner sees a reply less.
+            // The panic hook has reported the panic; the stream's owner misses one reply.
             let _ = catch_unwind(AssertUnwindSafe(|| on_reply(reply)));
         }
         let gone = if self.closed.load(Ordering::Acquire) { gate.take() } else { None };
@@ -55,12 +55,12 @@ impl ReplySlot {
         drop(gone);
     }
 
-    /// Waits until no reply is being handed out.
+    /// Waits until no reply is being delivered.
     pub(crate) fn wait(&self) {
         drop(self.gate());
     }
 
-    /// Drops the callback: now, or, when this thread is inside of it, as soon as it returns.
+    /// Drops the callback: now, or, if this thread is inside of it, when it returns.
     pub(crate) fn close(&self, on_worker: bool) {
         self.closed.store(true, Ordering::Release);
         let gate = if on_worker {

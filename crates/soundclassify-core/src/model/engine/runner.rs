@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A network at work: takes batches, runs them, hands out their scores.
+//! Runs a batch through a network and returns the scores to the streams.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -17,13 +17,13 @@ use crate::{
     model::network::Network,
 };
 
-/// Most windows of one run, whatever the network allows: beyond it the first one waits longer than the rest gain.
+/// Maximum number of windows of one run. With more, the first window would wait longer than the others gain.
 pub(super) const MAX_BATCH: usize = 16;
-/// A network whose last run took no longer for each window may run on the thread of a stream that waits for it: the
-/// largest batch is done soon enough for a flush, and a slower network would save nothing that matters.
+/// Maximum time per window of the last run of a network that may run on a waiting stream's thread. The largest batch is then
+/// short enough for a flush, and a slower network would save little.
 const QUICK: Duration = Duration::from_millis(5);
 
-/// The network and its reused scores.
+/// The network and a buffer for scores.
 pub(super) struct Runner {
     network: Box<dyn Network>,
     scores: Vec<f32>,
@@ -39,18 +39,18 @@ impl Runner {
         Self { scores: vec![0.0; limit(&*network) * classes], classes, network }
     }
 
-    /// Whether its runs may be on threads that are not the engine's.
+    /// Whether it may run on threads other than the engine's.
     pub(super) fn is_portable(&self) -> bool {
         self.network.is_portable()
     }
 
-    /// Runs a batch and hands out its scores, which empties it; whether that was quick. A batch that fails is tried again
-    /// window by window, so that one stream's window fails nobody else's.
+    /// Runs a batch, returns the scores to the streams, and empties it. The result states whether the run was quick. A batch that
+    /// fails is tried again window by window, so a window of one stream does not affect others.
     pub(super) fn answer(&mut self, batch: &mut Vec<Taken<Job>>, queue: &Queue<Job, Self>) -> bool {
         self.answer_by(<dyn Network>::run, batch, queue)
     }
 
-    /// As [`Self::answer`], on a thread that is not the engine's, of a portable network.
+    /// Like [`Self::answer`], for a portable network on a thread other than the engine's.
     pub(super) fn answer_here(&mut self, batch: &mut Vec<Taken<Job>>, queue: &Queue<Job, Self>) -> bool {
         self.answer_by(<dyn Network>::run_uncancellable, batch, queue)
     }
@@ -120,7 +120,7 @@ impl Runner {
     }
 }
 
-/// Most windows of one run.
+/// Maximum number of windows of one run.
 pub(super) fn limit(network: &dyn Network) -> usize {
     network.max_batch().clamp(1, MAX_BATCH)
 }

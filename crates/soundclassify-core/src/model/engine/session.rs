@@ -38,19 +38,19 @@ use crate::{
     },
 };
 
-/// Most bytes of the tensors that a network keeps for runs on streams' threads.
+/// Maximum size of the tensors for runs on streams' threads, bytes.
 const MOST_BOUND: usize = 8 << 20;
 
-/// Which output a network gives.
+/// The output that is used as scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
-    /// The labels' scores.
+    /// The scores of the labels.
     Scores,
-    /// What describes the window.
+    /// The embedding of the window.
     Embedding,
 }
 
-/// What makes scores of an output.
+/// How an output becomes scores.
 #[derive(Debug, Clone, Copy)]
 struct Reading {
     activation: Activation,
@@ -60,12 +60,12 @@ struct Reading {
     scale: Option<Scale>,
 }
 
-/// A session and what it needs to run without asking.
+/// A session with its inputs, outputs and tensors.
 pub(super) struct OrtNetwork {
     session: Session,
-    /// Ends a run from another thread.
+    /// Cancels a run from a different thread.
     run_options: Arc<RunOptions>,
-    /// Shape of the input; the batch axis, where there is one, is set before a run.
+    /// Shape of the input; a batch axis is set before each run.
     dims: Vec<i64>,
     batch: Batch,
     output: usize,
@@ -80,15 +80,15 @@ pub(super) struct OrtNetwork {
     states: States,
     window_len: usize,
     max_batch: usize,
-    /// Of the ONNX file and its weights.
+    /// Size of the ONNX file and its weights, bytes.
     pub(super) bytes: usize,
-    /// Takes the same time for any window, on any thread.
+    /// Whether it takes the same time for any window, on any thread.
     is_portable: bool,
-    /// Windows side by side, for runs of more than one.
+    /// Buffer for runs of several windows.
     gathered: Vec<f32>,
-    /// For runs on streams' threads, by their size less 1; made when first used.
+    /// Tensors for runs on streams' threads, by number of windows less 1; created at the first use.
     bound: [Option<Bound>; MAX_BATCH],
-    /// Bytes of these.
+    /// Their size, bytes.
     bound_bytes: usize,
 }
 
@@ -106,7 +106,7 @@ impl OrtNetwork {
         let fail = |reason: String| Error::Model { path: model.onnx_path().to_path_buf(), reason };
         let builder = register(builder(options, model.folder(), model.onnx_path())?, options)?;
         let session = model.with_bytes(|bytes| commit(builder, bytes))?.map_err(&fail)?;
-        // Other providers keep memory and handles of their own for each thread.
+        // Other providers have separate memory and handles for each thread.
         let is_portable = options.provider == ExecutionProvider::Cpu && model.has_constant_cost();
         Self::fitted(session, model, target, model.size(), is_portable).map_err(fail)
     }
@@ -162,7 +162,7 @@ impl OrtNetwork {
             Target::Embedding => {
                 let output = fit.embedding.ok_or("the manifest names no output.embedding")?;
                 let classes = session.outputs()[output].dtype().tensor_shape().and_then(|shape| shape.last().copied());
-                // What only a run shows is found by the first one.
+                // The first run finds shapes that are not declared.
                 let classes = classes.and_then(|axis| usize::try_from(axis).ok()).unwrap_or(0);
                 (output, None, Reading { activation: Activation::None, reduce: Reduce::Mean, classes, scale: None })
             }
@@ -189,13 +189,13 @@ impl OrtNetwork {
         })
     }
 
-    /// Calls `run`, and ends it when it takes longer than `timeout`.
+    /// Calls `run`, and cancels it after `timeout`.
     fn watched(&mut self, timeout: Duration, run: impl FnOnce(&mut Self) -> Result<(), String>) -> Result<(), String> {
         let run_options = Arc::clone(&self.run_options);
         let (finished, watch) = mpsc::channel::<()>();
         let watchdog = move || {
             let late = watch.recv_timeout(timeout) == Err(RecvTimeoutError::Timeout);
-            // It sets a flag; should that fail, the run goes on.
+            // It sets a flag; if that fails, the run continues.
             late && run_options.terminate().is_ok()
         };
         let watchdog = thread::Builder::new().spawn(watchdog).map_err(|error| error.to_string())?;
@@ -207,8 +207,7 @@ impl OrtNetwork {
         }
     }
 
-    /// Runs once, so that a network whose shapes only a run can show is found out now, and learns whether a free
-    /// batch axis really is free.
+    /// Runs once to find shapes that are not declared, and whether a free batch axis accepts several windows.
     fn warm_up(&mut self) -> Result<(), String> {
         let silence = zeroed(self.window_len)?;
         let pattern = self.pattern()?;
@@ -228,7 +227,7 @@ impl OrtNetwork {
         Ok(())
     }
 
-    /// Finds how many values an output has whose shape only a run can show.
+    /// Finds the number of values of an output without a declared shape.
     fn learn_classes(&mut self, window: &[f32]) -> Result<(), String> {
         if self.reading.classes > 0 {
             return Ok(());
@@ -241,7 +240,7 @@ impl OrtNetwork {
         Ok(())
     }
 
-    /// Windows in the run, when `count` are asked for.
+    /// Number of windows of a run for `count` windows.
     fn run_size(&self, count: usize) -> usize {
         match self.batch {
             Batch::Fixed(size) => size,
@@ -249,7 +248,7 @@ impl OrtNetwork {
         }
     }
 
-    /// Makes the tensors for runs of this size, unless there are some or they would take too much memory.
+    /// Creates the tensors for runs of this size, unless they exist or would need too much memory.
     fn bind(&mut self, size: usize, output: &[i64]) {
         let scores = output.iter().map(|axis| usize::try_from(*axis).unwrap_or(0)).product::<usize>();
         let bytes = (size * self.window_len + scores) * size_of::<f32>();
@@ -261,13 +260,13 @@ impl OrtNetwork {
         self.bound[size - 1] = Bound::new(&self.dims, name, output).ok();
     }
 
-    /// Runs, as long as nobody ends it; the shape of the output.
+    /// Runs, unless cancelled, and returns the shape of the output.
     fn run_unbound(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<Shape> {
         let size = self.run_size(windows.len());
         if self.batch != Batch::Absent {
             self.dims[0] = size as i64;
         }
-        // A single window goes in as it lies.
+        // A single window is used without a copy.
         let values = if size == 1 {
             windows[0]
         } else {
@@ -355,7 +354,7 @@ impl Network for OrtNetwork {
     fn canceller(&self) -> Option<Canceller> {
         let run_options = Arc::clone(&self.run_options);
         Some(Canceller::new(move || {
-            // It sets a flag; should that fail, the run ends by itself or keeps its thread.
+            // It sets a flag; if that fails, the run ends normally or keeps its thread.
             let _ = run_options.terminate();
         }))
     }
@@ -365,8 +364,8 @@ impl Network for OrtNetwork {
     }
 }
 
-/// The tensors of runs of one size. A run allocates nothing in Rust, and cannot be ended from another thread: `ort` lets
-/// threads share run options only where it makes the output, or its handle, in each run.
+/// The tensors of runs of one size. A run allocates nothing in Rust, and can't be cancelled from a different thread, because
+/// `ort` allows shared run options only if it creates the output, or its handle, in each run.
 struct Bound {
     input: OrtTensor<f32>,
     options: RunOptions<HasSelectedOutputs>,
@@ -379,7 +378,7 @@ impl Bound {
         Ok(Self { input: zeros(input)?, options: RunOptions::new()?.with_outputs(outputs) })
     }
 
-    /// Runs with these windows, and zeros for those that are missing. The output is the only one.
+    /// Runs with these windows, padded with zeros, and one output.
     fn run<'a>(&'a mut self, session: &'a mut Session, windows: &[&[f32]]) -> ort::Result<SessionOutputs<'a>> {
         let (_, mut rest) = self.input.extract_tensor_mut();
         for window in windows {
@@ -409,7 +408,7 @@ fn read(
     let (shape, raw) = decode(output, scale)?;
     if raw.is_empty() || raw.len() % (size * classes) != 0 {
         return Err(Error::Inference(format!(
-            "the output has shape {:?}, which holds no {size} windows of {classes} classes",
+            "expected {size} windows of {classes} classes, found an output of shape {:?}",
             &shape[..],
         )));
     }
@@ -422,13 +421,13 @@ fn read(
     Ok(shape)
 }
 
-/// The weights of `size` windows with `row` values each: one a value or one a frame.
+/// The weights of `size` windows with `row` values each: one per value or one per frame.
 fn weights_of(weights: &DynValue, size: usize, row: usize, classes: usize) -> Result<&[f32]> {
     let (shape, weights) = weights.try_extract_tensor::<f32>().map_err(|error| failed(&error))?;
     if weights.len() != size * row && weights.len() != size * row / classes {
         return Err(Error::Inference(format!(
-            "the output of output.attention has shape {:?}: expected one weight a frame, or one a frame and class, of \
-             {size} windows with {} frames of {classes} classes",
+            "the output of output.attention has shape {:?}: expected one weight per frame, or one per frame and \
+            class, of {size} windows with {} frames of {classes} classes",
             &shape[..],
             row / classes,
         )));
@@ -440,7 +439,7 @@ pub(super) fn failed(error: &ort::Error) -> Error {
     Error::Inference(error.to_string())
 }
 
-/// Zeros, unless there is no memory for so many.
+/// Zeros, or an error if memory is insufficient.
 fn zeroed(len: usize) -> Result<Vec<f32>, String> {
     let mut values = Vec::new();
     values.try_reserve_exact(len).map_err(|error| format!("no memory for {len} values: {error}"))?;
@@ -448,7 +447,7 @@ fn zeroed(len: usize) -> Result<Vec<f32>, String> {
     Ok(values)
 }
 
-/// Inputs and outputs of a network. `folder`: where its weights are, if they may be in files.
+/// Inputs and outputs of a network. `folder`: the folder of its weights, if they may be in files.
 pub(in crate::model) fn ports(
     bytes: &[u8],
     path: &Path,
@@ -467,7 +466,7 @@ fn builder(options: EngineOptions, folder: Option<&Path>, path: &Path) -> Result
     let builder = Session::builder(&environment).map_err(|error| fail(error.to_string()))?;
     let builder = configure(builder, options).map_err(|error| fail(error.to_string()))?;
     let Some(folder) = folder else { return Ok(builder) };
-    // Weights beside the file, for networks that keep them there.
+    // The folder of separate weights.
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let entry = "session.model_external_initializers_file_folder_path";
     builder.with_config_entry(entry, folder.to_string_lossy()).map_err(|error| fail(error.to_string()))
@@ -485,7 +484,7 @@ fn configure(builder: SessionBuilder, options: EngineOptions) -> ort::Result<Ses
         .with_optimization_level(GraphOptimizationLevel::All)?
         // DirectML forbids it.
         .with_memory_pattern(options.provider != ExecutionProvider::DirectMl)?
-        // Windows come far apart: threads that spin between them would burn a core.
+        // Windows are far apart, so spinning threads would use a whole core.
         .with_intra_op_spinning(false)
         .map_err(Into::into)
 }
@@ -499,20 +498,20 @@ fn register(builder: SessionBuilder, options: EngineOptions) -> Result<SessionBu
         .map_err(|error| runtime::lacking(format!("{} (device {}): {error}", options.provider, options.device)))
 }
 
-/// ONNX Runtime's text of why it refuses a file, with what to do.
+/// ONNX Runtime's error for a file, with a remedy.
 fn unreadable(text: &str) -> String {
     let advice = if text.contains("opset") || text.contains("IR version") || text.contains("is not a registered") {
-        "; a newer ONNX Runtime, or exporting the network to an older opset, helps"
+        "; install a newer ONNX Runtime, or export the network with an older opset"
     } else if text.contains("rotobuf") {
-        "; the file is no ONNX network, or not all of one"
+        "; the file is not an ONNX network, or incomplete"
     } else {
         ""
     };
     format!("ONNX Runtime can't load it: {text}{advice}")
 }
 
-/// Whether two scores of one window differ by rounding only: by a hundred-thousandth, or a few steps of `f32` at 1, for
-/// that is what sums of logits are rounded to.
+/// Whether two scores of one window differ by rounding only: by a hundred-thousandth, or a few steps of `f32` at 1, the
+/// rounding of sums of logits.
 fn is_close(a: f32, b: f32) -> bool {
     (a - b).abs() <= 1e-5 * a.abs().max(b.abs()) + 1e-6 || !a.is_finite() && !b.is_finite()
 }

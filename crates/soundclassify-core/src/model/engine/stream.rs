@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One stream of windows to an engine, and its replies.
+//! One stream: its windows go to the engine, its replies come back.
 
 use std::{
     fmt,
@@ -17,7 +17,7 @@ use super::{
     sync::{Mutex, lock},
 };
 
-/// Numbers the sequences of windows that follow one another, of all streams.
+/// Counter of the sequences of consecutive windows, for all streams.
 static NEXT_SEQUENCE: AtomicU64 = AtomicU64::new(0);
 
 /// A window on its way to a network.
@@ -25,16 +25,16 @@ pub(super) struct Job {
     pub(super) ticket: u64,
     pub(super) tensor: Tensor,
     pub(super) reply_slot: Arc<ReplySlot>,
-    /// Windows of one sequence follow one another; of another one, what was before does not matter.
+    /// Number of its sequence. The windows of one sequence are consecutive; different sequences are independent.
     pub(super) sequence: u64,
 }
 
-/// One stream's way to an engine, which it keeps alive. Dropping it is [`Stream::clear`] and drops the callback.
+/// One stream of an engine, which it keeps alive. Dropping it calls [`Stream::clear`] and drops the callback.
 pub struct Stream {
     stream: StreamId,
     reply_slot: Arc<ReplySlot>,
     sequence: AtomicU64,
-    /// For runs on the stream's own thread.
+    /// Buffer for runs on the stream's own thread.
     batch: Mutex<Vec<Taken<Job>>>,
     engine: Arc<Engine>,
 }
@@ -46,57 +46,57 @@ impl Stream {
         Self { stream, reply_slot: Arc::new(reply_slot), sequence, batch: Mutex::default(), engine }
     }
 
-    /// Queues a window; never waits for a run.
+    /// Queues a window; does not wait for a run.
     pub fn push(&self, ticket: u64, tensor: Tensor) {
         self.push_all([(ticket, tensor)]);
     }
 
-    /// Queues windows in one go, so that they go into one run if it has room; never waits for a run. `windows` is
-    /// iterated with a lock held: it must do nothing but hand them over.
+    /// Queues several windows together, so they go into one run if it has room; does not wait for a run. `windows` is
+    /// iterated with a lock held and must only return them.
     pub fn push_all(&self, windows: impl IntoIterator<Item = (u64, Tensor)>) {
         self.queue().push(self.stream, windows.into_iter().map(|window| self.job(window)));
     }
 
-    /// As [`Stream::push_all`], for a caller that calls [`Stream::run`] next: nobody else sees to these windows before.
+    /// Like [`Stream::push_all`], for a caller that calls [`Stream::run`] next; it wakes no thread.
     pub fn push_own(&self, windows: impl IntoIterator<Item = (u64, Tensor)>) {
         self.queue().push_own(self.stream, windows.into_iter().map(|window| self.job(window)));
     }
 
-    /// Runs what waits on this thread, which would wait for it anyway, and hands out the replies: as long as the network
-    /// rests, is portable and was quick, no other stream waits, and `goes_on` says so. Whatever is left goes to the
-    /// engine's threads. The caller holds no lock that `on_reply` takes.
+    /// Runs the waiting windows on this thread and delivers the replies, as long as the network is idle, portable and quick, no
+    /// other stream waits, and `goes_on` returns true. The engine's threads run the rest. The caller must not hold a lock that
+    /// `on_reply` takes.
     pub fn run(&self, goes_on: impl Fn() -> bool) {
         let mut batch = std::mem::take(&mut *lock(&self.batch));
         self.engine.workers.run_here(self.stream, &mut batch, goes_on);
         *lock(&self.batch) = batch;
     }
 
-    /// Takes the oldest window that waits out of the queue and gives its ticket; it gets no reply.
+    /// Removes the oldest waiting window from the queue and returns its ticket; the window gets no reply.
     pub fn drop_oldest(&self) -> Option<u64> {
         self.queue().pop_oldest(self.stream).map(|job| job.ticket)
     }
 
-    /// Windows queued and not yet taken for a run.
+    /// Number of windows in the queue.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.queue().waiting(self.stream)
     }
 
-    /// Windows queued or running whose reply has not yet returned.
+    /// Number of windows in the queue or running, whose reply has not yet returned.
     #[must_use]
     pub fn pending(&self) -> usize {
         self.queue().pending(self.stream)
     }
 
-    /// How the engine gets on, as this stream sees it.
+    /// The progress of the engine, from the view of this stream.
     #[must_use]
     pub fn progress(&self) -> Progress {
         self.queue().progress(self.stream)
     }
 
-    /// Forgets every window pushed so far: once this returns, none of their replies is delivered. Waits for a
-    /// reply that is just being delivered, never for a run; the caller holds no lock that `on_reply` takes. From
-    /// within `on_reply` it waits for nothing.
+    /// Discards all windows that were pushed: after this returns, none of their replies is delivered. It waits for a
+    /// reply that is being delivered, but not for a run. The caller must not hold a lock that `on_reply` takes. Within
+    /// `on_reply` it does not wait.
     pub fn clear(&self) {
         self.cancel();
         if !self.engine.workers.has_this_thread() {
@@ -104,19 +104,19 @@ impl Stream {
         }
     }
 
-    /// As [`Stream::clear`], but waits for nothing: a reply that is just being delivered may still end after this returns.
+    /// Like [`Stream::clear`], without waiting: the delivery of a reply may end after this returns.
     pub fn cancel(&self) {
         self.restart();
         drop(self.queue().clear(self.stream));
     }
 
-    /// The windows pushed from now on do not follow those before: what a network carries from window to window begins anew.
-    /// Those pushed before get their replies.
+    /// Begins a new sequence: the state of a network starts again with the next window. Windows that were pushed before get their
+    /// replies.
     pub fn restart(&self) {
         self.sequence.store(next_sequence(), Relaxed);
     }
 
-    /// The engine behind this reply_slot.
+    /// The engine of this stream.
     #[must_use]
     pub fn engine(&self) -> &Arc<Engine> {
         &self.engine

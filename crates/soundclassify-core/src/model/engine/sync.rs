@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The synchronisation that the queue and the registry use: the standard one, or loom's when a test explores
-//! every interleaving (`RUSTFLAGS="--cfg loom"`).
+//! Synchronisation types of the queue and the registry: those of std, or those of loom for tests that explore all
+//! interleavings (`RUSTFLAGS="--cfg loom"`).
 
 #[cfg(loom)]
 pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Tensors that are used again.
+//! A pool of tensors.
 
 use std::{
     fmt, mem,
@@ -9,9 +9,9 @@ use std::{
 
 use super::sync::{Mutex, lock};
 
-/// Bytes that may lie idle, whatever the size of a window.
+/// Maximum size of the idle tensors, bytes.
 const IDLE_BYTES: usize = 8 << 20;
-/// Tensors that may lie idle, whatever their size.
+/// Maximum number of idle tensors.
 const IDLE_TENSORS: usize = 32;
 
 /// Buffers of one window each.
@@ -26,12 +26,12 @@ struct State {
     made: u64,
 }
 
-/// What an engine's pool holds.
+/// Statistics of an engine's pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolStats {
-    /// Tensors that lie ready.
+    /// Number of idle tensors.
     pub idle: usize,
-    /// Tensors made since the engine began; constant in steady state.
+    /// Number of tensors that were created; constant in steady state.
     pub made: u64,
 }
 
@@ -65,8 +65,8 @@ impl Pool {
     }
 }
 
-/// Values of one window, in the model's layout, from an engine's pool, to which it goes back on drop. A fresh one
-/// holds what the last user left.
+/// Values of one window, in the model's layout. It belongs to an engine's pool and returns to it on drop. A new one
+/// contains the values of its last user.
 pub struct Tensor {
     values: Box<[f32]>,
     pool: Arc<Pool>,

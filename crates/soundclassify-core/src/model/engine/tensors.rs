@@ -89,7 +89,7 @@ impl States {
         &self.fitted
     }
 
-    /// The next run is of this stream, whose state begins anew with each sequence.
+    /// The next run is of this stream, whose state begins again with each sequence.
     pub(super) fn select(&mut self, stream: usize, sequence: u64) {
         self.current = stream;
         let held = self.streams.entry(stream).or_default();

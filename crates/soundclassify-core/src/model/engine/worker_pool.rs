@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The threads of one engine and their networks, one each: one to begin with, more when windows keep waiting. A stream
-//! that waits for its windows may borrow a network that rests.
+//! The worker threads of an engine, with one network each: one thread at first, more when windows keep waiting. A stream
+//! that waits for its windows may borrow an idle network.
 
 use std::{
     cell::Cell,
@@ -27,49 +27,48 @@ use crate::{
     },
 };
 
-/// How long windows of several streams must have been waiting before one more network is made: a short rush is over
-/// before that.
+/// Time for which windows of several streams must wait before a further network starts; a short burst is over before.
 const CROWDED_TIMEOUT: Duration = Duration::from_millis(100);
-/// How long an engine that goes waits for its threads.
+/// Maximum wait for the threads when an engine is dropped.
 const FAREWELL: Duration = Duration::from_millis(450);
 
-/// Makes one more network like the first.
+/// Creates a further network.
 pub(super) type Another = Box<dyn Fn() -> Result<Box<dyn Network>> + Send + Sync>;
 
 thread_local! {
-    /// Address of the workers that this thread belongs to, or works for just now.
+    /// Address of the workers to which this thread belongs, or for which it runs a network.
     static CURRENT_POOL: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Threads that work off one queue.
+/// Threads that process one queue.
 pub(super) struct WorkerPool {
     pub(super) queue: Queue<Job, Runner>,
     another: Another,
-    /// Most threads.
+    /// Maximum number of threads.
     most: usize,
-    /// Most windows of one run.
+    /// Maximum number of windows of one run.
     limit: usize,
-    /// The last run was.
+    /// Whether the last run was quick.
     quick: AtomicBool,
     state: Mutex<State>,
 }
 
 struct State {
-    /// Cloned into every thread: the receiver disconnects when the last one has dropped its network. `None`: the
-    /// engine goes.
+    /// Cloned into every thread: the receiver disconnects when the last thread has dropped its network. `None`: the
+    /// engine is being dropped.
     alive: Option<Sender<()>>,
     ended: Option<Receiver<()>>,
     threads: Vec<JoinHandle<()>>,
-    /// One a network.
+    /// One per network.
     cancellers: Vec<Option<Canceller>>,
-    /// Since when windows of several streams have been waiting each time that a thread took some.
+    /// Start of the time in which windows of several streams wait.
     crowded: Option<Instant>,
-    /// A network is being made, or could not be.
+    /// A network is being created, or its creation failed.
     hiring: bool,
 }
 
 impl WorkerPool {
-    /// A workers of one, which may grow to `most` by networks that `another` makes.
+    /// Starts one worker; up to `most` may start later, with networks that `another` creates.
     pub(super) fn start(network: Box<dyn Network>, most: usize, another: Another) -> io::Result<Arc<Self>> {
         let (alive, ended) = mpsc::channel();
         let state = State {
@@ -92,17 +91,17 @@ impl WorkerPool {
         Ok(workers)
     }
 
-    /// Threads that have a network.
+    /// Number of threads with a network.
     pub(super) fn len(&self) -> usize {
         self.lock().cancellers.len()
     }
 
-    /// Whether the calling thread is one of this workers.
+    /// Whether the calling thread is one of these workers.
     pub(super) fn has_this_thread(&self) -> bool {
         CURRENT_POOL.get() == self.address()
     }
 
-    /// Ends every run, and waits for the threads, but not long. A network that hangs keeps its thread, which owns it.
+    /// Cancels all runs, and waits for the threads for a limited time. A network that hangs keeps its thread, which owns it.
     pub(super) fn shut_down(&self) {
         self.queue.shut();
         let mut state = self.lock();
@@ -113,7 +112,7 @@ impl WorkerPool {
         cancellers.iter().flatten().for_each(Canceller::cancel);
         let Some(ended) = ended.filter(|_| !self.has_this_thread()) else { return };
         if ended.recv_timeout(FAREWELL) == Err(mpsc::RecvTimeoutError::Disconnected) {
-            // Should one have panicked, its hook reported it.
+            // The panic hook has reported a panic.
             threads.into_iter().for_each(|thread| drop(thread.join()));
         }
     }
@@ -148,8 +147,8 @@ impl WorkerPool {
         }
     }
 
-    /// Runs what waits in the stream on this thread, which waits for it anyway: as long as that is quick, no other stream
-    /// waits, and `goes_on`. Whatever is left is for the workers. `batch` is empty before and after.
+    /// Runs the stream's waiting windows on this thread, as long as the network is quick, no other stream waits, and `goes_on`
+    /// returns true. The workers run the rest. `batch` is empty before and after.
     pub(super) fn run_here(&self, stream: StreamId, batch: &mut Vec<Taken<Job>>, goes_on: impl Fn() -> bool) {
         if self.queue.waiting(stream) == 0 {
             return;
@@ -163,7 +162,7 @@ impl WorkerPool {
         while borrowed.answer(batch) && goes_on() && self.queue.borrow_more(stream, self.limit, batch) {}
     }
 
-    /// Whether the engine is still there to work for.
+    /// Whether the engine still exists.
     fn join(&self, canceller: Option<Canceller>) -> bool {
         let mut state = self.lock();
         state.cancellers.push(canceller);
@@ -171,7 +170,7 @@ impl WorkerPool {
         state.alive.is_some()
     }
 
-    /// One more network when windows have been waiting for too long that it could take.
+    /// Starts a further network if windows have been waiting for too long.
     fn grow(self: &Arc<Self>) {
         if self.most == 1 {
             return;
@@ -182,14 +181,15 @@ impl WorkerPool {
         } else if state.crowded.get_or_insert_with(Instant::now).elapsed() >= CROWDED_TIMEOUT {
             state.hiring = true;
             if let Err(error) = self.spawn(&mut state, Self::more) {
-                runtime::warn(&format!("no thread for one more network: {error}"));
+                runtime::warn(&format!("can't start a thread for a further network: {error}"));
             }
         }
     }
 
     fn more(&self) -> Option<Box<dyn Network>> {
-        let network = (self.another)().inspect_err(|error| runtime::warn(&format!("no further network: {error}"))).ok();
-        // One that could not be shown to take as many windows.
+        let network =
+            (self.another)().inspect_err(|error| runtime::warn(&format!("can't load a further network: {error}"))).ok();
+        // It does not accept as many windows.
         network.filter(|network| runner::limit(&**network) >= self.limit)
     }
 
@@ -202,12 +202,12 @@ impl WorkerPool {
     }
 }
 
-/// A stream's own thread with a network of the workers, which rests again on drop.
+/// A borrowed network on a stream's own thread, which is returned on drop.
 struct BorrowedSession<'a> {
     workers: &'a WorkerPool,
-    /// `None` only while it is dropped.
+    /// `None` only during the drop.
     runner: Option<Runner>,
-    /// The workers that the thread worked for before.
+    /// The previous workers of the thread.
     before: usize,
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a network is, what its manifest says of it, and whether both fit.
+//! A report about a network, its manifest, and whether they fit.
 
 mod clues;
 mod guess;
@@ -31,20 +31,19 @@ use crate::{
 pub struct Report {
     /// The ONNX file.
     pub onnx: PathBuf,
-    /// What the network takes.
+    /// The inputs of the network.
     pub inputs: Vec<TensorInfo>,
-    /// What it gives.
+    /// Its outputs.
     pub outputs: Vec<TensorInfo>,
-    /// What its author says, if there is a manifest that can be read.
+    /// Its manifest, if it has a readable one.
     pub manifest: Option<Manifest>,
-    /// What doesn't fit, or is wrong with the manifest; `None` when everything fits or there is no manifest.
+    /// The reason why network and manifest do not fit, or the error of the manifest; `None` if they fit or no manifest exists.
     pub misfit: Option<String>,
     /// What the network's files say beside that.
     clues: Clues,
 }
 
-/// Looks at a model by the names that [`Model::load`] takes, and at an ONNX file without a manifest, or with a wrong one,
-/// too. Runs nothing.
+/// Inspects a model by a name for [`Model::load`]. The ONNX file may have no manifest, or a wrong one. The network is not run.
 ///
 /// # Errors
 /// Those of [`Model::load`], and [`Error::Runtime`](crate::Error::Runtime) and [`Error::Model`](crate::Error::Model)
@@ -70,7 +69,7 @@ pub fn inspect(name: &str) -> Result<Report> {
     Ok(Report { onnx: manifest.onnx.clone(), inputs, outputs, manifest: Some(manifest), misfit, clues })
 }
 
-/// What a network is by itself, and why its manifest says nothing.
+/// The report of a network without a usable manifest.
 fn bare(onnx: &Path, misfit: Option<String>) -> Result<Report> {
     let bytes = read_file("model", onnx, MAX_ONNX, "check the path")?;
     check_weights(&bytes, onnx)?;
@@ -87,13 +86,13 @@ fn look(bytes: &[u8], onnx: &Path, folder: Option<&Path>) -> Result<(Vec<TensorI
     Ok((inputs, outputs, clues))
 }
 
-/// Whether the network can be read, and its weights are where they may be.
+/// Checks that the network can be read, and that its weights are in allowed places.
 pub(super) fn check_weights(bytes: &[u8], onnx: &Path) -> Result<()> {
     let network = Network::read(bytes, onnx)?;
     Weights::find(&network, onnx, bytes.len() as u64, MAX_ONNX).map(drop)
 }
 
-/// The network of a manifest that is wrong: the one that it names, or that of the same stem beside it.
+/// The network of a wrong manifest: the file that it names, or the file with the same stem beside it.
 fn network_of(manifest: &Path) -> PathBuf {
     let table: Option<toml::Table> = fs::read_to_string(manifest).ok().and_then(|text| text.parse().ok());
     let named = table.as_ref().and_then(|table| table.get("onnx")?.as_str());
@@ -101,8 +100,8 @@ fn network_of(manifest: &Path) -> PathBuf {
 }
 
 impl Report {
-    /// A manifest to begin with: guesses from shapes, names, metadata and GStreamer's `.modelinfo`; comments say how sure each is
-    /// and why.
+    /// A manifest to start from, guessed from shapes, names, metadata and GStreamer's `.modelinfo`; comments state the certainty
+    /// of each guess and its reason.
     #[must_use]
     pub fn template(&self) -> String {
         template::template(&self.onnx, &self.inputs, &self.outputs, &self.clues)
@@ -117,7 +116,7 @@ impl fmt::Display for Report {
         let Some(manifest) = &self.manifest else {
             return match &self.misfit {
                 Some(reason) => writeln!(f, "fits      no: {reason}"),
-                None => writeln!(f, "manifest  none; a template to begin with:\n\n{}", self.template()),
+                None => writeln!(f, "manifest  none; a template to start from:\n\n{}", self.template()),
             };
         };
         writeln!(f, "manifest  {}", manifest.path.display())?;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::{beside, section::Section};
 use crate::error::Result;
 
-/// Proof that features and network give their authors' numbers: a recording, and what the authors' code makes of its windows, which
-/// are as many a second as [`Defaults::oversamples`](super::Defaults::oversamples) says, or else 10.
+/// A check of features and network: a recording and the known values of its windows, as many per second as
+/// [`Defaults::oversamples`](super::Defaults::oversamples), or else 10.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
     /// The recording, beside the manifest.
@@ -16,7 +16,7 @@ pub struct Check {
     pub features: Option<PathBuf>,
     /// The scores, beside the manifest: an array of NumPy (`.npy`), windows × classes.
     pub scores: Option<PathBuf>,
-    /// The greatest difference of a value that passes, above 0 and at most 1.
+    /// Maximum difference of a value, above 0 and at most 1.
     pub tolerance: f64,
 }
 

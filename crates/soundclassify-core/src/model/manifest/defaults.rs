@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, HashSet};
 use super::section::{Found, Section, did_you_mean};
 use crate::error::Result;
 
-/// Property defaults that suit a model; `None` leaves the element's own. Names, units and ranges are those of the
+/// Defaults of properties for a model; `None` means the element's default. Names, units and ranges are those of the
 /// element's properties.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Defaults {
-    /// Windows a second, 1–100.
+    /// Windows per second, 1–100.
     pub oversamples: Option<u32>,
     /// Windows a model run, 1–64.
     pub process_count: Option<u32>,
@@ -18,15 +18,15 @@ pub struct Defaults {
     pub ensembles: Option<u32>,
     /// Maximum length of the list of predictions, 1–1000.
     pub top_k: Option<u32>,
-    /// Minimum probability that is reported, 0–1.
+    /// Minimum probability of a reported label, 0–1.
     pub threshold: Option<f64>,
-    /// Only these labels; all are known ones.
+    /// Report only these labels; all of them exist.
     pub allow_labels: Vec<String>,
-    /// All but these labels; all are known ones.
+    /// Report all labels except these; all of them exist.
     pub deny_labels: Vec<String>,
-    /// Minimum probability of a label that is reported, 0–1; all are known ones.
+    /// Minimum probability per label, 0–1; all labels exist.
     pub thresholds: BTreeMap<String, f64>,
-    /// Windows below are not classified, dBFS.
+    /// Windows below this level, dBFS, are not classified.
     pub silence_threshold: Option<f64>,
     /// An event starts at or above, 0–1.
     pub event_on: Option<f64>,

@@ -11,12 +11,12 @@ use super::{
     defaults::known_labels,
     section::{Section, is_plain},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    model::limits::MAX_LABELS,
+};
 
-/// Most labels.
-const MAX_LABELS: usize = 100_000;
-
-/// Labels that count as one, by the name of the group.
+/// Groups of labels by name.
 pub(super) type Groups = BTreeMap<String, Vec<String>>;
 
 /// The labels, and their groups.
@@ -55,7 +55,7 @@ fn groups(table: &Section<'_>, labels: &[String]) -> Result<Groups> {
             return Err(table.wrong(&name.value, "a name, not empty and without control characters", "another one"));
         }
         if labels.contains(&name.value) {
-            return Err(table.wrong(&name.value, "a name that is not a label; choose another one", "a label"));
+            return Err(table.wrong(&name.value, "a name that is not a label; choose a different name", "a label"));
         }
         if members.is_empty() {
             return Err(table.wrong(&name.value, "at least one label", "an empty list"));
@@ -113,7 +113,7 @@ impl Labels<'_> {
     }
 }
 
-/// One label a line; lines at the end may be empty.
+/// One label per line; lines at the end may be empty.
 fn lines(file: &LabelFile) -> Result<Vec<String>> {
     let text = file.text.trim_end();
     let lines = text.lines().filter(|_| !text.is_empty()).map(str::trim);

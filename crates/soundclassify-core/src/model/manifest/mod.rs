@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a model's author says about it: a TOML file beside the ONNX file.
+//! The manifest: a TOML file beside the ONNX file that describes the model.
 //!
-//! Every key, with the values it may have; what is not marked optional has to be there, and no other key may.
+//! All keys with their values. Keys without the mark "optional" are required, and unknown keys are errors.
 //!
 //! ```toml
 //! name = "fsd41"                       # [a-z0-9-]+
@@ -15,7 +15,7 @@
 //! name = "input"                       # optional: the network's only input
 //! layout = "mels-frames"               # axes of a window: mels-frames, frames-mels; samples (waveform only)
 //! channel-axis = "first"               # axis of length 1 for the channel: first, last, none
-//! normalize = "minmax"                 # each window by itself: none, minmax, minmax-eps, standard, meanvar, max, peak
+//! normalize = "minmax"                 # of each window: none, minmax, minmax-eps, standard, meanvar, max, peak
 //! # type = "f32"                       # optional: what the network has: f32, f16, u8, i8
 //! # scale = 0.1                        # u8 and i8 only: what one step of the integers stands for
 //! # zero-point = 128                   # u8 and i8 only: the integer that stands for 0
@@ -54,24 +54,24 @@
 //! window-function = "hann"             # optional: hann (periodic), hann-symmetric, hamming (periodic)
 //! pad-mode = "reflect"                 # optional, center only, before the stream's first sample: reflect, constant (zeros)
 //! # waveform-scale = 1                 # optional: factor of the samples, which lie in [-1, 1)
-//! # normalize-mean = 0.0               # optional, before input.normalize: (x − mean) / std; a number, or a list of one a band
+//! # normalize-mean = 0.0               # optional, before input.normalize: (x − mean) / std; a number, or a list of one per band
 //! # normalize-std = 1.0
 //!
 //! [output]
 //! name = "probabilities"               # optional: the network's only output
-//! activation = "none"                  # what makes probabilities of it: none, softmax, sigmoid
+//! activation = "none"                  # how it becomes probabilities: none, softmax, sigmoid
 //! reduce = "mean"                      # optional: how a time axis of it becomes one value: mean, max, last, attention
-//! # attention = "weights"              # with reduce = "attention": the output with the weights, one a frame and class
+//! # attention = "weights"              # with reduce = "attention": the output with the weights, one per frame and class
 //! # scale = 0.004                      # outputs of u8 and i8 only, with zero-point, as of the input
-//! # embedding = "embedding"            # optional: name of an output that describes a window for other classifiers
+//! # embedding = "embedding"            # optional: name of the output with an embedding of the window
 //!
 //! [labels]                             # one of file; names; csv and column
 //! names = ["Bark", "Rain", "Background"]
-//! # file = "fsd41.labels.txt"          # one a line
+//! # file = "fsd41.labels.txt"          # one per line
 //! # csv = "map.csv"                    # with a head line
 //! # column = "display_name"
 //!
-//! [labels.groups]                      # optional: labels that count as one, under a name of their own
+//! [labels.groups]                      # optional: labels that are reported as one
 //! weather = ["Rain"]
 //!
 //! [rules.Bark]                         # optional, as all of its keys: events of one label or group
@@ -79,17 +79,17 @@
 //! off = 0.4                            # an event ends below, 0–1, at most on
 //! min-duration = "200ms"               # ns, us, ms, s, min or h; a number counts ns
 //! hold = "500ms"
-//! cooldown = "60s"                     # time after an event without another one
+//! cooldown = "60s"                     # time after an event without a new one
 //!
-//! # [check]                            # optional: proof that features and network give their authors' numbers
+//! # [check]                            # optional: a check of features and network against known scores
 //! # audio = "check.flac"               # a recording beside the manifest
 //! # scores = "check.npy"               # of its windows, windows × classes; it or features, or both
 //! # features = "features.npy"          # the network's input, windows × the shape of a window
 //! # tolerance = 1e-3                   # optional: greatest difference that passes
 //!
 //! [defaults]                           # optional, as all of its keys: property defaults that suit this model
-//! oversamples = 10                     # windows a second, 1–100
-//! process-count = 1                    # windows a run, 1–64
+//! oversamples = 10                     # windows per second, 1–100
+//! process-count = 1                    # windows per run, 1–64
 //! ensembles = 10                       # windows in the mean, 1–256
 //! top-k = 3                            # 1–1000
 //! threshold = 0.1                      # 0–1
@@ -103,16 +103,17 @@
 //! event-hold = 500_000_000             # ns
 //! ```
 //!
-//! `mel-scale = "kaldi"` has triangles whose sides are straight in mel, as in Kaldi and TensorFlow; the others' are straight in Hz.
+//! The triangles of `mel-scale = "kaldi"` have sides that are straight in mel, as in Kaldi and TensorFlow; those of the other scales are
+//! straight in Hz.
 //!
-//! `kind = "fbank"` is Kaldi's filter bank as torchaudio and kaldi-native-fbank compute it, without dither. It needs `sample-rate`,
+//! `kind = "fbank"` is Kaldi's filter bank as torchaudio and kaldi-native-fbank compute it, without dither. It requires `sample-rate`,
 //! `window`, `n-mels` and `frames`; optional are `win-length` (25 ms), `hop-length` (10 ms), `n-fft` (the next power of two), `fmin`
 //! (20 Hz), `fmax`, `power`, `remove-dc` (true), `preemphasis` (0.97, each frame by itself), `window-function` (povey, hanning or
 //! hamming, symmetric; povey), `snip-edges` (true), `energy-floor` (1.19e-7), `waveform-scale` (1, or 32768 for networks
 //! trained on 16-bit values), `normalize-mean` and `normalize-std`. A mean subtracted from the whole window before (AST) makes no
 //! difference where `remove-dc` is true.
 //!
-//! `kind = "mfcc"` takes the DCT-II of each frame of a preset, or of the kind `of = "logmel"` or `"fbank"` with its keys. It needs
+//! `kind = "mfcc"` computes the DCT-II of each frame of a preset, or of the kind `of = "logmel"` or `"fbank"` with its keys. It requires
 //! `n-mfcc`, the number of coefficients; optional are `dct-norm` (ortho, none; ortho) and `lifter` (0, none; librosa's for
 //! `logmel`, Kaldi's for `fbank`).
 //!
@@ -147,25 +148,23 @@ use self::{
     labels::LabelFile,
     section::{Section, Source},
 };
-use super::{activation::Activation, limits::MAX_VALUES};
+use super::{
+    activation::Activation,
+    limits::{MAX_LABEL_FILE, MAX_MANIFEST, MAX_VALUES},
+};
 use crate::{
     error::{Error, Result},
     frontend::FeatureSpec,
 };
 
-/// Largest manifest, bytes.
-const MAX_MANIFEST: u64 = 1 << 20;
-/// Largest file of labels, bytes.
-const MAX_LABEL_FILE: u64 = 64 << 20;
-
-/// What a model's author says about it; every value is checked. The [module](self) lists all keys.
+/// The manifest of a model, with all values checked. The [module](self) lists all keys.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
     /// Path of the manifest itself.
     pub path: PathBuf,
     /// Name for messages.
     pub name: String,
-    /// What it detects.
+    /// Description of the sounds that it detects.
     pub description: String,
     /// SPDX expression.
     pub licence: String,
@@ -191,21 +190,21 @@ pub struct Manifest {
     pub output_name: Option<String>,
     /// What the integers of that output stand for.
     pub output_scale: Option<Scale>,
-    /// What makes probabilities of the network's output.
+    /// How the network's output becomes probabilities.
     pub activation: Activation,
-    /// How a time axis of the output becomes one score a class.
+    /// How a time axis of the output becomes one score per class.
     pub reduce: Reduce,
     /// Name of the output with the weights of [`Reduce::Attention`]; there if and only if `reduce` is that.
     pub attention_name: Option<String>,
-    /// Name of the output that describes a window for other classifiers, if the network has one.
+    /// Name of the output with an embedding of the window, if the network has one.
     pub embedding_name: Option<String>,
-    /// One label a class, each once, in the order of the output.
+    /// One label per class, each once, in the order of the output.
     pub labels: Vec<String>,
-    /// Labels that count as one, by the name of the group, which is no label; none is empty.
+    /// Groups of labels by name. The name is not a label, and no group is empty.
     pub groups: BTreeMap<String, Vec<String>>,
-    /// When events begin and end, by label or group.
+    /// Rules for events, by label or group.
     pub rules: BTreeMap<String, Rule>,
-    /// Proof that features and network give their authors' numbers.
+    /// A check of features and network against known scores.
     pub check: Option<Check>,
     /// Property defaults that suit the model.
     pub defaults: Defaults,
@@ -335,7 +334,7 @@ fn beside(section: &Section<'_>, key: &'static str, folder: &Path, name: &str) -
     Ok(folder.join(name))
 }
 
-/// Opens a plain file of at most `limit` bytes.
+/// Opens a regular file of at most `limit` bytes.
 pub(crate) fn read_file(what: &'static str, path: &Path, limit: u64, remedy: &str) -> Result<Vec<u8>> {
     let failed = |source: std::io::Error| match source.kind() {
         std::io::ErrorKind::NotFound => Error::NotFound { what, path: path.to_path_buf(), remedy: remedy.to_owned() },
@@ -343,7 +342,7 @@ pub(crate) fn read_file(what: &'static str, path: &Path, limit: u64, remedy: &st
     };
     let metadata = path.metadata().map_err(failed)?;
     if !metadata.is_file() {
-        return Err(failed(std::io::Error::other("it is no plain file")));
+        return Err(failed(std::io::Error::other("it is not a regular file")));
     }
     let too_large = || failed(std::io::Error::other(format!("it is larger than {limit} bytes")));
     if metadata.len() > limit {

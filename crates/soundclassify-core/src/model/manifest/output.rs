@@ -7,17 +7,17 @@ use super::{
 };
 use crate::{error::Result, model::activation::Activation};
 
-/// How scores of several frames become those of the window.
+/// How the scores of several frames become those of the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Reduce {
     /// Their mean.
     #[default]
     Mean,
-    /// The greatest one, class by class.
+    /// The highest score of each class.
     Max,
     /// Those of the last frame.
     Last,
-    /// Their mean, weighted by another output of the same shape.
+    /// Their mean, weighted by a second output of the same shape.
     Attention,
 }
 
@@ -53,7 +53,7 @@ pub(super) fn read(section: Section<'_>) -> Result<Output> {
         }
         (Reduce::Attention, Some(_)) | (_, None) => {}
         (_, Some(name)) => {
-            return Err(section.wrong("attention", "reduce = \"attention\" beside it", format!("{name:?}")));
+            return Err(section.wrong("attention", "reduce = \"attention\" with this key", format!("{name:?}")));
         }
     }
     section.finish()?;

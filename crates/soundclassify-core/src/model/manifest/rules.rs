@@ -9,18 +9,18 @@ use super::{
 };
 use crate::error::Result;
 
-/// When an event of one label, or of one group, begins and ends; `None` leaves what the element has for all labels.
+/// The rule for events of one label or group; `None` means the value of the element.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Rule {
-    /// An event starts at or above, 0–1.
+    /// Probability at or above which an event starts, 0–1.
     pub on: Option<f64>,
-    /// An event ends below, 0–1, at most `on`.
+    /// Probability below which an event ends, 0–1, at most `on`.
     pub off: Option<f64>,
-    /// Shorter events are not reported, ns.
+    /// Minimum duration of a reported event, ns.
     pub min_duration: Option<u64>,
-    /// Gaps up to this do not end an event, ns.
+    /// Maximum gap within an event, ns.
     pub hold: Option<u64>,
-    /// No event of the label begins for this long after the end of one, ns.
+    /// Time after an event without a new event of the label, ns.
     pub cooldown: Option<u64>,
 }
 

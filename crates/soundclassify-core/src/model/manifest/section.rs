@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A TOML table that is read key by key, and whose errors say file, key, line, expected and found.
+//! Reads a TOML table key by key; errors name file, key, line, expected and found.
 
 use std::{
     cell::RefCell,

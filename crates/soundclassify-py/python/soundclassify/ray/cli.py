@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""`soundclassify-ray`: an archive on a Ray cluster into a Parquet dataset."""
+"""`soundclassify-ray`: classifies an archive on a Ray cluster into a Parquet dataset."""
 
 from __future__ import annotations
 
@@ -26,38 +26,38 @@ from soundclassify.ray.job import Job, run  # noqa: E402
 from soundclassify.ray.rows import Outcome  # noqa: E402
 
 OPTIONS: dict[str, tuple[Any, str]] = {
-    "model": (str, "built-in model's name, or a manifest or .onnx that all nodes can read [default: default]"),
-    "oversamples": (int, "windows a second [default: the manifest's, else 10]"),
-    "ensembles": (int, "windows in the moving mean [default: the manifest's, else 10]"),
-    "threshold": (float, "minimum probability, 0 to 1 [default: the manifest's, else 0]"),
-    "silence-threshold": (float, "windows below are left out, dBFS"),
-    "event-on": (float, "an event starts at this probability [default: the manifest's, else 0.5]"),
-    "event-off": (float, "an event ends below [default: the manifest's, else 0.35]"),
-    "event-min-duration": (float, "shorter events are left out, s [default: the manifest's, else 0.2]"),
-    "event-hold": (float, "gaps up to this do not end an event, s [default: the manifest's, else 0.5]"),
+    "model": (str, "built-in model, or path of a manifest or .onnx that all nodes can read [default: default]"),
+    "oversamples": (int, "windows per second [default: that of the manifest, else 10]"),
+    "ensembles": (int, "windows in the moving geometric mean [default: that of the manifest, else 10]"),
+    "threshold": (float, "minimum probability, 0 to 1 [default: that of the manifest, else 0]"),
+    "silence-threshold": (float, "windows below this level, dBFS, are not classified"),
+    "event-on": (float, "probability at which an event starts [default: that of the manifest, else 0.5]"),
+    "event-off": (float, "probability below which an event ends [default: that of the manifest, else 0.35]"),
+    "event-min-duration": (float, "minimum duration of an event, s [default: that of the manifest, else 0.2]"),
+    "event-hold": (float, "maximum gap within an event, s [default: that of the manifest, else 0.5]"),
 }
-LISTS = {"allow-labels": "only these labels", "deny-labels": "all but these labels"}
+LISTS = {"allow-labels": "report only these labels", "deny-labels": "report all labels except these"}
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="soundclassify-ray",
-        description="Classifies recordings on a Ray cluster. The same command goes on where an earlier run stopped.",
-        epilog="Exit status: 0 all done, 1 some recordings failed (each is a row with its reason), 2 wrong usage, 130 interrupted.",
+        description="Classifies recordings on a Ray cluster. After an interruption, the same command continues.",
+        epilog="Exit status: 0 all recordings succeeded, 1 some recordings failed (each has a row with the reason), 2 wrong usage, 130 interrupted.",
     )
     parser.add_argument(
-        "input", help="folder, pattern, .txt with a path a line, .parquet with a column of paths, or recording; also s3://…, gs://…"
+        "input", help="folder, pattern, .txt with one path per line, .parquet with a column of paths, or recording; also s3://…, gs://…"
     )
     parser.add_argument("output", help="folder of the Parquet dataset; also s3://…, gs://…")
-    parser.add_argument("--address", help="address of the cluster; auto: the one of this machine [default: starts one here]")
-    parser.add_argument("--events", action="store_true", help="a row an event, in place of a row a window")
-    parser.add_argument("--column", help="column of paths in a Parquet input")
-    parser.add_argument("--workers", type=int, metavar="N", help="workers at most [default: one for each CPU of the cluster]")
-    parser.add_argument("--unit", type=int, default=LARGEST_UNIT, metavar="N", help=f"recordings of one file of the dataset at most, which are done again if a node dies [default: {LARGEST_UNIT}]")
-    parser.add_argument("--retry-failed", action="store_true", help="tries recordings again that failed in an earlier run")
-    parser.add_argument("--timeout", type=float, default=60, metavar="SECONDS", help="gives a recording up that brings no audio for so long [default: 60]")
-    parser.add_argument("--quiet", action="store_true", help="no progress, no summary")
+    parser.add_argument("--address", help="address of the cluster; auto: the cluster of this machine [default: starts one on this machine]")
+    parser.add_argument("--events", action="store_true", help="write one row per event instead of one row per window")
+    parser.add_argument("--column", help="column with the paths in a Parquet input")
+    parser.add_argument("--workers", type=int, metavar="N", help="maximum number of workers [default: number of CPUs of the cluster]")
+    parser.add_argument("--unit", type=int, default=LARGEST_UNIT, metavar="N", help=f"maximum number of recordings per file of the dataset, which are classified again if a node fails [default: {LARGEST_UNIT}]")
+    parser.add_argument("--retry-failed", action="store_true", help="classify recordings again that failed in an earlier run")
+    parser.add_argument("--timeout", type=float, default=60, metavar="SECONDS", help="give up a recording that delivers no audio for this time [default: 60]")
+    parser.add_argument("--quiet", action="store_true", help="print no progress and no summary")
     group = parser.add_argument_group("classification")
     for name, (kind, text) in OPTIONS.items():
         group.add_argument(f"--{name}", type=kind, help=text)
@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the program; its exit status."""
+    """Runs the program and returns its exit status."""
     args = parser().parse_args(arguments)
     options = {name.replace("-", "_"): getattr(args, name.replace("-", "_")) for name in [*OPTIONS, *LISTS]}
     options = {name: value for name, value in options.items() if value is not None}
@@ -80,13 +80,13 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"soundclassify-ray: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr, flush=True)
+        print("stopped; the same command continues from here", file=sys.stderr, flush=True)
         # Ray would wait for its processes, which end by themselves.
         os._exit(130)
 
 
 def _scan(args: argparse.Namespace, options: dict[str, Any]) -> int:
-    # What is wrong with the options is found here, before any worker.
+    # Finds wrong options before any worker starts.
     classifier = soundclassify.Classifier(**options)
     setup = {"model": classifier.model, "content": _content(options.get("model", "default")), "events": args.events}
     setup |= {name: value for name, value in options.items() if name != "model"}
@@ -109,7 +109,7 @@ def _scan(args: argparse.Namespace, options: dict[str, Any]) -> int:
 
 
 def _content(model: str) -> str:
-    """What stands for the files of a model: the hash of manifest and network, or the version for a built-in one."""
+    """The identity of a model: the hash of manifest and network, or the version for a built-in model."""
     if model in soundclassify.models():
         from importlib.metadata import version
 
@@ -144,7 +144,7 @@ class Meter:
         self._printed = 0.0
 
     def take(self, outcomes: list[Outcome]) -> None:
-        """Some recordings are done."""
+        """Adds classified recordings."""
         self._done += len(outcomes)
         self._seconds += sum(outcome.duration for outcome in outcomes)
         for outcome in outcomes:
@@ -156,7 +156,7 @@ class Meter:
             self._print(f"{self._done}/{self._total} files · {self._speed()} · {self._left()} left")
 
     def finish(self, output: str) -> None:
-        """All is done."""
+        """Prints the summary."""
         minutes, seconds = divmod(int(time.monotonic() - self._start), 60)
         done = self._done - self._before
         self._print(f"{done} files in {minutes} min {seconds} s, {self._speed()}; {self.failed} in the dataset failed; see {output}")

@@ -39,7 +39,7 @@ def blocks(path: str) -> Iterator[tuple[NDArray[np.float32], int]]:
         with contextlib.ExitStack() as stack:
             container = stack.enter_context(av.open(_source(path, stack), metadata_errors="ignore"))
             if not container.streams.audio:
-                raise DecodeError("no audio in it")
+                raise DecodeError("it contains no audio")
             yield from _joined(container)
     except (av.error.FFmpegError, OSError, EOFError) as error:
         raise DecodeError(getattr(error, "strerror", None) or str(error) or type(error).__name__) from error

@@ -40,7 +40,7 @@ def schema(events: bool) -> pa.Schema:
         ("end", pa.float64(), "seconds from the beginning of the recording"),
         (value[0], pa.float32(), f"{value[1]}, 0 to 1"),
         ("model", pa.string(), "name of the model; empty if the file failed"),
-        ("settings", pa.string(), "hash of model and options; rows with the same can be compared"),
+        ("settings", pa.string(), "hash of model and options; rows with the same hash are comparable"),
         ("error", pa.string(), "why the file failed; null if it did not"),
     ]
     return pa.schema([pa.field(name, kind, metadata={"description": text}) for name, kind, text in fields])

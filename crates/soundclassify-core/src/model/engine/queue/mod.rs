@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Jobs of many streams on their way to the workers: in order within a stream, in turn between streams. A stream is with one
-//! worker at a time, so that its order holds whatever the others do.
+//! The queue of an engine: windows of many streams, and the batches that workers take from it. Batches keep the order within
+//! a stream and take turns between streams. A stream is with one worker at a time, which keeps its order.
 
 use std::{collections::VecDeque, mem, sync::PoisonError};
 
 use super::sync::{Condvar, Mutex, MutexGuard, lock};
 
-/// A stream: one stream's jobs.
+/// Number of a stream in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StreamId(usize);
 
@@ -17,7 +17,7 @@ impl StreamId {
     }
 }
 
-/// A job that a worker took.
+/// A job that a worker has taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Taken<J> {
     pub(crate) job: J,
@@ -26,16 +26,16 @@ pub(crate) struct Taken<J> {
     pub(crate) epoch: u64,
 }
 
-/// How an engine gets on, as one of its streams sees it.
+/// The progress of an engine, from the view of one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Windows done, of any stream. So long as it grows, the turn of a stream that waits comes.
+    /// Number of finished windows of all streams. While it grows, a waiting stream gets its turn.
     pub done: u64,
-    /// Windows of this stream wait, and none is in a run.
+    /// Whether windows of this stream wait, and none is running.
     pub waits: bool,
 }
 
-/// Lanes of jobs `J` and the networks `N` at rest, one lock, one condition.
+/// Streams of jobs `J` and idle networks `N`, with one lock and one condition variable.
 #[derive(Debug)]
 pub(crate) struct Queue<J, N> {
     state: Mutex<State<J, N>>,
@@ -46,11 +46,11 @@ pub(crate) struct Queue<J, N> {
 struct State<J, N> {
     streams: Vec<StreamQueue<J>>,
     free: Vec<usize>,
-    /// Lanes whose turn comes, each at most once, none of which is with a worker; one may have been emptied meanwhile.
+    /// Streams that are ready, each at most once, and none of them with a worker; a stream may have been emptied since.
     ready: VecDeque<usize>,
-    /// Those of the workers in [`Queue::take`] that nobody borrowed.
+    /// The networks of workers in [`Queue::take`] that are not borrowed.
     resting: Vec<N>,
-    /// Jobs done, of all streams.
+    /// Number of finished jobs of all streams.
     done: u64,
     shut: bool,
 }
@@ -58,9 +58,9 @@ struct State<J, N> {
 #[derive(Debug)]
 struct StreamQueue<J> {
     jobs: VecDeque<J>,
-    /// Taken in this epoch and not yet done.
+    /// Number of jobs that were taken in this epoch and are not finished.
     running: usize,
-    /// Grows with every clear and never falls, so that a reused stream knows no old job.
+    /// Increases with every clear, so a reused stream does not get old jobs.
     epoch: u64,
     in_ready: bool,
 }
@@ -76,7 +76,7 @@ impl<J> StreamQueue<J> {
         mem::take(&mut self.jobs)
     }
 
-    /// Whether its turn should come and is not yet planned.
+    /// Whether it should be ready and is not.
     fn is_due(&self) -> bool {
         !self.jobs.is_empty() && self.running == 0 && !self.in_ready
     }
@@ -95,7 +95,7 @@ impl<J, N> Queue<J, N> {
         Self { state: Mutex::new(state), wake: Condvar::new() }
     }
 
-    /// A new, empty stream.
+    /// Opens a new, empty stream.
     pub(crate) fn open(&self) -> StreamId {
         let mut state = lock(&self.state);
         if let Some(index) = state.free.pop() {
@@ -105,37 +105,36 @@ impl<J, N> Queue<J, N> {
         StreamId(state.streams.len() - 1)
     }
 
-    /// Removes what waits in the stream and gives it back for another's use.
+    /// Removes and returns the waiting jobs of a stream, and closes it.
     pub(crate) fn close(&self, stream: StreamId) -> VecDeque<J> {
         let mut state = lock(&self.state);
         state.free.push(stream.0);
         state.streams[stream.0].next_epoch()
     }
 
-    /// Appends jobs, so that a worker finds all of them or none.
+    /// Appends jobs; a worker finds all of them or none.
     pub(crate) fn push(&self, stream: StreamId, jobs: impl IntoIterator<Item = J>) {
         let mut state = lock(&self.state);
         state.streams[stream.0].jobs.extend(jobs);
-        // Also where the turn was planned before: no thread was woken for it after `push_own`.
+        // Also if the stream was already ready, because `push_own` wakes no thread.
         state.plan(stream.0);
         self.wake_one(state);
     }
 
-    /// As [`Queue::push`], for a caller that calls [`Queue::borrow`] or [`Queue::hand_over`] next: until then no worker
-    /// need see the jobs.
+    /// Like [`Queue::push`], for a caller that calls [`Queue::borrow`] or [`Queue::hand_over`] next; it wakes no worker.
     pub(crate) fn push_own(&self, stream: StreamId, jobs: impl IntoIterator<Item = J>) {
         let mut state = lock(&self.state);
         state.streams[stream.0].jobs.extend(jobs);
         state.plan(stream.0);
     }
 
-    /// Has a worker look at what waits.
+    /// Wakes a worker for waiting jobs.
     pub(crate) fn hand_over(&self) {
         self.wake_one(lock(&self.state));
     }
 
-    /// A network that rests, and the stream's jobs, at most `limit`, in `batch`, for their owner to do; [`Queue::rest`] has
-    /// to follow. `None` when other streams wait, too, as one run does for all of them: a worker sees to it.
+    /// Borrows an idle network, and moves the stream's jobs, at most `limit`, into `batch`, for their owner to run; call
+    /// [`Queue::rest`] afterwards. `None` if other streams wait, too, because a worker runs their windows together.
     pub(crate) fn borrow(&self, stream: StreamId, limit: usize, batch: &mut Vec<Taken<J>>) -> Option<N> {
         let mut state = lock(&self.state);
         if !state.resting.is_empty() && state.take_own(stream, limit, batch) {
@@ -145,24 +144,24 @@ impl<J, N> Queue<J, N> {
         None
     }
 
-    /// More of the stream's jobs, for the network that was borrowed.
+    /// Moves more of the stream's jobs into `batch`, for the borrowed network.
     pub(crate) fn borrow_more(&self, stream: StreamId, limit: usize, batch: &mut Vec<Taken<J>>) -> bool {
         lock(&self.state).take_own(stream, limit, batch)
     }
 
-    /// A network that was borrowed rests again.
+    /// Returns a borrowed network.
     pub(crate) fn rest(&self, network: N) {
         let mut state = lock(&self.state);
         state.resting.push(network);
         self.wake_one(state);
     }
 
-    /// The network rests until there is a job; then moves this worker's share of what waits, at most `limit`, stream by stream
-    /// in turn, into `batch` and gives a network for it. `None` once the queue is shut.
+    /// Waits for jobs with an idle network; then moves this worker's share of the waiting jobs, at most `limit`, in turn between
+    /// streams, into `batch` and returns a network for it. `None` when the queue is shut.
     pub(crate) fn take(&self, network: N, limit: usize, batch: &mut Vec<Taken<J>>) -> Option<N> {
         let mut state = lock(&self.state);
         state.resting.push(network);
-        while !state.shut && (state.resting.is_empty() || !state.take_share(limit, batch)) {
+        while !state.shut && (state.resting.is_empty() || !state.take_batch(limit, batch)) {
             state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let network = state.resting.pop();
@@ -171,7 +170,7 @@ impl<J, N> Queue<J, N> {
         network.filter(|_| !shut)
     }
 
-    /// Marks a taken job as done. With the last one, the stream's turn comes again.
+    /// Marks a taken job as finished. After the last one, the stream may become ready again.
     pub(crate) fn done(&self, stream: StreamId, epoch: u64) {
         let mut state = lock(&self.state);
         state.done += 1;
@@ -185,59 +184,59 @@ impl<J, N> Queue<J, N> {
         }
     }
 
-    /// How the workers get on, as this stream sees it.
+    /// The progress of the workers, from the view of this stream.
     pub(crate) fn progress(&self, stream: StreamId) -> Progress {
         let state = lock(&self.state);
         let StreamQueue { jobs, running, .. } = &state.streams[stream.0];
         Progress { done: state.done, waits: *running == 0 && !jobs.is_empty() }
     }
 
-    /// Whether all workers are busy and jobs of several streams wait for one.
+    /// Whether all workers are busy and jobs of several streams wait.
     pub(crate) fn is_crowded(&self) -> bool {
         let state = lock(&self.state);
         state.resting.is_empty() && state.streams.iter().filter(|stream| !stream.jobs.is_empty()).nth(1).is_some()
     }
 
-    /// Whether the stream was not cleared since.
+    /// Whether the stream has not been cleared since this epoch.
     pub(crate) fn is_current(&self, stream: StreamId, epoch: u64) -> bool {
         lock(&self.state).streams[stream.0].epoch == epoch
     }
 
-    /// Takes the oldest waiting job out.
+    /// Removes and returns the oldest waiting job.
     pub(crate) fn pop_oldest(&self, stream: StreamId) -> Option<J> {
         lock(&self.state).streams[stream.0].jobs.pop_front()
     }
 
-    /// Removes what waits; what runs is no longer current.
+    /// Removes and returns the waiting jobs; running jobs are no longer current.
     pub(crate) fn clear(&self, stream: StreamId) -> VecDeque<J> {
         lock(&self.state).streams[stream.0].next_epoch()
     }
 
-    /// Jobs of the stream that wait.
+    /// Number of waiting jobs of the stream.
     pub(crate) fn waiting(&self, stream: StreamId) -> usize {
         lock(&self.state).streams[stream.0].jobs.len()
     }
 
-    /// Jobs of the stream that wait or run.
+    /// Number of waiting or running jobs of the stream.
     pub(crate) fn pending(&self, stream: StreamId) -> usize {
         let state = lock(&self.state);
         let stream = &state.streams[stream.0];
         stream.jobs.len() + stream.running
     }
 
-    /// Lanes in use.
+    /// Number of open streams.
     pub(crate) fn streams(&self) -> usize {
         let state = lock(&self.state);
         state.streams.len() - state.free.len()
     }
 
-    /// Ends the worker: its next [`Queue::take`] gives nothing.
+    /// Ends the workers: [`Queue::take`] returns `None`.
     pub(crate) fn shut(&self) {
         lock(&self.state).shut = true;
         self.wake.notify_all();
     }
 
-    // Wakes a worker if a network rests and a stream's turn comes; never with the lock held, for it would only wait for that.
+    // Wakes a worker if a network is idle and a stream is ready; without the lock, because the worker would wait for it.
     fn wake_one(&self, state: MutexGuard<'_, State<J, N>>) {
         let due = !state.resting.is_empty() && !state.ready.is_empty();
         drop(state);
@@ -253,7 +252,7 @@ impl<J, N> Queue<J, N> {
 }
 
 impl<J, N> State<J, N> {
-    /// Plans the stream's turn; `false` when there is nothing to plan.
+    /// Makes the stream ready if it has jobs; `false` otherwise.
     fn plan(&mut self, index: usize) -> bool {
         let due = self.streams[index].is_due();
         if due {
@@ -263,17 +262,17 @@ impl<J, N> State<J, N> {
         due
     }
 
-    /// Moves jobs of this stream, if no other one waits; `false` when there is none.
+    /// Moves jobs of this stream if no other stream waits; `false` if nothing was moved.
     fn take_own(&mut self, stream: StreamId, limit: usize, batch: &mut Vec<Taken<J>>) -> bool {
         let alone = self.ready.len() == 1 && self.streams[stream.0].in_ready;
-        alone && !self.shut && self.take_share(limit, batch)
+        alone && !self.shut && self.take_batch(limit, batch)
     }
 
-    /// Moves jobs of this worker's share of the streams, the others at rest getting the same, one of each in turn; `false`
-    /// when there is none.
-    fn take_share(&mut self, limit: usize, batch: &mut Vec<Taken<J>>) -> bool {
+    /// Forms a batch: jobs of this worker's share of the streams, one of each in turn; the other idle workers get equal
+    /// shares. `false` if no job waits.
+    fn take_batch(&mut self, limit: usize, batch: &mut Vec<Taken<J>>) -> bool {
         let share = self.ready.len().div_ceil(self.resting.len().max(1)).min(limit);
-        // The first of each stream: those streams are this worker's until they are done.
+        // The first job of each stream: these streams belong to this worker until their jobs are finished.
         while batch.len() < share {
             let Some(index) = self.ready.pop_front() else { break };
             self.streams[index].in_ready = false;
@@ -289,7 +288,7 @@ impl<J, N> State<J, N> {
         !batch.is_empty()
     }
 
-    /// Moves one job of a stream; `false` when it has none.
+    /// Moves one job of a stream; `false` if it has none.
     fn take_one(&mut self, index: usize, batch: &mut Vec<Taken<J>>) -> bool {
         let stream = &mut self.streams[index];
         let Some(job) = stream.jobs.pop_front() else { return false };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What `[features]` says of fixed normalisation, and of the scale of samples.
+//! The keys of `[features]` for fixed normalisation and the scale of samples.
 
 use super::super::section::Section;
 use crate::{
@@ -30,8 +30,12 @@ fn own(features: &Section<'_>, values: &Features) -> Result<Option<FixedNormaliz
     let (mean, std) = (features.floats("normalize-mean", MEANS)?, features.floats("normalize-std", STDS)?);
     let (mean, std) = match (mean, std) {
         (None, None) => return Ok(None),
-        (Some(_), None) => return Err(features.missing("normalize-std", "it beside features.normalize-mean")),
-        (None, Some(_)) => return Err(features.missing("normalize-mean", "it beside features.normalize-std")),
+        (Some(_), None) => {
+            return Err(features.missing("normalize-std", "a value, because features.normalize-mean is set"));
+        }
+        (None, Some(_)) => {
+            return Err(features.missing("normalize-mean", "a value, because features.normalize-std is set"));
+        }
         (Some(mean), Some(std)) => (mean, std),
     };
     if let ([mean], [std]) = (&mean[..], &std[..]) {
@@ -45,7 +49,7 @@ fn own(features: &Section<'_>, values: &Features) -> Result<Option<FixedNormaliz
     for (key, list) in [("normalize-mean", &mean), ("normalize-std", &std)] {
         if list.len() != bands {
             let expected = format!(
-                "one number for both of normalize-mean and normalize-std, or {bands}, one a band or coefficient"
+                "one number in each of normalize-mean and normalize-std, or {bands}, one per band or coefficient"
             );
             return Err(features.wrong(key, expected, list.len().to_string()));
         }

@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What `[features]` says of frames: `logmel` and `fbank`.
+//! The keys of `[features]` for frames: `logmel` and `fbank`.
 
-use super::{super::section::Section, MAX_WINDOW, log, required};
+use super::{super::section::Section, log, required};
 use crate::{
     error::Result,
     frontend::{Log, LogMel, MelNorm, MelScale, PadMode, Placement, Power, Preemphasis, WindowFunction},
+    model::limits::{MAX_FFT, MAX_FRAMES, MAX_MELS, MAX_WINDOW},
 };
-
-/// Maximum number of mel bands.
-const MAX_MELS: u64 = 4096;
-/// Maximum number of frames of a window.
-const MAX_FRAMES: u64 = 65_536;
-/// Maximum size of an FFT.
-const MAX_FFT: u64 = 1 << 20;
 
 const SCALES: &[(&str, MelScale)] = &[("slaney", MelScale::Slaney), ("htk", MelScale::Htk), ("kaldi", MelScale::Kaldi)];
 const NORMS: &[(&str, MelNorm)] = &[("slaney", MelNorm::Slaney), ("none", MelNorm::None)];
@@ -160,7 +154,7 @@ fn placement(features: &Section<'_>, preset: Option<&LogMel>) -> Result<Placemen
     let center = features.bool("center")?.unwrap_or(preset != Some(Placement::Start));
     let pad = features.choice("pad-mode", PAD_MODES)?;
     match (center, pad, preset) {
-        (false, Some(_), _) => Err(features.wrong("pad-mode", "it only with center = true", "center = false")),
+        (false, Some(_), _) => Err(features.wrong("pad-mode", "center = true with this key", "center = false")),
         (false, None, _) => Ok(Placement::Start),
         (true, None, Some(preset @ Placement::Center(_))) => Ok(preset),
         (true, pad, _) => Ok(Placement::Center(pad.unwrap_or(PadMode::Reflect))),

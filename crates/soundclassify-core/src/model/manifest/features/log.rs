@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What `[features]` says of the logarithm.
+//! The keys of `[features]` for the logarithm.
 
 use super::super::section::Section;
 use crate::{error::Result, frontend::Log};
@@ -27,7 +27,7 @@ pub(super) fn read(features: &Section<'_>, preset: Option<Log>) -> Result<Log> {
         _ => top_db.map(|_| ("top-db", "only with log = \"db\"")),
     };
     if let Some((key, expected)) = unfit {
-        return Err(features.wrong(key, expected, "it with another log"));
+        return Err(features.wrong(key, expected, "a different log"));
     }
     let (preset_amin, preset_top_db, preset_offset) = match preset {
         Some(Log::Db { amin, top_db }) => (amin, top_db, None),
@@ -36,7 +36,7 @@ pub(super) fn read(features: &Section<'_>, preset: Option<Log>) -> Result<Log> {
     };
     let offset = || match offset.or(preset_offset) {
         Some(offset) => Ok(offset),
-        None => Err(features.missing("offset", "what is added before the logarithm")),
+        None => Err(features.missing("offset", "the number that is added before the logarithm")),
     };
     Ok(match kind {
         LogKind::Db => Log::Db { amin: amin.unwrap_or(preset_amin), top_db: top_db.unwrap_or(preset_top_db) },

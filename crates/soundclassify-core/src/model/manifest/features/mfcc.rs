@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What `[features]` says of cepstral coefficients.
+//! The keys of `[features]` for cepstral coefficients.
 
 use super::{super::section::Section, Kind};
 use crate::{
@@ -18,7 +18,7 @@ pub(super) fn source(features: &Section<'_>, preset: Option<&FeatureSpec>, kind:
     let (named, of_preset) = (features.choice("of", SOURCES)?, preset.map(Kind::of));
     match (named, of_preset) {
         (Some(named), Some(of_preset)) if named != of_preset => {
-            let expected = format!("{}, as features.preset has it; or leave the preset out", of_preset.name());
+            let expected = format!("{}, as in features.preset; or omit the preset", of_preset.name());
             Err(features.wrong("of", expected, named.name()))
         }
         _ => Ok(named.or(of_preset).unwrap_or(Kind::LogMel)),

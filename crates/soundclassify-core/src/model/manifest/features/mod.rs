@@ -10,10 +10,9 @@ use super::section::Section;
 use crate::{
     error::Result,
     frontend::{ChannelAxis, FeatureSpec, Features, Layout, Log, LogMel, Normalize, preset},
+    model::limits::MAX_WINDOW,
 };
 
-/// Maximum length of a window, s.
-const MAX_WINDOW: f64 = 60.0;
 const SAMPLE_RATES: std::ops::RangeInclusive<u64> = 1_000..=768_000;
 
 const LAYOUTS: &[(&str, Layout)] =
@@ -130,10 +129,10 @@ fn kind(features: &Section<'_>, preset: Option<&FeatureSpec>) -> Result<Kind> {
     let (named, of_preset) = (features.choice("kind", KINDS)?, preset.map(Kind::of));
     match (named, of_preset) {
         (Some(Kind::Mfcc), Some(Kind::Waveform)) => {
-            Err(features.wrong("kind", "waveform, as features.preset has it; or another preset", "mfcc"))
+            Err(features.wrong("kind", "waveform, as in features.preset; or a different preset", "mfcc"))
         }
         (Some(named @ (Kind::LogMel | Kind::Fbank)), Some(of_preset)) if named != of_preset => {
-            let expected = format!("{}, as features.preset has it; or leave the preset out", of_preset.name());
+            let expected = format!("{}, as in features.preset; or omit the preset", of_preset.name());
             Err(features.wrong("kind", expected, named.name()))
         }
         _ => Ok(named.or(of_preset).unwrap_or(Kind::LogMel)),
@@ -143,9 +142,9 @@ fn kind(features: &Section<'_>, preset: Option<&FeatureSpec>) -> Result<Kind> {
 fn check_layout(input: &Section<'_>, layout: Layout, kind: Kind) -> Result<()> {
     match (kind, layout) {
         (Kind::Waveform, Layout::Samples) => Ok(()),
-        (Kind::Waveform, _) => Err(input.wrong("layout", "samples, for features.kind is waveform", "another")),
+        (Kind::Waveform, _) => Err(input.wrong("layout", "samples, because features.kind is waveform", "another")),
         (_, Layout::Samples) => {
-            let expected = format!("mels-frames or frames-mels, for features.kind is {}", kind.name());
+            let expected = format!("mels-frames or frames-mels, because features.kind is {}", kind.name());
             Err(input.wrong("layout", expected, "samples"))
         }
         _ => Ok(()),
@@ -172,7 +171,7 @@ fn required(
     preset: Option<u64>,
 ) -> Result<u64> {
     let value = features.uint(key, range)?.or(preset);
-    value.ok_or_else(|| features.missing(key, "a whole number, or a preset that brings it"))
+    value.ok_or_else(|| features.missing(key, "a whole number, or a preset that contains it"))
 }
 
 /// Keys that this kind has no use for. `of`: the kind of its frames.
@@ -181,7 +180,7 @@ fn refuse_keys_of_other_kinds(features: &Section<'_>, kind: Kind, of: Kind) -> R
     for (kinds, keys) in others {
         if let Some(key) = keys.iter().find(|key| features.has(key)) {
             let kinds: Vec<_> = kinds.iter().map(|kind| format!("kind = {:?}", kind.name())).collect();
-            let expected = format!("it only with {}", kinds.join(" or "));
+            let expected = format!("{} with this key", kinds.join(" or "));
             return Err(features.wrong(key, expected, format!("kind = {:?}", kind.name())));
         }
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Caps, segments, buffers, gaps, stream starts, flushes and ends → samples, breaks and ends. Here, and nowhere else, is
-//! decided which buffer joins which: DISCONT, jitter, holes, wrong timestamps, audio outside the segment.
+//! Caps, segments, buffers, gaps, stream starts, flushes and ends → samples, breaks and ends. Only this module decides
+//! how buffers are joined: DISCONT, jitter, holes, wrong timestamps, audio outside the segment.
 //!
-//! The element, `soundclassify features` and the live view's picture use the same [`Signal`], so all of them see the same
-//! samples. A [`Plan`] says what one buffer or event amounts to; [`Signal::step`] carries it out, at most a second of
-//! audio a call.
+//! The element, `soundclassify features` and the spectrogram of the live view use the same [`Signal`], so they get the same
+//! samples. A [`Plan`] describes what one buffer or event amounts to; [`Signal::step`] carries it out, at most one second of
+//! audio per call.
 
 mod align;
 pub mod clock;
@@ -21,12 +21,12 @@ use self::clock::Clock;
 use self::input::{Input, InputError};
 pub use self::windows::Windows;
 
-/// A longer gap is a break: silence for hours would take minutes of the streaming thread.
+/// Maximum gap that is filled with silence. Hours of silence would take minutes of the streaming thread.
 const MAX_GAP: ClockTime = ClockTime::from_seconds(60);
-/// One buffer stands for at most this; at a low rate a few kilobytes are hours.
+/// Maximum duration of a buffer; at a low sample rate, a few kilobytes are hours.
 pub(crate) const MAX_BUFFER: ClockTime = ClockTime::from_seconds(600);
 
-/// What flows through a pad.
+/// A buffer or event of a pad.
 #[derive(Debug, Clone, Copy)]
 pub enum Item<'a> {
     /// A buffer.
@@ -35,23 +35,23 @@ pub enum Item<'a> {
     Event(&'a gst::EventRef),
 }
 
-/// What comes out.
+/// A part of the result.
 #[derive(Debug)]
 pub enum Piece<'a> {
     /// Analysis samples: mono, at the model's rate.
     Samples(&'a [f32]),
-    /// The stream broke off: what follows has nothing to do with what was.
+    /// A discontinuity: the audio that follows does not continue the audio before.
     Break,
     /// The stream ended.
     End,
-    /// A flush: what came before is forgotten, and another stream follows.
+    /// A flush: the audio before is discarded, and a new stream follows.
     Flush,
 }
 
-/// Gets the pieces, with the clock that knows when their samples were.
+/// Receives the pieces, with the clock that converts positions of their samples to times.
 pub type Sink<'a> = &'a mut dyn FnMut(Piece<'_>, &mut Clock);
 
-/// What one buffer or event amounts to; done in the order of the fields, in steps.
+/// What one buffer or event amounts to. [`Signal::step`] works through the fields in their order.
 #[derive(Debug, Default)]
 pub struct Plan {
     cut: Option<Cut>,
@@ -81,7 +81,7 @@ struct Silence {
 }
 
 impl Plan {
-    /// Whether nothing is left to do.
+    /// Whether nothing remains to be done.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.cut.is_none() && self.change.is_none() && self.silence.frames == 0 && self.audio.is_empty()
@@ -92,22 +92,22 @@ impl Plan {
     }
 }
 
-/// What an application should know of a stream's timestamps and buffers; each is reported once a stream.
+/// A problem of a stream's timestamps or buffers that the application should know; each is reported once per stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Complaint {
     /// Timestamps are ignored from here on.
     Timestamps(Nonsense),
-    /// A buffer stands for this time, of which the end is left out.
+    /// A buffer has this duration; its end is skipped.
     LongBuffer(ClockTime),
-    /// Buffers hold parts of frames, so many bytes of such size.
+    /// Buffers contain partial frames: the size of a buffer and of a frame, bytes.
     OddSize(usize, usize),
     /// The channels cancel each other when they are averaged.
     Cancelling,
-    /// This much audio came and made no window; it broke off so many times.
+    /// No window for a long time.
     NoWindow {
-        /// How much.
+        /// Duration of the audio.
         audio: ClockTime,
-        /// How many times.
+        /// Number of discontinuities in it.
         breaks: u32,
         /// Whether the segment is played backwards.
         reverse: bool,
@@ -125,22 +125,22 @@ impl std::fmt::Display for Complaint {
             ),
             Self::OddSize(size, frame) => write!(
                 f,
-                "buffers hold parts of frames: one has {size} bytes, and a frame has {frame}; what is left over is not \
-                 analysed, so channels may be taken for each other; audio/x-raw needs whole frames"
+                "buffers contain partial frames: a buffer has {size} bytes, a frame {frame}; the remaining bytes are \
+                not analysed, so channels may be exchanged; audio/x-raw requires whole frames"
             ),
             Self::Cancelling => f.write_str(
-                "the channels cancel each other: their average is nearly silent, as where one of them is inverted; \
-                 channel=0 analyses the first of them alone",
+                "the channels cancel each other: their average is nearly silent, as if one of them were inverted; set \
+                channel=0 to analyse the first channel only",
             ),
             Self::NoWindow { audio, reverse: true, .. } => write!(
                 f,
-                "{} s of audio were too short for a window: played backwards, each buffer stands alone",
+                "{} s of audio gave no window: played backwards, each buffer is analysed by itself and is too short",
                 audio.seconds()
             ),
             Self::NoWindow { audio, breaks, .. } => write!(
                 f,
-                "{} s of audio gave no window: it broke off {breaks} times, at timestamps that do not follow each other, \
-                 DISCONT, other caps or flushes; an element such as audiorate before this one may join it",
+                "{} s of audio gave no window: analysis started again {breaks} times, because of timestamps that do \
+                not continue, DISCONT, new caps or flushes; an element such as audiorate upstream may help",
                 audio.seconds()
             ),
         }
@@ -167,7 +167,7 @@ pub struct Signal {
 }
 
 impl Signal {
-    /// The signal at `rate` Hz. `channel` -1: the average of all.
+    /// Creates the signal at `rate` Hz from one channel, or for -1 from the average of all channels.
     #[must_use]
     pub fn new(rate: u32, channel: i32) -> Self {
         Self {
@@ -186,10 +186,10 @@ impl Signal {
         }
     }
 
-    /// Another model's rate, Hz; everything is forgotten but the format and the segment.
+    /// Sets the rate for a new model, Hz. The state is reset, except for format and segment.
     ///
     /// # Errors
-    /// Those of [`Input::new`]; nothing is analysed then until the next format.
+    /// Those of [`Input::new`]; after an error, nothing is analysed until the next format.
     pub fn set_rate(&mut self, rate: u32) -> Result<(), InputError> {
         self.rate = rate;
         let set = match self.info.clone() {
@@ -200,13 +200,13 @@ impl Signal {
         set
     }
 
-    /// Whether audio of this format comes already.
+    /// Whether this is the current format.
     #[must_use]
     pub fn has_format(&self, info: &gst_audio::AudioInfo) -> bool {
         self.info.as_ref() == Some(info)
     }
 
-    /// Whether another stream than `id` was before.
+    /// Whether the previous stream was different from `id`.
     #[must_use]
     pub fn is_other_stream(&self, id: &str) -> bool {
         self.stream.as_ref().is_some_and(|before| before != id)
@@ -334,7 +334,7 @@ impl Signal {
         Ok(Plan { cut, change: None, silence, audio: audio.start as usize..audio.end as usize, pts })
     }
 
-    // The last buffer of a file that was cut off may be odd: nothing follows.
+    // The last buffer of a truncated file may have a partial frame, so a second buffer has to follow.
     fn note_odd_size(&mut self, odd: Option<usize>) {
         let before = std::mem::replace(&mut self.odd.0, odd);
         if let (Some(size), false) = (before, self.odd.1) {
@@ -352,11 +352,11 @@ impl Signal {
         self.clock.count_samples();
     }
 
-    /// Does the next part of a plan: the break or the end, if one is left, and at most a second of audio. `buffer` is the
-    /// one that the plan is of.
+    /// Carries out the next part of a plan: a remaining break or end, and at most one second of audio. `buffer` is the buffer
+    /// of the plan.
     ///
     /// # Errors
-    /// [`InputError`]: the plan is given up, and nothing of the rest is analysed.
+    /// [`InputError`]: the rest of the plan is not analysed.
     pub fn step(
         &mut self,
         plan: &mut Plan,
@@ -395,7 +395,7 @@ impl Signal {
         Ok(stepped)
     }
 
-    /// All that a buffer or an event amounts to, for callers that have the time.
+    /// Carries out all that a buffer or an event amounts to, for callers that need no steps.
     ///
     /// # Errors
     /// [`InputError`]: what follows in this buffer, or all audio until the next format, is not analysed.
@@ -469,13 +469,13 @@ impl Signal {
         Ok(())
     }
 
-    /// Passes on what the resampler still holds.
+    /// Passes on the remaining samples of the resampler.
     pub fn drain(&mut self, sink: Sink<'_>) {
         let Self { input: Some(input), clock, .. } = self else { return };
         input.finish(&mut |samples| sink(Piece::Samples(samples), clock));
     }
 
-    /// Forgets audio and timestamps.
+    /// Discards audio and timestamps.
     pub fn forget(&mut self) {
         if let Some(input) = &mut self.input {
             input.reset();
@@ -484,7 +484,7 @@ impl Signal {
         self.aligner.restart();
     }
 
-    /// What the application should know, once.
+    /// The next problem to report, once.
     pub fn take_complaint(&mut self) -> Option<Complaint> {
         self.complaint.take()
     }
@@ -496,11 +496,11 @@ impl Signal {
     }
 }
 
-/// What one step did.
+/// The result of a step.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Stepped {
     /// Frames of input, silence included.
     pub frames: u64,
-    /// Samples of them that were NaN or infinite; each counted as 0.
+    /// Number of NaN or infinite samples in them; each counts as 0.
     pub invalid: u64,
 }
