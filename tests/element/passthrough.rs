@@ -74,7 +74,9 @@ fn every_kind_of_audio_goes_through(mut rig: Rig) {
         }
     }
     assert_eq!(seen, 30 * 3 * 5 * 2);
-    assert_eq!(rig.warnings(), [""; 0]);
+    // No format lasts for a window.
+    let warnings = rig.warnings();
+    assert!(warnings.len() == 1 && warnings[0].contains("no window"), "{warnings:?}");
 }
 
 #[test]

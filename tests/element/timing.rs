@@ -354,7 +354,7 @@ fn formats_that_change_within_each_window_are_warned_of_once() {
         rig.push(&noise(WINDOW / 2 * channels, 1), Some(ms(piece * 56)));
     }
     let warnings = rig.warnings();
-    assert!(warnings.len() == 1 && warnings[0].contains("other caps"), "{warnings:?}");
+    assert!(warnings.len() == 1 && warnings[0].contains("new caps"), "{warnings:?}");
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn a_network_that_crashes_is_an_error() {
     with("a_network_that_crashes_is_an_error", &[], || {
         assert_refused(
             "hostile/crash-load.onnx",
-            &["loading the network crashed ONNX Runtime", "signal", "of its own"],
+            &["loading the network crashed ONNX Runtime", "signal", "separate process"],
         );
         assert_refused("hostile/crash-run.onnx", &["running the network once crashed ONNX Runtime", "signal"]);
         let (_folder, manifest) = tiny("hostile/crash-load.onnx");
@@ -111,7 +111,7 @@ fn a_network_that_crashes_is_an_error() {
 fn a_network_that_never_ends_is_an_error() {
     with("a_network_that_never_ends_is_an_error", &[(TIME_VARIABLE, "2")], || {
         let begin = Instant::now();
-        let parts = |what| ["did not end within 2 s", what, "SOUNDCLASSIFY_MODEL_TIMEOUT=SECONDS"];
+        let parts = |what| ["did not end within 2 s", what, "SOUNDCLASSIFY_MODEL_TIMEOUT"];
         assert_refused("hostile/load-time.onnx", &parts("loading the network"));
         assert_refused("hostile/many-functions.onnx", &parts("loading the network"));
         // On a busy machine it may not come to the run.
@@ -123,7 +123,7 @@ fn a_network_that_never_ends_is_an_error() {
 #[test]
 fn a_network_that_takes_too_much_memory_is_an_error() {
     with("a_network_that_takes_too_much_memory_is_an_error", &[(MEMORY_VARIABLE, "1024")], || {
-        let parts = ["1024 MiB", "SOUNDCLASSIFY_MODEL_MEMORY=MIB"];
+        let parts = ["1024 MiB", "SOUNDCLASSIFY_MODEL_MEMORY"];
         for onnx in ["load-memory", "run-memory", "huge-output"] {
             assert_refused(&format!("hostile/{onnx}.onnx"), &parts);
         }

@@ -244,6 +244,6 @@ mod tests {
         let broken = pool.run(std::iter::from_fn(|| panic!("no list")), &mut |_| Ok(()));
 
         assert!(whole.is_ok());
-        assert!(broken.unwrap_err().to_string().contains("broke off"));
+        assert!(broken.unwrap_err().to_string().contains("ended early"));
     }
 }

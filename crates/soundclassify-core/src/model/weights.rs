@@ -181,16 +181,16 @@ mod tests {
         assert_eq!(find(&folder, &["near.bin"], 1000), Ok(8));
         let absolute = outer.path().join("a.bin");
         for (place, found) in [
-            ("../a.bin", "leaves"),
-            (absolute.to_str().unwrap(), "leaves"),
+            ("../a.bin", "leads out"),
+            (absolute.to_str().unwrap(), "leads out"),
             ("link.bin", "a link to"),
             ("up/a.bin", "a link to"),
-            ("up/model/../a.bin", "leaves"),
+            ("up/model/../a.bin", "leads out"),
             ("socket", "no regular file"),
             (".", "no regular file"),
             ("missing.bin", "missing.bin"),
             ("*/_ORT_MEM_ADDR_/*", "No such file"),
-            ("", "leaves"),
+            ("", "leads out"),
         ] {
             let error = find(&folder, &[place], 1000).unwrap_err();
             assert!(error.contains("tiny.onnx") && error.contains("regular file") && error.contains(found), "{error}");
