@@ -44,7 +44,7 @@ pub(super) fn template(onnx: &Path, inputs: &[TensorInfo], outputs: &[TensorInfo
         format!("normalize = \"{}\"  {}", window.normalize.value, window.normalize.comment()),
         scale(inputs.get(input)),
         range.unwrap_or_default() + &further(&inputs, input, &outputs),
-        format!("[features]  {}", window.features.comment()),
+        format!("\n[features]  {}", window.features.comment()),
         window.features.value,
         format!("[output]                            # {}", one_line(&outputs)),
         named(&outputs, output),
@@ -100,7 +100,7 @@ fn further(inputs: &[TensorInfo], window: usize, outputs: &[TensorInfo]) -> Stri
             outputs.iter().find(|output| output.name.contains(&port.name) && output.dims.len() == port.dims.len());
         if let Some(next) = next.filter(|_| port.element == "f32") {
             let names = format!("input = {}\noutput = {}", quoted(&port.name), quoted(&next.name));
-            return format!("\n[[state]]  # confidence medium: an output has its shape and name\n{names}\n");
+            return format!("\n[[state]]  # confidence medium: an output has its shape and name\n{names}");
         }
         let guess = match &name {
             name if name.contains("len") => Guess::new("\"frames\"", Confidence::Medium, "its name has \"len\""),
@@ -109,13 +109,13 @@ fn further(inputs: &[TensorInfo], window: usize, outputs: &[TensorInfo]) -> Stri
             }
             _ => Guess::new("0", Confidence::Low, "a further input needs a value"),
         };
-        format!("\n[[input.constant]]  {}\nname = {}\nvalue = {}\n", guess.comment(), quoted(&port.name), guess.value)
+        format!("\n[[input.constant]]  {}\nname = {}\nvalue = {}", guess.comment(), quoted(&port.name), guess.value)
     };
     let (mut constants, mut states) = (String::new(), String::new());
     for text in others.map(table) {
         if text.contains("[[state]]") { states += &text } else { constants += &text }
     }
-    constants + &states
+    (constants + &states).trim_end().to_owned()
 }
 
 fn activation(port: Option<&TensorInfo>, classes: usize, clues: &Clues) -> Guess {
