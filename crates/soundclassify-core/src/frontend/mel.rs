@@ -13,16 +13,19 @@ const HALF: usize = LANES / 2;
 /// Triangular bands; only the bins between a band's edges are kept.
 #[derive(Debug)]
 pub(super) struct MelBank {
-    bands: Vec<Band>,
+    /// The first bin of each band.
+    bins: Vec<usize>,
+    /// Neighbouring bands that have as many vectors of weights, in the order of the bands.
+    runs: Vec<Run>,
     weights: Vec<[f32; LANES]>,
     /// Sums of each band, those of its lanes `n` and `n + HALF` together.
     partial: Vec<[f32; HALF]>,
 }
 
-/// Where a band begins in the spectrum, and how many vectors of weights it has.
+/// Neighbouring bands and the vectors of weights of each.
 #[derive(Debug, Clone, Copy)]
-struct Band {
-    bin: usize,
+struct Run {
+    bands: usize,
     vectors: usize,
 }
 
@@ -31,7 +34,8 @@ impl MelBank {
     pub(super) const PADDING: usize = LANES;
 
     pub(super) fn new(mel: &LogMel, sample_rate: u32) -> Self {
-        let mut bank = Self { bands: Vec::new(), weights: Vec::new(), partial: vec![[0.0; HALF]; mel.n_mels] };
+        let partial = vec![[0.0; HALF]; mel.n_mels];
+        let mut bank = Self { bins: Vec::new(), runs: Vec::new(), weights: Vec::new(), partial };
         let edges = edges(mel);
         for band in edges.windows(3) {
             bank.add(&triangle(band, mel, sample_rate));
@@ -43,7 +47,11 @@ impl MelBank {
         let bin = dense.iter().position(|weight| *weight > 0.0).unwrap_or(0);
         let end = dense.iter().rposition(|weight| *weight > 0.0).map_or(bin, |last| last + 1);
         let vectors = (end - bin).div_ceil(LANES);
-        self.bands.push(Band { bin, vectors });
+        self.bins.push(bin);
+        match self.runs.last_mut().filter(|run| run.vectors == vectors) {
+            Some(run) => run.bands += 1,
+            None => self.runs.push(Run { bands: 1, vectors }),
+        }
         for weights in dense[bin..end].chunks(LANES) {
             let mut padded = [0.0; LANES];
             padded[..weights.len()].copy_from_slice(weights);
@@ -53,30 +61,57 @@ impl MelBank {
 
     /// One value per band from a spectrum of `n_fft / 2 + 1` values and the padding.
     pub(super) fn apply(&mut self, power: &[f32], values: &mut [f32]) {
-        debug_assert_eq!(values.len(), self.bands.len());
-        sum_bands(&self.bands, &self.weights, power, &mut self.partial);
+        debug_assert_eq!(values.len(), self.bins.len());
+        sum_bands(self, power);
         sum_lanes(&self.partial, values);
     }
 }
 
-/// Halves of a vector are added, lanes are left apart: their sum in here would keep the compiler from whole vectors.
 #[multiversion(targets("x86_64+avx2"))]
-fn sum_bands(bands: &[Band], weights: &[[f32; LANES]], power: &[f32], partial: &mut [[f32; HALF]]) {
-    let mut rest = weights;
-    for (sums, band) in partial.iter_mut().zip(bands) {
-        let (own, others) = rest.split_at(band.vectors);
-        rest = others;
-        let (bins, _) = power[band.bin..][..band.vectors * LANES].as_chunks::<LANES>();
-        let mut lanes = [0.0; LANES];
-        for (weights, bins) in own.iter().zip(bins) {
-            for lane in 0..LANES {
-                lanes[lane] += weights[lane] * bins[lane];
-            }
-        }
-        for half in 0..HALF {
-            sums[half] = lanes[half] + lanes[half + HALF];
+fn sum_bands(bank: &mut MelBank, power: &[f32]) {
+    let MelBank { bins, runs, weights, partial } = bank;
+    let (mut bins, mut weights, mut partial) = (&bins[..], &weights[..], &mut partial[..]);
+    for Run { bands, vectors } in runs {
+        let (own_bins, own_weights, own_partial);
+        (own_bins, bins) = bins.split_at(*bands);
+        (own_weights, weights) = weights.split_at(*bands * *vectors);
+        (own_partial, partial) = partial.split_at_mut(*bands);
+        // A number of vectors that the compiler knows leaves no loop.
+        match vectors {
+            0 => own_partial.fill([0.0; HALF]),
+            1 => sum_run::<1>(own_bins, own_weights, power, own_partial),
+            2 => sum_run::<2>(own_bins, own_weights, power, own_partial),
+            3 => sum_run::<3>(own_bins, own_weights, power, own_partial),
+            _ => sum_long(*vectors, own_bins, own_weights, power, own_partial),
         }
     }
+}
+
+#[inline(always)]
+fn sum_run<const VECTORS: usize>(bins: &[usize], weights: &[[f32; LANES]], power: &[f32], partial: &mut [[f32; HALF]]) {
+    let weights = weights.as_chunks::<VECTORS>().0;
+    for ((sums, bin), weights) in partial.iter_mut().zip(bins).zip(weights) {
+        *sums = sum(weights, power[*bin..][..VECTORS * LANES].as_chunks().0);
+    }
+}
+
+#[inline(always)]
+fn sum_long(vectors: usize, bins: &[usize], weights: &[[f32; LANES]], power: &[f32], partial: &mut [[f32; HALF]]) {
+    for ((sums, bin), weights) in partial.iter_mut().zip(bins).zip(weights.chunks_exact(vectors)) {
+        *sums = sum(weights, power[*bin..][..vectors * LANES].as_chunks().0);
+    }
+}
+
+/// Halves of a vector are added, lanes are left apart: their sum in here would keep the compiler from whole vectors.
+#[inline(always)]
+fn sum(weights: &[[f32; LANES]], power: &[[f32; LANES]]) -> [f32; HALF] {
+    let mut lanes = [0.0; LANES];
+    for (weights, power) in weights.iter().zip(power) {
+        for lane in 0..LANES {
+            lanes[lane] += weights[lane] * power[lane];
+        }
+    }
+    std::array::from_fn(|half| lanes[half] + lanes[half + HALF])
 }
 
 #[multiversion(targets("x86_64+avx2"))]
