@@ -252,7 +252,7 @@ fn mistakes_in_new_keys_name_both_sides() {
     refuses(&small("normalize-mean = [1, \"2\"]\nnormalize-std = 1"), &["features.normalize-mean", "found \"2\""]);
     refuses(
         &small("normalize-mean = [1, 2]\nnormalize-std = [1, 2]"),
-        &["features.normalize-mean", "or 64, one a band", "found 2"],
+        &["features.normalize-mean", "or 64, one per band", "found 2"],
     );
     refuses(&small("kind = \"fbank\""), &["features.kind", "logmel, as features.preset has it", "found fbank"]);
     refuses(&small("waveform-scale = 0"), &["features.waveform-scale", "found 0"]);

@@ -71,7 +71,7 @@ fn a_recording_that_is_not_there_is_named_in_one_line() {
         let reported = (ended.status.code(), ended.stderr.as_str());
         assert_eq!(reported, (Some(1), "error: /no/such.wav: no such file\n"), "{script}");
     }
-    sandbox.script("file.sh", &["/tmp"]).finish().failed().complains("/tmp: a folder");
+    sandbox.script("file.sh", &["/tmp"]).finish().failed().complains("/tmp: expected a recording, found a folder");
 }
 
 #[test]
