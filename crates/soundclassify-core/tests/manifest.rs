@@ -254,13 +254,13 @@ fn mistakes_in_new_keys_name_both_sides() {
         &small("normalize-mean = [1, 2]\nnormalize-std = [1, 2]"),
         &["features.normalize-mean", "or 64, one per band", "found 2"],
     );
-    refuses(&small("kind = \"fbank\""), &["features.kind", "logmel, as features.preset has it", "found fbank"]);
+    refuses(&small("kind = \"fbank\""), &["features.kind", "logmel, as in features.preset", "found fbank"]);
     refuses(&small("waveform-scale = 0"), &["features.waveform-scale", "found 0"]);
     refuses(&small("kind = \"mfcc\""), &["features.n-mfcc", "at most n-mels, 64", "nothing"]);
     refuses(&small("kind = \"mfcc\"\nn-mfcc = 65"), &["features.n-mfcc", "1 to 64", "found 65"]);
     refuses(
         &small("kind = \"mfcc\"\nn-mfcc = 13\nof = \"fbank\""),
-        &["features.of", "logmel, as features.preset has it"],
+        &["features.of", "logmel, as in features.preset"],
     );
     refuses(
         &small("kind = \"mfcc\"\nn-mfcc = 13\ndct-norm = \"slaney\""),

@@ -48,7 +48,7 @@ fn what_can_not_be_built_is_reported() {
     let folder = sandbox.path("Bark");
     for script in SCRIPTS {
         let ended = python(&sandbox, script, &[folder.to_str().unwrap()]).finish().failed();
-        let reported = "error: no cargo\nerror: there is no element soundclassify; \
+        let reported = "error: no cargo\nerror: the element soundclassify was not found; \
                     install the plugin or set GST_PLUGIN_PATH to its folder\n";
         assert_eq!(ended.stderr, reported, "{script}");
         assert!(!folder.exists(), "{script} leaves nothing behind");
