@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Times the same audio in this crate, librosa and kaldi-native-fbank, one thread each, in turns, and prints rows of the table;
-# before that, how far the network inputs of all presets are from those of their authors' libraries.
+# Compares the speed of this crate, librosa and kaldi-native-fbank on the same audio, with one thread each, and prints rows of the
+# table. Before that, it compares the network inputs of all presets with those of their authors' libraries.
 #
 #   benches/compare.sh               the front end
-#   benches/compare.sh --original    and a prediction of the original, librosa and TensorFlow (a download of 0.3 GB)
+#   benches/compare.sh --original    also a prediction of ml-sound-classifier, with librosa and TensorFlow (downloads 0.3 GB)
 #
-# PYTHON names an interpreter that has the packages of benches/requirements*.txt; without it benches/venv.sh makes one.
-# ORT_DYLIB_PATH names ONNX Runtime, as in the other benches; without it the one of pipelines/setup.sh is taken.
+# PYTHON is an interpreter with the packages of benches/requirements*.txt [default: benches/venv.sh creates an environment].
+# ORT_DYLIB_PATH is the path of ONNX Runtime [default: that of pipelines/setup.sh].
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Measures what a second of audio costs against the number of streams, the windows a second and the length of the stream,
+# Measures the cost of a second of audio against the number of streams, the windows per second and the length of the stream,
 # prints the rows of the table, and draws benches/streams.svg, benches/oversamples.svg and benches/length.svg. PYTHON and ORT_DYLIB_PATH as in benches/compare.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."

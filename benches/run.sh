@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# All benchmarks, one after the other, and the plots; prints the rows of the table in benches/README.md. An hour or less.
+# Runs all benchmarks one after the other, draws the plots, and prints the rows of the table in benches/README.md. Up to an hour.
 #
-#   benches/run.sh               what needs Rust alone, and librosa and kaldi-native-fbank
-#   benches/run.sh --original    and the original's way, librosa and TensorFlow (a download of 0.3 GB)
+#   benches/run.sh               the Rust benchmarks, librosa and kaldi-native-fbank
+#   benches/run.sh --original    also ml-sound-classifier, with librosa and TensorFlow (downloads 0.3 GB)
 #
 # SOUNDCLASSIFY_BENCH_SECONDS is the length of the recording for the companion program (3600 if not set);
 # PYTHON and ORT_DYLIB_PATH as in benches/compare.sh.
@@ -17,7 +17,7 @@ export SOUNDCLASSIFY_BENCH_SECONDS=${SOUNDCLASSIFY_BENCH_SECONDS:-3600}
 for bench in frontend engine element; do
   cargo bench --package gst-plugin-soundclassify --bench "$bench"
 done
-echo "The first rows again, on one core alone, where no other core has to be woken:"
+echo "The first rows again, on a single core, without waking other cores:"
 taskset -c 0 cargo bench --package gst-plugin-soundclassify --bench element -- window
 cargo bench --package soundclassify-cli --bench companion
 benches/compare.sh "$@"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Makes the Python environment of the comparisons (about 0.6 GB, 2 GB with the original's TensorFlow) and prints its
+# Creates the Python environment of the comparisons (about 0.6 GB, 2 GB with TensorFlow) and prints the path of its
 # interpreter: benches/venv.sh [--original]
 set -eu
 cd "$(dirname "$0")/.."

@@ -206,7 +206,7 @@ open('/nonexistent/never/run')
 
     @with_shared
     def test_labels_and_shapes_that_do_not_fit(self):
-        self.fails("has 6 classes, the labels are 5", LASER, "--settings", self.settings())
+        self.fails("expected 6 labels, one per class, found 5", LASER, "--settings", self.settings())
         labels = self.file("labels.txt", b"a\nb\nc\nd\ne\nf\n")
         self.fails("the features are 64 mels", LASER, "--preset", "yamnet", "--labels", labels)
         self.fails("twice: a", LASER, "--preset", "fsdkaggle2018-small", "--labels", self.file("twice.txt", b"a\na\n"))

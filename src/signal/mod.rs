@@ -218,7 +218,7 @@ impl Signal {
         self.playback.0 < 0.0
     }
 
-    /// What an event amounts to.
+    /// Plans an event.
     pub fn plan_event(&mut self, event: &gst::EventRef) -> Plan {
         use gst::EventView;
         match event.view() {
@@ -248,7 +248,7 @@ impl Signal {
         Plan::cut(Cut::End)
     }
 
-    /// What caps amount to.
+    /// Plans new caps.
     #[must_use]
     pub fn plan_format(&self, info: gst_audio::AudioInfo) -> Plan {
         if self.has_format(&info) {
@@ -265,7 +265,7 @@ impl Signal {
         Plan { cut, change: Some(Change::Segment(time, playback.0 < 0.0)), ..Plan::default() }
     }
 
-    /// What a gap amounts to: silence where nothing came yet, inside the segment.
+    /// Plans a gap: silence for the part that no audio covers, inside the segment.
     fn plan_gap(&mut self, start: ClockTime, duration: ClockTime) -> Plan {
         if self.aligner.ignored().is_some() {
             return self.silence(None, duration);
@@ -295,7 +295,7 @@ impl Signal {
         Plan { silence, ..Plan::default() }
     }
 
-    /// What a buffer amounts to; nothing while there is no format.
+    /// Plans a buffer; the plan is empty without a format.
     ///
     /// # Errors
     /// [`InputError::Buffer`] when its memory does not fit the caps.

@@ -18,7 +18,7 @@ use soundclassify_core::decision::Gate;
 use soundclassify_core::frontend::ReadyWindow;
 use soundclassify_core::model::{Engine, Stream, Tensor};
 
-/// Everything that one stream needs between READY and PAUSED.
+/// The state of one stream, between READY and PAUSED.
 pub(crate) struct Analysis {
     signal: Signal,
     windows: Windows,
@@ -27,7 +27,7 @@ pub(crate) struct Analysis {
     complained: bool,
 }
 
-/// Finished windows on their way to the engine.
+/// The windows that are sent to the engine.
 struct Dispatch {
     engine: Arc<Engine>,
     stream: Arc<Stream>,
@@ -44,20 +44,20 @@ struct Dispatch {
     tally: Tally,
 }
 
-/// What the streaming thread counts.
+/// Counters of the streaming thread.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Tally {
-    /// Times that audio broke off and analysis began again.
+    /// Number of discontinuities.
     pub(crate) breaks: u64,
-    /// NaN and infinite samples.
+    /// Number of NaN and infinite samples.
     pub(crate) invalid_samples: u64,
     /// Time that the streaming thread spent on analysis.
     pub(crate) analysis: Duration,
-    /// Audio analysed, seconds.
+    /// Duration of the analysed audio, s.
     pub(crate) audio: f64,
 }
 
-/// Results of everything before this ticket are to be waited for, once the lock is released.
+/// Ticket up to which to wait for results after the lock is released.
 pub(crate) type After = Option<u64>;
 
 impl Analysis {
@@ -89,17 +89,16 @@ impl Analysis {
         }
     }
 
-    /// Takes over the live properties, from the next window on.
+    /// Applies the live properties from the next window on.
     pub(crate) fn configure(&mut self, settings: &Settings) {
-        // Two threads may set properties at once and come here in the other order.
+        // Two threads may set properties at the same time and arrive here in reverse order.
         if settings.version > self.settings {
             self.settings = settings.version;
             self.dispatch.gate.set_threshold(settings.silence_threshold.get());
         }
     }
 
-    /// Another model's windows begin here; those that are due go to the one before. On an error analysis rests until
-    /// the next format.
+    /// Changes the model. Complete windows go to the old model. After an error, nothing is analysed until the next format.
     pub(crate) fn switch(&mut self, next: Prepared, settings: &Settings) -> Result<(), InputError> {
         let Self { signal, windows, dispatch, .. } = self;
         signal.drain(&mut |piece, clock| dispatch.take(windows, &piece, clock));
@@ -132,43 +131,43 @@ impl Analysis {
         Arc::clone(&self.dispatch.stream)
     }
 
-    /// What the streaming thread counted so far.
+    /// The counters so far.
     pub(crate) fn tally(&self) -> Tally {
         self.dispatch.tally
     }
 
-    /// Whether the streaming thread waits for results.
+    /// Sets whether the streaming thread waits for results.
     pub(crate) fn set_waits(&mut self, waits: bool) {
         self.dispatch.waits = waits;
     }
 
-    /// Whether it does.
+    /// Whether the streaming thread waits for results.
     pub(crate) fn waits(&self) -> bool {
         self.dispatch.waits
     }
 
-    /// Number of the next entry of the timeline: it has grown where something new is to be waited for.
+    /// Ticket of the next entry of the timeline; it grows when new results are pending.
     pub(crate) fn ticket(&self) -> u64 {
         self.dispatch.ticket
     }
 
-    /// Whether this is the first buffer of its format that can't be read.
+    /// Whether this is the first unreadable buffer of its format.
     pub(crate) fn complains(&mut self) -> bool {
         !std::mem::replace(&mut self.complained, true)
     }
 
-    /// What the application should know of the stream, once.
+    /// The next problem to report, once.
     pub(crate) fn take_complaint(&mut self) -> Option<Complaint> {
         let reverse = self.signal.is_reverse();
         self.signal.take_complaint().or_else(|| self.windows.take_complaint(reverse))
     }
 
-    /// The signal, which knows what a buffer or an event amounts to.
+    /// The signal.
     pub(crate) fn signal(&mut self) -> &mut Signal {
         &mut self.signal
     }
 
-    /// What caps amount to.
+    /// Plans new caps.
     pub(crate) fn plan_format(&mut self, info: gst_audio::AudioInfo) -> Plan {
         let plan = self.signal.plan_format(info);
         if !plan.is_done() {
@@ -177,7 +176,7 @@ impl Analysis {
         plan
     }
 
-    /// Does the next part of a plan: at most a second of audio.
+    /// Carries out the next part of a plan: at most one second of audio.
     pub(crate) fn step(&mut self, plan: &mut Plan, buffer: Option<&gst::BufferRef>) -> Result<(), InputError> {
         let begun = Instant::now();
         let Self { signal, windows, dispatch, .. } = self;
@@ -191,17 +190,17 @@ impl Analysis {
         Ok(())
     }
 
-    /// What is to be waited for by now.
+    /// The ticket up to which to wait.
     pub(crate) fn after(&self) -> After {
         self.dispatch.after()
     }
 
-    /// Another stream's tags follow.
+    /// The tags of a new stream follow.
     pub(crate) fn forget_tags(&mut self) {
         self.dispatch.expect(Entry::stream_change);
     }
 
-    /// Another stream begins, and none of the results on their way is posted.
+    /// A new stream begins, and pending results are dropped.
     pub(crate) fn reset(&mut self) {
         self.windows.begin();
         self.signal.forget();
@@ -256,13 +255,13 @@ impl Dispatch {
             window.write_to(&mut tensor);
             self.batch.push((ticket, tensor));
         }
-        // What has no scores is posted after what came before, which must not wait for it.
+        // An entry without scores is posted after earlier ones, which must not wait for it.
         if kind != Kind::Window || self.batch.len() >= self.process_count {
             self.send();
         }
     }
 
-    // Windows that are not yet with the engine, and what the network carries from window to window.
+    // Drops windows that are not yet with the engine, and the state of the network.
     fn forget(&mut self) {
         self.batch.clear();
         self.stream.restart();
@@ -274,7 +273,7 @@ impl Dispatch {
         self.ticket += 1;
     }
 
-    // Without waiting the queue is bounded: the oldest make room.
+    // Without waiting, the queue is limited: the oldest windows are dropped.
     fn send(&mut self) {
         if self.batch.is_empty() {
             return;
@@ -291,7 +290,7 @@ impl Dispatch {
         }
     }
 
-    // Windows of an incomplete batch are not waited for.
+    // Not for windows of an incomplete batch.
     fn after(&self) -> After {
         let sent = self.batch.first().map_or(self.ticket, |(ticket, _)| *ticket);
         self.waits.then_some(sent)

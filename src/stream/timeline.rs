@@ -85,7 +85,7 @@ impl Entry {
         Self::new(ticket, Item::StreamChange)
     }
 
-    /// Whether they do.
+    /// Whether the tags of a new stream follow.
     pub(crate) fn is_stream_change(&self) -> bool {
         matches!(self.item, Item::StreamChange)
     }

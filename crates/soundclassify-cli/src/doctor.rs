@@ -296,14 +296,14 @@ fn known_scores() -> Check {
         let names = builtin::names().collect::<Vec<_>>().join(", ");
         return Check::good("known scores", format!("{names}: the largest difference is {largest:.1e}"));
     }
-    let remedy = "the scores of this installation are not to be trusted; try another ONNX Runtime, or report what \
-                  `soundclassify inspect --verify NAME` prints";
+    let remedy = "the scores of this installation are wrong; try a different ONNX Runtime, or report the output of \
+    `soundclassify inspect --verify NAME`";
     Check::bad("known scores", wrong.join("; "), remedy)
 }
 
 fn microphones() -> Check {
     const REMEDY: &str =
-        "plug one in and check `pactl list sources short` or `arecord -l`; without one, `soundclassify file` works";
+        "connect one and check `pactl list sources short` or `arecord -l`; without one, `soundclassify file` works";
     match source::microphones() {
         Ok(devices) if devices.is_empty() => Check::note("microphones", "none", REMEDY),
         Ok(devices) => {

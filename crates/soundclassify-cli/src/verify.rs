@@ -73,8 +73,8 @@ pub(crate) fn run(model: &Model) -> Result<Verification> {
     let manifest = model.manifest();
     let Some(check) = &manifest.check else {
         return Err(Failure::Failed(format!(
-            "{}: check: expected a table [check] with a recording and the authors' scores or features of its windows, found none; \
-             `soundclassify features --scores` writes such scores",
+            "{}: check: expected a table [check] with a recording and the known scores or features of its windows, \
+            found none; `soundclassify features --scores` writes scores",
             manifest.path.display()
         )));
     };
@@ -196,7 +196,7 @@ impl fmt::Display for Part {
         let Some(Worst { window, at, expected, found, difference }) = worst else {
             return write!(
                 f,
-                ": other windows than the authors'; check [features], [input] and the recording's length"
+                ": the windows differ in number or shape; check [features], [input] and the length of the recording"
             );
         };
         write!(f, "; largest difference {difference:.2e} (window {window}, {at}: expected {expected}, found {found})")?;

@@ -258,10 +258,7 @@ fn mistakes_in_new_keys_name_both_sides() {
     refuses(&small("waveform-scale = 0"), &["features.waveform-scale", "found 0"]);
     refuses(&small("kind = \"mfcc\""), &["features.n-mfcc", "at most n-mels, 64", "nothing"]);
     refuses(&small("kind = \"mfcc\"\nn-mfcc = 65"), &["features.n-mfcc", "1 to 64", "found 65"]);
-    refuses(
-        &small("kind = \"mfcc\"\nn-mfcc = 13\nof = \"fbank\""),
-        &["features.of", "logmel, as in features.preset"],
-    );
+    refuses(&small("kind = \"mfcc\"\nn-mfcc = 13\nof = \"fbank\""), &["features.of", "logmel, as in features.preset"]);
     refuses(
         &small("kind = \"mfcc\"\nn-mfcc = 13\ndct-norm = \"slaney\""),
         &["features.dct-norm", "one of none, ortho"],

@@ -24,7 +24,7 @@ const NORMAL_DEVIATION: std::ops::RangeInclusive<f64> = 0.1..=3.0;
 /// The same without: logarithms, decibels or samples.
 const PLAIN_MEAN: f64 = 120.0;
 const PLAIN_DEVIATION: std::ops::RangeInclusive<f64> = 1e-4..=60.0;
-/// Greatest usual share of values that are the smallest one.
+/// Maximum usual share of values at the minimum.
 const USUAL_FLOOR: f64 = 0.5;
 /// Greatest usual share of values that integers can't hold.
 const USUAL_CLIPPED: f64 = 0.01;
@@ -40,7 +40,7 @@ pub(super) struct Distribution {
     mean: f64,
     standard_deviation: f64,
     percentiles: Vec<(u32, f32)>,
-    /// Share of values that are the smallest one.
+    /// Share of values at the minimum.
     at_floor: f64,
     /// Share of values that an input of integers can't hold.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,7 +104,7 @@ impl Distribution {
         let Self { mean, standard_deviation: deviation, at_floor, clipped, .. } = self;
         let mut warnings = Vec::new();
         if self.min == self.max {
-            return vec![format!("all values are {}: is the recording silent?", self.min)];
+            return vec![format!("all values are {}; the recording may be silent", self.min)];
         }
         let is_normal = spec.fixed != FixedNormalize::None && spec.normalize == Normalize::None;
         let (most, usual, keys) = match is_normal {
@@ -113,16 +113,16 @@ impl Distribution {
         };
         if mean.abs() > most || !usual.contains(deviation) {
             let expected =
-                if is_normal { "about 0 and 1, as normalize-mean and normalize-std say" } else { "smaller values" };
+                if is_normal { "about 0 and 1, because of normalize-mean and normalize-std" } else { "smaller values" };
             warnings.push(format!(
                 "improbable scale: the mean is {mean:.3} and the standard deviation {deviation:.3}, expected {expected}; check {keys} and \
-                 features.waveform-scale (1, or 32768 for networks trained on 16-bit values), unless the recording is far quieter or louder \
-                 than those of training"
+                 features.waveform-scale (1, or 32768 for networks trained on 16-bit values), unless the recording is much quieter or louder than the training data"
             ));
         }
         if *at_floor > USUAL_FLOOR {
             warnings.push(format!(
-                "{:.0} % of the values are the smallest one, {}: expected fewer; a floor (features.offset, amin, top-db, energy-floor) that is too \
+                "{:.0} % of the values are at the minimum, {}; a floor (features.offset, amin, top-db, energy-floor) \
+                that is too \
                  high for features.waveform-scale hides quiet sound",
                 at_floor * 100.0,
                 self.min
@@ -130,7 +130,8 @@ impl Distribution {
         }
         if let Some(share) = clipped.filter(|share| *share > USUAL_CLIPPED) {
             warnings.push(format!(
-                "{:.0} % of the values are outside of what the input's integers can hold; check input.scale and input.zero-point",
+                "{:.0} % of the values are outside of the range of the input's integers; check input.scale and \
+                input.zero-point",
                 share * 100.0
             ));
         }
@@ -198,7 +199,7 @@ impl fmt::Display for Distribution {
         writeln!(f, "mean      {:.4}, standard deviation {:.4}", self.mean, self.standard_deviation)?;
         let percentiles = self.percentiles.iter().map(|(percent, value)| format!("{percent} %: {value:.4}"));
         writeln!(f, "quantiles {}", percentiles.collect::<Vec<_>>().join(", "))?;
-        writeln!(f, "floor     {:.1} % of the values are the smallest one", self.at_floor * 100.0)?;
+        writeln!(f, "floor     {:.1} % of the values are at the minimum", self.at_floor * 100.0)?;
         if let Some(share) = self.clipped {
             writeln!(f, "integers  {:.1} % of the values are out of their range", share * 100.0)?;
         }
@@ -261,8 +262,8 @@ mod tests {
             shifted.to_string().contains("improbable scale") && shifted.to_string().contains("waveform-scale"),
             "{shifted}"
         );
-        assert!(floor.to_string().contains("67 % of the values are the smallest one"), "{floor}");
-        assert!(silent.to_string().contains("is the recording silent?"), "{silent}");
+        assert!(floor.to_string().contains("67 % of the values are at the minimum"), "{floor}");
+        assert!(silent.to_string().contains("the recording may be silent"), "{silent}");
     }
 
     #[test]

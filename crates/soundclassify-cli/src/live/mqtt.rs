@@ -278,8 +278,8 @@ impl Drop for Mqtt {
         let unsent = self.shared.unsent.load(Ordering::Relaxed);
         if unsent > 0 && !self.shared.connected.load(Ordering::SeqCst) {
             crate::output::note(format_args!(
-                "soundclassify: warning: MQTT: the program ends while the broker is away; {unsent} messages of events \
-                 were not published"
+                "soundclassify: warning: MQTT: the program ends while the broker is unreachable; {unsent} messages of \
+                events were not published"
             ));
         }
     }

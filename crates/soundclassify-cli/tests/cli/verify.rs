@@ -81,7 +81,7 @@ fn a_check_passes_with_its_own_numbers_and_fails_with_others() {
     tones(&model.path("melody.wav"), &[(LOW, 0.3)]);
     let (code, other) = model.verify(&[]);
     assert_eq!(code, Some(1), "{other}");
-    assert!(other.contains("expected [55, 4]") && other.contains("found [1, 4]: other windows"), "{other}");
+    assert!(other.contains("expected [55, 4]") && other.contains("found [1, 4]: the windows differ"), "{other}");
 }
 
 #[test]

@@ -132,7 +132,7 @@ impl Fit {
         };
         let missing = inputs.iter().enumerate().filter(|(index, port)| !given(*index, &port.name));
         let missing: Vec<_> = missing.map(|(_, port)| port.clone()).collect();
-        let remedy = "a table [[input.constant]] or [[state]] for each input beside the window's one";
+        let remedy = "a table [[input.constant]] or [[state]] for each input other than the window";
         (!missing.is_empty()).then(|| format!("expected {remedy}, found none for {}", list(&missing)))
     }
 
@@ -162,7 +162,7 @@ fn window(manifest: &Manifest, inputs: &[TensorInfo]) -> Result<(usize, Element,
     let element = fit_element("input", port, manifest.input_scale.is_some())?;
     if let Some(found) = manifest.input_element.filter(|found| *found != element) {
         let expected = format!("{element}, which the network's input {port} has");
-        return Err(format!("input.type: expected {expected}, found {found}; leave it out or change it"));
+        return Err(format!("input.type: expected {expected}, found {found}; remove or change it"));
     }
     Ok((input, element, fit_input(&manifest.features.shape(), port)?))
 }
@@ -181,9 +181,7 @@ fn fit_element(what: &str, port: &TensorInfo, has_scale: bool) -> Result<Element
     };
     match (element.is_integer(), has_scale) {
         (true, false) => Err(format!("expected {what}.scale and {what}.zero-point for the {what} {port}, found none")),
-        (false, true) => {
-            Err(format!("{what}.scale: expected it for u8 and i8 only; the {what} is {port}; leave it out"))
-        }
+        (false, true) => Err(format!("{what}.scale: allowed for u8 and i8 only; the {what} is {port}; remove it")),
         _ => Ok(element),
     }
 }

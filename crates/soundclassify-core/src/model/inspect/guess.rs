@@ -115,7 +115,7 @@ impl Window {
     }
 
     fn samples(channel_axis: &'static str, samples: Option<usize>, clues: &Clues) -> Self {
-        let layout = Guess::new("samples", Confidence::Medium, "the input has one axis beside batch and channel");
+        let layout = Guess::new("samples", Confidence::Medium, "the input has one axis other than batch and channel");
         let known = NAMES.iter().find_map(|(name, words)| {
             let spec = preset::named(name).filter(|spec| spec.layout == Layout::Samples)?;
             let word = clues.word(words);
@@ -157,7 +157,7 @@ impl Window {
             true => Guess::new(
                 layout,
                 Confidence::Medium,
-                format!("{mels} is a usual number of mel bands, {frames} is not"),
+                format!("{mels} is a common number of mel bands, {frames} is not"),
             ),
             false => Guess::new(layout, Confidence::Low, format!("{mels} and {frames} could both be mel bands")),
         };

@@ -87,7 +87,7 @@ fn named(ports: &[TensorInfo], chosen: usize) -> String {
 /// Keys of a tensor of integers, to be filled in.
 fn scale(port: Option<&TensorInfo>) -> String {
     let is_integer = |port: &&TensorInfo| ["u8", "i8"].contains(&&*port.element);
-    let lines = "scale = 1.0  # confidence low: what one step stands for, as the quantisation has it\nzero-point = 0";
+    let lines = "scale = 1.0  # confidence low: the value of one integer step of the quantisation\nzero-point = 0";
     port.filter(is_integer).map(|_| lines.to_owned()).unwrap_or_default()
 }
 
@@ -132,9 +132,9 @@ fn activation(port: Option<&TensorInfo>, classes: usize, clues: &Clues) -> Guess
         Some(operator @ ("Gemm" | "MatMul" | "Add")) => Guess::new(
             "softmax",
             Confidence::Low,
-            format!("the network ends in {operator}; sigmoid where several labels may apply at a time"),
+            format!("the network ends in {operator}; use sigmoid if several labels may apply at the same time"),
         ),
-        _ => Guess::new("none", Confidence::Low, "softmax or sigmoid when the network gives logits"),
+        _ => Guess::new("none", Confidence::Low, "softmax or sigmoid if the network returns logits"),
     }
 }
 
@@ -170,11 +170,11 @@ fn label_lines(onnx: &Path, stem: &str, count: usize, clues: &Clues) -> Guess {
         return Guess::new(format!("csv = \"{table}\"\ncolumn = \"display_name\""), Confidence::High, reason);
     }
     if count > MOST_NAMES {
-        let value = format!("file = {}   # {count} labels, one a line", quoted(&beside[0]));
+        let value = format!("file = {}   # {count} labels, one per line", quoted(&beside[0]));
         return Guess::new(value, Confidence::Low, "to be written in the order of the output");
     }
     let names: Vec<_> = (0..count).map(|class| format!("\"label-{class}\"")).collect();
-    let value = format!("names = [{}]   # or file = \"labels.txt\", one a line", names.join(", "));
+    let value = format!("names = [{}]   # or file = \"labels.txt\", one per line", names.join(", "));
     Guess::new(value, Confidence::Low, "only their number is known; in the order of the output")
 }
 

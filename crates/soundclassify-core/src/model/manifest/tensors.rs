@@ -119,8 +119,8 @@ pub(super) fn scale(section: &Section<'_>) -> Result<Option<Scale>> {
     let zero_point = section.float("zero-point", -128.0..=255.0)?;
     match (scale, zero_point) {
         (None, None) => Ok(None),
-        (None, Some(_)) => Err(section.missing("scale", "the number that one step stands for, beside zero-point")),
-        (Some(_), None) => Err(section.missing("zero-point", "the integer that stands for 0, beside scale")),
+        (None, Some(_)) => Err(section.missing("scale", "the value of one integer step, together with zero-point")),
+        (Some(_), None) => Err(section.missing("zero-point", "the integer that represents 0, together with scale")),
         (Some(scale), Some(zero_point)) if zero_point.fract() == 0.0 => {
             Ok(Some(Scale { scale, zero_point: zero_point as i32 }))
         }
