@@ -359,7 +359,7 @@ pub(crate) struct InspectArgs {
     /// Prints a manifest to start from, guessed from shapes, names, metadata and .modelinfo, with the certainty of each guess
     #[arg(long, conflicts_with = "json", group = "instead")]
     pub(crate) template: bool,
-    /// Runs the manifest's [check]: compares features and scores of its recording with the known values; exit status 1 if
+    /// Runs the table `check` of the manifest: compares features and scores of its recording with the known values; exit status 1 if
     /// they differ
     #[arg(long, group = "instead")]
     pub(crate) verify: bool,
