@@ -53,8 +53,8 @@ class Ears(nn.Module):
         self.classes = nn.Linear(features, classes)
 
     def features(self, x):
-        heard = [self.body(x[..., self.below:])] + ([self.second(x)] if self.second else [])
-        return self.embed(torch.cat([(part.mean(2) + part.amax(2)).flatten(1) for part in heard], 1))
+        pooled = [self.body(x[..., self.below:])] + ([self.second(x)] if self.second else [])
+        return self.embed(torch.cat([(part.mean(2) + part.amax(2)).flatten(1) for part in pooled], 1))
 
     def forward(self, x):
         return self.classes(self.dropout(self.features(x)))

@@ -87,17 +87,17 @@ def compute(run, recordings, features, normalize, oversamples, folder, name):
 
 
 def call(run, model, oversamples, out, sounds):
-    told = failed(run, model, oversamples, out, sounds)
-    if told:
-        raise Failure("some sounds can't be read, or the program failed:\n  " + "\n  ".join(told[:20]))
+    complaints = failed(run, model, oversamples, out, sounds)
+    if complaints:
+        raise Failure("some sounds can't be read, or the program failed:\n  " + "\n  ".join(complaints[:20]))
 
 
 def failed(run, model, oversamples, out, sounds):
     """What the program printed when it failed, else nothing."""
     done = subprocess.run([run, "features", "--model", str(model), "--oversamples", str(oversamples), "-o", str(out), sounds],
                           capture_output=True, text=True, errors="replace")
-    told = [line for line in done.stderr.splitlines() if line.strip()]
-    return (told or [f"{run}: exit status {done.returncode}"]) if done.returncode else []
+    complaints = [line for line in done.stderr.splitlines() if line.strip()]
+    return (complaints or [f"{run}: exit status {done.returncode}"]) if done.returncode else []
 
 
 def check_manifest(run, tables, labels, settings):
@@ -109,12 +109,12 @@ def check_manifest(run, tables, labels, settings):
         (folder / tables["labels"]["file"]).write_text("".join(f"{label}\n" for label in labels))
         model.write_text(manifest.text(tables, "To be checked."))
         soundfile.write(silence, np.zeros(16_000, np.float32), 16_000)
-        told = failed(run, model, 1, folder / "silence.npy", str(silence))
-    refusal = [re.sub(r"^.*?manifest\.toml: (.*?)( \(line \d+\))?: ", r"\1: ", line) for line in told if str(model) in line]
+        complaints = failed(run, model, 1, folder / "silence.npy", str(silence))
+    refusal = [re.sub(r"^.*?manifest\.toml: (.*?)( \(line \d+\))?: ", r"\1: ", line) for line in complaints if str(model) in line]
     if refusal:
         raise Failure(f"{settings}: soundclassify would refuse the model: {refusal[0]}")
-    if told:
-        raise Failure(f"{run}: can't compute features:\n  " + "\n  ".join(told[:20]))
+    if complaints:
+        raise Failure(f"{run}: can't compute features:\n  " + "\n  ".join(complaints[:20]))
 
 
 def stand_in(folder, features, normalize):

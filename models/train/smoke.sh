@@ -36,7 +36,7 @@ listen() { # mode label number: the label that is reported most often, at the en
     # In files, as a failure before a pipe would be lost.
     gst-launch-1.0 -m filesrc location="$sound" ! decodebin ! audioconvert ! soundclassify model="$folder/$1/tiny.toml" ! fakesink \
         >"$folder/messages" 2>&1 || { cat "$folder/messages" >&2; echo "smoke.sh: the pipeline failed" >&2; exit 1; }
-    heard=$(sed -n 's/.*soundclassify, .* label=(string)\([a-z]*\), index=.*/\1/p' "$folder/messages" | sort | uniq -c | sort -rn | awk 'NR == 1 { print $2 }')
+    found=$(sed -n 's/.*soundclassify, .* label=(string)\([a-z]*\), index=.*/\1/p' "$folder/messages" | sort | uniq -c | sort -rn | awk 'NR == 1 { print $2 }')
     echo "model=$folder/$1/tiny.toml reports ${found:-nothing} in $sound"
     [ "$found" = "$2" ] || { echo "smoke.sh: expected $2" >&2; exit 1; }
 }

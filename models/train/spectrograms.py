@@ -42,10 +42,10 @@ def versions(audio, rng):
     audio = np.ascontiguousarray(audio[:LONGEST * HOP], np.float32)
     if len(audio) < RATE // 10:
         audio = np.pad(audio, (0, RATE // 10 - len(audio)))
-    heard, longer = [audio], np.pad(audio, (0, RATE // 5))
+    versions, longer = [audio], np.pad(audio, (0, RATE // 5))
     for _ in range(ROOMS):
-        heard.append(rirs.placed_in(longer, rirs.impulse_response(rng, RATE, np.exp(rng.uniform(np.log(0.15), 0)), rng.uniform(-8, 8))))
-    return [np.log(efficientat.mel_power(each) + FAINTEST).astype(np.float16) for each in heard]
+        versions.append(rirs.placed_in(longer, rirs.impulse_response(rng, RATE, np.exp(rng.uniform(np.log(0.15), 0)), rng.uniform(-8, 8))))
+    return [np.log(efficientat.mel_power(each) + FAINTEST).astype(np.float16) for each in versions]
 
 
 def part(everything, worker, workers, out):
@@ -101,16 +101,16 @@ def build(data, published, out, workers=2):
             rows[index] |= {"store": worker, "first": begin, "parts": sizes}
             begin += sum(sizes)
     network = efficientat.Tagger(efficientat.published_network(Path(published) / "mn04_as_mAP_432.pt"), 1, 0).eval()
-    told = []
+    stored = []
     for begin in range(0, len(rows), 32):
         group = rows[begin:begin + 32]
         for row, found in zip(group, answers(network, [stores[row["store"]][row["first"]:row["first"] + row["parts"][0]] for row in group])):
             row["answers"] = [first, len(found)]
             first += len(found)
-            told.append(found)
+            stored.append(found)
         if begin % 640 == 0:
             print(f"answers: {begin} of {len(rows)}", flush=True)
-    np.save(out / "answers.npy", np.concatenate(told))
+    np.save(out / "answers.npy", np.concatenate(stored))
     (out / "rows.json").write_text(json.dumps({"workers": workers, "rows": rows}))
 
 

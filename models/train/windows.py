@@ -174,13 +174,13 @@ class Windows:
         row = self.recordings.draw(rng) if draw < 0.985 else self.recordings.none[rng.integers(len(self.recordings.none))]
         power, target, answer, audible = self.labelled(row)
         if audible and rng.random() < 0.3:
-            other, second, heard, also = self.labelled(self.recordings.draw(rng))
+            other, second, also_answer, also = self.labelled(self.recordings.draw(rng))
             ratio = rng.uniform(-2, 16)  # dB
             if also:
                 power = power + other * 10 ** (-ratio / 10)
                 share = 1 / (1 + np.exp(-ratio / 2.5))
                 target = share * target + (1 - share) * second
-                answer = 1 - (1 - answer) * (1 - heard * min(1, 2 * (1 - share)))
+                answer = 1 - (1 - answer) * (1 - also_answer * min(1, 2 * (1 - share)))
         if rng.random() < 0.55:
             power = power + self.coloured() * 10 ** (-rng.uniform(4, 40) / 10)
         return self.masked(self.levelled(power)), target, 1.0, answer
@@ -210,8 +210,8 @@ class Windows:
         row = unlabelled[rng.integers(len(unlabelled))] if rng.random() < 0.7 else self.recordings.draw(rng)
         power, _, answer, _ = self.labelled(row)
         if rng.random() < 0.4:
-            other, _, heard, _ = self.labelled(unlabelled[rng.integers(len(unlabelled))])
-            power, answer = power + other * 10 ** (-rng.uniform(0, 10) / 10), np.maximum(answer, 0.8 * heard)
+            other, _, also_answer, _ = self.labelled(unlabelled[rng.integers(len(unlabelled))])
+            power, answer = power + other * 10 ** (-rng.uniform(0, 10) / 10), np.maximum(answer, 0.8 * also_answer)
         return self.levelled(power), np.zeros(len(labels.LABELS), np.float32), 0.0, answer
 
     def batch(self, count):

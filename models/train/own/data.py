@@ -170,8 +170,8 @@ def rate_and_length(path):
     except (soundfile.LibsndfileError, RuntimeError):
         pass
     if shutil.which("gst-discoverer-1.0"):
-        told = subprocess.run(["gst-discoverer-1.0", "-v", str(path)], capture_output=True, text=True, errors="replace").stdout
-        rate = re.search(r"Sample rate: (\d+)", told)
+        report = subprocess.run(["gst-discoverer-1.0", "-v", str(path)], capture_output=True, text=True, errors="replace").stdout
+        rate = re.search(r"Sample rate: (\d+)", report)
         if rate:
             return int(rate.group(1)), None
     return None, None
