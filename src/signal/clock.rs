@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Sample positions → timestamp, stream time, running time.
+//! Sample positions → timestamp, stream time, running time, UTC, and the level there.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -7,8 +7,12 @@ use std::ops::Range;
 use gst::ClockTime;
 use gst::prelude::*;
 
+use super::meter::{Level, Meter};
+
 /// Timestamps that drift this far from the count of samples move the anchor; below, the count is the better clock.
 const DRIFT: ClockTime = ClockTime::from_mseconds(10);
+/// The same for this machine's clock on the wall and that of the pipeline.
+const WALL_JITTER: ClockTime = ClockTime::from_mseconds(20);
 
 /// Times of one window's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,9 +23,23 @@ pub struct Times {
     pub stream_time: Option<ClockTime>,
     /// Running time, likewise.
     pub running_time: Option<ClockTime>,
+    /// Time since 1970 in UTC, where the source is live.
+    pub utc: Option<ClockTime>,
 }
 
-/// Counts input frames since the last reset and knows which timestamp belongs to which.
+/// What UTC is, ns since 1970 that lie before other times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WallClock {
+    /// Nobody knows, as in a file.
+    #[default]
+    Unknown,
+    /// Since timestamp 0, by the source itself.
+    Timestamp(i128),
+    /// Since running time 0, by this machine.
+    RunningTime(i128),
+}
+
+/// Counts input frames since the last reset and knows which timestamp and level belongs to which.
 #[derive(Debug)]
 pub struct Clock {
     rate: u64,
@@ -31,6 +49,8 @@ pub struct Clock {
     first: Option<Anchor>,
     segment: Option<gst::FormattedSegment<ClockTime>>,
     segment_is_new: bool,
+    wall: WallClock,
+    meter: Meter,
 }
 
 /// From this frame on, timestamps count from here and belong to this segment.
@@ -51,7 +71,37 @@ impl Clock {
             first: None,
             segment: None,
             segment_is_new: false,
+            wall: WallClock::Unknown,
+            meter: Meter::default(),
         }
+    }
+
+    /// Keeps what [`Clock::level`] needs.
+    pub(super) fn enable_levels(&mut self) {
+        self.meter.enable();
+    }
+
+    /// Takes the next frames, mixed.
+    pub(super) fn measure(&mut self, mono: &[f32]) {
+        self.meter.push(mono);
+    }
+
+    /// What UTC is from now on. Two readings of this machine's clock differ a little each time, and the first one stays.
+    pub(super) fn set_wall(&mut self, wall: WallClock) {
+        if let (WallClock::RunningTime(before), WallClock::RunningTime(now)) = (self.wall, wall)
+            && (before - now).abs() < i128::from(WALL_JITTER.nseconds())
+        {
+            return;
+        }
+        self.wall = wall;
+    }
+
+    /// Level of `length` analysis samples from `position` on, at `analysis_rate` Hz, as far as their frames have come.
+    /// Positions must not fall from call to call.
+    pub fn level(&mut self, position: u64, length: u64, analysis_rate: u32) -> Level {
+        let frame = |sample: u64| sample.mul_div_round(self.rate, analysis_rate.into()).unwrap_or(u64::MAX);
+        let span = frame(position)..frame(position.saturating_add(length));
+        self.meter.level(span)
     }
 
     /// Frames per second.
@@ -64,6 +114,7 @@ impl Clock {
         self.frames = 0;
         self.anchors.clear();
         self.first = None;
+        self.meter.reset();
     }
 
     /// Audio of another rate comes from now on; nothing of the old one may be under way.
@@ -142,15 +193,26 @@ impl Clock {
 
     fn times_of(&self, offset: ClockTime, anchor: Option<&Anchor>) -> Times {
         let Some(anchor) = anchor else {
-            return Times { timestamp: offset, stream_time: None, running_time: None };
+            return Times { timestamp: offset, stream_time: None, running_time: None, utc: None };
         };
         let timestamp = anchor.pts.saturating_add(offset.saturating_sub(self.duration(anchor.frame)));
         let segment = anchor.segment.as_ref();
+        let running_time = segment.filter(|it| has_running_time(it)).and_then(|it| it.to_running_time(timestamp));
         Times {
             timestamp,
             stream_time: segment.filter(|it| has_stream_time(it)).and_then(|it| it.to_stream_time(timestamp)),
-            running_time: segment.filter(|it| has_running_time(it)).and_then(|it| it.to_running_time(timestamp)),
+            running_time,
+            utc: self.utc(timestamp, running_time),
         }
+    }
+
+    fn utc(&self, timestamp: ClockTime, running_time: Option<ClockTime>) -> Option<ClockTime> {
+        let (offset, time) = match self.wall {
+            WallClock::Unknown => return None,
+            WallClock::Timestamp(offset) => (offset, timestamp),
+            WallClock::RunningTime(offset) => (offset, running_time?),
+        };
+        u64::try_from(offset + i128::from(time.nseconds())).ok().and_then(|utc| ClockTime::try_from(utc).ok())
     }
 
     fn pts_of(&self, frame: u64) -> Option<ClockTime> {
@@ -228,7 +290,7 @@ mod tests {
         let mut clock = clock();
         clock.advance(None, 44100);
         let times = clock.times(44100, 44100);
-        assert_eq!(times, Times { timestamp: ms(1000), stream_time: None, running_time: None });
+        assert_eq!(times, Times { timestamp: ms(1000), stream_time: None, running_time: None, utc: None });
     }
 
     #[test]
@@ -270,6 +332,34 @@ mod tests {
         clock.advance(Some(ms(1000)), 88200);
         let times = clock.times(16000, 16000);
         assert_eq!((times.stream_time, times.running_time), (Some(ms(6000)), Some(ms(800))));
+    }
+
+    #[test]
+    fn utc_counts_from_timestamps_or_from_running_time() {
+        let mut clock = clock();
+        let mut segment = gst::FormattedSegment::<ClockTime>::new();
+        segment.set_start(ms(1000));
+        clock.set_segment(Some(segment));
+        clock.advance(Some(ms(1000)), 88200);
+        assert_eq!(clock.times(16000, 16000).utc, None);
+        clock.set_wall(WallClock::Timestamp(5_000_000_000));
+        assert_eq!(clock.times(16000, 16000).utc, Some(ms(7000)));
+        clock.set_wall(WallClock::RunningTime(5_000_000_000));
+        assert_eq!(clock.times(16000, 16000).utc, Some(ms(6000)));
+        clock.set_wall(WallClock::RunningTime(-5_000_000_000));
+        assert_eq!(clock.times(16000, 16000).utc, None);
+    }
+
+    #[test]
+    fn levels_are_of_the_input() {
+        let mut clock = clock();
+        clock.enable_levels();
+        clock.advance(Some(ms(0)), 88200);
+        clock.measure(&[0.5; 44100]);
+        clock.measure(&[0.0; 44100]);
+        let Level { rms, peak } = clock.level(8000, 16000, 16000);
+        assert!((rms + 9.03).abs() < 0.01 && (peak + 6.02).abs() < 0.01, "{rms} {peak}");
+        assert_eq!(clock.level(16000, 16000, 16000).peak, -350.0);
     }
 
     #[test]

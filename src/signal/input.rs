@@ -46,6 +46,15 @@ enum Planes {
     Separate(Vec<usize>),
 }
 
+/// What becomes of a buffer's frames.
+#[derive(Debug, Clone, Copy)]
+pub enum Samples<'a> {
+    /// The channel mix, at the input's rate.
+    Mixed(&'a [f32]),
+    /// Analysis samples that are ready by then.
+    Ready(&'a [f32]),
+}
+
 /// What can't be analysed.
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
@@ -122,8 +131,8 @@ impl Input {
         if interleaved { buffer.size() % self.info.bpf().max(1) as usize } else { 0 }
     }
 
-    /// Converts some frames of a buffer; `sink` gets the analysis samples that are ready. A buffer with the flag GAP
-    /// is silence.
+    /// Converts some frames of a buffer; `sink` gets each part of the channel mix and the analysis samples that are ready
+    /// then. A buffer with the flag GAP is silence.
     ///
     /// # Errors
     /// [`InputError::Buffer`] when the memory does not fit the caps; nothing was passed on then.
@@ -131,7 +140,7 @@ impl Input {
         &mut self,
         buffer: &gst::BufferRef,
         frames: Range<usize>,
-        sink: &mut dyn FnMut(&[f32]),
+        sink: &mut dyn FnMut(Samples<'_>),
     ) -> Result<(), InputError> {
         if buffer.flags().contains(gst::BufferFlags::GAP) {
             self.push_silence(frames.len() as u64, sink);
@@ -151,7 +160,7 @@ impl Input {
     }
 
     /// Passes on `frames` of silence, counted at the input's rate.
-    pub fn push_silence(&mut self, mut frames: u64, sink: &mut dyn FnMut(&[f32])) {
+    pub fn push_silence(&mut self, mut frames: u64, sink: &mut dyn FnMut(Samples<'_>)) {
         while frames > 0 {
             let count = frames.min(self.block as u64) as usize;
             self.mono[..count].fill(0.0);
@@ -184,10 +193,12 @@ impl Input {
         self.balance.take_cancelling()
     }
 
-    fn emit(&mut self, count: usize, sink: &mut dyn FnMut(&[f32])) {
+    fn emit(&mut self, count: usize, sink: &mut dyn FnMut(Samples<'_>)) {
+        let mono = &self.mono[..count];
+        sink(Samples::Mixed(mono));
         match &mut self.resampler {
-            Some(resampler) => resampler.push(&self.mono[..count], sink),
-            None => sink(&self.mono[..count]),
+            Some(resampler) => resampler.push(mono, &mut |ready| sink(Samples::Ready(ready))),
+            None => sink(Samples::Ready(mono)),
         }
     }
 

@@ -9,6 +9,7 @@
 mod align;
 pub mod clock;
 pub mod input;
+mod meter;
 mod windows;
 
 use std::ops::Range;
@@ -17,8 +18,9 @@ use gst::ClockTime;
 
 pub use self::align::Nonsense;
 use self::align::{Aligner, Verdict};
-use self::clock::Clock;
-use self::input::{Input, InputError};
+use self::clock::{Clock, WallClock};
+use self::input::{Input, InputError, Samples};
+pub use self::meter::Level;
 pub use self::windows::Windows;
 
 /// Maximum gap that is filled with silence. Hours of silence would take minutes of the streaming thread.
@@ -421,7 +423,7 @@ impl Signal {
         let count = frames.len() as u64;
         let time = aligner.advance(pts.map(ClockTime::nseconds), count);
         clock.advance(time.map(ClockTime::from_nseconds), count);
-        input.push(buffer, frames, &mut |samples| sink(Piece::Samples(samples), clock))?;
+        input.push(buffer, frames, &mut |samples| pass_on(samples, clock, sink))?;
         if input.take_cancelling() {
             *complaint = Some(Complaint::Cancelling);
         }
@@ -432,7 +434,7 @@ impl Signal {
         let Self { input: Some(input), clock, aligner, .. } = self else { return };
         let time = aligner.advance_gap(start.map(ClockTime::nseconds), frames);
         clock.advance(time.map(ClockTime::from_nseconds), frames);
-        input.push_silence(frames, &mut |samples| sink(Piece::Samples(samples), clock));
+        input.push_silence(frames, &mut |samples| pass_on(samples, clock, sink));
     }
 
     fn cut(&mut self, cut: Cut, sink: Sink<'_>) {
@@ -484,6 +486,16 @@ impl Signal {
         self.aligner.restart();
     }
 
+    /// Measures levels from now on, for [`Clock::level`].
+    pub fn measure_levels(&mut self) {
+        self.clock.enable_levels();
+    }
+
+    /// When the next buffers were, by a clock on the wall.
+    pub fn set_wall_clock(&mut self, wall: WallClock) {
+        self.clock.set_wall(wall);
+    }
+
     /// The next problem to report, once.
     pub fn take_complaint(&mut self) -> Option<Complaint> {
         self.complaint.take()
@@ -493,6 +505,13 @@ impl Signal {
     #[must_use]
     pub fn input_rate(&self) -> u64 {
         self.clock.rate()
+    }
+}
+
+fn pass_on(samples: Samples<'_>, clock: &mut Clock, sink: Sink<'_>) {
+    match samples {
+        Samples::Mixed(mono) => clock.measure(mono),
+        Samples::Ready(samples) => sink(Piece::Samples(samples), clock),
     }
 }
 

@@ -7,8 +7,8 @@ use gst::glib;
 use gst::prelude::*;
 
 use super::enums::{Provider, Report, Sync};
-use super::rules::{self, Names, Rule};
-use soundclassify_core::decision::{EventRules, LabelRule};
+use super::rules::{self, GivenRule};
+use soundclassify_core::decision::{EventRules, LabelRule, Names};
 use soundclassify_core::model::{Defaults, EngineOptions, Manifest};
 
 /// A value that the application set, or one that the model's manifest suggests, or the built-in default.
@@ -158,11 +158,11 @@ impl Settings {
     /// The labels and groups of this model, with these settings.
     pub(crate) fn names(&self, model: &Manifest) -> Names {
         let groups = self.label_groups.as_ref().map(rules::groups);
-        Names::new(model, groups.as_deref().unwrap_or_default())
+        Names::new(&model.labels, &model.groups, groups.as_deref().unwrap_or_default())
     }
 
     /// Rules by label in `label-rules`.
-    pub(crate) fn label_rules(&self) -> BTreeMap<String, Rule> {
+    pub(crate) fn label_rules(&self) -> BTreeMap<String, GivenRule> {
         self.label_rules.as_ref().map(rules::rules).unwrap_or_default()
     }
 
@@ -179,8 +179,8 @@ impl Settings {
         let of = |label: &String| {
             let threshold = self.threshold_of(label, model) as f32;
             let all = LabelRule { on: all.on.max(threshold), ..all };
-            let suggested = model.rules.get(label).map_or(all, |rule| Rule::from(*rule).over(all));
-            own.get(label).map_or(suggested, |rule| rule.over(suggested))
+            let suggested = model.rules.get(label).map_or(all, |rule| rule.over(all));
+            own.get(label).map_or(suggested, |given| given.rule.over(suggested))
         };
         let reported = self.reported(names);
         let rule = |(label, reported): (&String, bool)| reported.then(|| of(label));
@@ -198,12 +198,7 @@ impl Settings {
     /// Whether each label or group may be reported. Labels of one of the application's groups are reported by its name,
     /// and by their own only where `allow-labels` has it.
     pub(crate) fn reported(&self, names: &Names) -> Vec<bool> {
-        let (allow, deny) = (self.allow_labels.get(), self.deny_labels.get());
-        let is_reported = |(index, name): (usize, &String)| {
-            let allowed = if allow.is_empty() { names.is_reported_by_default(index) } else { allow.contains(name) };
-            allowed && !deny.contains(name)
-        };
-        names.all.iter().enumerate().map(is_reported).collect()
+        names.reported(&self.allow_labels.get(), &self.deny_labels.get())
     }
 
     /// As many windows as make the time of `ensembles` windows at ten a second, so that events are the same at any rate.

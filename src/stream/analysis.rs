@@ -35,6 +35,8 @@ struct Dispatch {
     rate: u32,
     span: gst::ClockTime,
     window: gst::ClockTime,
+    /// Samples of one window.
+    length: u64,
     gate: Gate,
     batch: Vec<(u64, Tensor)>,
     process_count: usize,
@@ -66,14 +68,17 @@ impl Analysis {
         let features = &loaded.model.manifest().features;
         let rate = features.sample_rate;
         let process_count = settings.process_count.get() as usize;
+        let mut signal = Signal::new(rate, settings.channel);
+        signal.measure_levels();
         Self {
-            signal: Signal::new(rate, settings.channel),
+            signal,
             windows: Windows::new(features, frontend),
             settings: settings.version,
             complained: false,
             dispatch: Dispatch {
                 stream: open(&loaded.engine, &results),
                 window: scale(features.window as u64, rate),
+                length: features.window as u64,
                 engine: loaded.engine,
                 results,
                 rate,
@@ -110,6 +115,7 @@ impl Analysis {
         dispatch.rate = features.sample_rate;
         dispatch.span = scale(1, settings.oversamples.get());
         dispatch.window = scale(features.window as u64, features.sample_rate);
+        dispatch.length = features.window as u64;
         self.windows.replace(features, frontend);
         let stream = open(&loaded.engine, &dispatch.results);
         let old = Retired {
@@ -236,6 +242,7 @@ impl Dispatch {
             onset: clock.times_ahead(steps.rise, self.rate),
             fall: (scale(steps.fall, self.rate), steps.falls),
             span,
+            level: clock.level(window.position(), self.length, self.rate),
             due: Instant::now(),
         };
         let busy = || !self.batch.is_empty() || self.stream.pending() > 0;

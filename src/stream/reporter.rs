@@ -6,13 +6,13 @@ use std::time::Instant;
 use gst::ClockTime;
 use gst::prelude::*;
 
+use crate::signal::Level;
 use crate::signal::clock::Times;
 use crate::soundclassify::enums::Report;
-use crate::soundclassify::message::{self, Named};
-use crate::soundclassify::rules::Names;
+use crate::soundclassify::message::{self, Named, Span};
 use crate::soundclassify::settings::Settings;
 use soundclassify_core::decision::{
-    BorderTime, Borders, Ensemble, Event, EventTime, Events, Filter, Groups, LeftOut, Prediction,
+    BorderTime, Borders, Ensemble, Event, EventTime, Events, Filter, Groups, LeftOut, Names, Prediction,
 };
 use soundclassify_core::model::{Manifest, Model};
 
@@ -33,6 +33,8 @@ pub(crate) struct WindowTime {
     pub(crate) fall: (ClockTime, bool),
     /// Time to the next window, or the length of a window that is the only one of its stream.
     pub(crate) span: ClockTime,
+    /// Of its input.
+    pub(crate) level: Level,
     /// Arrival of its last sample.
     pub(crate) due: Instant,
 }
@@ -81,7 +83,7 @@ impl Reporter {
             filter: filter(manifest, &names, settings),
             events: Events::new(settings.event_rules(manifest, &names)),
             borders: Borders::new(names.all.len()),
-            groups: names.groups(manifest.activation),
+            groups: names.groups(manifest.activation.into()),
             names,
             report: settings.report,
             posts: settings.post_messages,
@@ -169,10 +171,10 @@ impl Reporter {
         if !posted && self.for_buffer.is_none() {
             return;
         }
-        let WindowTime { number, times, .. } = *window;
+        let span = Span { times: window.times, duration: self.duration };
         let all = predictions.iter().map(label);
-        let structure =
-            message::classification(times, self.duration, number, label(first), all, &model.manifest().name);
+        let model = &model.manifest().name;
+        let structure = message::classification(span, window.number, window.level, label(first), all, model);
         if let Some(results) = &mut self.for_buffer {
             results.push(structure.clone());
         }
@@ -286,7 +288,7 @@ fn structure(names: &Names, event: &Event<EventMark>, borders: &mut Borders<Time
     let (times, duration) = borders.refine(event, at, times);
     let duration = ClockTime::try_from(duration).unwrap_or(ClockTime::MAX);
     let now = name(names, event.index, event.probability);
-    message::event(event.kind, event.id, times, duration, now, event.peak.into())
+    message::event(event.kind, event.id, Span { times, duration }, now, event.peak.into())
 }
 
 fn for_events(names: &Names, settings: &Settings) -> Option<Ensemble> {

@@ -420,6 +420,11 @@ impl Results {
         self.source.live.store(live, Ordering::Relaxed);
     }
 
+    /// Whether it is.
+    pub(crate) fn is_live(&self) -> bool {
+        self.source.live.load(Ordering::Relaxed)
+    }
+
     /// Notes the arrival of audio, and its duration since the last reset.
     pub(crate) fn note_received(&self, received: gst::ClockTime) {
         let now = u64::try_from(self.source.begun.elapsed().as_millis()).unwrap_or(u64::MAX);

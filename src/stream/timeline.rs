@@ -44,6 +44,7 @@ pub(crate) struct Entry {
     decided: bool,
 }
 
+#[expect(clippy::large_enum_variant, reason = "nearly all are windows, and a box for each would be allocated")]
 enum Item {
     Window { time: WindowTime, answer: Option<Answer> },
     Break(ClockTime),
@@ -52,6 +53,7 @@ enum Item {
 }
 
 /// The next entry to process.
+#[expect(clippy::large_enum_variant, reason = "nearly all are windows, and a box for each would be allocated")]
 pub(crate) enum Step {
     Window(WindowTime, Answer),
     Break(ClockTime),
@@ -233,10 +235,11 @@ impl Timeline {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::signal::Level;
     use crate::signal::clock::Times;
 
     pub(crate) fn window(ticket: u64, kind: Kind) -> Entry {
-        let times = Times { timestamp: ClockTime::ZERO, stream_time: None, running_time: None };
+        let times = Times { timestamp: ClockTime::ZERO, stream_time: None, running_time: None, utc: None };
         let (at, span) = (ClockTime::ZERO, ClockTime::ZERO);
         Entry::window(
             ticket,
@@ -248,6 +251,7 @@ pub(crate) mod tests {
                 onset: times,
                 fall: (at, false),
                 span,
+                level: Level { rms: 0.0, peak: 0.0 },
                 due: Instant::now(),
             },
             kind,

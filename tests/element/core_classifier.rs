@@ -127,6 +127,25 @@ fn windows_and_events_are_the_element_s() {
 }
 
 #[test]
+fn rules_and_groups_of_the_manifest_are_applied_as_the_element_does() {
+    let model = TestModel::with("loudness", |text| {
+        text + "\n[labels.groups]\npet = [\"Bark\", \"Meow\"]\n\n[rules.pet]\non = 0.4\noff = 0.2\nhold = \"100ms\"\ncooldown = \"1s\"\n\n\
+            [rules.Bark]\non = 0.9\nmin-duration = \"700ms\"\n\n[defaults]\nallow-labels = [\"pet\", \"Bark\"]\n"
+    });
+    let scene = scene(&[(300, 1.0), (400, 0.0), (900, 1.0), (700, 0.0), (300, 1.0), (900, 0.05), (1000, 1.0)]);
+    let posted = posted(&model, &options(), 8000, &scene);
+
+    let found = found(&model, &options(), 8000, &scene.chunks(777).collect::<Vec<_>>());
+
+    let ended = |class: usize| {
+        posted.iter().filter(|it| matches!(it, Outcome::Event(EventKind::End, _, index, ..) if *index == class)).count()
+    };
+    // The group's second and third sound come too soon after its first; the label has only what is long enough.
+    assert_eq!((ended(3), ended(0), ended(1)), (3, 2, 0), "{posted:?}");
+    assert_same(found, posted);
+}
+
+#[test]
 fn a_stream_shorter_than_a_window_is_classified_as_the_element_does() {
     let model = TestModel::new("loudness");
     let short = scene(&[(50, 1.0)]);

@@ -458,7 +458,7 @@ fn borders_on(bus: &gst::Bus) -> Result<Vec<Border>, TestCaseError> {
         let event = ClassificationEvent::try_from(structure).unwrap();
         match event.kind {
             EventKind::Start => {
-                prop_assert!(open.insert(event.now.label.clone(), event.event_id).is_none(), "{:?}", event)
+                prop_assert!(open.insert(event.now.label.clone(), event.event_id).is_none(), "{:?}", event);
             }
             _ => prop_assert_eq!(open.get(&event.now.label), Some(&event.event_id)),
         }

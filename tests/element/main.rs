@@ -5,6 +5,7 @@ mod core_classifier;
 mod custom_meta;
 mod events;
 mod faults;
+mod fields;
 mod life;
 mod live;
 mod messages;

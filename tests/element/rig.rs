@@ -146,20 +146,22 @@ impl Rig {
         assert!(self.harness.push_event(gst::event::Eos::new()));
     }
 
-    /// All that was posted since the last call.
+    /// All that was posted since the last call, but for its time in UTC.
     pub(crate) fn classifications(&self) -> Vec<Classification> {
         let mut messages = Vec::new();
         while let Some(message) = self.bus.pop_filtered(&[gst::MessageType::Element]) {
             let structure = message.structure().unwrap();
-            messages.push(Classification::try_from(structure).unwrap());
+            // The harness's clock stands still.
+            messages.push(Classification { utc: None, ..Classification::try_from(structure).unwrap() });
         }
         messages
     }
 
-    /// All events that were posted since the last call.
+    /// All events that were posted since the last call, but for their time in UTC.
     pub(crate) fn events(&self) -> Vec<ClassificationEvent> {
         let messages = std::iter::from_fn(|| self.bus.pop_filtered(&[gst::MessageType::Element]));
-        messages.map(|message| ClassificationEvent::try_from(message.structure().unwrap()).unwrap()).collect()
+        let events = messages.map(|message| ClassificationEvent::try_from(message.structure().unwrap()).unwrap());
+        events.map(|event| ClassificationEvent { utc: None, ..event }).collect()
     }
 
     /// Texts of warnings on the bus; call it before [`Self::classifications`], which drops other messages.

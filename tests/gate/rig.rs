@@ -44,6 +44,7 @@ pub(crate) fn in_stream(event: Event, kind: EventKind) -> gst::Event {
         stream_time: Some(ClockTime::from_nseconds(event.from)),
         running_time: Some(ClockTime::from_nseconds(event.from)),
         duration: ClockTime::from_nseconds(duration),
+        utc: None,
         now: Label { label: event.label.into(), index: 0, probability: 0.9 },
         peak: 0.9,
     }

@@ -34,6 +34,10 @@ fn window(structure: &gst::StructureRef) -> Got<Window> {
         stream_time: window.stream_time.map(gst::ClockTime::nseconds),
         running_time: window.running_time.map(gst::ClockTime::nseconds),
         duration: window.duration.nseconds(),
+        endtime: Some(window.timestamp.saturating_add(window.duration).nseconds()),
+        utc: window.utc.map(gst::ClockTime::nseconds),
+        rms: Some(window.rms),
+        peak: Some(window.peak),
         window: window.window,
         label: best.label,
         index: best.index,
@@ -67,5 +71,7 @@ fn event(structure: &gst::StructureRef) -> Got<Event> {
         stream_time: event.stream_time.map(gst::ClockTime::nseconds),
         running_time: event.running_time.map(gst::ClockTime::nseconds),
         duration: event.duration.nseconds(),
+        endtime: Some(event.timestamp.saturating_add(event.duration).nseconds()),
+        utc: event.utc.map(gst::ClockTime::nseconds),
     })
 }

@@ -26,6 +26,18 @@ pub(crate) struct Window {
     pub(crate) running_time: Option<u64>,
     /// Length of the window.
     pub(crate) duration: u64,
+    /// End of the window in the buffers' time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) endtime: Option<u64>,
+    /// Start since 1970 in UTC, of a live source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) utc: Option<u64>,
+    /// Root mean square of the window, dBFS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rms: Option<f64>,
+    /// Greatest absolute value in the window, dBFS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) peak: Option<f64>,
     /// Number of the window since the last reset.
     pub(crate) window: u64,
     /// Best label.
@@ -94,6 +106,12 @@ pub(crate) struct Event {
     pub(crate) running_time: Option<u64>,
     /// Length so far.
     pub(crate) duration: u64,
+    /// Where it ends so far, in the buffers' time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) endtime: Option<u64>,
+    /// Onset since 1970 in UTC, of a live source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) utc: Option<u64>,
 }
 
 impl Event {

@@ -124,6 +124,7 @@ fn round_trip(message: &Message) {
         stream_time: Some(times[1]),
         running_time: None,
         duration: times[3],
+        utc: Some(times[2]),
         now: first.clone(),
         peak: message.peak,
     };
@@ -134,6 +135,9 @@ fn round_trip(message: &Message) {
         stream_time: None,
         running_time: Some(times[2]),
         duration: times[3],
+        utc: None,
+        rms: message.peak,
+        peak: message.peak,
         window: message.number,
         predictions,
         model: plain(&message.model),

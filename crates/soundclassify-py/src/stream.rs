@@ -108,6 +108,12 @@ impl Stream {
         lock(&self.classifier).manifest().labels.clone()
     }
 
+    /// Labels and, after them, groups: names by the numbers of best labels and events.
+    #[getter]
+    fn names(&self) -> Vec<String> {
+        lock(&self.classifier).names().to_vec()
+    }
+
     #[getter]
     fn model(&self) -> String {
         lock(&self.classifier).manifest().name.clone()

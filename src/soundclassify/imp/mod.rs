@@ -7,6 +7,7 @@ mod in_stream;
 mod meta;
 mod models;
 mod tags;
+mod wall_clock;
 mod warnings;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -261,7 +262,7 @@ impl BaseTransformImpl for SoundClassify {
         self.sync_controls(buffer);
         // A second reference, because mapping a buffer with one reference would merge its memories.
         let shared = buffer.clone();
-        self.analyse(Some(&shared), REPLY_TIMEOUT, |analysis| analysis.signal().plan_buffer(&shared));
+        self.analyse_buffer(&shared);
         Ok(gst::FlowSuccess::Ok)
     }
 
@@ -269,7 +270,7 @@ impl BaseTransformImpl for SoundClassify {
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
         // The copy refers to the same memories; mapping the writable buffer itself would merge them.
         let shared = buffer.copy();
-        self.analyse(Some(&shared), REPLY_TIMEOUT, |analysis| analysis.signal().plan_buffer(&shared));
+        self.analyse_buffer(&shared);
         Ok(gst::FlowSuccess::Ok)
     }
 }
@@ -367,6 +368,15 @@ impl SoundClassify {
         }
         self.send_tags();
         self.send_events();
+    }
+
+    fn analyse_buffer(&self, buffer: &gst::BufferRef) {
+        self.analyse(Some(buffer), REPLY_TIMEOUT, |analysis| {
+            if analysis.results().is_live() {
+                analysis.signal().set_wall_clock(self.wall_clock(buffer));
+            }
+            analysis.signal().plan_buffer(buffer)
+        });
     }
 
     // Analyses a buffer or an event, at most one second of audio at a time, and waits for the results in between. Audio

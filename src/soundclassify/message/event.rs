@@ -3,7 +3,7 @@
 
 use gst::ClockTime;
 
-use super::{Label, Named, ParseError, class_number, expect_name, field, time, time_fields};
+use super::{Label, Named, ParseError, Span, class_number, expect_name, field, time, time_fields, utc};
 use crate::signal::clock::Times;
 use soundclassify_core::decision::EventKind;
 
@@ -39,8 +39,11 @@ pub struct ClassificationEvent {
     pub stream_time: Option<ClockTime>,
     /// Running time of the onset; `None` in streams without timestamps.
     pub running_time: Option<ClockTime>,
-    /// Duration so far, of the stream's audio; final in [`EventKind::End`].
+    /// Duration so far, of the stream's audio; final in [`EventKind::End`]. The field
+    /// `endtime` is `timestamp` plus this.
     pub duration: ClockTime,
+    /// Time of the onset since 1970, UTC; `None` unless the source is live.
+    pub utc: Option<ClockTime>,
     /// The label, and its probability now.
     pub now: Label,
     /// Highest probability so far.
@@ -51,21 +54,15 @@ impl ClassificationEvent {
     /// The message's structure.
     #[must_use]
     pub fn to_structure(&self) -> gst::Structure {
-        let times = Times { timestamp: self.timestamp, stream_time: self.stream_time, running_time: self.running_time };
-        structure(self.kind, self.event_id, times, self.duration, self.now.named(), self.peak)
+        let Self { timestamp, stream_time, running_time, utc, duration, .. } = *self;
+        let span = Span { times: Times { timestamp, stream_time, running_time, utc }, duration };
+        structure(self.kind, self.event_id, span, self.now.named(), self.peak)
     }
 }
 
 /// The structure of a [`ClassificationEvent`], without the allocations of one.
-pub(crate) fn structure(
-    kind: EventKind,
-    event_id: u64,
-    times: Times,
-    duration: ClockTime,
-    now: Named<'_>,
-    peak: f64,
-) -> gst::Structure {
-    time_fields(gst::Structure::builder(EVENT), times, duration)
+pub(crate) fn structure(kind: EventKind, event_id: u64, span: Span, now: Named<'_>, peak: f64) -> gst::Structure {
+    time_fields(gst::Structure::builder(EVENT), span)
         .field("kind", name_of(kind))
         .field("event-id", event_id)
         .field("label", now.label)
@@ -90,6 +87,7 @@ impl TryFrom<&gst::StructureRef> for ClassificationEvent {
             stream_time: time(structure, "stream-time")?,
             running_time: time(structure, "running-time")?,
             duration: time(structure, "duration")?.ok_or(ParseError::Field("duration"))?,
+            utc: utc(structure)?,
             now: Label {
                 label: field(structure, "label")?,
                 index: usize::try_from(index).map_err(|_| ParseError::Field("index"))?,
@@ -126,6 +124,7 @@ mod tests {
             stream_time: Some(ClockTime::from_mseconds(100)),
             running_time: None,
             duration: ClockTime::from_mseconds(700),
+            utc: Some(ClockTime::from_seconds(1_800_000_000)),
             now: Label { label: "Bark".into(), index: 3, probability: 0.25 },
             peak: 0.75,
         }
@@ -153,6 +152,8 @@ mod tests {
         assert_eq!(structure.get::<u64>("stream-time"), Ok(100_000_000));
         assert_eq!(structure.get::<u64>("running-time"), Ok(u64::MAX));
         assert_eq!(structure.get::<u64>("duration"), Ok(700_000_000));
+        assert_eq!(structure.get::<u64>("endtime"), Ok(1_800_000_000));
+        assert_eq!(structure.get::<u64>("utc"), Ok(1_800_000_000_000_000_000));
     }
 
     #[test]

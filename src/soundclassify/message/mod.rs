@@ -5,6 +5,7 @@ use gst::ClockTime;
 use gst::glib;
 use gst::prelude::*;
 
+use crate::signal::Level;
 use crate::signal::clock::Times;
 
 mod event;
@@ -52,8 +53,14 @@ pub struct Classification {
     pub stream_time: Option<ClockTime>,
     /// Running time of the window's start; `None` in streams without timestamps.
     pub running_time: Option<ClockTime>,
-    /// Length of the window.
+    /// Length of the window; the field `endtime` is `timestamp` and this.
     pub duration: ClockTime,
+    /// Time of the window's start since 1970, UTC; `None` unless the source is live.
+    pub utc: Option<ClockTime>,
+    /// Root mean square of the window, dBFS: of the analysed channel mix, before resampling; -350 in digital silence.
+    pub rms: f64,
+    /// Greatest absolute value in the window, dBFS, likewise.
+    pub peak: f64,
     /// Number of the window since the last reset.
     pub window: u64,
     /// Predictions that pass the filters, best first; never empty.
@@ -88,9 +95,10 @@ impl Classification {
     /// The message's structure.
     #[must_use]
     pub fn to_structure(&self) -> gst::Structure {
-        let times = Times { timestamp: self.timestamp, stream_time: self.stream_time, running_time: self.running_time };
+        let Self { timestamp, stream_time, running_time, utc, duration, rms, peak, .. } = *self;
+        let span = Span { times: Times { timestamp, stream_time, running_time, utc }, duration };
         let predictions = self.predictions.iter().map(Label::named);
-        classification(times, self.duration, self.window, self.best().named(), predictions, &self.model)
+        classification(span, self.window, Level { rms, peak }, self.best().named(), predictions, &self.model)
     }
 }
 
@@ -115,6 +123,9 @@ impl TryFrom<&gst::StructureRef> for Classification {
             stream_time: time(structure, "stream-time")?,
             running_time: time(structure, "running-time")?,
             duration: time(structure, "duration")?.ok_or(ParseError::Field("duration"))?,
+            utc: utc(structure)?,
+            rms: field(structure, "rms")?,
+            peak: field(structure, "peak")?,
             window: field(structure, "window")?,
             predictions,
             model: field(structure, "model")?,
@@ -147,16 +158,25 @@ impl Named<'_> {
     }
 }
 
+/// When something was, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Span {
+    pub(crate) times: Times,
+    pub(crate) duration: ClockTime,
+}
+
 /// The structure of a [`Classification`], without the allocations of one.
 pub(crate) fn classification<'a>(
-    times: Times,
-    duration: ClockTime,
+    span: Span,
     window: u64,
+    level: Level,
     best: Named<'_>,
     predictions: impl Iterator<Item = Named<'a>>,
     model: &str,
 ) -> gst::Structure {
-    time_fields(gst::Structure::builder(CLASSIFICATION), times, duration)
+    time_fields(gst::Structure::builder(CLASSIFICATION), span)
+        .field("rms", level.rms)
+        .field("peak", level.peak)
         .field("window", window)
         .field("label", best.label)
         .field("index", class_number(best.index))
@@ -180,12 +200,15 @@ impl TryFrom<&gst::StructureRef> for Label {
     }
 }
 
-fn time_fields(builder: gst::structure::Builder, times: Times, duration: ClockTime) -> gst::structure::Builder {
+fn time_fields(builder: gst::structure::Builder, span: Span) -> gst::structure::Builder {
+    let Span { times, duration } = span;
     builder
         .field("timestamp", times.timestamp.nseconds())
         .field("stream-time", nanoseconds(times.stream_time))
         .field("running-time", nanoseconds(times.running_time))
         .field("duration", duration.nseconds())
+        .field("endtime", times.timestamp.saturating_add(duration).nseconds())
+        .field_if_some("utc", times.utc.map(ClockTime::nseconds))
 }
 
 fn nanoseconds(time: Option<ClockTime>) -> u64 {
@@ -215,6 +238,10 @@ fn field<T: for<'a> glib::value::FromValue<'a> + 'static>(
 fn time(structure: &gst::StructureRef, name: &'static str) -> Result<Option<ClockTime>, ParseError> {
     let nanoseconds: u64 = field(structure, name)?;
     Ok((nanoseconds != u64::MAX).then(|| ClockTime::from_nseconds(nanoseconds)))
+}
+
+fn utc(structure: &gst::StructureRef) -> Result<Option<ClockTime>, ParseError> {
+    if structure.has_field("utc") { time(structure, "utc") } else { Ok(None) }
 }
 
 /// Tag with the best label, a string.
@@ -279,6 +306,9 @@ mod tests {
             stream_time: Some(ClockTime::from_mseconds(100)),
             running_time: None,
             duration: ClockTime::SECOND,
+            utc: None,
+            rms: -20.5,
+            peak: -3.25,
             window: 11,
             predictions: vec![
                 Label { label: "Bark".into(), index: 3, probability: 0.75 },
@@ -290,8 +320,10 @@ mod tests {
 
     #[test]
     fn round_trip() {
-        let message = example();
-        assert_eq!(Classification::try_from(message.to_structure().as_ref()), Ok(message));
+        for utc in [None, Some(ClockTime::from_seconds(1_800_000_000))] {
+            let message = Classification { utc, ..example() };
+            assert_eq!(Classification::try_from(message.to_structure().as_ref()), Ok(message));
+        }
     }
 
     #[test]
@@ -299,6 +331,9 @@ mod tests {
         let structure = example().to_structure();
         assert_eq!(structure.get::<u64>("timestamp"), Ok(1_100_000_000));
         assert_eq!(structure.get::<u64>("running-time"), Ok(u64::MAX));
+        assert_eq!(structure.get::<u64>("endtime"), Ok(2_100_000_000));
+        assert!(!structure.has_field("utc"));
+        assert_eq!((structure.get::<f64>("rms"), structure.get::<f64>("peak")), (Ok(-20.5), Ok(-3.25)));
         assert_eq!(structure.get::<u64>("window"), Ok(11));
         assert_eq!(structure.get::<&str>("label"), Ok("Bark"));
         assert_eq!(structure.get::<i32>("index"), Ok(3));

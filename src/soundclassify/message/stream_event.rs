@@ -77,6 +77,7 @@ mod tests {
             stream_time: None,
             running_time: Some(gst::ClockTime::SECOND),
             duration: gst::ClockTime::SECOND,
+            utc: None,
             now: Label { label: "Bark".into(), index: 3, probability: 0.25 },
             peak: 0.75,
         };

@@ -96,13 +96,17 @@ fn identity(args: &LiveArgs, warm_engine: &WarmEngine, name: &str) -> Result<Ide
 
 /// Time of day of an event's onset, ISO 8601 with the zone. `end`: where the audio ends by now, nanoseconds.
 pub(super) fn time_of_day(event: &Event, end: u64) -> String {
-    local_onset(event.start(), end)
+    local_onset(event, end)
         .and_then(|time| time.format("%Y-%m-%dT%H:%M:%S.%f%:z"))
         .map_or_else(|_| String::new(), String::from)
 }
 
-/// The local time of the position `start`, when the audio ends at `end`, ns.
-pub(super) fn local_onset(start: u64, end: u64) -> std::result::Result<glib::DateTime, glib::BoolError> {
-    let ago = i64::try_from(end.saturating_sub(start) / 1000).unwrap_or(i64::MAX);
-    glib::DateTime::now_local()?.add(glib::TimeSpan::from_microseconds(-ago))
+/// The local time of an event's onset: as the source says, or else by what came after it until `end`, nanoseconds.
+pub(super) fn local_onset(event: &Event, end: u64) -> std::result::Result<glib::DateTime, glib::BoolError> {
+    let microseconds = |nanoseconds: u64| i64::try_from(nanoseconds / 1000).unwrap_or(i64::MAX);
+    let (from, later) = match event.utc.map(microseconds) {
+        Some(utc) => (glib::DateTime::from_unix_local(utc / 1_000_000)?, utc % 1_000_000),
+        None => (glib::DateTime::now_local()?, -microseconds(end.saturating_sub(event.start()))),
+    };
+    from.add(glib::TimeSpan::from_microseconds(later))
 }

@@ -305,6 +305,10 @@ pub(super) mod tests {
             stream_time: None,
             running_time: Some(number * 100_000_000),
             duration: 1_000_000_000,
+            endtime: None,
+            utc: None,
+            rms: None,
+            peak: None,
             window: number,
             label: scores[0].0.to_owned(),
             index: scores[0].1,
@@ -326,6 +330,8 @@ pub(super) mod tests {
             stream_time: None,
             running_time: None,
             duration: 1_500_000_000,
+            endtime: None,
+            utc: None,
         }
     }
 

@@ -184,7 +184,7 @@ impl View<'_, '_> {
                 match record {
                     Record::Window(window) => self.state.window(&window),
                     Record::Event(event) => {
-                        let time = actions::local_onset(event.start(), end).and_then(|time| time.format("%H:%M:%S"));
+                        let time = actions::local_onset(&event, end).and_then(|time| time.format("%H:%M:%S"));
                         self.state.event(&event, time.as_deref().unwrap_or_default());
                     }
                 }

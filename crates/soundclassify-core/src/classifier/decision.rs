@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Found, Options, Window};
 use crate::{
-    decision::{BorderTime, Borders, Ensemble, Event, EventTime, Events, Filter, Gate},
+    decision::{BorderTime, Borders, Ensemble, Event, EventTime, Events, Filter, Gate, Groups, Names},
     frontend::{ReadyWindow, Steps},
     model::Manifest,
 };
@@ -26,6 +26,8 @@ pub(super) struct Decision {
     rate: u32,
     stride: u64,
     length: u64,
+    names: Names,
+    groups: Groups,
     ensemble: Ensemble,
     /// The ensemble for events, of the same duration at any rate of windows; `None` if `ensemble` has this duration.
     for_events: Option<Ensemble>,
@@ -36,20 +38,27 @@ pub(super) struct Decision {
 }
 
 impl Decision {
-    pub(super) fn new(manifest: &Manifest, options: &Options) -> Self {
-        let (classes, rate) = (manifest.labels.len(), manifest.features.sample_rate);
+    pub(super) fn new(manifest: &Manifest, names: Names, options: &Options) -> Self {
+        let (count, rate) = (names.all.len(), manifest.features.sample_rate);
         let (ensembles, for_events) = (options.ensembles(manifest), options.event_windows(manifest));
         Self {
             rate,
             stride: nanoseconds(1, options.oversamples(manifest)),
             length: nanoseconds(manifest.features.window as u64, rate),
-            ensemble: Ensemble::new(classes, ensembles),
-            for_events: (for_events != ensembles).then(|| Ensemble::new(classes, for_events)),
-            filter: options.filter(manifest),
+            groups: names.groups(manifest.activation.into()),
+            ensemble: Ensemble::new(count, ensembles),
+            for_events: (for_events != ensembles).then(|| Ensemble::new(count, for_events)),
+            filter: options.filter(manifest, &names),
             gate: Gate::new(options.silence_threshold(manifest)),
-            events: Events::new(options.event_rules(manifest)),
-            borders: Borders::new(classes),
+            events: Events::new(options.event_rules(manifest, &names)),
+            borders: Borders::new(count),
+            names,
         }
+    }
+
+    /// Labels and groups, by number.
+    pub(super) fn names(&self) -> &Names {
+        &self.names
     }
 
     /// The time of a window. `alone`: it is the only one of its stream.
@@ -70,14 +79,17 @@ impl Decision {
 
     pub(super) fn classify(&mut self, time: WindowTime, scores: &[f32], on_found: &mut dyn FnMut(Found<'_>)) {
         let time_of_borders = time.for_borders(self.rate);
-        let Self { ensemble, for_events, events, borders, .. } = self;
-        borders.push(time_of_borders, scores, |index| events.off(index));
-        let steady = for_events.as_mut().map(|ensemble| ensemble.push(scores));
-        let mean = ensemble.push(scores);
-        let predictions = self.filter.apply(mean);
+        let Self { groups, ensemble, for_events, events, borders, .. } = self;
+        let classes = scores.len();
+        let all = groups.extend(scores);
+        borders.push(time_of_borders, all, |index| events.off(index));
+        let steady = for_events.as_mut().map(|ensemble| ensemble.push(all));
+        let means = ensemble.push(all);
+        let predictions = self.filter.apply(means);
+        let mean = &means[..classes];
         let (start, duration) = (Duration::from_nanos(time.at), Duration::from_nanos(self.length));
         on_found(Found::Window(Window { number: time.number, start, duration, scores, mean, predictions }));
-        events.push(time.for_events(), steady.unwrap_or(mean), &mut |event| on_found(found(&event, borders)));
+        events.push(time.for_events(), steady.unwrap_or(means), &mut |event| on_found(found(&event, borders)));
     }
 
     pub(super) fn pass_silence(&mut self, time: WindowTime, on_found: &mut dyn FnMut(Found<'_>)) {

@@ -4,12 +4,13 @@
 mod batch;
 mod decision;
 mod options;
+mod rules;
 
 use std::{fmt, time::Duration};
 
 use self::{batch::Batch, decision::Decision};
 use crate::{
-    decision::{Event, Prediction},
+    decision::{Event, Names, Prediction},
     error::Result,
     frontend::{ReadyWindow, Windower},
     model::{Manifest, Model, load_network},
@@ -17,7 +18,8 @@ use crate::{
 
 pub use self::options::Options;
 
-/// Turns a stream of mono samples of any rate into scores of each window, predictions and events, like the element.
+/// Turns a stream of mono samples of any rate into scores of each window, predictions and events, like the element, with the
+/// rules and groups of the manifest.
 ///
 /// It owns a network and runs it on the caller's thread, with up to 16 windows of one push in a run. How the stream is divided
 /// into pushes affects results only by rounding. For several streams that share a network, use
@@ -64,13 +66,14 @@ impl Classifier {
     /// of [`Engine::shared`](crate::model::Engine::shared).
     pub fn new(model: &Model, options: &Options) -> Result<Self> {
         let manifest = model.manifest();
-        options.check(manifest)?;
+        let names = Names::new(&manifest.labels, &manifest.groups, &[]);
+        options.check(manifest, &names)?;
         let oversamples = options.oversamples(manifest);
         Ok(Self {
             oversamples,
             windower: Windower::new(&manifest.features, oversamples),
             batch: Batch::new(load_network(model, options.engine)?),
-            decision: Decision::new(manifest, options),
+            decision: Decision::new(manifest, names, options),
             model: model.clone(),
         })
     }
@@ -79,6 +82,12 @@ impl Classifier {
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         self.model.manifest()
+    }
+
+    /// Labels of the model and, after them, groups of the manifest: names by the numbers of predictions and events.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.decision.names().all
     }
 
     /// Windows per second.

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fmt::Display, time::Duration};
 
 use crate::{
-    decision::{EventRules, Filter, LabelRule, unknown_label_hint},
+    decision::{EventRules, Filter, LabelRule, Names, unknown_label_hint},
     error::{Error, Result},
     model::{EngineOptions, Manifest},
 };
@@ -21,11 +21,11 @@ pub struct Options {
     pub top_k: Option<u32>,
     /// Minimum probability of a prediction, 0–1; default 0.
     pub threshold: Option<f64>,
-    /// Minimum probability per label, 0–1; it replaces `threshold`.
+    /// Minimum probability per label or group, 0–1; it replaces `threshold`.
     pub label_thresholds: BTreeMap<String, f64>,
-    /// Report only these labels; empty: all labels.
+    /// Report only these labels and groups of the manifest; empty: all labels.
     pub allow_labels: Option<Vec<String>>,
-    /// Report all labels except these; default empty.
+    /// Report all labels except these, and no such groups; default empty.
     pub deny_labels: Option<Vec<String>>,
     /// Windows below this level, dBFS, are not classified; default negative infinity.
     pub silence_threshold: Option<f64>,
@@ -42,8 +42,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// Checks ranges and labels.
-    pub(super) fn check(&self, manifest: &Manifest) -> Result<()> {
+    /// Checks ranges and names.
+    pub(super) fn check(&self, manifest: &Manifest, names: &Names) -> Result<()> {
         whole("oversamples", self.oversamples, 100)?;
         whole("ensembles", self.ensembles, 256)?;
         whole("top_k", self.top_k, 1000)?;
@@ -52,11 +52,11 @@ impl Options {
             probability(name, value)?;
         }
         for (label, value) in &self.label_thresholds {
-            known("label_thresholds", label, manifest)?;
+            known("label_thresholds", label, manifest, names)?;
             probability("label_thresholds", Some(*value))?;
         }
         for (name, labels) in [("allow_labels", &self.allow_labels), ("deny_labels", &self.deny_labels)] {
-            labels.iter().flatten().try_for_each(|label| known(name, label, manifest))?;
+            labels.iter().flatten().try_for_each(|label| known(name, label, manifest, names))?;
         }
         match self.silence_threshold {
             Some(value) if value.is_nan() || value > 0.0 => Err(wrong("silence_threshold", "dBFS, at most 0", &value)),
@@ -84,16 +84,16 @@ impl Options {
         self.silence_threshold.or(manifest.defaults.silence_threshold).unwrap_or(f64::NEG_INFINITY)
     }
 
-    pub(super) fn filter(&self, manifest: &Manifest) -> Filter {
-        let thresholds = manifest.labels.iter().map(|label| self.threshold_of(label, manifest) as f32);
+    pub(super) fn filter(&self, manifest: &Manifest, names: &Names) -> Filter {
+        let thresholds = names.all.iter().map(|label| self.threshold_of(label, manifest) as f32);
         let top_k = self.top_k.or(manifest.defaults.top_k).unwrap_or(3) as usize;
-        Filter::new(&manifest.labels, self.allowed(manifest), self.denied(manifest), thresholds.collect(), top_k)
+        Filter::of(self.reported(manifest, names), thresholds.collect(), top_k)
     }
 
-    /// The rules for events. The events of a label start at `event_on`, but not below its threshold.
-    pub(super) fn event_rules(&self, manifest: &Manifest) -> EventRules {
+    /// The rules for events. The events of a label start at `event_on`, but not below its threshold, unless the manifest has
+    /// a rule for it.
+    pub(super) fn event_rules(&self, manifest: &Manifest, names: &Names) -> EventRules {
         let defaults = &manifest.defaults;
-        let (allow, deny) = (self.allowed(manifest), self.denied(manifest));
         let all = LabelRule {
             on: self.event_on.or(defaults.event_on).unwrap_or(0.5) as f32,
             off: self.event_off.or(defaults.event_off).unwrap_or(0.35) as f32,
@@ -106,11 +106,17 @@ impl Options {
             cooldown: 0,
         };
         let of = |label: &String| {
-            let reported = (allow.is_empty() || allow.contains(label)) && !deny.contains(label);
             let threshold = self.threshold_of(label, manifest) as f32;
-            reported.then(|| LabelRule { on: all.on.max(threshold), ..all })
+            let all = LabelRule { on: all.on.max(threshold), ..all };
+            manifest.rules.get(label).map_or(all, |rule| rule.over(all))
         };
-        EventRules { labels: manifest.labels.iter().map(of).collect(), suppressors: Vec::new() }
+        let reported = self.reported(manifest, names);
+        let rule = |(label, reported): (&String, bool)| reported.then(|| of(label));
+        EventRules { labels: names.all.iter().zip(reported).map(rule).collect(), suppressors: Vec::new() }
+    }
+
+    fn reported(&self, manifest: &Manifest, names: &Names) -> Vec<bool> {
+        names.reported(self.allowed(manifest), self.denied(manifest))
     }
 
     /// The threshold of a label: the caller's for the label, or else for all, or else the manifest's for the label, or else
@@ -154,8 +160,8 @@ fn probability(name: &'static str, value: Option<f64>) -> Result<()> {
     }
 }
 
-fn known(name: &'static str, label: &str, manifest: &Manifest) -> Result<()> {
-    let Some(near) = unknown_label_hint(label, &manifest.labels) else { return Ok(()) };
+fn known(name: &'static str, label: &str, manifest: &Manifest, names: &Names) -> Result<()> {
+    let Some(near) = unknown_label_hint(label, &names.all) else { return Ok(()) };
     let hint = if near.is_empty() { String::new() } else { format!(", such as {}", near.join(", ")) };
     Err(wrong(name, format!("labels of the model {}{hint}", manifest.name), &format!("{label:?}")))
 }

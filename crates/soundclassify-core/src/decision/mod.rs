@@ -7,6 +7,7 @@ mod events;
 mod filter;
 mod gate;
 mod groups;
+mod names;
 mod rules;
 
 pub use borders::{BorderTime, Borders};
@@ -15,4 +16,5 @@ pub use events::{Event, EventKind, EventTime, Events};
 pub use filter::{Filter, Prediction, unknown_label_hint};
 pub use gate::Gate;
 pub use groups::{Groups, Merge};
+pub use names::{Group, Names};
 pub use rules::{EventRules, LabelRule, LeftOut};

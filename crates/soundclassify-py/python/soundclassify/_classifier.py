@@ -92,7 +92,7 @@ class Classifier:
         self._output = output
         self._labels = tuple(self._stream.labels)
         # Class -1, which is none, finds the last one.
-        self._names = np.array([*self._labels, ""])
+        self._names = np.array([*self._stream.names, ""])
         self._duration = self._stream.window
 
     @property

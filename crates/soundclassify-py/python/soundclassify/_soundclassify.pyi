@@ -16,6 +16,7 @@ class Error(RuntimeError): ...
 
 class Stream:
     labels: list[str]
+    names: list[str]
     model: str
     oversamples: int
     sample_rate: int

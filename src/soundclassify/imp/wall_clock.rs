@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! When the buffers of a live source were, by a clock on the wall.
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use super::SoundClassify;
+use crate::signal::clock::WallClock;
+
+/// Reference clocks in UTC, and the seconds from their zero to 1970.
+const REFERENCES: [(&str, i128); 2] = [("timestamp/x-unix", 0), ("timestamp/x-ntp", 2_208_988_800)];
+
+impl SoundClassify {
+    /// From the buffer's `GstReferenceTimestampMeta`, or else from this machine's clock at the running time of now.
+    pub(super) fn wall_clock(&self, buffer: &gst::BufferRef) -> WallClock {
+        reference(buffer).or_else(|| self.of_this_machine()).unwrap_or_default()
+    }
+
+    fn of_this_machine(&self) -> Option<WallClock> {
+        let element = self.obj();
+        let (clock, base) = (element.clock()?, element.base_time()?);
+        let now = i128::from(clock.time().nseconds()) - i128::from(base.nseconds());
+        Some(WallClock::RunningTime(i128::from(glib::real_time()) * 1000 - now))
+    }
+}
+
+fn reference(buffer: &gst::BufferRef) -> Option<WallClock> {
+    let pts = buffer.pts()?;
+    buffer.iter_meta::<gst::ReferenceTimestampMeta>().find_map(|meta| {
+        let kind = meta.reference().structure(0)?.name();
+        let (_, before) = REFERENCES.into_iter().find(|(name, _)| *name == kind.as_str())?;
+        let utc = i128::from(meta.timestamp().nseconds()) - before * 1_000_000_000;
+        Some(WallClock::Timestamp(utc - i128::from(pts.nseconds())))
+    })
+}
