@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The element `soundgate`: what it does to audio, to the sample, and how it behaves in pipelines.
 
+mod agree;
 mod pipelines;
 mod rig;
 mod samples;

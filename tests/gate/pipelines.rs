@@ -50,7 +50,7 @@ fn read_wav(path: &Path) -> Vec<i16> {
 
 /// Runs a pipeline to its end; the messages of these types that came.
 #[track_caller]
-fn run(description: &str, types: &[gst::MessageType]) -> Vec<gst::Message> {
+pub(crate) fn run(description: &str, types: &[gst::MessageType]) -> Vec<gst::Message> {
     init();
     let pipeline = gst::parse::launch(description).unwrap();
     pipeline.set_state(gst::State::Playing).unwrap();

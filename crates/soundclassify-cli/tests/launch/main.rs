@@ -11,3 +11,4 @@ mod pipelines;
 mod python;
 mod sandbox;
 mod sound_server;
+mod validate;

@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::sandbox::{PYTHON, Running, Sandbox, messages, python_is_missing, top};
 
-const SCRIPTS: [&str; 1] = ["examples/listen.py"];
+const SCRIPTS: [&str; 2] = ["examples/listen.py", "examples/meta.py"];
 
 /// The scripts with a setup.sh of its own, and no element in sight.
 fn sandbox(setup: &str) -> Sandbox {
