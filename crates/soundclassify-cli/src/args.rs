@@ -11,6 +11,7 @@ use clap::{
 use soundclassify_core::model::Model;
 
 use crate::{
+    complete,
     emoji::{DESK_WORK, Symbols},
     exit::{Failure, Result},
     labels,
@@ -137,7 +138,7 @@ pub(crate) struct LiveArgs {
     #[arg(value_parser = input())]
     pub(crate) uri: Option<String>,
     /// Microphone: its name, a part of the name, or its stable id
-    #[arg(long, value_name = "NAME", conflicts_with = "uri")]
+    #[arg(long, value_name = "NAME", conflicts_with = "uri", add = complete::microphones())]
     pub(crate) device: Option<String>,
     /// Lists the microphones and exits
     #[arg(long)]
@@ -150,7 +151,7 @@ pub(crate) struct LiveArgs {
     pub(crate) time: bool,
     /// Runs a shell command when an event of the label begins; * stands for every label. The command gets time and label
     /// as $1 and $2, and the variables SOUNDCLASSIFY_TIME, SOUNDCLASSIFY_LABEL and SOUNDCLASSIFY_PROBABILITY
-    #[arg(long, value_name = "LABEL=COMMAND")]
+    #[arg(long, value_name = "LABEL=COMMAND", add = complete::pair())]
     pub(crate) on: Vec<OnEvent>,
     /// Publishes events, states and level to a broker: `mqtt://[USER@]HOST[:PORT][/PREFIX]`. Give the password with
     /// --mqtt-password-file or in SOUNDCLASSIFY_MQTT_PASSWORD, because other users can read a command line
@@ -283,7 +284,7 @@ pub(crate) struct FeaturesArgs {
     #[arg(long, group = "what")]
     pub(crate) embedding: bool,
     /// Model whose features are computed: built-in name, manifest or .onnx
-    #[arg(long, default_value = "default")]
+    #[arg(long, default_value = "default", add = complete::models())]
     pub(crate) model: String,
     /// Windows per second [default: that of the manifest, else 10]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
@@ -344,7 +345,7 @@ pub(crate) struct LearnArgs {
     #[arg(short, long, value_name = "FILE.toml")]
     pub(crate) output: PathBuf,
     /// Model to which the labels are added; its manifest must name an embedding output
-    #[arg(long, default_value = "default", value_name = "MODEL")]
+    #[arg(long, default_value = "default", value_name = "MODEL", add = complete::models())]
     pub(crate) model: String,
     /// Prints one JSON object per label
     #[arg(long)]
@@ -355,6 +356,7 @@ pub(crate) struct LearnArgs {
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
     /// Built-in name, manifest (.toml) or network (.onnx)
+    #[arg(add = complete::models())]
     pub(crate) model: String,
     /// Prints a manifest to start from, guessed from shapes, names, metadata and .modelinfo, with the certainty of each guess
     #[arg(long, conflicts_with = "json", group = "instead")]
@@ -386,7 +388,7 @@ pub(crate) struct LabelsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
     /// Model for the self-test
-    #[arg(long, default_value = "default")]
+    #[arg(long, default_value = "default", add = complete::models())]
     pub(crate) model: String,
     /// Prints one JSON object per check
     #[arg(long)]

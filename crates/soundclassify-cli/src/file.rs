@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `soundclassify file`: classifies files and addresses as fast as possible.
 
+use std::io::IsTerminal;
+
 use gst::prelude::*;
 use soundclassify_core::model::Model;
 
@@ -10,6 +12,7 @@ use crate::{
     interrupt,
     options::ElementOptions,
     output::{self, Printer},
+    progress::Progress,
     session::Source,
     source,
     warm_engine::WarmEngine,
@@ -49,7 +52,9 @@ pub(crate) fn run(args: &FileArgs, options: ElementOptions) -> Result<Exit> {
 
 fn one(input: &str, warm_engine: &WarmEngine, printer: &mut Printer<std::io::StdoutLock<'_>>) -> Result<u64> {
     let uri = source::uri(input)?;
-    output::print(&warm_engine.session(input, Source::Uri(&uri), None)?, printer)
+    // Lines on a terminal show well enough how far it is.
+    let progress = (!std::io::stdout().is_terminal()).then(|| Progress::new(input));
+    output::print(&warm_engine.session(input, Source::Uri(&uri), None)?, progress, printer)
 }
 
 fn has_thresholds(warm_engine: &WarmEngine) -> Result<bool> {

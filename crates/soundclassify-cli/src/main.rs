@@ -9,6 +9,7 @@
 mod address;
 mod args;
 mod atomic_file;
+mod complete;
 mod doctor;
 mod emoji;
 mod exit;
@@ -30,6 +31,7 @@ mod output;
 mod palette;
 mod picture;
 mod picture_axes;
+mod progress;
 mod record;
 mod report;
 mod scan;
@@ -81,6 +83,9 @@ fn run() -> Result<Exit> {
     gst::init().map_err(|error| Failure::Failed(format!("GStreamer can't be started: {error}")))?;
     gstsoundclassify::plugin_register_static()
         .map_err(|error| Failure::Failed(format!("the plugin can't be registered: {error}")))?;
+    if complete::answer()? {
+        return Ok(Exit::Success);
+    }
     if std::env::args_os().nth(1).is_some_and(|first| first == "--version") {
         return shell::version();
     }

@@ -6,6 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser};
 use gst::{glib, prelude::*};
 
 use crate::{
+    complete,
     exit::{Failure, Result},
     label_structures::PerLabel,
     labels,
@@ -172,11 +173,16 @@ fn argument(pspec: &glib::ParamSpec) -> Arg {
     }
     let arg = match pspec.value_type() {
         glib::Type::BOOL => return arg.value_parser(["true", "false"]).num_args(0..=1).default_missing_value("true"),
-        glib::Type::STRING => arg.value_name("NAME"),
+        glib::Type::STRING => arg.value_name("NAME").add(complete::models()),
         glib::Type::U64 => arg.value_name("NS|200ms|1.5s"),
-        kind if kind == gst::Array::static_type() => arg.value_name("LABEL,…").action(ArgAction::Append),
+        kind if kind == gst::Array::static_type() => {
+            arg.value_name("LABEL,…").action(ArgAction::Append).add(complete::labels())
+        }
         kind if kind == gst::Structure::static_type() => {
-            arg.value_name(PerLabel::of(pspec.name()).map_or("STRUCTURE", PerLabel::form)).action(ArgAction::Append)
+            let form = PerLabel::of(pspec.name());
+            let arg = arg.value_name(form.map_or("STRUCTURE", PerLabel::form)).action(ArgAction::Append);
+            // A group has a name of its own.
+            if form == Some(PerLabel::Groups) { arg } else { arg.add(complete::pairs()) }
         }
         _ => arg.value_name("N"),
     };

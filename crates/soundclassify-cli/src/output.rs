@@ -14,6 +14,7 @@ use soundclassify_core::text;
 use crate::{
     emoji::Symbols,
     exit::{Failure, Result},
+    progress::Progress,
     record::{Event, Record, Window, seconds},
     session::{Session, Step},
 };
@@ -136,9 +137,9 @@ impl<W: Write> Printer<W> {
 }
 
 /// Runs a session and prints its results; their number.
-pub(crate) fn print<W: Write>(session: &Session, printer: &mut Printer<W>) -> Result<u64> {
+pub(crate) fn print<W: Write>(session: &Session, progress: Option<Progress>, printer: &mut Printer<W>) -> Result<u64> {
     let mut records = 0;
-    session.run(&mut |step| match step {
+    session.run_with(progress, &mut |step| match step {
         Step::Record(record) => {
             records += 1;
             printer.record(&record)

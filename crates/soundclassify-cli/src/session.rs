@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use gst::{glib, prelude::*};
@@ -17,6 +18,7 @@ use crate::{
     exit::{Failure, Result},
     interrupt,
     messages::{self, Parsed},
+    progress::Progress,
     record::{Record, seconds},
 };
 
@@ -38,6 +40,8 @@ pub(crate) enum Step {
 /// How long an HTTP source may wait for data before it asks again from where it was, seconds, while it is played: longer
 /// than a live stream may stall until it is opened again, since few servers of live streams can continue in the middle.
 const PLAYED_TIMEOUT: u32 = 60;
+/// A recording that gives no audio and no message for so long has come to a halt: a demuxer may get lost in a damaged one.
+const HALT: Duration = Duration::from_secs(60);
 /// How long after an error its reason may come.
 const REASON_TIMEOUT: gst::ClockTime = gst::ClockTime::from_mseconds(200);
 /// Characters of an element's text at most: some print the headers of a stream.
@@ -310,11 +314,32 @@ impl Session {
 
     /// Runs to the end of the stream.
     pub(crate) fn run(&self, on_step: &mut dyn FnMut(Step) -> Result<()>) -> Result<()> {
+        self.run_with(None, on_step)
+    }
+
+    /// The same, and shows how far it is.
+    pub(crate) fn run_with(
+        &self,
+        mut progress: Option<Progress>,
+        on_step: &mut dyn FnMut(Step) -> Result<()>,
+    ) -> Result<()> {
         self.play()?;
+        let mut last = (self.end(), Instant::now());
         loop {
-            match self.step(gst::ClockTime::from_mseconds(100))? {
-                Step::End => return Ok(()),
-                step => on_step(step)?,
+            let step = self.step(gst::ClockTime::from_mseconds(100))?;
+            if step != Step::Idle || self.end() != last.0 {
+                last = (self.end(), Instant::now());
+            } else if last.1.elapsed() > HALT {
+                let (name, seconds) = (text::visible(&self.name), HALT.as_secs());
+                return Err(Failure::Failed(format!("{name}: no audio came for {seconds} s; is it damaged?")));
+            }
+            if let Some(progress) = &mut progress {
+                progress.update(self.end(), || self.length().map(gst::ClockTime::nseconds));
+            }
+            match (step, &progress) {
+                (Step::End, _) => return Ok(()),
+                (Step::Warning(why), Some(progress)) => progress.suspend(|| on_step(Step::Warning(why)))?,
+                (step, _) => on_step(step)?,
             }
         }
     }

@@ -4,10 +4,10 @@
 use std::io::{self, Write};
 
 use clap::Command;
-use clap_complete::Shell;
+use clap_complete::{Shell, env::Shells};
 
 use crate::{
-    args, doctor,
+    args, complete, doctor,
     exit::{Exit, Failure, Result},
 };
 
@@ -51,10 +51,15 @@ pub(crate) fn version() -> Result<Exit> {
     print(format!("soundclassify {own}\nGStreamer {gstreamer}\nONNX Runtime {runtime}\n").as_bytes())
 }
 
-/// Prints the completion script of a shell.
+/// Prints the completion script of a shell, which asks this program for what it completes.
 pub(crate) fn completions(shell: Shell) -> Result<Exit> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut args::command(), "soundclassify", &mut script);
+    let name = "soundclassify";
+    let shells = Shells::builtins();
+    let shell =
+        shells.completer(&shell.to_string()).ok_or_else(|| Failure::Usage(format!("no completion for {shell}")))?;
+    let written = shell.write_registration(complete::VARIABLE, name, name, name, &mut script);
+    written.map_err(|error| Failure::output(&error))?;
     print(&script)
 }
 

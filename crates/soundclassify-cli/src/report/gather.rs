@@ -13,6 +13,7 @@ use super::spectrogram::Spectrogram;
 use crate::{
     exit::{Failure, Result},
     mel::{Mel, MelStream},
+    progress::Progress,
     record::{Event, EventKind, Record, Window, seconds},
     session::{Listener, Source, Step},
     source,
@@ -65,7 +66,7 @@ pub(super) fn recording(input: &str, warm_engine: &WarmEngine, spec: &FeatureSpe
     let session = warm_engine.session(input, Source::Uri(&uri), Some(listener(&shared)))?;
     let mut windows = Windows::new(warm_engine.settings().property("oversamples"));
     let (mut events, mut warnings) = (Vec::new(), warm_engine.warnings().to_vec());
-    session.run(&mut |step| {
+    session.run_with(Some(Progress::new(input)), &mut |step| {
         match step {
             Step::Record(Record::Window(window)) => windows.push(window),
             Step::Record(Record::Event(event)) if event.kind == EventKind::End => events.push(event),

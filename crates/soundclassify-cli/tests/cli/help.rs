@@ -41,7 +41,7 @@ fn wrong_usage_ends_with_2_and_says_what_is_allowed() {
 fn completions_and_manual_know_the_elements_properties() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = stdout(["completions", shell]);
-        assert!(script.contains("oversamples") && script.contains("scan"), "{shell}");
+        assert!(script.contains("SOUNDCLASSIFY_COMPLETE") && script.contains("soundclassify"), "{shell}: {script}");
     }
     let page = stdout(["man"]);
     for section in ["EXAMPLES", "FILES", "SEE ALSO"] {

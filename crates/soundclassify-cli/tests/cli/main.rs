@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The program, run as people run it.
 
+mod complete;
 mod doctor;
 mod empty;
 mod ending;
@@ -12,6 +13,8 @@ mod labels;
 mod learn;
 mod live;
 mod mqtt;
+mod odd_files;
+mod progress;
 mod reconnect;
 mod report;
 mod scan;

@@ -74,6 +74,33 @@ fn errors(mut child: Child) -> String {
     errors
 }
 
+/// A server that is killed in the end.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// An RTSP server, on a free port unless given, and its address; `None` with a printed reason where it can't be run.
+fn rtsp_server(port: Option<u16>) -> Option<(Server, String)> {
+    const PYTHON: &str = "/usr/bin/python3";
+    let import = "import gi; gi.require_version('GstRtspServer', '1.0')";
+    if !Command::new(PYTHON).args(["-c", import]).output().is_ok_and(|it| it.status.success()) {
+        println!("skipped: GStreamer's RTSP server for Python is not installed");
+        return None;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/launch/rtsp_server.py");
+    let mut command = Command::new(PYTHON);
+    command.arg(&script).args(port.map(|port| port.to_string())).stdout(Stdio::piped());
+    let mut server = Server(command.spawn().unwrap());
+    let mut address = String::new();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut address).unwrap();
+    Some((server, address.trim().to_owned()))
+}
+
 #[test]
 fn a_stream_over_http_that_ends_or_stalls_is_opened_anew() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -102,24 +129,8 @@ fn a_stream_over_http_that_ends_or_stalls_is_opened_anew() {
 
 #[test]
 fn a_stream_over_rtsp_whose_server_is_started_anew_comes_back() {
-    const PYTHON: &str = "/usr/bin/python3";
-    let import = "import gi; gi.require_version('GstRtspServer', '1.0')";
-    if !Command::new(PYTHON).args(["-c", import]).output().is_ok_and(|it| it.status.success()) {
-        return println!("skipped: GStreamer's RTSP server for Python is not installed");
-    }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/launch/rtsp_server.py");
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    let start = || {
-        let mut server = Command::new(PYTHON).arg(&script).arg(&port).stdout(Stdio::piped()).spawn().unwrap();
-        let mut address = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut address).unwrap();
-        (server, address.trim().to_owned())
-    };
-    let end = |mut server: Child| {
-        signal("-KILL", &server);
-        server.wait().unwrap();
-    };
-    let (server, address) = start();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let Some((server, address)) = rtsp_server(Some(port)) else { return };
     let mut child = program()
         .args(["live", "--plain", "--model", TONES, "--threshold", "0", &address])
         .stdout(Stdio::piped())
@@ -129,13 +140,43 @@ fn a_stream_over_rtsp_whose_server_is_started_anew_comes_back() {
     let lines = lines(&mut child);
     wait_for(&lines, " ", 40);
 
-    end(server);
+    drop(server);
     std::thread::sleep(Duration::from_secs(2));
     while lines.try_recv().is_ok() {}
-    let (server, _) = start();
+    let server = rtsp_server(Some(port));
     wait_for(&lines, " ", 60);
 
-    end(server);
+    drop(server);
+    let errors = errors(child);
+    assert!(errors.contains("trying again"), "{errors}");
+}
+
+#[test]
+fn a_stream_over_rtsp_whose_server_stalls_comes_back() {
+    let Some((server, address)) = rtsp_server(None) else { return };
+    let mut child = program()
+        .args(["live", "--plain", "--model", TONES, "--threshold", "0", &address])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = lines(&mut child);
+    wait_for(&lines, " ", 40);
+
+    // It neither ends nor answers.
+    signal("-STOP", &server.0);
+    let mut silent = Instant::now();
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(22) {
+        if lines.recv_timeout(Duration::from_millis(500)).is_ok() {
+            silent = Instant::now();
+        }
+    }
+    assert!(silent.elapsed() > Duration::from_secs(15), "results of a server that stalls");
+    signal("-CONT", &server.0);
+    wait_for(&lines, " ", 90);
+
+    drop(server);
     let errors = errors(child);
     assert!(errors.contains("trying again"), "{errors}");
 }

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a shell completes beside names of commands and options: models, labels, microphones.
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+};
+
+use clap_complete::{
+    CompleteEnv,
+    engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter},
+};
+use soundclassify_core::model::{Model, builtin};
+
+use crate::{
+    args,
+    exit::{Failure, Result},
+    source,
+};
+
+/// Environment variable with which the script of a shell asks for completions.
+pub(crate) const VARIABLE: &str = "SOUNDCLASSIFY_COMPLETE";
+
+/// Answers the script of a shell; whether it asked.
+pub(crate) fn answer() -> Result<bool> {
+    let completed = CompleteEnv::with_factory(args::command)
+        .var(VARIABLE)
+        .try_complete(std::env::args_os(), std::env::current_dir().ok().as_deref());
+    completed.map_err(|error| Failure::Failed(error.to_string()))
+}
+
+/// Built-in models, manifests and networks.
+pub(crate) fn models() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let mut found = starting_with(current, builtin::names());
+        let is_model =
+            |path: &Path| path.extension().is_some_and(|extension| extension == "toml" || extension == "onnx");
+        found.extend(PathCompleter::file().filter(is_model).complete(current));
+        found
+    })
+}
+
+/// The last label of a list, with commas between.
+pub(crate) fn labels() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| after_comma(current, ""))
+}
+
+/// The label of the last pair `LABEL=VALUE` of a list.
+pub(crate) fn pairs() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| after_comma(current, "="))
+}
+
+/// The label of one pair `LABEL=VALUE`.
+pub(crate) fn pair() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        starting_with(current, known_labels().iter().map(|label| format!("{label}=")))
+    })
+}
+
+/// Names and ids of microphones.
+pub(crate) fn microphones() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let devices = source::microphones().unwrap_or_default();
+        starting_with(current, devices.into_iter().flat_map(|device| [device.name, device.id]))
+    })
+}
+
+fn starting_with(
+    current: &OsStr,
+    all: impl IntoIterator<Item = impl Into<OsString> + AsRef<str>>,
+) -> Vec<CompletionCandidate> {
+    let current = current.to_string_lossy();
+    all.into_iter().filter(|word| word.as_ref().starts_with(&*current)).map(CompletionCandidate::new).collect()
+}
+
+fn after_comma(current: &OsStr, end: &str) -> Vec<CompletionCandidate> {
+    let current = current.to_string_lossy();
+    let before = current.rfind(',').map_or("", |comma| &current[..=comma]);
+    let given: Vec<_> = before.split(',').collect();
+    let labels = known_labels();
+    let others = labels.iter().filter(|label| !given.contains(&label.as_str()));
+    starting_with(current.as_ref().as_ref(), others.map(|label| format!("{before}{label}{end}")))
+}
+
+/// Labels and groups of the model that the command line names.
+fn known_labels() -> Vec<String> {
+    let Ok(model) = Model::load(&named_model()) else { return Vec::new() };
+    let manifest = model.manifest();
+    manifest.labels.iter().chain(manifest.groups.keys()).cloned().collect()
+}
+
+fn named_model() -> String {
+    let words: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let value = |(at, word): (usize, &String)| match word.strip_prefix("--model") {
+        Some("") => words.get(at + 1).cloned(),
+        Some(rest) => rest.strip_prefix('=').map(str::to_owned),
+        None => None,
+    };
+    words.iter().enumerate().rev().find_map(value).unwrap_or_else(|| "default".to_owned())
+}

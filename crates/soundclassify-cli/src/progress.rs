@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How far a long recording is, on standard error.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use soundclassify_core::text;
+
+use crate::record::seconds;
+
+/// What is done sooner needs no progress.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Time between two looks at the position.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// A bar that shows after a second, where standard error is a terminal, and leaves nothing behind.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    next: Instant,
+}
+
+impl Progress {
+    /// Of one recording.
+    pub(crate) fn new(name: &str) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        bar.set_prefix(text::visible(name).into_owned());
+        bar.set_style(style("{prefix}: {spinner} {msg}"));
+        Self { bar, next: Instant::now() + PATIENCE }
+    }
+
+    /// The recording is classified until `position`; both in ns.
+    pub(crate) fn update(&mut self, position: u64, length: impl FnOnce() -> Option<u64>) {
+        if self.bar.is_hidden() || Instant::now() < self.next {
+            return;
+        }
+        self.next = Instant::now() + INTERVAL;
+        match length() {
+            Some(length) if self.bar.length() != Some(length) => {
+                self.bar.set_length(length);
+                self.bar.set_style(style("{prefix}: {bar:24} {percent}% · {msg} · {eta} left"));
+            }
+            _ => {}
+        }
+        self.bar.set_message(format!("{:.0} s of sound", seconds(position)));
+        self.bar.set_position(position);
+        self.bar.tick();
+    }
+
+    /// Does what writes to the terminal, with the bar out of the way.
+    pub(crate) fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.bar.suspend(write)
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Recordings of many formats, some damaged: those of `../shared/cases/streams/files.sh`.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::support::{TONES, objects, run, text};
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/cases/streams/files.sh");
+
+/// What GStreamer's base and good plugins read: 5.7 s, of which windows of half a second make so many.
+const READ: [&str; 20] = [
+    "base.wav",
+    "s24.wav",
+    "f64.wav",
+    "u8.wav",
+    "ext51.wav",
+    "adpcm_ms.wav",
+    "adpcm_ima.wav",
+    "rf64.wav",
+    "pipe_ffff.wav",
+    "len0.wav",
+    "len7f.wav",
+    "oddchunk.wav",
+    "odd_tail.wav",
+    "trailing_list.wav",
+    "center71.wav",
+    "wide16.wav",
+    "hi384.wav",
+    "r250k.wav",
+    "antiphase.wav",
+    "base.au",
+];
+const WINDOWS: std::ops::RangeInclusive<usize> = 51..=54;
+
+/// Nothing in them can be read.
+const FAIL: [&str; 5] = ["empty.wav", "headeronly.wav", "truncheader.wav", "noaudio.mp4", "trunc.m4a"];
+
+/// The recordings; `None` with a printed reason where they can't be made.
+fn recordings(folder: &Path) -> Option<Vec<PathBuf>> {
+    if !Path::new(SCRIPT).exists() {
+        println!("skipped: {SCRIPT} is missing");
+        return None;
+    }
+    for program in ["sox", "ffmpeg"] {
+        if Command::new(program).arg("-version").output().is_err() {
+            println!("skipped: {program} is not installed");
+            return None;
+        }
+    }
+    Command::new("bash").arg(SCRIPT).arg(folder).output().unwrap();
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    if !files.iter().any(|file| file.ends_with("base.wav")) {
+        println!("skipped: {SCRIPT} makes no recordings here");
+        return None;
+    }
+    Some(files)
+}
+
+#[test]
+fn file_and_features_read_the_same_of_each_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = folder.path().join("made");
+    let Some(files) = recordings(&made) else { return };
+    let array = folder.path().join("all.npy");
+    let model = ["--model", TONES];
+    let names: Vec<&str> = files.iter().map(|file| file.to_str().unwrap()).collect();
+
+    let classified = run(["file", "--json", "--threshold", "0"].iter().chain(&model).chain(&names));
+    let features = run(["features", "-o", array.to_str().unwrap()].iter().chain(&model).chain(&names));
+
+    let (errors, others) = (text(&classified.stderr), text(&features.stderr));
+    assert_eq!((classified.status.code(), features.status.code()), (Some(1), Some(1)), "{errors}{others}");
+    let mut windows: BTreeMap<String, usize> = BTreeMap::new();
+    for object in objects(&text(&classified.stdout)) {
+        *windows.entry(object["input"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    let mut rows: BTreeMap<String, usize> = BTreeMap::new();
+    let index = std::fs::read_to_string(array.with_extension("csv")).unwrap();
+    for line in index.lines().skip(1) {
+        let name = line.split(',').next().unwrap();
+        let name = if name.starts_with('/') { name.to_owned() } else { made.join(name).display().to_string() };
+        *rows.entry(name).or_default() += 1;
+    }
+    assert_eq!(rows, windows);
+    // What has no window is named with a reason.
+    for name in &names {
+        let named = errors.lines().any(|line| line.contains(name) && !line.contains("warning:"));
+        assert_eq!(windows.contains_key(*name), !named, "{name}: {errors}");
+    }
+    let count = |name: &str| windows.get(made.join(name).to_str().unwrap()).copied().unwrap_or(0);
+    let read: Vec<_> = READ.iter().map(|name| (name, count(name))).collect();
+    assert!(read.iter().all(|(_, count)| WINDOWS.contains(count)), "{read:?}");
+    assert!(FAIL.iter().all(|name| count(name) == 0), "{windows:?}");
+    println!("{} of {} recordings have windows", windows.len(), names.len());
+}
