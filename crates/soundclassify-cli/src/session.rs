@@ -42,6 +42,10 @@ pub(crate) enum Step {
 const PLAYED_TIMEOUT: u32 = 60;
 /// A recording that gives no audio and no message for so long has come to a halt: a demuxer may get lost in a damaged one.
 const HALT: Duration = Duration::from_secs(60);
+/// A recording of which nothing has come for so long is begun anew: decodebin (1.22) loses the first data of a parser, and
+/// the error that follows, when the parser is quicker than its own link.
+const LOST: Duration = Duration::from_secs(3);
+const MAX_RESTARTS: u32 = 6;
 /// How long after an error its reason may come.
 const REASON_TIMEOUT: gst::ClockTime = gst::ClockTime::from_mseconds(200);
 /// Characters of an element's text at most: some print the headers of a stream.
@@ -66,6 +70,14 @@ pub(crate) struct Session {
     whole: bool,
     /// Warnings of the element that the user has seen already.
     known: Vec<String>,
+}
+
+/// Looks whether a recording comes to a halt.
+struct Watchdog {
+    /// Where its audio ended at the last look, nanoseconds, and since when.
+    end: u64,
+    moved: Instant,
+    restarts: u32,
 }
 
 /// A plugin that GStreamer lacks.
@@ -163,6 +175,25 @@ impl Session {
     /// Length of the source, where it has one.
     pub(crate) fn length(&self) -> Option<gst::ClockTime> {
         self.pipeline.query_duration()
+    }
+
+    fn watch(&self, watchdog: &mut Watchdog, idle: bool) -> Result<()> {
+        if !idle || self.end() != watchdog.end {
+            (watchdog.end, watchdog.moved) = (self.end(), Instant::now());
+            return Ok(());
+        }
+        let silent = watchdog.moved.elapsed();
+        let lost = !self.sound.load(Ordering::Relaxed) && silent > LOST;
+        if lost && watchdog.restarts < MAX_RESTARTS {
+            (watchdog.moved, watchdog.restarts) = (Instant::now(), watchdog.restarts + 1);
+            self.set_state(gst::State::Ready)?;
+            return self.play();
+        }
+        if silent > HALT {
+            let (name, seconds) = (text::visible(&self.name), HALT.as_secs());
+            return Err(Failure::Failed(format!("{name}: no audio came for {seconds} s; is it damaged?")));
+        }
+        Ok(())
     }
 
     fn set_state(&self, state: gst::State) -> Result<()> {
@@ -324,15 +355,10 @@ impl Session {
         on_step: &mut dyn FnMut(Step) -> Result<()>,
     ) -> Result<()> {
         self.play()?;
-        let mut last = (self.end(), Instant::now());
+        let mut watchdog = Watchdog { end: self.end(), moved: Instant::now(), restarts: 0 };
         loop {
             let step = self.step(gst::ClockTime::from_mseconds(100))?;
-            if step != Step::Idle || self.end() != last.0 {
-                last = (self.end(), Instant::now());
-            } else if last.1.elapsed() > HALT {
-                let (name, seconds) = (text::visible(&self.name), HALT.as_secs());
-                return Err(Failure::Failed(format!("{name}: no audio came for {seconds} s; is it damaged?")));
-            }
+            self.watch(&mut watchdog, step == Step::Idle)?;
             if let Some(progress) = &mut progress {
                 progress.update(self.end(), || self.length().map(gst::ClockTime::nseconds));
             }
