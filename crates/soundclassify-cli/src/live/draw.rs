@@ -241,9 +241,14 @@ fn mel_picture(state: &State, area: Rect, buffer: &mut Buffer, colour: bool) {
     }
 }
 
+/// At most eight characters: "50 Hz", "2.6 kHz", "15 kHz", "15.5 kHz".
+fn frequency(hertz: f64) -> String {
+    if hertz < 1000.0 { format!("{hertz:.0} Hz") } else { format!("{} kHz", (hertz / 100.0).round() / 10.0) }
+}
+
 /// Draws frequencies at the left and seconds below, where they find room; the rest of the area.
 fn axes(state: &State, area: Rect, buffer: &mut Buffer) -> Rect {
-    const LEFT: u16 = 7;
+    const LEFT: u16 = 8;
     if area.width < 4 * LEFT || area.height < 4 {
         return area;
     }
@@ -251,8 +256,8 @@ fn axes(state: &State, area: Rect, buffer: &mut Buffer) -> Rect {
     let [left, picture] = Layout::horizontal([Constraint::Length(LEFT), Constraint::Min(0)]).areas(body);
     let rows = [left.bottom() - 1, left.top() + left.height / 2, left.top()];
     for (y, hertz) in rows.into_iter().zip(state.bands) {
-        let text = if hertz >= 1000.0 { format!("{:.1} kHz", hertz / 1000.0) } else { format!("{hertz:.0} Hz") };
-        Line::styled(format!("{text:>7}"), dim()).render(Rect { y, height: 1, ..left }, buffer);
+        let text = frequency(hertz);
+        Line::styled(format!("{text:>8}"), dim()).render(Rect { y, height: 1, ..left }, buffer);
     }
     let length = f64::from(picture.width) / state.column_rate;
     let step = [1.0, 2.0, 5.0, 10.0].into_iter().find(|step| length / step <= f64::from(picture.width) / 12.0);
@@ -321,6 +326,12 @@ mod tests {
     }
 
     #[test]
+    fn frequencies_fit_the_axis() {
+        let texts = [50.0, 999.4, 1000.0, 2567.0, 8000.0, 15_000.0, 22_050.0].map(frequency);
+        assert_eq!(texts, ["50 Hz", "999 Hz", "1 kHz", "2.6 kHz", "8 kHz", "15 kHz", "22.1 kHz"]);
+    }
+
+    #[test]
     fn a_usual_terminal_shows_level_bars_events_and_picture() {
         let screen = screen(&busy(), 100, 30, true);
 
@@ -349,10 +360,9 @@ mod tests {
             (
                 120,
                 40,
-                &["threshold 0.25", "A label that is long", "80 % 1.5 s", "8.0 kHz", "2.0 kHz", "50 Hz", "−2 s", "now"]
-                    [..],
+                &["threshold 0.25", "A label that is long", "80 % 1.5 s", "8 kHz", "2 kHz", "50 Hz", "−2 s", "now"][..],
             ),
-            (80, 24, &["threshold 0.25", "A label", "…", "80 % 1.5 s", "8.0 kHz", "50 Hz", "? help"]),
+            (80, 24, &["threshold 0.25", "A label", "…", "80 % 1.5 s", "8 kHz", "50 Hz", "? help"]),
             (40, 12, &["≥ 0.25", "…", "81 %", "80 %", "14:03:21", "q quit", "? help", "a note"]),
         ] {
             let screen = screen(&state, width, height, true);
