@@ -95,7 +95,7 @@ check_packages() {
   [[ $(id -u) == 0 ]] || die "--check makes a system of its own: run it as root."
   release=$(. /etc/os-release && echo "${VERSION_CODENAME:-sid}")
   [[ -z ${RELEASE:-} ]] || release=$RELEASE
-  [[ -e $system ]] || { debootstrap --variant=minbase "$release" "$system.new" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$packages/debootstrap.log" && mv "$system.new" "$system"; }
+  [[ -e $system ]] || { debootstrap --variant=minbase "$release" "$system.new" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$packages/debootstrap.log" && mv "$system.new" "$system"; }
   mkdir -p "$system/packages"
   cp "$packages"/*.deb "$system/packages/"
   cp /etc/resolv.conf "$system/etc/resolv.conf"

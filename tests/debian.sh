@@ -33,18 +33,21 @@ mirror() {
     # shellcheck disable=SC2016 # apt-get fills it in.
     found=$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 'Label: Debian' 'Component: main' 'Created-By: Packages' | head -n1)
   fi
-  echo "${found:-http://deb.debian.org/debian}"
+  [[ -n $found ]] || die "no mirror of Debian is known here; set DEBIAN_MIRROR to its address"
+  echo "$found"
 }
 
 # Moved to its place at the end, so it is complete when it exists.
 make_system() {
   [[ ! -e $system ]] || return 0
+  local from
+  from=$(mirror)
   rm -rf "$system.new"
   mkdir -p "$debian_folder"
   say "Installing Debian $release in $system (downloads 100 MB)"
-  debootstrap --variant=minbase "$release" "$system.new" "$(mirror)" >"$debian_folder/debootstrap.log" ||
+  debootstrap --variant=minbase "$release" "$system.new" "$from" >"$debian_folder/debootstrap.log" ||
     die "debootstrap failed; see $debian_folder/debootstrap.log"
-  [[ $release != trixie ]] || echo "deb $(mirror) trixie-backports main" >"$system.new/etc/apt/sources.list.d/backports.list"
+  [[ $release != trixie ]] || echo "deb $from trixie-backports main" >"$system.new/etc/apt/sources.list.d/backports.list"
   mv "$system.new" "$system"
 }
 
