@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Real networks in ONNX Runtime: the tiny ones of `tests/data/models` and, where they are, those of `../shared`.
 
+mod common;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -9,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use common::{DATA, MANIFEST};
 use soundclassify_core::{
     Error,
     model::{Engine, EngineOptions, ExecutionProvider, Model, inspect, load_embedding, load_network, runtime},
@@ -16,34 +19,10 @@ use soundclassify_core::{
 use tempfile::TempDir;
 
 const LONG: Duration = Duration::from_secs(20);
-const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/models");
 const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
 const CPU: EngineOptions = EngineOptions { provider: ExecutionProvider::Cpu, device: 0, threads: 1 };
 /// Values of one window of the tiny networks.
 const WINDOW: usize = 24;
-
-const MANIFEST: &str = r#"
-name = "tiny"
-description = "A test"
-licence = "MIT"
-version = "1"
-onnx = "ONNX"
-[input]
-layout = "mels-frames"
-channel-axis = "first"
-normalize = "none"
-[features]
-sample-rate = 16000
-window = 0.1
-n-fft = 512
-hop-length = 160
-n-mels = 4
-frames = 6
-[output]
-activation = "none"
-[labels]
-names = ["a", "b", "c"]
-"#;
 
 /// A tiny network with its manifest in a separate folder.
 struct Tiny {
@@ -59,7 +38,7 @@ impl Tiny {
     fn of_bytes(bytes: &[u8], edit: impl Fn(String) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("tiny.onnx"), bytes).unwrap();
-        fs::write(folder.path().join("tiny.toml"), edit(MANIFEST.replace("ONNX", "tiny.onnx"))).unwrap();
+        fs::write(folder.path().join("tiny.toml"), edit(MANIFEST.to_owned())).unwrap();
         Self { folder }
     }
 

@@ -1,42 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Networks whose tensors are not just a window and its scores in f32: further inputs, other element types, state.
 
+mod common;
+
 use std::{fs, path::Path, sync::mpsc, time::Duration};
 
+use common::{DATA, MANIFEST};
 use soundclassify_core::{
     Error,
     model::{Engine, EngineOptions, Model, Network, Stream, load_network},
 };
 use tempfile::TempDir;
-
-const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/models");
-
-const MANIFEST: &str = r#"
-name = "tiny"
-description = "A test"
-licence = "MIT"
-version = "1"
-onnx = "tiny.onnx"
-[input]
-name = "input"
-layout = "mels-frames"
-channel-axis = "first"
-normalize = "none"
-INPUT
-[features]
-sample-rate = 16000
-window = 0.1
-n-fft = 512
-hop-length = 160
-n-mels = 4
-frames = 6
-[output]
-name = "logits"
-activation = "none"
-OUTPUT
-[labels]
-names = ["a", "b", "c"]
-"#;
 
 struct Tiny(TempDir);
 
@@ -45,7 +19,9 @@ impl Tiny {
     fn new(onnx: &str, input: &str, output: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::copy(Path::new(DATA).join(format!("{onnx}.onnx")), folder.path().join("tiny.onnx")).unwrap();
-        let manifest = MANIFEST.replace("INPUT", input).replace("OUTPUT", output);
+        let manifest = MANIFEST
+            .replace("[features]", &format!("name = \"input\"\n{input}\n[features]"))
+            .replace("[labels]", &format!("name = \"logits\"\n{output}\n[labels]"));
         fs::write(folder.path().join("tiny.toml"), manifest).unwrap();
         Self(folder)
     }

@@ -3,6 +3,8 @@
 //!
 //! The limits are read from the environment once a process, so each test calls itself again with the ones that it needs.
 
+mod common;
+
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -12,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use common::{DATA, MANIFEST};
 use soundclassify_core::{
     Error,
     model::{
@@ -20,32 +23,8 @@ use soundclassify_core::{
 };
 use tempfile::TempDir;
 
-const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/models");
 const CHECKER: &str = env!("CARGO_BIN_EXE_soundclassify-check-model");
 const INNER: &str = "SOUNDCLASSIFY_TEST_INNER";
-
-const MANIFEST: &str = r#"
-name = "tiny"
-description = "A test"
-licence = "MIT"
-version = "1"
-onnx = "tiny.onnx"
-[input]
-layout = "mels-frames"
-channel-axis = "first"
-normalize = "none"
-[features]
-sample-rate = 16000
-window = 0.1
-n-fft = 512
-hop-length = 160
-n-mels = 4
-frames = 6
-[output]
-activation = "none"
-[labels]
-names = ["a", "b", "c"]
-"#;
 
 /// A network of `tests/data/models` with its manifest.
 fn tiny(onnx: &str) -> (TempDir, PathBuf) {
