@@ -85,6 +85,7 @@ impl Spectrum {
 struct Conditioning {
     remove_dc: bool,
     coefficient: f32,
+    /// A frame whose samples do not lie together.
     frame: Vec<f32>,
 }
 
@@ -99,11 +100,16 @@ impl Conditioning {
     }
 
     fn apply(&mut self, samples: Pieces<'_>, window: &[f32], windowed: &mut [f32]) {
-        let (head, tail) = self.frame.split_at_mut(samples[0].len());
-        head.copy_from_slice(samples[0]);
-        tail.copy_from_slice(samples[1]);
-        let mean = if self.remove_dc { mean(&self.frame) } else { 0.0 };
-        emphasise(&self.frame, mean, self.coefficient, window, windowed);
+        let frame = match samples {
+            [whole, []] => whole,
+            [head, tail] => {
+                self.frame[..head.len()].copy_from_slice(head);
+                self.frame[head.len()..].copy_from_slice(tail);
+                &self.frame
+            }
+        };
+        let mean = if self.remove_dc { mean(frame) } else { 0.0 };
+        emphasise(frame, mean, self.coefficient, window, windowed);
     }
 }
 
