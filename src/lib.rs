@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod panic;
 mod plugin;
 pub mod signal;
 pub mod soundclassify;

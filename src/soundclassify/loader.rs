@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Loads new models and frees old ones in the background, so neither audio nor the application waits.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use gst::glib;
 use gst::subclass::prelude::*;
 
 use super::settings::Settings;
+use crate::panic::{catch, lock, wait};
 use soundclassify_core::Error;
 use soundclassify_core::frontend::Frontend;
 use soundclassify_core::model::{Cancellation, Engine, EngineOptions, Model, Stream};
@@ -119,7 +119,7 @@ impl Loader {
             if left.is_zero() {
                 return;
             }
-            work = self.idle.wait_timeout(work, left).unwrap_or_else(PoisonError::into_inner).0;
+            work = wait(&self.idle, work, left);
         }
     }
 
@@ -156,7 +156,7 @@ impl Loader {
     }
 
     fn serve(&self, element: &glib::WeakRef<super::SoundClassify>, request: &Request, cancellation: &Cancellation) {
-        let outcome = catch_unwind(AssertUnwindSafe(|| load(request, cancellation))).unwrap_or_else(|_| {
+        let outcome = catch(|| load(request, cancellation)).unwrap_or_else(|_| {
             let reason = "loading the model panicked, which is a bug; please report it".into();
             Err(Error::Model { path: request.name.clone().into(), reason })
         });
@@ -164,11 +164,11 @@ impl Loader {
             && let Some(element) = element.upgrade()
         {
             // The panic hook has reported the panic. The thread continues with the next request.
-            let _ = catch_unwind(AssertUnwindSafe(|| element.imp().loaded(request, outcome)));
+            let _ = catch(|| element.imp().loaded(request, outcome));
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Work> {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.work)
     }
 }

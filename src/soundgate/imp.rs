@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use gst::glib;
 use gst::prelude::*;
@@ -13,6 +13,7 @@ use super::cutter::{Cutter, Output};
 use super::held::{Item, Queue};
 use super::settings::{Mode, PROPERTIES, Settings};
 use super::spans::{Margins, Spans};
+use crate::panic::lock;
 use crate::soundclassify::message::{DelayQuery, EVENT, StreamEvent};
 use crate::soundclassify::raw_audio_templates;
 use soundclassify_core::decision::EventKind;
@@ -61,10 +62,6 @@ struct Act {
     fade: u64,
     margins: Margins,
     delay: u64,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[glib::object_subclass]

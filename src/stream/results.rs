@@ -2,9 +2,8 @@
 //! The part of a stream on the engine's threads: scores come back, are processed in order, and the results are posted in order.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
@@ -16,6 +15,7 @@ use super::analysis::Tally;
 use super::reporter::{Reporter, WindowTime};
 use super::stats::Stats;
 use super::timeline::{Answer, Entry, Kind, Step, Timeline};
+use crate::panic::{catch, lock, wait};
 use crate::soundclassify::loader::{Loader, Retired};
 use crate::soundclassify::message;
 use crate::soundclassify::settings::Settings;
@@ -364,7 +364,7 @@ impl Results {
             }
             // In parts: while the process is stopped or the computer sleeps, the model can't reply either.
             let (slice, begun) = (left.min(SLICE), Instant::now());
-            inner = self.changed.wait_timeout(inner, slice).unwrap_or_else(PoisonError::into_inner).0;
+            inner = wait(&self.changed, inner, slice);
             left = left.saturating_sub(begun.elapsed().min(slice));
         }
     }
@@ -481,7 +481,7 @@ impl Results {
             if left.is_zero() {
                 return;
             }
-            inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+            inner = wait(&self.changed, inner, left);
         }
     }
 
@@ -539,11 +539,11 @@ impl Results {
 
     /// Receives a reply, on the engine's thread, or on the streaming thread if it runs the network.
     pub(crate) fn reply(&self, reply: &Reply<'_>) {
-        let replied = catch_unwind(AssertUnwindSafe(|| {
+        let replied = catch(|| {
             let mut inner = self.lock();
             inner.reply(reply);
             self.settle(&mut inner);
-        }));
+        });
         if replied.is_err() {
             self.lock().start_over();
             self.changed.notify_all();
@@ -582,7 +582,7 @@ impl Results {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 }
 

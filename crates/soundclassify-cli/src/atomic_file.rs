@@ -5,12 +5,15 @@ use std::{
     fs::{File, Metadata, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
 };
 
 use tempfile::{Builder, TempPath};
 
-use crate::exit::{Failure, Result};
+use crate::{
+    exit::{Failure, Result},
+    lock::lock,
+};
 
 /// Temporary files, to remove if the program exits immediately.
 static UNDER_WAY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
@@ -46,7 +49,7 @@ impl Temporary {
 
     fn named(file: tempfile::NamedTempFile) -> io::Result<(Self, File)> {
         let (file, path) = file.into_parts();
-        UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner).push(path.to_path_buf());
+        lock(&UNDER_WAY).push(path.to_path_buf());
         Ok((Self(path), file))
     }
 
@@ -58,7 +61,7 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner).retain(|path| **path != *self.0);
+        lock(&UNDER_WAY).retain(|path| **path != *self.0);
     }
 }
 

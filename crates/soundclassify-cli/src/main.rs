@@ -22,6 +22,7 @@ mod labels;
 mod learn;
 mod list_labels;
 mod live;
+mod lock;
 mod mel;
 mod messages;
 mod model_files;

@@ -4,7 +4,7 @@
 use std::{
     borrow::Cow,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -17,6 +17,7 @@ use soundclassify_core::text;
 use crate::{
     exit::{Failure, Result},
     interrupt,
+    lock::lock,
     messages::{self, Parsed},
     progress::Progress,
     record::{Record, seconds},
@@ -314,7 +315,7 @@ impl Session {
     }
 
     fn failure(&self, error: &gst::message::Error) -> Failure {
-        let missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing = lock(&self.missing);
         let unused = self.element.static_pad("sink").is_none_or(|pad| !pad.is_linked());
         if error.error().matches(gst::CoreError::MissingPlugin) && unused && !missing.iter().any(|it| it.audible) {
             return Failure::Failed(format!("{}: it contains no audio", self.name));

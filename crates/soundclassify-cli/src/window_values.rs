@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the model makes of each window of a recording: its input, its scores, its embedding; or the recording's log-mel frames.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use gstsoundclassify::signal::{Item, Piece, Signal, Windows};
 use soundclassify_core::{
@@ -11,6 +11,7 @@ use soundclassify_core::{
 
 use crate::{
     exit::{Failure, Result},
+    lock::lock,
     mel::{Mel, MelStream},
     session::{Listener, Session, Source, make},
     source,
@@ -94,7 +95,7 @@ impl WindowValues {
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Box<dyn Network>>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.idle)
     }
 }
 

@@ -31,6 +31,7 @@ pub mod decision;
 pub mod error;
 pub mod frontend;
 pub mod model;
+mod panic;
 pub mod text;
 
 pub use classifier::{Classifier, Found, Options, Window};

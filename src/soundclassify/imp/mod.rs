@@ -10,9 +10,8 @@ mod tags;
 mod wall_clock;
 mod warnings;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use gst::glib;
@@ -30,6 +29,7 @@ use super::loader::{Loaded, Loader, Prepared};
 use super::properties::PROPERTIES;
 use super::raw_audio_templates;
 use super::settings::{Effect, Settings};
+use crate::panic::{catch, lock};
 use crate::signal::Plan;
 use crate::signal::input::InputError;
 use crate::stream::analysis::Analysis;
@@ -72,10 +72,6 @@ struct Stepped {
     /// The stream of its new windows, and the ticket up to which to wait for results.
     new: Option<(Arc<Stream>, Option<u64>)>,
     notices: Vec<Notice>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[glib::object_subclass]
@@ -125,14 +121,14 @@ impl ObjectImpl for SoundClassify {
 
     fn property(&self, _id: usize, spec: &glib::ParamSpec) -> glib::Value {
         if spec.name() == "stats" {
-            let stats = catch_unwind(AssertUnwindSafe(|| {
+            let stats = catch(|| {
                 let (results, tally) = {
                     let state = lock(&self.state);
                     let analysis = &state.as_ref()?.analysis;
                     (analysis.results(), analysis.tally())
                 };
                 Some(results.stats(tally))
-            }));
+            });
             return stats.ok().flatten().unwrap_or_else(crate::stream::results::no_stats).to_value();
         }
         lock(&self.settings).value(spec.name())
@@ -289,7 +285,7 @@ impl SoundClassify {
     }
 
     fn configure(&self, settings: &Settings) {
-        let configured = catch_unwind(AssertUnwindSafe(|| {
+        self.guarded(|| {
             let results = lock(&self.state).as_mut().map(|state| {
                 state.analysis.configure(settings);
                 state.analysis.results()
@@ -297,10 +293,12 @@ impl SoundClassify {
             if let Some(results) = results {
                 results.configure(settings);
             }
-        }));
-        if configured.is_err() {
-            self.give_up_analysis();
-        }
+        });
+    }
+
+    // A panic of `call` ends the analysis, not the audio.
+    fn guarded<T>(&self, call: impl FnOnce() -> T) -> Option<T> {
+        catch(call).inspect_err(|_| self.give_up_analysis()).ok()
     }
 
     fn results(&self) -> Option<Arc<Results>> {
@@ -412,19 +410,11 @@ impl SoundClassify {
 
     // One step with the lock held, then the remaining work without it. `false` if a flush or a state change interrupts.
     fn step(&self, timeout: Timeout, step: impl FnOnce(&mut Streaming) -> Result<(), InputError>) -> bool {
-        let stepped = catch_unwind(AssertUnwindSafe(|| lock(&self.state).as_mut().map(|state| state.step(step))));
-        match stepped {
-            Ok(None) => false,
-            Ok(Some(stepped)) => {
-                let results = Arc::clone(&stepped.results);
-                self.follow(stepped, timeout);
-                !results.is_interrupted()
-            }
-            Err(_) => {
-                self.give_up_analysis();
-                false
-            }
-        }
+        let stepped = self.guarded(|| lock(&self.state).as_mut().map(|state| state.step(step)));
+        let Some(stepped) = stepped.flatten() else { return false };
+        let results = Arc::clone(&stepped.results);
+        self.follow(stepped, timeout);
+        !results.is_interrupted()
     }
 
     fn follow(&self, stepped: Stepped, timeout: Timeout) {
@@ -502,10 +492,7 @@ impl SoundClassify {
 
     /// Checks whether a live source has become silent.
     pub(crate) fn look_at_source(&self) {
-        let looked = catch_unwind(AssertUnwindSafe(|| self.results().map(|results| results.look_at_source())));
-        if looked.is_err() {
-            self.give_up_analysis();
-        }
+        self.guarded(|| self.results().map(|results| results.look_at_source()));
     }
 
     fn source_is_live(&self) -> bool {

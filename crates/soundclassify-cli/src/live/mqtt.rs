@@ -8,7 +8,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError},
     },
@@ -25,6 +25,7 @@ use serde_json::json;
 use crate::{
     address::Address,
     exit::{Failure, Result},
+    lock::lock,
     record::{Event, EventKind},
 };
 
@@ -149,11 +150,11 @@ struct Shared {
 
 impl Shared {
     fn state(&self, label: &str, on: bool) {
-        self.states.lock().unwrap_or_else(PoisonError::into_inner).insert(label.to_owned(), on);
+        lock(&self.states).insert(label.to_owned(), on);
     }
 
     fn states(&self) -> BTreeMap<String, bool> {
-        self.states.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.states).clone()
     }
 }
 

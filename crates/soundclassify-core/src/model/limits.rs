@@ -3,12 +3,13 @@
 
 use std::{
     env, fmt,
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, mpsc},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, mpsc},
     thread,
     time::Duration,
 };
 
 use super::{provider::ExecutionProvider, runtime};
+use crate::panic::{catch, lock};
 
 /// Environment variable with the seconds that loading a network may take.
 pub const TIME_VARIABLE: &str = "SOUNDCLASSIFY_MODEL_TIMEOUT";
@@ -104,7 +105,7 @@ impl Cancellation {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
@@ -135,7 +136,7 @@ pub(super) fn within<T: Send + 'static>(
     let (sender, receiver) = mpsc::channel();
     let cancelled = sender.clone();
     let spawned = thread::Builder::new().name("soundclassify-load".into()).spawn(move || {
-        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).map_err(|_| Stopped::Failed);
+        let done = catch(work).map_err(|_| Stopped::Failed);
         // The receiver may have gone.
         let _ = sender.send(done);
     });

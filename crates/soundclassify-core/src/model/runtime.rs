@@ -7,9 +7,8 @@
 
 use std::{
     env, fs,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use ort::{
@@ -19,8 +18,11 @@ use ort::{
     logging::LogLevel,
 };
 
-use super::{engine::panic_text, provider::ExecutionProvider, telemetry};
-use crate::error::{Error, Result};
+use super::{provider::ExecutionProvider, telemetry};
+use crate::{
+    error::{Error, Result},
+    panic::{catch, lock},
+};
 
 /// Environment variable that names the library.
 const VARIABLE: &str = "ORT_DYLIB_PATH";
@@ -269,7 +271,7 @@ fn load_error(error: &LoadDynamicError, path: &Path) -> String {
 
 /// The `ort` crate panics for some problems of a library; these become errors.
 fn guarded<T>(what: &str, call: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| format!("{what}: {}", panic_text(&*panic)))
+    catch(call).map_err(|text| format!("{what}: {text}"))
 }
 
 fn log(level: LogLevel, _category: &str, _id: &str, location: &str, message: &str) {
@@ -281,7 +283,7 @@ fn log(level: LogLevel, _category: &str, _id: &str, location: &str, message: &st
     };
     if let Some(logger) = LOGGER.get() {
         // Unwinding into ONNX Runtime would abort the process.
-        let _ = catch_unwind(AssertUnwindSafe(|| logger(level, &format!("{message} ({location})"))));
+        let _ = catch(|| logger(level, &format!("{message} ({location})")));
     }
 }
 
@@ -302,8 +304,4 @@ pub(super) fn warn(message: &str) {
     if let Some(logger) = LOGGER.get() {
         logger(Level::Warning, message);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

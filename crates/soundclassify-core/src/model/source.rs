@@ -4,7 +4,7 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use sha2::{Digest, Sha256};
@@ -17,7 +17,10 @@ use super::{
     operators::has_constant_cost,
     weights::Weights,
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    panic::lock,
+};
 
 const WRITE_ONE: &str = "an ONNX file needs a manifest of the same name beside it, with its features and labels; \
     `soundclassify inspect --template` writes a first version";
@@ -174,7 +177,7 @@ impl Model {
         match &self.0.content {
             Content::Embedded(bytes) => Ok(with(bytes)),
             Content::File(bytes) => {
-                let held = bytes.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let held = lock(bytes).take();
                 let bytes = held.map_or_else(|| self.read_again(), Ok)?;
                 Ok(with(&bytes))
             }
@@ -184,7 +187,7 @@ impl Model {
     /// Drops the file's bytes, when an engine exists.
     pub(super) fn forget_bytes(&self) {
         if let Content::File(bytes) = &self.0.content {
-            drop(bytes.lock().unwrap_or_else(PoisonError::into_inner).take());
+            drop(lock(bytes).take());
         }
     }
 

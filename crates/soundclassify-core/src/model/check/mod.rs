@@ -17,7 +17,7 @@ use std::{
     env,
     ffi::OsString,
     path::{Path, PathBuf},
-    sync::{LazyLock, Mutex, OnceLock, PoisonError},
+    sync::{LazyLock, Mutex, OnceLock},
 };
 
 use sha2::{Digest, Sha256};
@@ -32,7 +32,7 @@ use super::{
     runtime,
     source::Model,
 };
-use crate::error::Result;
+use crate::{error::Result, panic::lock};
 
 /// Environment variable with the path of the checker.
 pub const CHECKER_VARIABLE: &str = "SOUNDCLASSIFY_CHECK_MODEL";
@@ -84,7 +84,7 @@ pub(super) fn file(onnx: &Path) -> Result<()> {
 }
 
 fn once(key: ([u8; 32], ExecutionProvider), job: &Job<'_>, onnx: &Path, cancellation: &Cancellation) -> Result<()> {
-    let passed = || PASSED.lock().unwrap_or_else(PoisonError::into_inner);
+    let passed = || lock(&PASSED);
     if passed().contains(&key) {
         return Ok(());
     }

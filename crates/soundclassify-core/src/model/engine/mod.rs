@@ -273,12 +273,6 @@ pub(super) fn try_out(model: &Model, options: EngineOptions, loaded: impl FnOnce
     network.run_once()
 }
 
-/// The text of a caught panic.
-pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
-}
-
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;

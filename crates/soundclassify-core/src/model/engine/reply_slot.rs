@@ -2,15 +2,17 @@
 //! The callback that receives the replies of one stream.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Mutex, MutexGuard, PoisonError, TryLockError,
+        Mutex, MutexGuard, TryLockError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use crate::error::Error;
+use crate::{
+    error::Error,
+    panic::{catch, lock},
+};
 
 /// The reply to one window.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +50,7 @@ impl ReplySlot {
         }
         if let Some(on_reply) = gate.as_mut() {
             // The panic hook has reported the panic; the stream's owner misses one reply.
-            let _ = catch_unwind(AssertUnwindSafe(|| on_reply(reply)));
+            let _ = catch(|| on_reply(reply));
         }
         let gone = if self.closed.load(Ordering::Acquire) { gate.take() } else { None };
         drop(gate);
@@ -77,6 +79,6 @@ impl ReplySlot {
     }
 
     fn gate(&self) -> MutexGuard<'_, Option<OnReply>> {
-        self.on_reply.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.on_reply)
     }
 }

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Runs a batch through a network and returns the scores to the streams.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::{
-    panic_text,
     queue::{Queue, Taken},
     reply_slot::Reply,
     stream::Job,
@@ -15,6 +11,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     model::network::Network,
+    panic::catch,
 };
 
 /// Maximum number of windows of one run. With more, the first window would wait longer than the others gain.
@@ -86,8 +83,8 @@ impl Runner {
         }
         let scores = &mut self.scores[..batch.len() * self.classes];
         let begin = Instant::now();
-        catch_unwind(AssertUnwindSafe(|| run(&mut *self.network, &windows[..batch.len()], scores)))
-            .unwrap_or_else(|panic| Err(Error::Inference(format!("the network panicked: {}", panic_text(&*panic)))))?;
+        catch(|| run(&mut *self.network, &windows[..batch.len()], scores))
+            .unwrap_or_else(|text| Err(Error::Inference(format!("the network panicked: {text}"))))?;
         Ok(begin.elapsed())
     }
 

@@ -4,11 +4,14 @@
 
 #[cfg(loom)]
 pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::sync::PoisonError;
 #[cfg(not(loom))]
 pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
-/// The lock, also after a panic of another holder: every critical section here leaves its data whole.
+#[cfg(not(loom))]
+pub(crate) use crate::panic::lock;
+
+/// [`crate::panic::lock`] for loom.
+#[cfg(loom)]
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -6,7 +6,7 @@ use std::{
     cell::Cell,
     io,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering::Relaxed},
         mpsc::{self, Receiver, Sender},
     },
@@ -25,6 +25,7 @@ use crate::{
         network::{Canceller, Network},
         runtime,
     },
+    panic::lock,
 };
 
 /// Time for which windows of several streams must wait before a further network starts; a short burst is over before.
@@ -198,7 +199,7 @@ impl WorkerPool {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
