@@ -6,16 +6,15 @@
 //!
 //! Sections: window, thread, streams, start; `cost` prints the processor seconds of one more window and nothing else.
 
-#[path = "common/rig.rs"]
-mod rig;
+mod common;
 
 use std::{
     fs,
     time::{Duration, Instant},
 };
 
+use common::rig::{Rig, median, noise, processor_time, thread_time};
 use gst::prelude::*;
-use rig::{Rig, median, noise, processor_time, thread_time};
 use soundclassify_core::model::{EngineOptions, Model, Network, load_network};
 
 const ROUNDS: usize = 7;
@@ -25,7 +24,7 @@ const STREAMS: usize = 50;
 const WINDOWS: usize = 10;
 
 fn main() {
-    rig::init();
+    common::rig::init();
     let wanted: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     if wanted == ["cost"] {
         return println!("{}", cost());

@@ -4,12 +4,11 @@
 //! writes the network's input of all complete frames, as one window, to FILE.values (f32, frames × bands).
 
 mod common;
-#[path = "../tests/common/signal.rs"]
-mod signal;
 
 use std::hint::black_box;
 use std::time::Duration;
 
+use common::{compare, rig::noise_samples};
 use realfft::RealFftPlanner;
 use soundclassify_core::frontend::{FeatureSpec, Features, Frontend, Layout, LogMel, preset};
 
@@ -27,7 +26,7 @@ fn main() {
         }
         return;
     }
-    common::print_head();
+    compare::print_head();
     frame("fsdkaggle2018", &preset::fsdkaggle2018());
     frame("yamnet", &preset::yamnet());
     frame("efficientat", &preset::efficientat());
@@ -42,17 +41,17 @@ fn main() {
 fn frame(name: &str, spec: &FeatureSpec) {
     let mel = spec.log_mel().expect("frames");
     let seconds = 1;
-    let samples = signal::signal(spec.sample_rate as usize);
+    let samples = noise_samples(spec.sample_rate as usize);
     let frames = seconds * samples.len() / mel.hop_length;
     let mut frontend = Frontend::new(spec, 10);
     let mut fft = bare_fft(mel.n_fft);
-    let comparison = common::compare(
+    let comparison = compare::compare(
         || (0..seconds).for_each(|_| push(&mut frontend, &samples)),
         || (0..frames).for_each(|_| fft()),
     );
     let what = format!("log-mel frame, `{name}` ({})", micros(comparison.own / frames as u32));
     let against = format!("bare `realfft` of {} ({})", mel.n_fft, micros(comparison.other / frames as u32));
-    common::print_row(&what, &against, comparison.ratio, 1.4);
+    compare::print_row(&what, &against, comparison.ratio, 1.4);
 }
 
 /// Time for all frames of a file, the best of three.
@@ -60,7 +59,7 @@ fn audio(spec: &FeatureSpec, file: &str) {
     let samples = read(file);
     let once = || {
         let mut frontend = Frontend::new(spec, 10);
-        common::time(&mut || {
+        compare::time(&mut || {
             for part in samples.chunks(spec.sample_rate as usize) {
                 push(&mut frontend, part);
             }
@@ -101,12 +100,12 @@ fn with_frames(spec: FeatureSpec, frames: usize) -> FeatureSpec {
 
 /// What one more window adds, against the frames that are new in it.
 fn window(name: &str, spec: &FeatureSpec) {
-    let stride = signal::signal(spec.sample_rate as usize / 10);
+    let stride = noise_samples(spec.sample_rate as usize / 10);
     let mut tensor = vec![0.0; spec.len()];
     let mut with = Frontend::new(spec, 10);
     let mut without = Frontend::new(spec, 10);
     let repeats = 10;
-    let comparison = common::compare(
+    let comparison = compare::compare(
         || (0..repeats).for_each(|_| with.push(&stride, &mut |window| window.write_to(black_box(&mut tensor)))),
         || (0..repeats).for_each(|_| without.push(&stride, &mut |_| {})),
     );
@@ -122,18 +121,18 @@ fn window(name: &str, spec: &FeatureSpec) {
 /// Five seconds after ten hours against the first five.
 fn growth() {
     let spec = preset::yamnet();
-    let samples = signal::signal(spec.sample_rate as usize);
+    let samples = noise_samples(spec.sample_rate as usize);
     let mut old = Frontend::new(&spec, 10);
     (0..36_000).for_each(|_| push(&mut old, &samples));
     let mut young = Frontend::new(&spec, 10);
-    let comparison = common::compare(
+    let comparison = compare::compare(
         || (0..5).for_each(|_| push(&mut old, &samples)),
         || {
             young.reset();
             (0..5).for_each(|_| push(&mut young, &samples));
         },
     );
-    common::print_row("5 s of audio after 10 hours, `yamnet`", "the first 5 s", comparison.ratio, 1.05);
+    compare::print_row("5 s of audio after 10 hours, `yamnet`", "the first 5 s", comparison.ratio, 1.05);
 }
 
 fn push(frontend: &mut Frontend, samples: &[f32]) {
@@ -148,7 +147,7 @@ fn push(frontend: &mut Frontend, samples: &[f32]) {
 /// to take the same time as fresh samples, and filling the input again would flatter the ratio by 3 %.
 fn bare_fft(size: usize) -> impl FnMut() {
     let fft = RealFftPlanner::<f32>::new().plan_fft_forward(size);
-    let mut input = signal::signal(size);
+    let mut input = noise_samples(size);
     let mut output = fft.make_output_vec();
     let mut scratch = fft.make_scratch_vec();
     move || {

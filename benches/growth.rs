@@ -5,12 +5,10 @@
 //!
 //!     ORT_DYLIB_PATH=target/onnxruntime/libonnxruntime.so cargo bench --bench growth
 
-#[allow(dead_code, reason = "shared with the bench of the element")]
-#[path = "common/rig.rs"]
-mod rig;
+mod common;
 
+use common::rig::{Rig, median, noise, processor_time};
 use gst::prelude::*;
-use rig::{Rig, median, noise, processor_time};
 
 const ROUNDS: usize = 5;
 const STREAMS: [usize; 7] = [1, 2, 5, 10, 20, 50, 100];
@@ -23,7 +21,7 @@ const OVERSAMPLED_SECONDS: usize = 10;
 const MINUTES: [usize; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 400, 600];
 
 fn main() {
-    rig::init();
+    common::rig::init();
     streams();
     oversamples();
     length();

@@ -3,9 +3,7 @@
 //! not, and also where that thread runs the network and posts the result, as that of a stream that waits does. Not counted
 //! are GStreamer's own buffers, events and messages, and ONNX Runtime's work, which come from C and C++.
 
-#[allow(dead_code, reason = "shared with the tests of the element")]
-#[path = "element/rig.rs"]
-mod rig;
+mod common;
 
 use std::sync::{
     Arc,
@@ -13,8 +11,8 @@ use std::sync::{
 };
 use std::thread;
 
+use common::rig::{RATE, Rig, TestModel, noise, pts};
 use gst::prelude::*;
-use rig::{RATE, Rig, TestModel, noise, pts};
 
 const SECONDS: usize = 10;
 const WARM_SECONDS: usize = 3;
@@ -51,7 +49,7 @@ fn count(sync: &str, format: &str, rate: usize, milliseconds: usize) -> Counts {
     for at in 0..(WARM_SECONDS + SECONDS) * 1000 / milliseconds {
         let samples = &sound[at * size % rate..][..size];
         let buffer = match format {
-            "F32LE" => rig::buffer(samples, Some(pts(at * size, rate))),
+            "F32LE" => common::rig::buffer(samples, Some(pts(at * size, rate))),
             _ => {
                 let bytes: Vec<u8> = samples.iter().flat_map(|s| ((s * 32768.0) as i16).to_le_bytes()).collect();
                 let mut buffer = gst::Buffer::from_slice(bytes);

@@ -2,12 +2,10 @@
 //! An hour of audio at full speed, in a separate process: its memory is measured.
 #![cfg(target_os = "linux")]
 
-#[allow(dead_code, reason = "shared with the tests of the element")]
-#[path = "element/rig.rs"]
-mod rig;
+mod common;
 
+use common::rig::{RATE, Rig, TestModel, noise, pts, start_of};
 use gst::prelude::*;
-use rig::{RATE, Rig, TestModel, noise, pts, start_of};
 
 #[test]
 fn an_hour_is_exact_to_the_sample() {

@@ -3,15 +3,13 @@
 //! from NULL to PLAYING and back; `SOUNDCLASSIFY_LIVES=10000 cargo nextest run --test leaks` for more.
 #![cfg(target_os = "linux")]
 
-#[allow(dead_code, reason = "shared with the tests of the element")]
-#[path = "element/rig.rs"]
-mod rig;
+mod common;
 
 use std::time::{Duration, Instant};
 
+use common::rig::{Rig, TestModel, WINDOW, noise, pts};
 use gst::glib;
 use gst::prelude::*;
-use rig::{Rig, TestModel, WINDOW, noise, pts};
 
 const LIVES: usize = 400;
 /// More memory, KiB, than that after the first quarter: what allocators keep, whatever the number of lives.

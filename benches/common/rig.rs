@@ -37,14 +37,19 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Mono f32 noise.
-pub(crate) fn noise(samples: usize) -> Vec<u8> {
+/// Samples of noise in ±0.25.
+pub(crate) fn noise_samples(length: usize) -> Vec<f32> {
     let mut state = 1u32;
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 8) as f32 / (1u32 << 25) as f32 - 0.25
     };
-    (0..samples).flat_map(|_| next().to_le_bytes()).collect()
+    (0..length).map(|_| next()).collect()
+}
+
+/// The same as the bytes of mono f32.
+pub(crate) fn noise(samples: usize) -> Vec<u8> {
+    noise_samples(samples).iter().flat_map(|sample| sample.to_le_bytes()).collect()
 }
 
 /// One element in a harness, fed at the model's rate.

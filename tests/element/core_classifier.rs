@@ -9,7 +9,7 @@ use soundclassify_core::decision::EventKind;
 use soundclassify_core::model::Model;
 use soundclassify_core::{Classifier, Found, Options};
 
-use crate::rig::{Rig, TestModel, pts, scene};
+use crate::common::rig::{Rig, TestModel, pts, scene};
 
 /// A window or an event in figures that both sides have: time, number, classes and probabilities.
 #[derive(Debug, Clone, PartialEq)]

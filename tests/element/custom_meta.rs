@@ -6,7 +6,7 @@ use gst_check::Harness;
 use gstsoundclassify::Classification;
 use gstsoundclassify::soundclassify::message::results;
 
-use crate::rig::{RATE, Rig, TestModel, noise, pts};
+use crate::common::rig::{RATE, Rig, TestModel, noise, pts};
 
 fn rig(model: &TestModel) -> Rig {
     Rig::with(model, |element| element.set_property("add-meta", true)).caps("F32LE", RATE as i32, 1)
@@ -64,7 +64,7 @@ const KEPT: [(&str, bool); 15] = [
 
 #[test]
 fn elements_behind_keep_it_as_the_documentation_says() {
-    crate::rig::init();
+    crate::common::rig::init();
     let model = TestModel::new("linear");
     let mut rig = rig(&model);
     rig.push(&noise(2 * RATE, 1), Some(pts(0, RATE)));

@@ -10,7 +10,7 @@ use gstsoundclassify::soundclassify::message::EVENT;
 use gstsoundclassify::{ClassificationEvent, EventKind};
 use proptest::prelude::*;
 
-use crate::rig::{RATE, Rig, TestModel, buffer, kinds, noise, pts, scene, windows_in};
+use crate::common::rig::{RATE, Rig, TestModel, buffer, kinds, noise, pts, scene, windows_in};
 
 /// The network `loudness` behind an element that reports events of single windows.
 fn rig_with(model: &TestModel, setup: impl FnOnce(&gst::Element)) -> Rig {
@@ -404,11 +404,11 @@ fn the_manifest_suggests_events_and_silence() {
 #[test]
 fn a_live_source_that_falls_silent_keeps_no_event_open() {
     let model = loudness();
-    let (element, bus) = crate::rig::element(&model.manifest());
+    let (element, bus) = crate::common::rig::element(&model.manifest());
     element.set_property("ensembles", 1u32);
     element.set_property_from_str("report", "events");
     element.set_property("event-hold", 100_000_000u64);
-    let pad = crate::streams::source(&Arc::new(AtomicBool::new(true)));
+    let pad = super::streams::source(&Arc::new(AtomicBool::new(true)));
     pad.set_active(true).unwrap();
     pad.link(&element.static_pad("sink").unwrap()).unwrap();
     let sink = gst::Pad::builder(gst::PadDirection::Sink).chain_function(|_, _, _| Ok(gst::FlowSuccess::Ok)).build();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 
-use crate::rig::{RATE, Rig, TestModel, element, noise, texts, windows_in};
+use crate::common::rig::{RATE, Rig, TestModel, element, noise, texts, windows_in};
 
 /// The error with which READY is refused.
 #[track_caller]
@@ -209,7 +209,7 @@ fn flush_frees_the_streaming_thread(quick: usize, threads: u32) {
         assert!(pad.send_event(gst::event::FlushStart::new()));
     });
     let begun = Instant::now();
-    let _ = rig.harness.push(crate::rig::buffer(&loud(RATE), None));
+    let _ = rig.harness.push(crate::common::rig::buffer(&loud(RATE), None));
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     flusher.join().unwrap();
 }

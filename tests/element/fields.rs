@@ -8,7 +8,7 @@ use gst::ClockTime;
 use gst::prelude::*;
 use gstsoundclassify::{Classification, ClassificationEvent};
 
-use crate::rig::{RATE, Rig, TestModel, buffer, init, noise, pts};
+use crate::common::rig::{RATE, Rig, TestModel, buffer, init, noise, pts};
 
 fn now() -> ClockTime {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().try_into().unwrap()

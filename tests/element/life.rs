@@ -3,7 +3,7 @@
 
 use gst::prelude::*;
 
-use crate::rig::{RATE, Rig, TestModel, buffer, element, noise, pts, windows_in};
+use crate::common::rig::{RATE, Rig, TestModel, buffer, element, noise, pts, windows_in};
 
 #[test]
 fn a_hundred_lives() {
@@ -133,7 +133,7 @@ fn memory_is_given_back() {
 
 #[test]
 fn seeks_while_playing() {
-    crate::rig::init();
+    crate::common::rig::init();
     let model = TestModel::new("linear");
     let description = format!(
         "audiotestsrc num-buffers=100000 samplesperbuffer=441 ! audio/x-raw,rate=44100 ! soundclassify name=classifier \
@@ -244,6 +244,6 @@ fn buffers_that_meet_state_changes_and_flushes_are_no_error() {
             stop.store(true, std::sync::atomic::Ordering::SeqCst);
         });
         element.set_state(gst::State::Null).unwrap();
-        assert_eq!(crate::rig::texts(&bus, gst::MessageType::Error), [""; 0]);
+        assert_eq!(crate::common::rig::texts(&bus, gst::MessageType::Error), [""; 0]);
     }
 }

@@ -12,8 +12,8 @@ use gstsoundclassify::{Classification, ClassificationEvent, EventKind};
 use proptest::prelude::*;
 use soundclassify_core::model::{Engine, EngineOptions, Model};
 
-use crate::faults::loud;
-use crate::rig::{RATE, Rig, TestModel, kinds, noise, pts, scene, texts, windows_in};
+use super::faults::loud;
+use crate::common::rig::{RATE, Rig, TestModel, kinds, noise, pts, scene, texts, windows_in};
 
 /// A model that calls itself `name` and its labels otherwise, at twice the rate of the other test models.
 pub(crate) fn other_model(name: &str) -> TestModel {
@@ -236,7 +236,7 @@ fn slow_model(name: &str) -> TestModel {
 
 /// An element that is READY with a model.
 fn ready(model: &TestModel) -> (gst::Element, gst::Bus) {
-    let (element, bus) = crate::rig::element(&model.manifest());
+    let (element, bus) = crate::common::rig::element(&model.manifest());
     element.set_state(gst::State::Ready).unwrap();
     (element, bus)
 }

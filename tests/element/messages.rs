@@ -5,7 +5,7 @@ use gst::prelude::*;
 use gstsoundclassify::Classification;
 use proptest::prelude::*;
 
-use crate::rig::{RATE, Rig, TestModel, WINDOW, buffer, noise, pts, start_of, windows_in};
+use crate::common::rig::{RATE, Rig, TestModel, WINDOW, buffer, noise, pts, start_of, windows_in};
 
 /// Everything that is posted about a signal, pushed in buffers of these sizes, at a rate that may not be the model's.
 fn messages_of(model: &TestModel, signal: &[f32], rate: usize, sizes: &[usize]) -> Vec<Classification> {

@@ -8,7 +8,7 @@ use gst_analytics::prelude::*;
 use gst_analytics::{AnalyticsClassificationMtd, AnalyticsRelationMeta};
 use gstsoundclassify::Classification;
 
-use crate::rig::{RATE, Rig, TestModel, WINDOW, buffer, noise, pts, windows_in};
+use crate::common::rig::{RATE, Rig, TestModel, WINDOW, buffer, noise, pts, windows_in};
 
 /// Labels and confidences of one classification.
 type Reported = Vec<(String, f64)>;

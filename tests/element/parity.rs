@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use gst::prelude::*;
 use gstsoundclassify::Classification;
 
-use crate::rig::Rig;
+use crate::common::rig::Rig;
 
 fn shared(path: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(path);
@@ -39,7 +39,7 @@ fn messages(manifest: &str, beside: &[&str], setup: impl FnOnce(&gst::Element)) 
         let theirs = shared(path)?;
         symlink(&theirs, folder.path().join(theirs.file_name().unwrap())).unwrap();
     }
-    let (element, bus) = crate::rig::element(&folder.path().join(manifest));
+    let (element, bus) = crate::common::rig::element(&folder.path().join(manifest));
     setup(&element);
     let harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
     let mut rig = Rig { harness, element, bus };
@@ -48,7 +48,7 @@ fn messages(manifest: &str, beside: &[&str], setup: impl FnOnce(&gst::Element)) 
     let bytes: Vec<u8> = wav.samples::<i16>().flat_map(|sample| sample.unwrap().to_le_bytes()).collect();
     for (at, chunk) in bytes.chunks(2 * 1024).enumerate() {
         let mut buffer = gst::Buffer::from_slice(chunk.to_vec());
-        buffer.get_mut().unwrap().set_pts(crate::rig::pts(at * 1024, 16000));
+        buffer.get_mut().unwrap().set_pts(crate::common::rig::pts(at * 1024, 16000));
         rig.harness.push(buffer).unwrap();
     }
     Some(rig.classifications())

@@ -3,7 +3,7 @@
 
 use gst_audio::AudioFormat;
 
-use crate::rig::{RATE, Rig, TestModel, noise};
+use crate::common::rig::{RATE, Rig, TestModel, noise};
 
 /// Memory address and content of each memory of a buffer.
 fn identity(buffer: &gst::BufferRef) -> Vec<(usize, Vec<u8>)> {
@@ -152,7 +152,7 @@ fn planes_are_classified_as_interleaved_channels_are() {
         .layout(gst_audio::AudioLayout::NonInterleaved)
         .build()
         .unwrap();
-    let mut planes = crate::rig::buffer(&[left, right].concat(), None);
+    let mut planes = crate::common::rig::buffer(&[left, right].concat(), None);
     gst_audio::AudioMeta::add(planes.get_mut().unwrap(), &info, RATE, &[]).unwrap();
     other.harness.push(planes).unwrap();
     let (one, other) = (one.classifications(), other.classifications());
@@ -170,7 +170,7 @@ fn warned_of(rig: &mut Rig, buffer: gst::Buffer) -> Vec<String> {
 
 #[test]
 fn buffers_that_contradict_their_caps_go_through_with_one_warning() {
-    crate::rig::init();
+    crate::common::rig::init();
     let info = |layout, format, channels| {
         gst_audio::AudioInfo::builder(format, RATE as u32, channels).layout(layout).build().unwrap()
     };
@@ -198,7 +198,7 @@ fn buffers_that_contradict_their_caps_go_through_with_one_warning() {
 
 #[test]
 fn very_many_planar_channels_are_analysed() {
-    crate::rig::init();
+    crate::common::rig::init();
     for channels in [64u32, 65, 1000] {
         let mut rig = Rig::new(&TestModel::new("linear"));
         rig.set_caps("F32LE", RATE as i32, channels as i32, "non-interleaved");
@@ -209,7 +209,7 @@ fn very_many_planar_channels_are_analysed() {
             .build();
         // GStreamer describes at most 64 channels by positions.
         let Ok(info) = info else { continue };
-        let mut buffer = crate::rig::buffer(&noise(RATE * channels as usize, 1), None);
+        let mut buffer = crate::common::rig::buffer(&noise(RATE * channels as usize, 1), None);
         gst_audio::AudioMeta::add(buffer.get_mut().unwrap(), &info, RATE, &[]).unwrap();
         assert_eq!(warned_of(&mut rig, buffer), [""; 0]);
         assert!(rig.count("windows") > 0, "{channels}");
@@ -239,7 +239,7 @@ fn channels_that_cancel_each_other_are_warned_of_once() {
         rig.set_caps("F32LE", RATE as i32, 2, "interleaved");
         let signal: Vec<f32> = noise(6 * RATE, 1).into_iter().flat_map(|left| [left, right(left)]).collect();
         for part in signal.chunks(RATE / 5) {
-            goes_through(&mut rig, crate::rig::buffer(part, None));
+            goes_through(&mut rig, crate::common::rig::buffer(part, None));
         }
         rig.warnings()
     };

@@ -4,7 +4,7 @@
 use gst::prelude::*;
 use gstsoundclassify::EventKind;
 
-use crate::rig::{RATE, Rig, TestModel, scene};
+use crate::common::rig::{RATE, Rig, TestModel, scene};
 
 /// The ends of events, by label and time, ms, in a scene of loud and quiet parts; and the element after it.
 fn ends(parts: &[(usize, f32)], setup: impl FnOnce(&gst::Element)) -> (Vec<(String, u64)>, Rig) {

@@ -3,7 +3,7 @@
 
 use gst::prelude::*;
 
-use crate::rig::{RATE, Rig, TestModel, element, noise, texts, windows_in};
+use crate::common::rig::{RATE, Rig, TestModel, element, noise, texts, windows_in};
 
 #[test]
 fn manifest_suggests_and_the_application_decides() {
@@ -133,7 +133,7 @@ fn empty_model_name_is_the_default_model() {
 
 #[test]
 fn default_model_needs_no_property() {
-    crate::rig::init();
+    crate::common::rig::init();
     let element = gst::ElementFactory::make("soundclassify").build().unwrap();
     let bus = gst::Bus::new();
     element.set_bus(Some(&bus));

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use soundclassify_core::frontend::Frontend;
 use soundclassify_core::model::{EngineOptions, Model, load_network};
 
-use crate::rig::{RATE, Rig, TestModel, noise};
+use crate::common::rig::{RATE, Rig, TestModel, noise};
 
 /// Something that flows.
 #[derive(Debug, Clone)]
@@ -117,7 +117,7 @@ impl Player {
     fn buffer(&mut self, length: u64, pts: Option<ClockTime>, discont: bool, gap: bool) -> gst::Buffer {
         self.seed += 1;
         let samples = length as usize * self.rate as usize / 1000 * self.channels as usize;
-        let mut buffer = crate::rig::buffer(&noise(samples, self.seed), pts);
+        let mut buffer = crate::common::rig::buffer(&noise(samples, self.seed), pts);
         let writable = buffer.get_mut().unwrap();
         if discont {
             writable.set_flags(gst::BufferFlags::DISCONT);

@@ -3,7 +3,7 @@
 
 use gst::prelude::*;
 
-use crate::rig::{RATE, Rig, TestModel, buffer, pts};
+use crate::common::rig::{RATE, Rig, TestModel, buffer, pts};
 
 /// The softmax of the sum of the scores so far; digital silence has scores that are not 0.
 fn summing() -> TestModel {

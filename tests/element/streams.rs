@@ -8,7 +8,7 @@ use gst::ClockTime;
 use gst::prelude::*;
 use gstsoundclassify::EventKind;
 
-use crate::rig::{RATE, Rig, TestModel, WINDOW, buffer, kinds, noise, scene, windows_in};
+use crate::common::rig::{RATE, Rig, TestModel, WINDOW, buffer, kinds, noise, scene, windows_in};
 
 /// The events with which another stream begins.
 fn begin(rig: &mut Rig, id: &str) {
@@ -76,7 +76,7 @@ pub(crate) fn source(live: &Arc<AtomicBool>) -> gst::Pad {
 #[test]
 fn each_stream_is_asked_whether_it_is_live() {
     let model = TestModel::new("linear");
-    let (element, bus) = crate::rig::element(&model.manifest());
+    let (element, bus) = crate::common::rig::element(&model.manifest());
     element.set_property_from_str("sync", "auto");
     element.set_property("max-pending", 1u32);
     let live = Arc::new(AtomicBool::new(true));

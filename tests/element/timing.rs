@@ -4,7 +4,7 @@
 use gst::ClockTime;
 use gst::prelude::*;
 
-use crate::rig::{RATE, Rig, TestModel, WINDOW, buffer, noise, windows_in};
+use crate::common::rig::{RATE, Rig, TestModel, WINDOW, buffer, noise, windows_in};
 
 fn ms(value: u64) -> ClockTime {
     ClockTime::from_mseconds(value)

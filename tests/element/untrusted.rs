@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 use soundclassify_core::model::check;
 
-use crate::live::{other_model, play_until, set_model};
-use crate::rig::{RATE, Rig, TestModel, noise, pts};
+use super::live::{other_model, play_until, set_model};
+use crate::common::rig::{RATE, Rig, TestModel, noise, pts};
 
 /// Whether the checker was built beside the tests, which then use it.
 fn has_checker() -> bool {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The front end allocates in `new` and at the end of the stream only.
 
-#[path = "../../../tests/common/signal.rs"]
-mod signal;
+mod common;
 
+use common::signal;
 use soundclassify_core::frontend::{FeatureSpec, Features, FixedNormalize, Frontend, Lifter, Mfcc, preset};
 
 /// Allocations of pushes that bring no window, and of those that do, with what an application does with a window.

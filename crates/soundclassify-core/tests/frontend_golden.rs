@@ -4,13 +4,13 @@
 //! `tests/data/make_goldens.py` makes the small goldens from a generated signal. The large ones are
 //! of real sound and lie in `../shared`; where that folder is absent their tests say so and pass.
 
-#[path = "../../../tests/common/signal.rs"]
-mod signal;
+mod common;
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
+use common::signal;
 use soundclassify_core::frontend::{
     ChannelAxis, FeatureSpec, Features, FixedNormalize, Frontend, Layout, Lifter, Log, LogMel, MelNorm, MelScale, Mfcc,
     Normalize, PadMode, Placement, Power, preset,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! When windows become due, and that the cutting of the stream does not matter.
 
-#[path = "../../../tests/common/signal.rs"]
-mod signal;
+mod common;
 
+use common::signal;
 use proptest::prelude::*;
 use soundclassify_core::frontend::{
     ChannelAxis, FeatureSpec, Features, Frontend, Layout, Log, LogMel, MelNorm, MelScale, Normalize, PadMode,

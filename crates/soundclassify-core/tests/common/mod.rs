@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the tests of small networks share.
+//! What the tests share: signals, and the parts of small networks.
+#![allow(dead_code, reason = "each test program uses a part")]
+
+pub(crate) mod signal;
 
 /// Folder of the networks that `tests/data/make_models.py` writes.
 pub(crate) const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/models");

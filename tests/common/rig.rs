@@ -36,7 +36,7 @@ impl TestModel {
         let folder = tempfile::tempdir().unwrap();
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models").join(format!("{network}.onnx"));
         std::fs::copy(&source, folder.path().join("test.onnx")).unwrap();
-        let manifest = change(include_str!("test-model.toml").to_string());
+        let manifest = change(include_str!("../element/test-model.toml").to_string());
         std::fs::write(folder.path().join("test.toml"), manifest).unwrap();
         Self { folder }
     }

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The signals of the scripts in `tests/data`, sample for sample.
 
-// Each test uses some of them.
-#![allow(dead_code)]
-
 /// `signal` of `tests/data/make_goldens.py`: a rising saw over noise whose level steps from full scale down to silence and up again.
 pub(crate) fn signal(length: usize) -> Vec<f32> {
     let (mut noise, mut phase, mut step) = (1u32, 0u32, 1u32 << 22);
