@@ -80,6 +80,10 @@ fn a_network_that_crashes_is_an_error() {
         let (_folder, manifest) = tiny("hostile/crash-load.onnx");
         let text = inspect(manifest.to_str().unwrap()).expect_err("a crash").to_string();
         assert!(text.contains("crashed"), "{text}");
+        let (_folder, runs) = tiny("hostile/crash-run.onnx");
+        let report = inspect(runs.to_str().unwrap()).unwrap();
+        let failure = report.failure.expect("a crash at the first run");
+        assert!(failure.contains("running the network once crashed ONNX Runtime"), "{failure}");
         fs::remove_file(&manifest).unwrap();
         let text = inspect(manifest.with_extension("onnx").to_str().unwrap()).expect_err("a crash").to_string();
         assert!(text.contains("crashed"), "{text}");

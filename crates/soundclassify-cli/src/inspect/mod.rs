@@ -6,7 +6,7 @@ mod distribution;
 use serde::Serialize;
 use soundclassify_core::{
     frontend::{FeatureSpec, Features},
-    model::{self, Manifest, Model, TensorInfo},
+    model::{self, Manifest, Model, Report, TensorInfo},
 };
 
 use crate::{
@@ -24,6 +24,8 @@ struct Line<'a> {
     outputs: Vec<String>,
     manifest: Option<Said<'a>>,
     misfit: Option<&'a str>,
+    /// Why the network can't be run.
+    failure: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -37,7 +39,7 @@ struct Said<'a> {
     labels: &'a [String],
 }
 
-/// Prints the report; exit status 1 if network and manifest do not fit, or give values that differ from those of `[check]`.
+/// Prints the report; exit status 1 if network and manifest do not fit, if the network can't be run, or if both give values that differ from those of `[check]`.
 pub(crate) fn run(args: &InspectArgs) -> Result<Exit> {
     if args.verify {
         return run_check(args);
@@ -51,7 +53,6 @@ pub(crate) fn run(args: &InspectArgs) -> Result<Exit> {
         printer.block(report.template().trim_end())?;
         return Ok(Exit::Success);
     }
-    let texts = |ports: &[TensorInfo]| ports.iter().map(ToString::to_string).collect::<Vec<_>>();
     if args.json {
         printer.line(&json(&Line {
             onnx: report.onnx.display().to_string(),
@@ -59,26 +60,46 @@ pub(crate) fn run(args: &InspectArgs) -> Result<Exit> {
             outputs: texts(&report.outputs),
             manifest: report.manifest.as_ref().map(said),
             misfit: report.misfit.as_deref(),
+            failure: report.failure.as_deref(),
         }))?;
     } else {
-        printer.line(&format!("network   {}", report.onnx.display()))?;
-        printer.line(&format!("inputs    {}", texts(&report.inputs).join(", ")))?;
-        printer.line(&format!("outputs   {}", texts(&report.outputs).join(", ")))?;
-        match &report.manifest {
-            Some(manifest) => manifest_lines(manifest).iter().try_for_each(|line| printer.line(line))?,
-            None if report.misfit.is_some() => {}
-            None => printer.line(&format!(
-                "manifest  none; `soundclassify inspect {} --template` prints one to start from",
-                args.model
-            ))?,
-        }
-        match &report.misfit {
-            Some(misfit) => printer.line(&format!("misfit    {misfit}"))?,
-            None if report.manifest.is_some() => printer.line("fit       network and manifest fit")?,
-            None => {}
+        lines(&report, &args.model).iter().try_for_each(|line| printer.line(line))?;
+    }
+    Ok(if report.misfit.is_some() || report.failure.is_some() { Exit::Failed } else { Exit::Success })
+}
+
+fn texts(ports: &[TensorInfo]) -> Vec<String> {
+    ports.iter().map(ToString::to_string).collect()
+}
+
+/// The report as lines; the text of each begins in column 10.
+fn lines(report: &Report, name: &str) -> Vec<String> {
+    let Report { onnx, inputs, outputs, manifest, misfit, failure, .. } = report;
+    let mut lines = vec![
+        format!("network   {}", onnx.display()),
+        format!("inputs    {}", texts(inputs).join(", ")),
+        format!("outputs   {}", texts(outputs).join(", ")),
+    ];
+    match manifest {
+        Some(manifest) => lines.extend(manifest_lines(manifest)),
+        None if misfit.is_some() => {}
+        None => {
+            lines.push(format!("manifest  none; `soundclassify inspect {name} --template` prints one to start from"));
         }
     }
-    Ok(if report.misfit.is_some() { Exit::Failed } else { Exit::Success })
+    match (misfit, failure) {
+        (Some(misfit), _) => lines.push(format!("misfit    {misfit}")),
+        (None, _) if manifest.is_none() => {}
+        (None, None) => {
+            lines.push("fit       network and manifest fit".into());
+            lines.push("run       the network was run once".into());
+        }
+        (None, Some(failure)) => {
+            lines.push("fit       inputs and outputs fit the manifest".into());
+            lines.push(format!("failure   {failure}"));
+        }
+    }
+    lines
 }
 
 fn run_check(args: &InspectArgs) -> Result<Exit> {
@@ -128,7 +149,7 @@ fn manifest_lines(manifest: &Manifest) -> Vec<String> {
     let thresholds = manifest.defaults.thresholds.iter().map(|(label, value)| format!("{label} {value}"));
     let thresholds = thresholds.collect::<Vec<_>>().join(", ");
     if !thresholds.is_empty() {
-        lines.push(format!("thresholds {thresholds}"));
+        lines.push(format!("threshold {thresholds}"));
     }
     lines
 }

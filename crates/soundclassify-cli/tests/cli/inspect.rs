@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `inspect`: networks and manifests.
 
-use crate::support::{TONES, run, stdout, text};
+use crate::support::{TONES, objects, run, small_manifest, stdout, text};
 
 #[test]
 fn inspect_says_what_fits_and_what_does_not() {
@@ -69,8 +69,36 @@ fn a_template_says_how_sure_it_is_and_why() {
 }
 
 #[test]
-fn thresholds_of_a_manifest_are_shown() {
+fn the_lines_of_a_report_are_aligned() {
     let lines = stdout(["inspect", "sure"]);
 
-    assert!(lines.lines().any(|line| line.starts_with("thresholds ") && line.contains("Bark 0.")), "{lines}");
+    assert!(lines.lines().any(|line| line.starts_with("threshold ") && line.contains("Bark 0.")), "{lines}");
+    assert!(lines.ends_with("run       the network was run once\n"), "{lines}");
+    for line in lines.lines() {
+        assert!(line.is_char_boundary(10) && line[..10].ends_with(' ') && !line[10..].starts_with(' '), "{line:?}");
+    }
+}
+
+#[test]
+fn a_network_that_fails_at_its_first_run_is_no_success() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/models");
+    let manifest = folder.path().join("tiny.toml");
+    std::fs::write(&manifest, small_manifest("tiny", "[output]\nactivation = \"none\"")).unwrap();
+    let (onnx, manifest) = (folder.path().join("tiny.onnx"), manifest.to_str().unwrap());
+    for (network, status, expected) in [
+        ("linear", 0, "run       the network was run once"),
+        ("hostile/crash-run", 1, "running the network once crashed ONNX Runtime"),
+    ] {
+        std::fs::copy(format!("{data}/{network}.onnx"), &onnx).unwrap();
+        let plain = run(["inspect", manifest]);
+        let printed = text(&plain.stdout);
+        assert_eq!(plain.status.code(), Some(status), "{printed}");
+        assert!(printed.contains("fit       ") && printed.contains(expected), "{printed}");
+
+        let json = run(["inspect", manifest, "--json"]);
+        let report = &objects(&text(&json.stdout))[0];
+        assert_eq!((json.status.code(), report["misfit"].is_null()), (Some(status), true), "{report}");
+        assert_eq!(report["failure"].as_str().is_some_and(|why| why.contains(expected)), status == 1, "{report}");
+    }
 }

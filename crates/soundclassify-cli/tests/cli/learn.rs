@@ -3,45 +3,21 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{HIGH, LOW, MIDDLE, objects, run, stdout, text, tones};
+use crate::support::{HIGH, LOW, MIDDLE, objects, run, small_manifest, stdout, text, tones};
 
 /// A network whose embedding is its window, with a manifest that says so.
 fn model(folder: &Path) -> PathBuf {
     let network = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/models/two-outputs.onnx");
     std::fs::copy(network, folder.join("small.onnx")).unwrap();
     let manifest = folder.join("small.toml");
-    std::fs::write(&manifest, MANIFEST).unwrap();
+    std::fs::write(&manifest, small_manifest("small", OUTPUT)).unwrap();
     manifest
 }
 
-const MANIFEST: &str = r#"
-name = "small"
-description = "A test"
-licence = "MIT OR Apache-2.0"
-version = "1"
-onnx = "small.onnx"
-
-[input]
-layout = "mels-frames"
-channel-axis = "first"
-normalize = "none"
-
-[features]
-sample-rate = 16000
-window = 0.1
-n-fft = 512
-hop-length = 160
-n-mels = 4
-frames = 6
-
-[output]
+const OUTPUT: &str = r#"[output]
 name = "logits"
 activation = "softmax"
-embedding = "embedding"
-
-[labels]
-names = ["a", "b", "c"]
-"#;
+embedding = "embedding""#;
 
 fn recordings(folder: &Path, name: &str, frequency: f64) -> Vec<String> {
     let file = |n: i32| {

@@ -89,21 +89,25 @@ pub(crate) fn outside(folder: &Path, weight: f32) -> PathBuf {
     let weights: Vec<u8> = [weight; 24 * 3].into_iter().flat_map(f32::to_le_bytes).collect();
     std::fs::write(folder.join("weights.bin"), weights).unwrap();
     let manifest = folder.join("outside.toml");
-    std::fs::write(&manifest, OUTSIDE).unwrap();
+    let text = small_manifest("outside", "[output]\nactivation = \"none\"");
+    std::fs::write(&manifest, text.replace("\"none\"\n\n[features]", "\"minmax\"\n\n[features]")).unwrap();
     manifest
 }
 
-const OUTSIDE: &str = r#"
-name = "outside"
-description = "Sums of the window"
+/// A manifest of a network `NAME.onnx` of `tests/data/models`: windows of 4 bands by 6 frames, the labels a, b and c.
+pub(crate) fn small_manifest(name: &str, output: &str) -> String {
+    format!(
+        r#"
+name = "{name}"
+description = "A test"
 licence = "MIT OR Apache-2.0"
 version = "1"
-onnx = "outside.onnx"
+onnx = "{name}.onnx"
 
 [input]
 layout = "mels-frames"
 channel-axis = "first"
-normalize = "minmax"
+normalize = "none"
 
 [features]
 sample-rate = 16000
@@ -113,9 +117,10 @@ hop-length = 160
 n-mels = 4
 frames = 6
 
-[output]
-activation = "none"
+{output}
 
 [labels]
 names = ["a", "b", "c"]
-"#;
+"#
+    )
+}

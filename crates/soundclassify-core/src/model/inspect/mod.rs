@@ -7,13 +7,14 @@ mod model_info;
 mod template;
 
 use std::{
-    fmt, fs,
+    fs,
     path::{Path, PathBuf},
 };
 
 use self::clues::Clues;
 use super::{
-    check, engine,
+    check,
+    engine::{self, EngineOptions},
     fit::{Fit, TensorInfo},
     limits::MAX_ONNX,
     manifest::{Manifest, read_file},
@@ -21,10 +22,7 @@ use super::{
     source::Model,
     weights::Weights,
 };
-use crate::{
-    error::{Error, Result},
-    frontend::Features,
-};
+use crate::error::{Error, Result};
 
 /// A network and its manifest.
 #[derive(Debug)]
@@ -39,11 +37,14 @@ pub struct Report {
     pub manifest: Option<Manifest>,
     /// The reason why network and manifest do not fit, or the error of the manifest; `None` if they fit or no manifest exists.
     pub misfit: Option<String>,
+    /// The reason why the network can't be run; `None` if it was run once, or does not fit its manifest.
+    pub failure: Option<String>,
     /// What the network's files say beside that.
     clues: Clues,
 }
 
-/// Inspects a model by a name for [`Model::load`]. The ONNX file may have no manifest, or a wrong one. The network is not run.
+/// Inspects a model by a name for [`Model::load`]. The ONNX file may have no manifest, or a wrong one. A network
+/// that fits its manifest is run once, in a separate process first, as [`Engine::shared`](super::Engine::shared) does.
 ///
 /// # Errors
 /// Those of [`Model::load`], and [`Error::Runtime`](crate::Error::Runtime) and [`Error::Model`](crate::Error::Model)
@@ -66,7 +67,13 @@ pub fn inspect(name: &str) -> Result<Report> {
     let (inputs, outputs, clues) = model.with_bytes(look)??;
     let manifest = model.manifest().clone();
     let misfit = Fit::of(&manifest, &inputs, &outputs).err();
-    Ok(Report { onnx: manifest.onnx.clone(), inputs, outputs, manifest: Some(manifest), misfit, clues })
+    let failure = if misfit.is_none() { first_run(&model).err().map(|error| error.to_string()) } else { None };
+    Ok(Report { onnx: manifest.onnx.clone(), inputs, outputs, manifest: Some(manifest), misfit, failure, clues })
+}
+
+/// Loads the network and runs it, as an element would.
+fn first_run(model: &Model) -> Result<()> {
+    engine::load_network(model, EngineOptions::default()).map(drop)
 }
 
 /// The report of a network without a usable manifest.
@@ -75,7 +82,7 @@ fn bare(onnx: &Path, misfit: Option<String>) -> Result<Report> {
     check_weights(&bytes, onnx)?;
     check::file(onnx)?;
     let (inputs, outputs, clues) = look(&bytes, onnx, onnx.parent())?;
-    Ok(Report { onnx: onnx.to_path_buf(), inputs, outputs, manifest: None, misfit, clues })
+    Ok(Report { onnx: onnx.to_path_buf(), inputs, outputs, manifest: None, misfit, failure: None, clues })
 }
 
 /// Inputs, outputs and what else the network's files say.
@@ -108,39 +115,6 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "network   {}", self.onnx.display())?;
-        self.inputs.iter().try_for_each(|port| writeln!(f, "input     {port}"))?;
-        self.outputs.iter().try_for_each(|port| writeln!(f, "output    {port}"))?;
-        let Some(manifest) = &self.manifest else {
-            return match &self.misfit {
-                Some(reason) => writeln!(f, "fits      no: {reason}"),
-                None => writeln!(f, "manifest  none; a template to start from:\n\n{}", self.template()),
-            };
-        };
-        writeln!(f, "manifest  {}", manifest.path.display())?;
-        writeln!(
-            f,
-            "          {} {}, {}: {}",
-            manifest.name, manifest.version, manifest.licence, manifest.description
-        )?;
-        let spec = &manifest.features;
-        let kind = match spec.features {
-            Features::LogMel(_) => "log-mel",
-            Features::Mfcc(_) => "MFCC",
-            Features::Waveform => "waveform",
-        };
-        let seconds = spec.window as f64 / f64::from(spec.sample_rate);
-        writeln!(f, "features  {kind} {:?}, {} Hz, windows of {seconds} s", spec.shape(), spec.sample_rate)?;
-        writeln!(f, "labels    {}", manifest.labels.len())?;
-        match &self.misfit {
-            None => writeln!(f, "fits      yes"),
-            Some(reason) => writeln!(f, "fits      no: {reason}"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +127,7 @@ mod tests {
             outputs: vec![port("out", vec![None, Some(classes)])],
             manifest: None,
             misfit: None,
+            failure: None,
             clues: Clues::default(),
         }
     }
@@ -269,13 +244,5 @@ mod tests {
         let manifest = Manifest::embedded(Path::new("t.toml"), &text, "").unwrap();
         let misfit = Fit::of(&manifest, &report.inputs, &report.outputs).unwrap_err();
         assert!(misfit.contains("[64, 96]") && misfit.contains("4 labels"), "{misfit}");
-    }
-
-    #[test]
-    fn a_report_shows_both_sides() {
-        let report = report(&[None, Some(96), Some(64)], 3);
-        let text = report.to_string();
-        assert!(text.contains("input     \"in\" f32 [?, 96, 64]"), "{text}");
-        assert!(text.contains("name = \"my-net\"") && text.contains("preset = \"yamnet\""), "{text}");
     }
 }
