@@ -14,6 +14,8 @@ pub(crate) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
     let mut all = model_properties(&default);
     all.extend(window_properties(&default));
     all.extend(decision_properties(&default));
+    all.extend(label_properties());
+    all.push(silence_threshold(&default));
     all.extend(event_properties(&default));
     all.extend(output_properties(&default));
     all.push(add_meta(&default));
@@ -87,13 +89,20 @@ fn decision_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecDouble::builder("threshold")
             .nick("Threshold")
-            .blurb("Minimum probability of a reported label; if set, it replaces the thresholds of the model's manifest")
+            .blurb(
+                "Minimum probability of a reported label; if set, it replaces the thresholds of the model's manifest",
+            )
             .minimum(0.0)
             .maximum(1.0)
             .default_value(default.threshold.get())
             .mutable_playing()
             .controllable()
             .build(),
+    ]
+}
+
+fn label_properties() -> Vec<glib::ParamSpec> {
+    vec![
         glib::ParamSpecBoxed::builder::<gst::Structure>("label-thresholds")
             .nick("Label thresholds")
             .blurb(
@@ -118,19 +127,22 @@ fn decision_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             )
             .mutable_playing()
             .build(),
-        glib::ParamSpecDouble::builder("silence-threshold")
-            .nick("Silence threshold")
-            .blurb(
-                "Windows whose level is below this value, in dBFS, are not classified, until a window is 3 dB above it; \
-                 -inf: all windows are classified",
-            )
-            .minimum(f64::NEG_INFINITY)
-            .maximum(0.0)
-            .default_value(default.silence_threshold.get())
-            .mutable_playing()
-            .controllable()
-            .build(),
     ]
+}
+
+fn silence_threshold(default: &Settings) -> glib::ParamSpec {
+    glib::ParamSpecDouble::builder("silence-threshold")
+        .nick("Silence threshold")
+        .blurb(
+            "Windows whose level is below this value, in dBFS, are not classified, until a window is 3 dB above it; \
+             -inf: all windows are classified",
+        )
+        .minimum(f64::NEG_INFINITY)
+        .maximum(0.0)
+        .default_value(default.silence_threshold.get())
+        .mutable_playing()
+        .controllable()
+        .build()
 }
 
 fn event_properties(default: &Settings) -> Vec<glib::ParamSpec> {

@@ -140,38 +140,21 @@ impl OrtNetwork {
         if fit.batch != Batch::Absent {
             dims.insert(0, 1);
         }
-        let (batch, max_batch) = match fit.batch {
-            Batch::Fixed(size) if size > MAX_BATCH => {
-                return Err(format!("its batch is fixed to {size} windows, at most {MAX_BATCH} are possible"));
-            }
-            // A state is of one stream.
-            _ if !fit.states.is_empty() => (fit.batch, 1),
-            Batch::Fixed(size) => (fit.batch, size),
-            Batch::Absent => (fit.batch, 1),
-            Batch::Free => (fit.batch, MAX_BATCH),
-        };
+        let max_batch = max_batch(&fit)?;
         let is_plain = fit.is_plain();
         let name = session.inputs()[fit.input].name().to_owned();
         let (output, attention, reading) = match target {
-            Target::Scores => {
-                let Manifest { activation, reduce, labels, output_scale, .. } = manifest;
-                let reading =
-                    Reading { activation: *activation, reduce: *reduce, classes: labels.len(), scale: *output_scale };
-                (fit.output, fit.attention, reading)
-            }
+            Target::Scores => (fit.output, fit.attention, scores_of(manifest)),
             Target::Embedding => {
                 let output = fit.embedding.ok_or("the manifest names no output.embedding")?;
-                let classes = session.outputs()[output].dtype().tensor_shape().and_then(|shape| shape.last().copied());
-                // The first run finds shapes that are not declared.
-                let classes = classes.and_then(|axis| usize::try_from(axis).ok()).unwrap_or(0);
-                (output, None, Reading { activation: Activation::None, reduce: Reduce::Mean, classes, scale: None })
+                (output, None, embedding_of(&session.outputs()[output]))
             }
         };
         Ok(Self {
             session,
             run_options: Arc::new(run_options),
             dims,
-            batch,
+            batch: fit.batch,
             output,
             attention,
             reading,
@@ -308,6 +291,33 @@ impl OrtNetwork {
         self.states.keep(next.unwrap_or_default());
         Ok(shape)
     }
+}
+
+/// Maximum number of windows of one run.
+fn max_batch(fit: &Fit) -> Result<usize, String> {
+    match fit.batch {
+        Batch::Fixed(size) if size > MAX_BATCH => {
+            Err(format!("its batch is fixed to {size} windows, at most {MAX_BATCH} are possible"))
+        }
+        // A state is of one stream.
+        _ if !fit.states.is_empty() => Ok(1),
+        Batch::Fixed(size) => Ok(size),
+        Batch::Absent => Ok(1),
+        Batch::Free => Ok(MAX_BATCH),
+    }
+}
+
+/// How the output of the scores is read.
+fn scores_of(manifest: &Manifest) -> Reading {
+    let Manifest { activation, reduce, labels, output_scale, .. } = manifest;
+    Reading { activation: *activation, reduce: *reduce, classes: labels.len(), scale: *output_scale }
+}
+
+/// How the output of the embedding is read. The first run finds shapes that are not declared.
+fn embedding_of(output: &Outlet) -> Reading {
+    let classes = output.dtype().tensor_shape().and_then(|shape| shape.last().copied());
+    let classes = classes.and_then(|axis| usize::try_from(axis).ok()).unwrap_or(0);
+    Reading { activation: Activation::None, reduce: Reduce::Mean, classes, scale: None }
 }
 
 impl Network for OrtNetwork {
