@@ -77,7 +77,7 @@ $newer"
 
 # The Cargo features that this GStreamer supports.
 supported_features() {
-  if pkg-config --exists 'gstreamer-1.0 >= 1.24'; then echo capi,doc,static,v1_24; else echo capi,doc,static; fi
+  if pkg-config --exists 'gstreamer-1.0 >= 1.24'; then echo capi,doc,serde,static,v1_24; else echo capi,doc,serde,static; fi
 }
 
 # With default features (which are empty), then with all supported features.

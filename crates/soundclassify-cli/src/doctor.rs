@@ -270,7 +270,7 @@ fn classify_noise(model: &str) -> Result<(usize, String)> {
     session.run(&mut |step| match step {
         Step::Record(Record::Window(window)) => {
             windows += 1;
-            label = window.label;
+            label.clone_from(&window.best().label);
             Ok(())
         }
         Step::Warning(why) => Err(Failure::Failed(why)),

@@ -24,7 +24,6 @@ mod list_labels;
 mod live;
 mod lock;
 mod mel;
-mod messages;
 mod model_files;
 mod npy;
 mod options;

@@ -8,6 +8,7 @@ use std::{
     path::Path,
 };
 
+use gstsoundclassify::{Classification, ClassificationEvent, Label};
 use serde::Serialize;
 use soundclassify_core::text;
 
@@ -15,7 +16,7 @@ use crate::{
     emoji::Symbols,
     exit::{Failure, Result},
     progress::Progress,
-    record::{Event, Record, Window, seconds},
+    record::Record,
     session::{Session, Step},
 };
 
@@ -78,37 +79,39 @@ impl<W: Write> Printer<W> {
             }
             (Form::Plain, Record::Window(window)) => return self.plain(window),
             (Form::Emoji(symbols), Record::Window(window)) => {
-                symbols.bar(&window.label, window.probability).map(|bar| {
-                    format!("{}{bar:<20} {} {:.2}", self.stamp(window.start()), window.label, window.probability)
-                })
+                let Label { label, probability, .. } = window.best();
+                symbols
+                    .bar(label, *probability)
+                    .map(|bar| format!("{}{bar:<20} {label} {probability:.2}", self.stamp(window.start())))
             }
             (_, Record::Event(event)) => Some(self.event(event)),
         };
         text.map_or(Ok(()), |text| self.line(&text))
     }
 
-    fn plain(&mut self, window: &Window) -> Result<()> {
+    fn plain(&mut self, window: &Classification) -> Result<()> {
         let stamp = self.stamp(window.start());
-        let line = format!("{} {} {:.6}", window.label, window.index, window.probability);
-        let style = if window.probability >= 0.5 { "1" } else { "2" };
+        let Label { label, index, probability } = window.best();
+        let line = format!("{label} {index} {probability:.6}");
+        let style = if *probability >= 0.5 { "1" } else { "2" };
         self.styled(&[("", &stamp), (style, &line)])
     }
 
-    fn event(&self, event: &Event) -> String {
+    fn event(&self, event: &ClassificationEvent) -> String {
         format!(
             "{}{} {} {} {:.6} peak {:.6} lasting {:.3}",
             self.stamp(event.start()),
             event.kind.name(),
-            event.label,
-            event.index,
-            event.probability,
+            event.now.label,
+            event.now.index,
+            event.now.probability,
             event.peak,
-            seconds(event.duration),
+            event.duration.seconds_f64(),
         )
     }
 
-    fn stamp(&self, nanoseconds: u64) -> String {
-        if self.time { format!("{:.3} ", seconds(nanoseconds)) } else { String::new() }
+    fn stamp(&self, time: gst::ClockTime) -> String {
+        if self.time { format!("{:.3} ", time.seconds_f64()) } else { String::new() }
     }
 
     /// Writes and flushes one line of text, with control characters made visible.
@@ -187,25 +190,36 @@ pub(crate) fn colour(stream: &impl IsTerminal) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{emoji::DESK_WORK, record::Prediction};
+    use crate::emoji::DESK_WORK;
+    use gst::ClockTime;
+    use gstsoundclassify::EventKind;
 
     fn window(label: &str, probability: f64) -> Record {
-        let best = Prediction { label: label.to_owned(), index: 3, probability };
-        Record::Window(Window {
-            timestamp: 1_200_000_000,
-            stream_time: Some(1_200_000_000),
+        Record::Window(Classification {
+            timestamp: ClockTime::from_mseconds(1200),
+            stream_time: Some(ClockTime::from_mseconds(1200)),
             running_time: None,
-            duration: 1_000_000_000,
-            endtime: None,
+            duration: ClockTime::SECOND,
             utc: None,
-            rms: None,
-            peak: None,
+            rms: -20.5,
+            peak: -3.25,
             window: 12,
-            label: label.to_owned(),
-            index: 3,
-            probability,
-            predictions: vec![best],
+            predictions: vec![Label { label: label.to_owned(), index: 3, probability }],
             model: "test".to_owned(),
+        })
+    }
+
+    fn event() -> Record {
+        Record::Event(ClassificationEvent {
+            kind: EventKind::Start,
+            event_id: 7,
+            timestamp: ClockTime::from_mseconds(1200),
+            stream_time: None,
+            running_time: Some(ClockTime::from_mseconds(200)),
+            duration: ClockTime::from_mseconds(300),
+            utc: Some(ClockTime::from_seconds(1_800_000_000)),
+            now: Label { label: "Bark".to_owned(), index: 3, probability: 0.5 },
+            peak: 0.75,
         })
     }
 
@@ -225,12 +239,24 @@ mod tests {
     fn a_json_line_holds_the_fields_of_the_message() {
         let line = printed(Form::Json, false, &window("Bark", 0.5));
 
-        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(value["type"], "window");
-        assert_eq!(value["input"], "a.wav");
-        assert_eq!(value["stream-time"], 1_200_000_000_u64);
-        assert_eq!(value["running-time"], serde_json::Value::Null);
-        assert_eq!(value["predictions"][0]["label"], "Bark");
+        assert_eq!(
+            line,
+            concat!(
+                r#"{"input":"a.wav","type":"window","timestamp":1200000000,"stream-time":1200000000,"running-time":null,"#,
+                r#""duration":1000000000,"endtime":2200000000,"rms":-20.5,"peak":-3.25,"window":12,"label":"Bark","index":3,"#,
+                r#""probability":0.5,"predictions":[{"label":"Bark","index":3,"probability":0.5}],"model":"test"}"#,
+                "\n"
+            )
+        );
+        assert_eq!(
+            printed(Form::Json, false, &event()),
+            concat!(
+                r#"{"input":"a.wav","type":"event","kind":"start","event-id":7,"label":"Bark","index":3,"probability":0.5,"#,
+                r#""peak":0.75,"timestamp":1200000000,"stream-time":null,"running-time":200000000,"duration":300000000,"#,
+                r#""endtime":1500000000,"utc":1800000000000000000}"#,
+                "\n"
+            )
+        );
     }
 
     #[test]

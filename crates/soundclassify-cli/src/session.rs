@@ -18,7 +18,6 @@ use crate::{
     exit::{Failure, Result},
     interrupt,
     lock::lock,
-    messages::{self, Parsed},
     progress::Progress,
     record::{Record, seconds},
 };
@@ -230,9 +229,9 @@ impl Session {
             }
             gst::MessageView::Element(_) => {
                 self.note_missing(&message);
-                match messages::parse(&message) {
-                    Some(Parsed::Record(record)) => Ok(Step::Record(record)),
-                    Some(Parsed::Garbled(why)) => Ok(Step::Warning(format!("{}: {why}", self.name))),
+                match Record::of(&message) {
+                    Some(Ok(record)) => Ok(Step::Record(record)),
+                    Some(Err(why)) => Ok(Step::Warning(format!("{}: {why}", self.name))),
                     None => Ok(Step::Idle),
                 }
             }
@@ -337,7 +336,7 @@ impl Session {
         let _ = self.pipeline.set_state(gst::State::Ready);
         let mut steps = Vec::new();
         while let Some(message) = self.bus.pop() {
-            if let Some(Parsed::Record(record)) = messages::parse(&message) {
+            if let Some(Ok(record)) = Record::of(&message) {
                 steps.push(Step::Record(record));
             }
         }

@@ -14,7 +14,7 @@ pub const EVENT: &str = "soundclassify-event";
 ///
 /// Each start has exactly one end, and at most one event per label is open. A start is posted when the event has
 /// lasted `event-min-duration`, an end when the gap after it is longer than `event-hold`; the times are those of the
-/// sound itself.
+/// sound itself. With the feature `serde` it implements `Serialize`, as [`Classification`](super::Classification) does.
 ///
 /// ```
 /// # gst::init().unwrap();
@@ -51,6 +51,12 @@ pub struct ClassificationEvent {
 }
 
 impl ClassificationEvent {
+    /// The onset in stream time, or `timestamp` in streams without timestamps.
+    #[must_use]
+    pub fn start(&self) -> ClockTime {
+        self.stream_time.unwrap_or(self.timestamp)
+    }
+
     /// The message's structure.
     #[must_use]
     pub fn to_structure(&self) -> gst::Structure {
@@ -63,7 +69,7 @@ impl ClassificationEvent {
 /// The structure of a [`ClassificationEvent`], without the allocations of one.
 pub(crate) fn structure(kind: EventKind, event_id: u64, span: Span, now: Named<'_>, peak: f64) -> gst::Structure {
     time_fields(gst::Structure::builder(EVENT), span)
-        .field("kind", name_of(kind))
+        .field("kind", kind.name())
         .field("event-id", event_id)
         .field("label", now.label)
         .field("index", class_number(now.index))
@@ -81,7 +87,7 @@ impl TryFrom<&gst::StructureRef> for ClassificationEvent {
         let kinds = [EventKind::Start, EventKind::Update, EventKind::End];
         let index: i32 = field(structure, "index")?;
         Ok(Self {
-            kind: kinds.into_iter().find(|known| name_of(*known) == kind).ok_or(ParseError::Field("kind"))?,
+            kind: kinds.into_iter().find(|known| known.name() == kind).ok_or(ParseError::Field("kind"))?,
             event_id: field(structure, "event-id")?,
             timestamp: time(structure, "timestamp")?.ok_or(ParseError::Field("timestamp"))?,
             stream_time: time(structure, "stream-time")?,
@@ -100,15 +106,7 @@ impl TryFrom<&gst::StructureRef> for ClassificationEvent {
 
 /// Whether a structure is the beginning or the end of an event.
 pub(crate) fn is_border(structure: &gst::StructureRef) -> bool {
-    structure.name() == EVENT && structure.get::<&str>("kind").is_ok_and(|kind| kind != name_of(EventKind::Update))
-}
-
-fn name_of(kind: EventKind) -> &'static str {
-    match kind {
-        EventKind::Start => "start",
-        EventKind::Update => "update",
-        EventKind::End => "end",
-    }
+    structure.name() == EVENT && structure.get::<&str>("kind").is_ok_and(|kind| kind != EventKind::Update.name())
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use crate::signal::Level;
 use crate::signal::clock::Times;
 
 mod event;
+#[cfg(feature = "serde")]
+mod json;
 mod meta;
 mod stream_event;
 
@@ -33,7 +35,8 @@ pub struct Label {
     pub probability: f64,
 }
 
-/// The element message `soundclassify`: the labels of one window.
+/// The element message `soundclassify`: the labels of one window. With the feature `serde` it implements `Serialize`, with the
+/// message's fields: times in ns, unknown ones null, `utc` only if known.
 ///
 /// ```
 /// # gst::init().unwrap();
@@ -90,6 +93,12 @@ impl Classification {
     #[must_use]
     pub fn best(&self) -> &Label {
         &self.predictions[0]
+    }
+
+    /// The window's start in stream time, or `timestamp` in streams without timestamps.
+    #[must_use]
+    pub fn start(&self) -> ClockTime {
+        self.stream_time.unwrap_or(self.timestamp)
     }
 
     /// The message's structure.

@@ -2,6 +2,7 @@
 //! Actions for events: commands and publications.
 
 use gst::{glib, prelude::*};
+use gstsoundclassify::ClassificationEvent;
 
 use super::{
     commands::Commands,
@@ -9,13 +10,7 @@ use super::{
     mqtt::{Identity, Mqtt, Order},
     sound::Sound,
 };
-use crate::{
-    args::LiveArgs,
-    exit::Result,
-    record::{Event, Record},
-    session::Session,
-    warm_engine::WarmEngine,
-};
+use crate::{args::LiveArgs, exit::Result, record::Record, session::Session, warm_engine::WarmEngine};
 
 /// The commands and the broker of the command line.
 pub(super) struct Actions {
@@ -95,18 +90,24 @@ fn identity(args: &LiveArgs, warm_engine: &WarmEngine, name: &str) -> Result<Ide
 }
 
 /// Time of day of an event's onset, ISO 8601 with the zone. `end`: where the audio ends by now, nanoseconds.
-pub(super) fn time_of_day(event: &Event, end: u64) -> String {
+pub(super) fn time_of_day(event: &ClassificationEvent, end: u64) -> String {
     local_onset(event, end)
         .and_then(|time| time.format("%Y-%m-%dT%H:%M:%S.%f%:z"))
         .map_or_else(|_| String::new(), String::from)
 }
 
 /// The local time of an event's onset: as the source says, or else by what came after it until `end`, nanoseconds.
-pub(super) fn local_onset(event: &Event, end: u64) -> std::result::Result<glib::DateTime, glib::BoolError> {
-    let microseconds = |nanoseconds: u64| i64::try_from(nanoseconds / 1000).unwrap_or(i64::MAX);
+pub(super) fn local_onset(
+    event: &ClassificationEvent,
+    end: u64,
+) -> std::result::Result<glib::DateTime, glib::BoolError> {
+    let microseconds = |time: gst::ClockTime| i64::try_from(time.useconds()).unwrap_or(i64::MAX);
     let (from, later) = match event.utc.map(microseconds) {
         Some(utc) => (glib::DateTime::from_unix_local(utc / 1_000_000)?, utc % 1_000_000),
-        None => (glib::DateTime::now_local()?, -microseconds(end.saturating_sub(event.start()))),
+        None => (
+            glib::DateTime::now_local()?,
+            -microseconds(gst::ClockTime::from_nseconds(end).saturating_sub(event.start())),
+        ),
     };
     from.add(glib::TimeSpan::from_microseconds(later))
 }

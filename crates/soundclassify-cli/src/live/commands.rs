@@ -8,10 +8,9 @@ use std::{
     thread::JoinHandle,
 };
 
-use crate::{
-    output,
-    record::{Event, EventKind, seconds},
-};
+use gstsoundclassify::{ClassificationEvent, EventKind};
+
+use crate::output;
 
 /// Maximum number of waiting commands; further ones are skipped with a warning.
 const WAITING: usize = 100;
@@ -71,21 +70,22 @@ impl Commands {
     }
 
     /// Runs the commands for an event that begins; returns a warning if too many commands wait.
-    pub(super) fn event(&mut self, event: &Event) -> Option<String> {
+    pub(super) fn event(&mut self, event: &ClassificationEvent) -> Option<String> {
         if event.kind != EventKind::Start {
             return None;
         }
-        let wanted = self.wanted.iter().filter(|it| it.named().is_none_or(|label| label == event.label));
+        let wanted = self.wanted.iter().filter(|it| it.named().is_none_or(|label| label == event.now.label));
         let mut warning = None;
         for OnEvent { command, .. } in wanted {
             let job = Job {
                 command: command.clone(),
-                time: format!("{:.3}", seconds(event.start())),
-                label: event.label.clone(),
-                probability: format!("{:.6}", event.probability),
+                time: format!("{:.3}", event.start().seconds_f64()),
+                label: event.now.label.clone(),
+                probability: format!("{:.6}", event.now.probability),
             };
             if let Some(Err(TrySendError::Full(_))) = self.jobs.as_ref().map(|jobs| jobs.try_send(job)) {
-                warning = Some(format!("--on: {WAITING} commands are waiting; an event of {} is skipped", event.label));
+                warning =
+                    Some(format!("--on: {WAITING} commands are waiting; an event of {} is skipped", event.now.label));
             }
         }
         warning

@@ -175,7 +175,7 @@ fn bars(state: &State, area: Rect, buffer: &mut Buffer, colour: bool) {
     let names = names.min((usize::from(area.width) / 2).max(usize::from(area.width).saturating_sub(7 + 10)));
     let room = usize::from(area.width).saturating_sub(names + 7);
     for (row, bar) in (area.top()..).zip(shown) {
-        let style = tint(colour, palette::LABELS[bar.index.unsigned_abs() as usize % palette::LABELS.len()]);
+        let style = tint(colour, palette::LABELS[bar.index % palette::LABELS.len()]);
         let name = shortened(&bar.label, names);
         let line = Line::from(vec![
             Span::styled(format!("{name:<names$} "), if bar.value >= 0.5 { bold() } else { Style::new() }),
@@ -300,10 +300,9 @@ mod tests {
     use ratatui::{Terminal, backend::TestBackend};
 
     use super::*;
-    use crate::{
-        live::state::tests::{event, window},
-        record::EventKind,
-    };
+    use gstsoundclassify::EventKind;
+
+    use crate::live::state::tests::{event, window};
 
     fn busy() -> State {
         let mut state = State::new("Microphone", "test", 0.25, 0);

@@ -3,9 +3,8 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use gstsoundclassify::{Classification, ClassificationEvent, EventKind};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-
-use crate::record::{Event, EventKind, Window};
 
 /// Lowest level of the display, dBFS.
 pub(super) const QUIET: f32 = -60.0;
@@ -45,7 +44,7 @@ pub(super) enum Command {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Bar {
     pub(super) label: String,
-    pub(super) index: i32,
+    pub(super) index: usize,
     /// What is drawn, 0 to 1.
     pub(super) value: f64,
     target: f64,
@@ -144,8 +143,8 @@ impl State {
     }
 
     /// Adds a window: the bars of its labels move to their probabilities, all others to zero.
-    pub(super) fn window(&mut self, window: &Window) {
-        self.last_end = window.start() + window.duration;
+    pub(super) fn window(&mut self, window: &Classification) {
+        self.last_end = (window.start() + window.duration).nseconds();
         self.time = self.time.max(self.last_end);
         for bar in &mut self.bars {
             bar.target = 0.0;
@@ -185,20 +184,20 @@ impl State {
     }
 
     /// Takes in an event message; `time`: time of day of its onset.
-    pub(super) fn event(&mut self, event: &Event, time: &str) {
+    pub(super) fn event(&mut self, event: &ClassificationEvent, time: &str) {
         if event.kind == EventKind::Start {
             self.log.push_front(LogLine {
                 id: event.event_id,
                 time: time.to_owned(),
-                label: event.label.clone(),
+                label: event.now.label.clone(),
                 peak: event.peak,
-                duration: event.duration,
+                duration: event.duration.nseconds(),
                 open: true,
             });
             self.log.truncate(LOG_LINES);
         } else if let Some(line) = self.log.iter_mut().find(|line| line.open && line.id == event.event_id) {
             line.peak = event.peak;
-            line.duration = event.duration;
+            line.duration = event.duration.nseconds();
             line.open = event.kind != EventKind::End;
         }
     }
@@ -292,46 +291,37 @@ impl State {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::record::Prediction;
+    use gst::ClockTime;
+    use gstsoundclassify::Label;
 
-    pub(in crate::live) fn window(number: u64, scores: &[(&str, i32, f64)]) -> Window {
-        let predictions = scores.iter().map(|&(label, index, probability)| Prediction {
-            label: label.to_owned(),
-            index,
-            probability,
-        });
-        Window {
-            timestamp: number * 100_000_000,
+    pub(in crate::live) fn window(number: u64, scores: &[(&str, usize, f64)]) -> Classification {
+        let predictions =
+            scores.iter().map(|&(label, index, probability)| Label { label: label.to_owned(), index, probability });
+        Classification {
+            timestamp: ClockTime::from_mseconds(number * 100),
             stream_time: None,
-            running_time: Some(number * 100_000_000),
-            duration: 1_000_000_000,
-            endtime: None,
+            running_time: Some(ClockTime::from_mseconds(number * 100)),
+            duration: ClockTime::SECOND,
             utc: None,
-            rms: None,
-            peak: None,
+            rms: -20.0,
+            peak: -10.0,
             window: number,
-            label: scores[0].0.to_owned(),
-            index: scores[0].1,
-            probability: scores[0].2,
             predictions: predictions.collect(),
             model: "test".to_owned(),
         }
     }
 
-    pub(in crate::live) fn event(kind: EventKind, id: u64, label: &str) -> Event {
-        Event {
+    pub(in crate::live) fn event(kind: EventKind, id: u64, label: &str) -> ClassificationEvent {
+        ClassificationEvent {
             kind,
             event_id: id,
-            label: label.to_owned(),
-            index: 1,
-            probability: 0.7,
-            peak: 0.8,
-            timestamp: 3_000_000_000,
+            timestamp: ClockTime::from_seconds(3),
             stream_time: None,
             running_time: None,
-            duration: 1_500_000_000,
-            endtime: None,
+            duration: ClockTime::from_mseconds(1500),
             utc: None,
+            now: Label { label: label.to_owned(), index: 1, probability: 0.7 },
+            peak: 0.8,
         }
     }
 

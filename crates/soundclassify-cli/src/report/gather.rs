@@ -7,6 +7,7 @@ use std::{
 };
 
 use gst::prelude::*;
+use gstsoundclassify::{Classification, ClassificationEvent, EventKind};
 use soundclassify_core::frontend::FeatureSpec;
 
 use super::spectrogram::Spectrogram;
@@ -14,7 +15,7 @@ use crate::{
     exit::{Failure, Result},
     mel::{Mel, MelStream},
     progress::Progress,
-    record::{Event, EventKind, Record, Window, seconds},
+    record::{Record, seconds},
     session::{Listener, Source, Step},
     source,
     warm_engine::WarmEngine,
@@ -37,7 +38,7 @@ pub(super) struct Recording {
     /// The labels shown, the one with the highest peak first.
     pub(super) curves: Vec<Curve>,
     /// In order of onset.
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<ClassificationEvent>,
     /// What the element warned of.
     pub(super) warnings: Vec<String>,
 }
@@ -45,7 +46,7 @@ pub(super) struct Recording {
 /// One label's probability in each window; 0 where it was not among the predictions.
 pub(super) struct Curve {
     pub(super) label: String,
-    pub(super) index: i32,
+    pub(super) index: usize,
     pub(super) values: Vec<f32>,
 }
 
@@ -75,7 +76,7 @@ pub(super) fn recording(input: &str, warm_engine: &WarmEngine, spec: &FeatureSpe
         }
         Ok(())
     })?;
-    events.sort_by_key(Event::start);
+    events.sort_by_key(ClassificationEvent::start);
     let end = session.end();
     windows.finish(seconds(end));
     drop(session);
@@ -121,7 +122,7 @@ struct Windows {
     stride: f64,
     /// Number of the window that is due.
     next: u64,
-    curves: BTreeMap<i32, Curve>,
+    curves: BTreeMap<usize, Curve>,
 }
 
 impl Windows {
@@ -130,15 +131,15 @@ impl Windows {
         Self { starts: Vec::new(), length: 0.0, stride, next: 0, curves: BTreeMap::new() }
     }
 
-    fn push(&mut self, window: Window) {
-        let start = seconds(window.start());
+    fn push(&mut self, window: Classification) {
+        let start = window.start().seconds_f64();
         if window.window > self.next {
             self.gap(start);
         }
         self.next = window.window + 1;
         let before = self.starts.len();
         self.starts.push(start);
-        self.length = seconds(window.duration);
+        self.length = window.duration.seconds_f64();
         for prediction in window.predictions {
             let curve = self.curves.entry(prediction.index).or_insert_with(|| Curve {
                 label: prediction.label,
@@ -178,23 +179,20 @@ impl Windows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Prediction;
+    use gst::ClockTime;
+    use gstsoundclassify::Label;
 
-    fn window(number: u64, label: &str, index: i32) -> Window {
-        Window {
-            timestamp: number * 500_000_000,
+    fn window(number: u64, label: &str, index: usize) -> Classification {
+        Classification {
+            timestamp: ClockTime::from_mseconds(number * 500),
             stream_time: None,
             running_time: None,
-            duration: 1_000_000_000,
-            endtime: None,
+            duration: ClockTime::SECOND,
             utc: None,
-            rms: None,
-            peak: None,
+            rms: -20.0,
+            peak: -10.0,
             window: number,
-            label: label.to_owned(),
-            index,
-            probability: 0.75,
-            predictions: vec![Prediction { label: label.to_owned(), index, probability: 0.75 }],
+            predictions: vec![Label { label: label.to_owned(), index, probability: 0.75 }],
             model: "test".to_owned(),
         }
     }

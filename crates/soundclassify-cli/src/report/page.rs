@@ -5,7 +5,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Serialize;
 
 use super::gather::Recording;
-use crate::{output::json, record::seconds};
+use crate::output::json;
 
 const TEMPLATE: &str = include_str!("template.html");
 const DATA: &str = "/*DATA*/";
@@ -51,14 +51,14 @@ pub(super) struct Track<'a> {
 #[derive(Serialize)]
 struct Line<'a> {
     label: &'a str,
-    index: i32,
+    index: usize,
     values: Vec<f64>,
 }
 
 #[derive(Serialize)]
 struct Band<'a> {
     label: &'a str,
-    index: i32,
+    index: usize,
     start: f64,
     duration: f64,
     peak: f64,
@@ -78,10 +78,10 @@ impl<'a> Track<'a> {
                 .collect(),
         });
         let events = recording.events.iter().map(|event| Band {
-            label: &event.label,
-            index: event.index,
-            start: rounded(seconds(event.start())),
-            duration: rounded(seconds(event.duration)),
+            label: &event.now.label,
+            index: event.now.index,
+            start: rounded(event.start().seconds_f64()),
+            duration: rounded(event.duration.seconds_f64()),
             peak: rounded(event.peak),
         });
         Self {

@@ -8,7 +8,6 @@ use crate::{
     atomic_file::ReservedFile,
     exit::Result,
     picture::{self, Drawing, Drawn, FONT, Format},
-    record::seconds,
 };
 
 const WIDTH: u32 = 1200;
@@ -35,7 +34,7 @@ impl Drawing for Panels<'_> {
 }
 
 /// Colours follow the order of the legend, so adjacent labels differ.
-fn colour(recording: &Recording, index: i32) -> RGBColor {
+fn colour(recording: &Recording, index: usize) -> RGBColor {
     let place = recording.curves.iter().position(|curve| curve.index == index);
     place.map_or(OTHER, picture::colour)
 }
@@ -62,10 +61,10 @@ where
         .y_labels(5)
         .draw()?;
     chart.draw_series(recording.events.iter().map(|event| {
-        let start = seconds(event.start());
-        let end = (start + seconds(event.duration)).min(length);
+        let start = event.start().seconds_f64();
+        let end = (start + event.duration.seconds_f64()).min(length);
         let band = [(start.min(length), 0.0), (end, 1.0)];
-        Rectangle::new(band, colour(recording, event.index).mix(0.16).filled())
+        Rectangle::new(band, colour(recording, event.now.index).mix(0.16).filled())
     }))?;
     let merge = recording.starts.len().div_ceil(MOST_POINTS).max(1);
     for curve in &recording.curves {

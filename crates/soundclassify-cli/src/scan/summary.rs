@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use gstsoundclassify::{Classification, ClassificationEvent};
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Event, Window, seconds};
+use crate::record::seconds;
 
 /// Whether a file was classified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,11 +88,12 @@ impl WindowColumns {
     }
 
     /// Takes in a window.
-    pub(crate) fn push(&mut self, window: &Window) {
-        self.duration = seconds(window.duration);
-        self.start.push(seconds(window.start()));
-        self.label.push(window.label.clone());
-        self.probability.push(window.probability as f32);
+    pub(crate) fn push(&mut self, window: &Classification) {
+        self.duration = window.duration.seconds_f64();
+        self.start.push(window.start().seconds_f64());
+        let best = window.best();
+        self.label.push(best.label.clone());
+        self.probability.push(best.probability as f32);
         if let Some(scores) = &mut self.scores {
             let predictions = window.predictions.iter();
             scores.push(predictions.map(|best| (best.label.clone(), best.probability as f32)).collect());
@@ -114,16 +116,22 @@ pub(crate) struct EventSummary {
     pub(crate) peak: f64,
 }
 
-impl From<&Event> for EventSummary {
-    fn from(event: &Event) -> Self {
+impl From<&ClassificationEvent> for EventSummary {
+    fn from(event: &ClassificationEvent) -> Self {
         Self {
-            label: event.label.clone(),
-            index: event.index,
-            start: seconds(event.start()),
-            duration: seconds(event.duration),
+            label: event.now.label.clone(),
+            index: column(event.now.index),
+            start: event.start().seconds_f64(),
+            duration: event.duration.seconds_f64(),
             peak: event.peak,
         }
     }
+}
+
+/// The index of a class as the table contains it.
+fn column(index: usize) -> i32 {
+    // A manifest has at most 100 000 labels.
+    i32::try_from(index).unwrap_or(i32::MAX)
 }
 
 impl FileRecord {
@@ -143,13 +151,13 @@ impl FileRecord {
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
     windows: u64,
-    labels: BTreeMap<i32, LabelSummary>,
+    labels: BTreeMap<usize, LabelSummary>,
     model: String,
 }
 
 impl Summary {
     /// Takes in a window.
-    pub(crate) fn push(&mut self, window: &Window) {
+    pub(crate) fn push(&mut self, window: &Classification) {
         self.windows += 1;
         if self.model.is_empty() {
             self.model.clone_from(&window.model);
@@ -157,16 +165,16 @@ impl Summary {
         for prediction in &window.predictions {
             let label = self.labels.entry(prediction.index).or_insert_with(|| LabelSummary {
                 label: prediction.label.clone(),
-                index: prediction.index,
+                index: column(prediction.index),
                 windows: 0,
                 share: 0.0,
                 peak: -1.0,
                 at: 0.0,
             });
-            label.windows += u64::from(prediction.index == window.index);
+            label.windows += u64::from(prediction.index == window.best().index);
             if prediction.probability > label.peak {
                 label.peak = prediction.probability;
-                label.at = seconds(window.start());
+                label.at = window.start().seconds_f64();
             }
         }
     }

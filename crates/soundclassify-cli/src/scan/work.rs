@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use gstsoundclassify::EventKind;
 use serde::{Deserialize, Serialize};
 
 use super::summary::{EventSummary, FileRecord, Summary, WindowColumns};
@@ -16,7 +17,7 @@ use crate::{
     interrupt,
     options::ElementOptions,
     output::{Form, Printer, json},
-    record::{EventKind, Record, seconds},
+    record::{Record, seconds},
     session::{Source, Step},
     source,
     warm_engine::WarmEngine,

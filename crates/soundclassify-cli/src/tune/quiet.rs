@@ -128,7 +128,7 @@ fn one(input: &str, warm_engine: &WarmEngine, gathered: &mut Gathered) -> Result
     let mut end = 0;
     session.run(&mut |step| {
         if let Step::Record(Record::Window(window)) = step {
-            end = end.max(window.start() + window.duration);
+            end = end.max((window.start() + window.duration).nseconds());
             for prediction in &window.predictions {
                 if !(0.0..=1.0).contains(&prediction.probability) {
                     let (label, found) = (&prediction.label, prediction.probability);
@@ -138,7 +138,7 @@ fn one(input: &str, warm_engine: &WarmEngine, gathered: &mut Gathered) -> Result
                     )));
                 }
                 let episodes = gathered.labels.entry(prediction.label.clone()).or_default();
-                episodes.push(gathered.start + window.start(), prediction.probability as f32);
+                episodes.push(gathered.start + window.start().nseconds(), prediction.probability as f32);
             }
         }
         Ok(())

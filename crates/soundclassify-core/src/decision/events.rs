@@ -42,6 +42,18 @@ pub enum EventKind {
     End,
 }
 
+impl EventKind {
+    /// The word for it in messages and JSON: `start`, `update` or `end`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Update => "update",
+            Self::End => "end",
+        }
+    }
+}
+
 /// One report of an event. Each has exactly one [`EventKind::Start`], then any number of updates, then exactly one
 /// [`EventKind::End`].
 #[derive(Debug, Clone, Copy, PartialEq)]
