@@ -10,18 +10,19 @@ set -euo pipefail
 # shellcheck source=../pipelines/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../pipelines/setup.sh"
 
+# provide_tool NAME [OPTION...]: builds a program of Cargo's registry unless it is in PATH.
 provide_tool() {
   command -v "$1" >/dev/null && return
   say "Building $1 (once)"
-  CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --quiet --debug --target-dir "$target/tools" "$1" >&2
+  CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --quiet --debug --target-dir "$target/tools" "$@" >&2
 }
 
-# Advisories only if their database can be downloaded.
+# Of the whole workspace with all features. Advisories only if their database can be downloaded.
 check_licences() {
   provide_tool cargo-deny
-  cargo deny check licenses bans sources
+  cargo deny --workspace --all-features --locked check --hide-inclusion-graph licenses bans sources
   if cargo deny fetch db >/dev/null 2>&1; then
-    cargo deny check advisories
+    cargo deny --workspace --all-features --locked check advisories
   else
     echo "skipped: advisories, because their database can't be downloaded"
   fi

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Checks formatting, architecture, scripts, dependencies, the Rust version, lints, documentation and interleavings, then runs all tests.
+# Checks formatting, architecture, scripts, dependencies, the Rust version, lints, public interface, documentation and interleavings, then runs all tests.
 #
 #   tests/run.sh [FILTER]     FILTER: run only the tests whose names contain it
 #
@@ -52,6 +52,15 @@ check_dependencies() {
     echo "skipped: licences, because cargo-deny is not installed; tests/dependencies.sh builds it and checks them"
   fi
   check_unused
+}
+
+# The public interface of the core, if cargo-public-api is installed (tests/api.sh builds it).
+check_interface() {
+  if command -v cargo-public-api >/dev/null; then
+    tests/api.sh
+  else
+    echo "skipped: the public interface of soundclassify-core, because cargo-public-api is not installed; tests/api.sh builds it and compares"
+  fi
 }
 
 # No dependency needs a newer Rust than Cargo.toml states; clippy's incompatible_msrv checks the use of std. If rustup has that
@@ -120,6 +129,7 @@ if [[ $# == 0 ]]; then
   step "dependencies" && check_dependencies
   step "version of Rust" && check_rust_version
   step "lints" && check_lints
+  step "public interface" && check_interface
   step "documentation" && cargo doc --locked --workspace --no-deps
   step "interleavings of queue and registry" && check_interleavings
 fi
