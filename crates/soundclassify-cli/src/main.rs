@@ -23,6 +23,7 @@ mod learn;
 mod list_labels;
 mod live;
 mod lock;
+mod manifest_copy;
 mod mel;
 mod model_files;
 mod npy;

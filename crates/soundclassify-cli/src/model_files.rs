@@ -61,6 +61,16 @@ impl ModelFiles {
         Ok(names)
     }
 
+    /// The files that the table `[check]` names, or a sentence about one that can't be read.
+    pub(crate) fn check_names(&self) -> Result<std::result::Result<Vec<String>, String>> {
+        let document = self.document()?;
+        let check = document.get("check").and_then(Item::as_table_like);
+        let name = |key| check.and_then(|check| check.get(key)?.as_str()).map(str::to_owned);
+        let names: Vec<_> = ["audio", "features", "scores"].into_iter().filter_map(name).collect();
+        let unreadable = names.iter().find_map(|name| self.open(name).err());
+        Ok(unreadable.map_or(Ok(names), |failure| Err(failure.to_string())))
+    }
+
     /// The content of a file that the model consists of, and its length.
     pub(crate) fn open(&self, name: &str) -> Result<(u64, Box<dyn Read>)> {
         match self {

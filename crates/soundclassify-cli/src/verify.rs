@@ -130,15 +130,18 @@ fn worst(expected: &[f32], found: &[f32], length: usize, name: &dyn Fn(usize) ->
 }
 
 /// The files that a check names, as files: those of a built-in model are written for the time of the check.
-struct CheckFiles {
+pub(crate) struct CheckFiles {
     manifest: PathBuf,
     files: ModelFiles,
-    audio: PathBuf,
+    /// The recording.
+    pub(crate) audio: PathBuf,
     _folder: Option<TempDir>,
 }
 
 impl CheckFiles {
-    fn new(manifest: &Manifest, check: &Check) -> Result<Self> {
+    /// # Errors
+    /// The recording does not exist.
+    pub(crate) fn new(manifest: &Manifest, check: &Check) -> Result<Self> {
         let files = ModelFiles::of(manifest);
         let (audio, folder) = match &files {
             ModelFiles::Disk { .. } => (check.audio.clone(), None),
@@ -162,7 +165,10 @@ impl CheckFiles {
     }
 
     /// The authors' array: its shape and values.
-    fn array(&self, key: &str, path: &Path) -> Result<(Vec<usize>, Vec<f32>)> {
+    ///
+    /// # Errors
+    /// The file can't be read, or is no array.
+    pub(crate) fn array(&self, key: &str, path: &Path) -> Result<(Vec<usize>, Vec<f32>)> {
         let wrong =
             |why: String| Failure::Failed(format!("{}: {key}: {}: {why}", self.manifest.display(), path.display()));
         let bytes = match &self.files {

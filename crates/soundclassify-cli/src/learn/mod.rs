@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `soundclassify learn`: new labels from a few recordings, on the network's embedding.
 
+mod check;
 mod embeddings;
 mod judge;
 mod logistic;

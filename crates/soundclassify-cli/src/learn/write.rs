@@ -7,12 +7,13 @@ use std::{
 };
 
 use soundclassify_core::model::{Model, extend};
-use toml_edit::{DocumentMut, InlineTable, Item, Table, value};
+use toml_edit::{DocumentMut, Item, Table, value};
 
-use super::Learned;
+use super::{Learned, check::Extended};
 use crate::{
     atomic_file::ReservedFile,
     exit::{Failure, Result},
+    manifest_copy,
     model_files::ModelFiles,
     output,
 };
@@ -46,11 +47,26 @@ impl Target {
         let network = network(model, &files, &document, learned, &prefix)?;
         let [onnx, labels] = ["onnx", "labels.txt"].map(|extension| self.manifest.with_extension(extension));
         fill(&mut document, &self.manifest, model, learned, &prefix);
+        self.write_check(model, learned, &mut document)?;
         let all = model.manifest().labels.iter().chain(learned.iter().map(|learned| &learned.label));
         let text: String = all.map(|label| format!("{label}\n")).collect();
         ReservedFile::reserve("network", &onnx)?.fill(&network[..])?;
         ReservedFile::reserve("labels", &labels)?.fill(text.as_bytes())?;
         ReservedFile::reserve("manifest", &self.manifest)?.fill(document.to_string().as_bytes())
+    }
+
+    /// The check with the new labels, or a warning that says why the model has none.
+    fn write_check(&self, model: &Model, learned: &[Learned], document: &mut DocumentMut) -> Result<()> {
+        match Extended::of(model, learned) {
+            Ok(Some(check)) => check.write(&self.manifest, document),
+            Ok(None) => Ok(()),
+            Err(Failure::Failed(why)) => {
+                document.remove("check");
+                output::note(format_args!("soundclassify: warning: the new model has no [check]: {why}"));
+                Ok(())
+            }
+            Err(other) => Err(other),
+        }
     }
 }
 
@@ -83,17 +99,14 @@ fn network(
 }
 
 fn fill(document: &mut DocumentMut, path: &Path, model: &Model, learned: &[Learned], prefix: &str) {
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let name: String = stem.chars().map(|it| if it.is_ascii_alphanumeric() { it } else { '-' }).collect();
     let beside = |extension: &str| {
         path.with_extension(extension).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     };
     let labels: Vec<_> = learned.iter().map(|learned| learned.label.as_str()).collect();
-    document["name"] = value(name.trim_matches('-'));
+    manifest_copy::rename(document, path);
     document["description"] = value(format!("{}, and: {}", model.manifest().description, labels.join(", ")));
     document["onnx"] = value(beside("onnx"));
     document.remove("sha256");
-    document.remove("check");
     let output = table(document, "output");
     output["name"] = value(extend::output_name(prefix));
     output["activation"] = value("none");
@@ -102,12 +115,7 @@ fn fill(document: &mut DocumentMut, path: &Path, model: &Model, learned: &[Learn
         names.remove(key);
     }
     names["file"] = value(beside("labels.txt"));
-    let thresholds = table(document, "defaults").entry("thresholds").or_insert(value(InlineTable::new()));
-    if let Some(thresholds) = thresholds.as_table_like_mut() {
-        for Learned { label, judged } in learned {
-            thresholds.insert(label, value(judged.threshold));
-        }
-    }
+    manifest_copy::set_thresholds(document, learned.iter().map(|new| (new.label.as_str(), new.judged.threshold)));
 }
 
 fn table<'a>(document: &'a mut DocumentMut, key: &str) -> &'a mut Table {

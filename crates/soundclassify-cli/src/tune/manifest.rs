@@ -8,13 +8,14 @@ use std::{
 };
 
 use soundclassify_core::model::Manifest;
-use toml_edit::{DocumentMut, InlineTable, Item, Table, value};
 
 use super::Threshold;
 use crate::{
     atomic_file::ReservedFile,
     exit::{Failure, Result},
+    manifest_copy,
     model_files::ModelFiles,
+    output,
 };
 
 /// Refuses a folder with different files of the same names, because the copy would refer to these.
@@ -51,9 +52,12 @@ pub(super) fn write(place: ReservedFile, manifest: &Manifest, thresholds: &[Thre
     check(place.path(), manifest)?;
     let files = ModelFiles::of(manifest);
     let mut document = files.document()?;
-    put(&mut document, thresholds);
-    rename(&mut document, place.path());
-    document.remove("check");
+    manifest_copy::set_thresholds(&mut document, thresholds.iter().map(|new| (new.label, new.value)));
+    manifest_copy::rename(&mut document, place.path());
+    if let Err(missing) = files.check_names()? {
+        document.remove("check");
+        output::note(format_args!("soundclassify: warning: the copy has no [check], because {missing}"));
+    }
     for (name, target) in copies(place.path(), &files)?.into_iter().filter(|(_, target)| !target.exists()) {
         if let Some(folder) = target.parent() {
             std::fs::create_dir_all(folder).map_err(|error| Failure::io("folder", folder, &error))?;
@@ -63,61 +67,9 @@ pub(super) fn write(place: ReservedFile, manifest: &Manifest, thresholds: &[Thre
     place.fill(document.to_string().as_bytes())
 }
 
-/// The files of the model, and their paths beside the copy.
+/// The files of the model and of its `[check]`, which thresholds do not change, and their paths beside the copy.
 fn copies(path: &Path, files: &ModelFiles) -> Result<Vec<(String, PathBuf)>> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    Ok(files.names()?.into_iter().map(|name| (name.clone(), folder.join(name))).collect())
-}
-
-/// Labels that were not tuned keep their thresholds.
-fn put(document: &mut DocumentMut, new: &[Threshold<'_>]) {
-    let defaults = document.entry("defaults").or_insert(Item::Table(Table::new()));
-    let Some(defaults) = defaults.as_table_like_mut() else { return };
-    let thresholds = defaults.entry("thresholds").or_insert(value(InlineTable::new()));
-    if let Some(thresholds) = thresholds.as_table_like_mut() {
-        for Threshold { label, value: threshold } in new {
-            thresholds.insert(label, value(*threshold));
-        }
-    }
-}
-
-/// The copy is a different model, so it gets the name of its file.
-fn rename(document: &mut DocumentMut, path: &Path) {
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let name: String = stem.chars().map(|it| if it.is_ascii_alphanumeric() { it } else { '-' }).collect();
-    let name = name.trim_matches('-');
-    document["name"] = value(if name.is_empty() { "tuned" } else { name });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thresholds_go_into_the_copy_and_comments_stay() {
-        let tuned = [Threshold { label: "Bark, loud", value: 0.6 }];
-        let mut document: DocumentMut = "name = \"a\" # mine\n[defaults]\ntop-k = 2\n".parse().unwrap();
-
-        put(&mut document, &tuned);
-        rename(&mut document, Path::new("out/My model.toml"));
-
-        let text = document.to_string();
-        assert!(text.starts_with("name = \"my-model\"") && text.contains("top-k = 2"), "{text}");
-        assert!(text.contains("thresholds = { \"Bark, loud\" = 0.6 }"), "{text}");
-    }
-
-    #[test]
-    fn thresholds_of_other_labels_stay() {
-        let tuned = [Threshold { label: "Bark", value: 0.6 }];
-        for text in
-            ["[defaults]\nthresholds = { Meow = 0.3, Bark = 0.1 }\n", "[defaults.thresholds]\nMeow = 0.3\nBark = 0.1\n"]
-        {
-            let mut document: DocumentMut = text.parse().unwrap();
-
-            put(&mut document, &tuned);
-
-            let thresholds = &document["defaults"]["thresholds"];
-            assert_eq!((thresholds["Meow"].as_float(), thresholds["Bark"].as_float()), (Some(0.3), Some(0.6)));
-        }
-    }
+    let names = files.names()?.into_iter().chain(files.check_names()?.unwrap_or_default());
+    Ok(names.map(|name| (name.clone(), folder.join(name))).collect())
 }

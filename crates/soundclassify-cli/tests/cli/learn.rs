@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{HIGH, LOW, MIDDLE, objects, run, small_manifest, stdout, text, tones};
+use crate::support::{HIGH, LOW, MIDDLE, melody, objects, run, small_manifest, stdout, text, tones};
 
 /// A network whose embedding is its window, with a manifest that says so.
 fn model(folder: &Path) -> PathBuf {
@@ -82,4 +82,55 @@ fn what_can_not_be_learned_is_refused_before_anything_is_written() {
         assert!(text(&refused.stderr).contains(reason), "{}", text(&refused.stderr));
         assert!(!Path::new(&output).exists());
     }
+}
+
+/// Adds the label Kettle to the model of a folder, and returns what the command wrote to standard error.
+fn learn_kettle(folder: &Path, output: &Path) -> String {
+    let [low, high] = [("low", LOW), ("high", HIGH)].map(|(name, hz)| recordings(folder, name, hz));
+    let manifest = folder.join("small.toml").display().to_string();
+    let kettle = format!("Kettle={}", low[0]);
+    let mut words = vec!["learn", &kettle, &low[1], &low[2], "--model", &manifest, "-o", output.to_str().unwrap()];
+    words.push("--background");
+    words.extend(high.iter().map(String::as_str));
+    let learned = run(&words);
+    assert!(learned.status.success(), "{}", text(&learned.stderr));
+    text(&learned.stderr)
+}
+
+#[test]
+fn the_check_of_a_model_gets_the_new_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = model(folder.path());
+    let recording = melody(folder.path()).display().to_string();
+    for (what, array) in [("--scores", "scores.npy"), ("--jobs=1", "features.npy")] {
+        let array = folder.path().join(array).display().to_string();
+        stdout(["features", "--model", manifest.to_str().unwrap(), what, &recording, "-o", &array]);
+    }
+    let plain = std::fs::read_to_string(&manifest).unwrap();
+    let check = "\n[check]\naudio = \"melody.wav\"\nscores = \"scores.npy\"\nfeatures = \"features.npy\"\n";
+    std::fs::write(&manifest, plain + check).unwrap();
+    let output = folder.path().join("mine.toml");
+
+    let errors = learn_kettle(folder.path(), &output);
+
+    assert!(!errors.contains("[check]"), "{errors}");
+    let verified = stdout(["inspect", "--verify", output.to_str().unwrap()]);
+    assert!(verified.contains("scores    expected [60, 4] of ") && verified.contains("verified  yes"), "{verified}");
+
+    // The numbers of the authors stay: what contradicts them contradicts the new model's check.
+    let scores = folder.path().join("scores.npy");
+    let mut bytes = std::fs::read(&scores).unwrap();
+    let at = bytes.len() - 4;
+    bytes[at..].copy_from_slice(&0.75f32.to_le_bytes());
+    std::fs::write(&scores, &bytes).unwrap();
+    learn_kettle(folder.path(), &output);
+    let wrong = run(["inspect", "--verify", output.to_str().unwrap()]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(text(&wrong.stdout).contains("c: expected 0.75"), "{}", text(&wrong.stdout));
+
+    // Scores of other windows say nothing about this model.
+    tones(&folder.path().join("melody.wav"), &[(LOW, 0.5)]);
+    let errors = learn_kettle(folder.path(), &output);
+    assert!(errors.contains("has no [check]: check.scores: expected the scores of 5 windows and 3 labels"), "{errors}");
+    assert!(!std::fs::read_to_string(&output).unwrap().contains("[check]"));
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `soundclassify tune`: folders of labels, cross-fitting, and thresholds from unlabelled audio.
 
-use crate::support::{LOW, MIDDLE, TONES, melody, objects, run, stdout, text, tones};
+use crate::{
+    support::{LOW, MIDDLE, TONES, melody, objects, run, stdout, text, tones},
+    verify::Checked,
+};
 
 #[test]
 fn a_folder_for_each_label_takes_the_place_of_a_table() {
@@ -91,4 +94,39 @@ fn quiet_audio_that_can_not_be_read_is_no_success() {
     assert_eq!(nothing.status.code(), Some(1));
     assert!(text(&nothing.stderr).contains("no-such.wav") && text(&nothing.stderr).contains("no output was written"));
     assert_eq!(both.status.code(), Some(2));
+}
+
+#[test]
+fn the_check_of_a_model_holds_for_its_tuned_copy() {
+    let model = Checked::new();
+    let [manifest, recording, copy] =
+        ["tones.toml", "melody.wav", "tuned/quiet.toml"].map(|name| model.path(name).to_str().unwrap().to_owned());
+    std::fs::create_dir(model.path("tuned")).unwrap();
+    let tune = || run(["tune", "--quiet", &recording, "--per-day", "0", "--model", &manifest, "-o", &copy]);
+
+    let tuned = tune();
+    assert_eq!(text(&tuned.stderr).matches("[check]").count(), 0, "{}", text(&tuned.stderr));
+    let verified = stdout(["inspect", "--verify", &copy]);
+    assert!(verified.contains("expected [55, 4]") && verified.contains("verified  yes"), "{verified}");
+
+    // Without its recording the copy has no check, and the command says so.
+    std::fs::remove_dir_all(model.path("tuned")).unwrap();
+    std::fs::create_dir(model.path("tuned")).unwrap();
+    model.check("scores = \"gone.npy\"");
+    let tuned = tune();
+    assert!(tuned.status.success(), "{}", text(&tuned.stderr));
+    assert!(text(&tuned.stderr).contains("has no [check], because") && text(&tuned.stderr).contains("gone.npy"));
+    assert!(!std::fs::read_to_string(&copy).unwrap().contains("[check]"));
+}
+
+#[test]
+fn the_check_of_a_built_in_model_holds_for_its_tuned_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let recording = melody(folder.path()).to_str().unwrap().to_owned();
+    let copy = folder.path().join("quiet.toml").to_str().unwrap().to_owned();
+
+    stdout(["tune", "--quiet", &recording, "--per-day", "0", "--model", "small", "-o", &copy]);
+
+    let verified = stdout(["inspect", "--verify", &copy]);
+    assert!(verified.contains("verified  yes"), "{verified}");
 }

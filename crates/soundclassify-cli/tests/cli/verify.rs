@@ -9,10 +9,10 @@ use std::{
 use crate::support::{LOW, TONES, melody, objects, run, stdout, text, tones};
 
 /// The model of tones in a folder of its own, beside a recording and its own scores and features, which `[check]` names.
-struct Checked(tempfile::TempDir);
+pub(crate) struct Checked(tempfile::TempDir);
 
 impl Checked {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = Self(tempfile::tempdir().unwrap());
         fs::copy(Path::new(TONES).with_file_name("tones.onnx"), folder.path("tones.onnx")).unwrap();
         melody(folder.0.path());
@@ -25,11 +25,11 @@ impl Checked {
         folder
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn check(&self, lines: &str) {
+    pub(crate) fn check(&self, lines: &str) {
         let manifest = fs::read_to_string(TONES).unwrap() + "\n[check]\naudio = \"melody.wav\"\n" + lines;
         fs::write(self.path("tones.toml"), manifest).unwrap();
     }

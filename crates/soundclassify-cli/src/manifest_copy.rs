@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Edits of the copy of a manifest; comments and order stay.
+
+use std::path::Path;
+
+use toml_edit::{DocumentMut, InlineTable, Item, Table, value};
+
+/// The copy is a different model, so it gets the name of its file.
+pub(crate) fn rename(document: &mut DocumentMut, path: &Path) {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let name: String = stem.chars().map(|it| if it.is_ascii_alphanumeric() { it } else { '-' }).collect();
+    let name = name.trim_matches('-');
+    document["name"] = value(if name.is_empty() { "model" } else { name });
+}
+
+/// Sets the thresholds of these labels. Other labels keep theirs.
+pub(crate) fn set_thresholds<'a>(document: &mut DocumentMut, new: impl IntoIterator<Item = (&'a str, f64)>) {
+    let defaults = document.entry("defaults").or_insert(Item::Table(Table::new()));
+    let Some(defaults) = defaults.as_table_like_mut() else { return };
+    let thresholds = defaults.entry("thresholds").or_insert(value(InlineTable::new()));
+    if let Some(thresholds) = thresholds.as_table_like_mut() {
+        for (label, threshold) in new {
+            thresholds.insert(label, value(threshold));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thresholds_go_into_the_copy_and_comments_stay() {
+        let mut document: DocumentMut = "name = \"a\" # mine\n[defaults]\ntop-k = 2\n".parse().unwrap();
+
+        set_thresholds(&mut document, [("Bark, loud", 0.6)]);
+        rename(&mut document, Path::new("out/My model.toml"));
+
+        let text = document.to_string();
+        assert!(text.starts_with("name = \"my-model\"") && text.contains("top-k = 2"), "{text}");
+        assert!(text.contains("thresholds = { \"Bark, loud\" = 0.6 }"), "{text}");
+    }
+
+    #[test]
+    fn thresholds_of_other_labels_stay() {
+        for text in
+            ["[defaults]\nthresholds = { Meow = 0.3, Bark = 0.1 }\n", "[defaults.thresholds]\nMeow = 0.3\nBark = 0.1\n"]
+        {
+            let mut document: DocumentMut = text.parse().unwrap();
+
+            set_thresholds(&mut document, [("Bark", 0.6)]);
+
+            let thresholds = &document["defaults"]["thresholds"];
+            assert_eq!((thresholds["Meow"].as_float(), thresholds["Bark"].as_float()), (Some(0.3), Some(0.6)));
+        }
+    }
+
+    #[test]
+    fn a_name_without_letters_is_replaced() {
+        let mut document = DocumentMut::new();
+        rename(&mut document, Path::new("ü.toml"));
+        assert_eq!(document["name"].as_str(), Some("model"));
+    }
+}
