@@ -47,7 +47,7 @@ pub(crate) fn noise_samples(length: usize) -> Vec<f32> {
     (0..length).map(|_| next()).collect()
 }
 
-/// The same as the bytes of mono f32.
+/// Noise in ±0.25 as the bytes of mono f32.
 pub(crate) fn noise(samples: usize) -> Vec<u8> {
     noise_samples(samples).iter().flat_map(|sample| sample.to_le_bytes()).collect()
 }

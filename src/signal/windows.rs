@@ -19,11 +19,11 @@ pub struct Windows {
     window: u64,
     /// Samples since the stream began.
     samples: u64,
-    /// Whether some came since it broke off.
+    /// Whether samples came since the last break.
     goes_on: bool,
-    /// Whether it broke off in between.
+    /// Whether a break came in between.
     broken: bool,
-    /// Whether it had a window.
+    /// Whether a window was complete.
     any: bool,
     /// Samples and breaks since the last window.
     without: (u64, u32),

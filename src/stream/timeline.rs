@@ -14,9 +14,9 @@ use soundclassify_core::model::Model;
 /// What happens to a complete window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// It goes to the model.
+    /// The window goes to the model.
     Window,
-    /// It is too quiet.
+    /// The window is too quiet.
     Silence,
     /// The model pauses after a failure.
     Missed,

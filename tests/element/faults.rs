@@ -248,7 +248,7 @@ fn audio_waits_once_for_a_model_that_hangs_later() {
     audio_waits_once(3 * RATE, 3);
 }
 
-/// As above.
+/// Audio waits once for a model that hangs after `quick` samples.
 fn audio_waits_once(quick: usize, threads: u32) {
     let model = TestModel::new("hangs");
     let mut rig = Rig::with(&model, |element| element.set_property("threads", threads)).caps("F32LE", RATE as i32, 1);

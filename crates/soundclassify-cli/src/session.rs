@@ -83,7 +83,7 @@ struct Watchdog {
 /// A plugin that GStreamer lacks.
 struct Missing {
     name: String,
-    /// Whether it may contain audio.
+    /// Whether the plugin may be for audio.
     audible: bool,
 }
 

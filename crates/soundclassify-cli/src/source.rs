@@ -137,7 +137,7 @@ pub(crate) fn unreachable(uri: &str) -> Option<String> {
 pub(crate) struct Microphone {
     /// What a person reads.
     pub(crate) name: String,
-    /// What names it the next time too.
+    /// Identifier that stays the same from one start to the next.
     pub(crate) id: String,
     /// Whether it is the default device.
     pub(crate) default: bool,

@@ -44,7 +44,7 @@ impl Results {
         self.source.live.store(live, Ordering::Relaxed);
     }
 
-    /// Whether it is.
+    /// Whether the source is live.
     pub(crate) fn is_live(&self) -> bool {
         self.source.live.load(Ordering::Relaxed)
     }

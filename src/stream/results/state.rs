@@ -46,7 +46,7 @@ pub(super) struct Inner {
 #[derive(Debug, Default)]
 pub(super) struct Health {
     pub(super) retry: Option<Instant>,
-    /// It did not reply in time, and not since.
+    /// The model did not reply in time, and not since.
     pub(super) stalled: bool,
     pub(super) warned: bool,
     pub(super) warned_of_scores: bool,
@@ -61,7 +61,7 @@ pub(super) struct Silence {
 }
 
 impl Health {
-    /// It gave no reply for too long.
+    /// The model gave no reply for too long.
     pub(super) fn rest(&mut self) {
         self.retry = Some(Instant::now() + RETRY);
         self.stalled = true;

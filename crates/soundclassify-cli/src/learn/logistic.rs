@@ -54,7 +54,7 @@ impl Unit {
         Self::unscaled(&adam.values, &mean, &deviation)
     }
 
-    /// The same on embeddings as they are.
+    /// The unit for embeddings that are not standardised.
     fn unscaled(values: &[f64], mean: &[f64], deviation: &[f64]) -> Self {
         let weights: Vec<f64> = values.iter().zip(deviation).map(|(value, deviation)| value / deviation).collect();
         let shift: f64 = weights.iter().zip(mean).map(|(weight, mean)| weight * mean).sum();

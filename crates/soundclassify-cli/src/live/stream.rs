@@ -39,7 +39,7 @@ pub(super) struct Stream<'a> {
     /// Where its audio ends, nanoseconds, and since when.
     end: u64,
     moved: Instant,
-    /// Whether it ever brought audio.
+    /// Whether the source ever brought audio.
     worked: bool,
     halted: bool,
 }

@@ -25,11 +25,11 @@ use crate::{
 pub(super) struct Recording {
     /// As the user called it.
     pub(super) name: String,
-    /// Its address.
+    /// Address of the recording.
     pub(super) uri: String,
     /// Length, seconds.
     pub(super) duration: f64,
-    /// Its log-mel picture.
+    /// Log-mel picture of the recording.
     pub(super) spectrogram: Spectrogram,
     /// Starts of the windows, seconds.
     pub(super) starts: Vec<f64>,

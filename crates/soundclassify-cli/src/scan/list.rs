@@ -25,7 +25,7 @@ const BEGINNING: u64 = 4096;
 
 /// A file to classify, or an error.
 pub(super) enum Entry {
-    /// Its name.
+    /// Name of the file.
     File(String),
     /// What can't be looked into, and why.
     Unreadable(String, String),

@@ -55,13 +55,13 @@ pub(crate) struct LabelSummary {
     pub(crate) label: String,
     /// Index of the class.
     pub(crate) index: i32,
-    /// Windows in which it was the best.
+    /// Windows in which the label was the best.
     pub(crate) windows: u64,
-    /// The same as a part of all windows.
+    /// Share of the windows in which the label was the best.
     pub(crate) share: f64,
-    /// Its highest probability.
+    /// Highest probability of the label.
     pub(crate) peak: f64,
-    /// Start of the window of the highest probability, seconds.
+    /// Start of the window with the highest probability, seconds.
     pub(crate) at: f64,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct WindowColumns {
     pub(crate) start: Vec<f64>,
     /// Best labels.
     pub(crate) label: Vec<String>,
-    /// Their probabilities.
+    /// Probabilities of the best labels.
     pub(crate) probability: Vec<f32>,
     /// All reported labels and their probabilities, best first, if requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]

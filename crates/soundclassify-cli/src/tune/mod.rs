@@ -58,7 +58,7 @@ struct Outputs<'a> {
     picture: Option<(&'a Path, Format)>,
 }
 
-/// The same with its files reserved.
+/// The output files, reserved.
 struct Reserved {
     manifest: Option<ReservedFile>,
     picture: Option<(ReservedFile, Format)>,

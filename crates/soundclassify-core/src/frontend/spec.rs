@@ -201,7 +201,7 @@ pub enum Log {
 pub enum FixedNormalize {
     /// None: values are not changed.
     None,
-    /// The same for all values.
+    /// One mean and one standard deviation for all values.
     Scalar {
         /// Subtracted.
         mean: f64,

@@ -11,7 +11,7 @@ use super::{
 /// An input or an output of a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorInfo {
-    /// Its name.
+    /// Name of the input or output.
     pub name: String,
     /// Its element type, such as `f32`.
     pub element: String,
@@ -50,7 +50,7 @@ pub(crate) enum Batch {
 #[derive(Debug, PartialEq)]
 pub(crate) struct FittedConstant {
     pub(crate) name: String,
-    /// Its element type.
+    /// Element type of the input.
     pub(crate) element: String,
     /// Its axes; a free one has 1 value, the first one as many as windows where `per_window`.
     pub(crate) dims: Vec<i64>,

@@ -80,7 +80,7 @@ impl Model {
         }
     }
 
-    /// Its manifest.
+    /// The manifest of the model.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.0.manifest

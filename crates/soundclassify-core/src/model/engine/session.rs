@@ -88,7 +88,7 @@ pub(super) struct OrtNetwork {
     gathered: Vec<f32>,
     /// Tensors for runs on streams' threads, by number of windows less 1; created at the first use.
     bound: [Option<Bound>; MAX_BATCH],
-    /// Their size, bytes.
+    /// Size of the tensors in `bound`, bytes.
     bound_bytes: usize,
 }
 

@@ -31,9 +31,9 @@ pub struct Report {
     pub onnx: PathBuf,
     /// The inputs of the network.
     pub inputs: Vec<TensorInfo>,
-    /// Its outputs.
+    /// The outputs of the network.
     pub outputs: Vec<TensorInfo>,
-    /// Its manifest, if it has a readable one.
+    /// The manifest, if a readable one exists.
     pub manifest: Option<Manifest>,
     /// The reason why network and manifest do not fit, or the error of the manifest; `None` if they fit or no manifest exists.
     pub misfit: Option<String>,

@@ -10,7 +10,7 @@ use crate::{error::Result, model::activation::Activation};
 /// How the scores of several frames become those of the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Reduce {
-    /// Their mean.
+    /// The mean over the frames.
     #[default]
     Mean,
     /// The highest score of each class.

@@ -40,7 +40,7 @@ impl Element {
         }
     }
 
-    /// Whether it needs a [`Scale`].
+    /// Whether values of this type need a [`Scale`].
     pub(crate) fn is_integer(self) -> bool {
         matches!(self, Self::U8 | Self::I8)
     }
