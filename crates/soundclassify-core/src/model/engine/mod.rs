@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The engine: one per model, provider, device and threads in the process. It runs the windows of all its streams.
 
+mod own_thread;
 mod queue;
 mod registry;
 mod reply_slot;

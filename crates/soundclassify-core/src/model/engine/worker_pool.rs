@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The worker threads of an engine, with one network each: one thread at first, more when windows keep waiting. A stream
-//! that waits for its windows may borrow an idle network.
+//! The worker threads of an engine, with one network each: one thread at first, more when windows keep waiting.
 
 use std::{
     cell::Cell,
@@ -15,7 +14,7 @@ use std::{
 };
 
 use super::{
-    queue::{Queue, StreamId, Taken},
+    queue::Queue,
     runner::{self, Runner},
     stream::Job,
 };
@@ -38,7 +37,7 @@ pub(super) type Another = Box<dyn Fn() -> Result<Box<dyn Network>> + Send + Sync
 
 thread_local! {
     /// Address of the workers to which this thread belongs, or for which it runs a network.
-    static CURRENT_POOL: Cell<usize> = const { Cell::new(0) };
+    pub(super) static CURRENT_POOL: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Threads that process one queue.
@@ -48,9 +47,9 @@ pub(super) struct WorkerPool {
     /// Maximum number of threads.
     most: usize,
     /// Maximum number of windows of one run.
-    limit: usize,
-    /// Whether the last run was quick.
-    quick: AtomicBool,
+    pub(super) limit: usize,
+    /// Whether the last run was quick, and the network may run on the streams' own threads.
+    pub(super) quick: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -148,21 +147,6 @@ impl WorkerPool {
         }
     }
 
-    /// Runs the stream's waiting windows on this thread, as long as the network is quick, no other stream waits, and `goes_on`
-    /// returns true. The workers run the rest. `batch` is empty before and after.
-    pub(super) fn run_here(&self, stream: StreamId, batch: &mut Vec<Taken<Job>>, goes_on: impl Fn() -> bool) {
-        if self.queue.waiting(stream) == 0 {
-            return;
-        }
-        if !self.quick.load(Relaxed) || !goes_on() {
-            return self.queue.hand_over();
-        }
-        let Some(runner) = self.queue.borrow(stream, self.limit, batch) else { return };
-        let mut borrowed =
-            BorrowedSession { workers: self, runner: Some(runner), before: CURRENT_POOL.replace(self.address()) };
-        while borrowed.answer(batch) && goes_on() && self.queue.borrow_more(stream, self.limit, batch) {}
-    }
-
     /// Whether the engine still exists.
     fn join(&self, canceller: Option<Canceller>) -> bool {
         let mut state = self.lock();
@@ -194,38 +178,11 @@ impl WorkerPool {
         network.filter(|network| runner::limit(&**network) >= self.limit)
     }
 
-    fn address(&self) -> usize {
+    pub(super) fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
-    }
-}
-
-/// A borrowed network on a stream's own thread, which is returned on drop.
-struct BorrowedSession<'a> {
-    workers: &'a WorkerPool,
-    /// `None` only during the drop.
-    runner: Option<Runner>,
-    /// The previous workers of the thread.
-    before: usize,
-}
-
-impl BorrowedSession<'_> {
-    /// Whether that was quick.
-    fn answer(&mut self, batch: &mut Vec<Taken<Job>>) -> bool {
-        let quick = self.runner.as_mut().is_some_and(|runner| runner.answer_here(batch, &self.workers.queue));
-        self.workers.quick.store(quick, Relaxed);
-        quick
-    }
-}
-
-impl Drop for BorrowedSession<'_> {
-    fn drop(&mut self) {
-        CURRENT_POOL.set(self.before);
-        if let Some(runner) = self.runner.take() {
-            self.workers.queue.rest(runner);
-        }
     }
 }
