@@ -3,9 +3,9 @@
 //!
 //! Locks: `settings`, `loaded`, `state` and `tags` are never held together, nor while posting, pushing, waiting or running.
 
-mod in_stream;
 mod meta;
 mod models;
+mod queries;
 mod tags;
 mod wall_clock;
 mod warnings;
