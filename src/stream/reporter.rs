@@ -105,7 +105,9 @@ impl Reporter {
     pub(crate) fn configure(&mut self, settings: &Settings, emit: &mut dyn FnMut(gst::Structure)) {
         let names = settings.names(self.model.manifest());
         if names != self.names {
-            return self.replace(self.model.clone(), settings, emit);
+            self.clear();
+            self.end_events(None, emit);
+            return self.succeed(self.model.clone(), settings);
         }
         let was = (self.report.has_events(), self.posts);
         self.ensemble.set_length(settings.ensembles.get() as usize);
@@ -126,16 +128,21 @@ impl Reporter {
         let Self { events, borders, .. } = self;
         let mut emit = |event| emit(structure(&names, &event, borders));
         if changed {
-            events.close(&mut emit);
+            events.end_open(&mut emit);
         }
         events.set_rules(settings.event_rules(manifest, &names), &mut emit);
     }
 
-    /// Changes the model; events of the old one end.
+    /// Changes the model, whose windows count from 0 again; events of the old one end.
     pub(crate) fn replace(&mut self, model: Model, settings: &Settings, emit: &mut dyn FnMut(gst::Structure)) {
         self.interrupt(None, emit);
+        self.succeed(model, settings);
+    }
+
+    /// Labels keep their cooldowns by their names.
+    fn succeed(&mut self, model: Model, settings: &Settings) {
         let mut next = Self::new(model, settings);
-        next.events.continue_after(&self.events);
+        next.events.continue_after(&self.events, |index| self.names.index(&next.names.all[index]));
         // The same numbers may have different labels.
         next.tags = self.tags.take();
         {
@@ -201,14 +208,18 @@ impl Reporter {
     /// Processes a discontinuity, at `end` since the last reset if known: the ensemble starts again, and events end.
     pub(crate) fn interrupt(&mut self, end: Option<ClockTime>, emit: &mut dyn FnMut(gst::Structure)) {
         self.clear();
-        self.end_events(end, emit);
+        let Self { names, events, borders, .. } = self;
+        let end = end.map(ClockTime::nseconds);
+        end.inspect(|end| borders.end_at(*end));
+        events.close(end, &mut |event| emit(structure(names, &event, borders)));
+        borders.clear();
     }
 
-    /// Ends open events where their sound or the audio ends.
+    /// Ends open events where their sound or the audio ends; times go on.
     pub(crate) fn end_events(&mut self, end: Option<ClockTime>, emit: &mut dyn FnMut(gst::Structure)) {
         let Self { names, events, borders, .. } = self;
         end.inspect(|end| borders.end_at(end.nseconds()));
-        events.close(&mut |event| emit(structure(names, &event, borders)));
+        events.end_open(&mut |event| emit(structure(names, &event, borders)));
         borders.clear();
     }
 

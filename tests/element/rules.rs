@@ -73,6 +73,32 @@ fn cooldown_leaves_events_out_and_stats_count_them() {
 }
 
 #[test]
+fn cooldown_outlasts_live_changes() {
+    for change in [
+        |element: &gst::Element| {
+            element.set_property("post-messages", false);
+            element.set_property("post-messages", true);
+        },
+        |element: &gst::Element| element.set_property_from_str("label-groups", "groups,pet=<Rain>"),
+    ] {
+        let model = TestModel::new("loudness");
+        let mut rig = Rig::with(&model, |element| {
+            element.set_property("ensembles", 1u32);
+            element.set_property_from_str("report", "events");
+            element.set_property("event-cooldown", 3_000_000_000u64);
+            only_bark(element);
+        });
+        rig.set_caps("F32LE", RATE as i32, 1, "interleaved");
+        rig.push_in(&scene(&[(4000, 0.0), (1000, 1.0), (1000, 0.0)]), &[160]);
+        change(&rig.element);
+        rig.push_in(&scene(&[(1000, 1.0), (1000, 0.0)]), &[160]);
+        rig.eos();
+        let ends = rig.events().into_iter().filter(|event| event.kind == EventKind::End);
+        assert_eq!((ends.count(), rig.count("events-in-cooldown")), (1, 1));
+    }
+}
+
+#[test]
 fn a_suppressing_label_keeps_all_others_back() {
     let (all, rig) = ends(&BARKS, |element| element.set_property("suppress-while", gst::Array::new(["Bark"])));
     assert!(all.iter().filter(|(label, _)| label == "Bark").count() == 3, "{all:?}");

@@ -103,9 +103,10 @@ impl Decision {
     pub(super) fn finish(&mut self, samples: u64, on_found: &mut dyn FnMut(Found<'_>)) {
         self.clear();
         self.gate.reset();
-        self.borders.end_at(nanoseconds(samples, self.rate));
+        let end = nanoseconds(samples, self.rate);
+        self.borders.end_at(end);
         let Self { events, borders, .. } = self;
-        events.close(&mut |event| on_found(found(&event, borders)));
+        events.close(Some(end), &mut |event| on_found(found(&event, borders)));
         borders.clear();
     }
 

@@ -139,11 +139,21 @@ impl<M: Copy> Events<M> {
         self.step_all(time, emit, |_| 0.0);
     }
 
-    /// Ends all open events. Times may start again from 0; event numbers and cooldowns continue.
-    pub fn close(&mut self, emit: &mut dyn FnMut(Event<M>)) {
+    /// Ends all open events. Times go on; event numbers and cooldowns continue.
+    pub fn end_open(&mut self, emit: &mut dyn FnMut(Event<M>)) {
         for index in 0..self.tracks.len() {
             self.close_one(index, emit);
-            self.cool_until[index] = self.cool_until[index].saturating_sub(self.end);
+        }
+    }
+
+    /// Ends all open events where the audio ends, at `end` if known. Times start again from 0; event numbers and cooldowns
+    /// continue. What has lasted since the start of the audio lasts until its end.
+    pub fn close(&mut self, end: Option<u64>, emit: &mut dyn FnMut(Event<M>)) {
+        let whole = end.map_or(self.end, |end| end.max(self.end));
+        for index in 0..self.tracks.len() {
+            let since_start = self.tracks[index].is_some_and(|track| track.start == 0 && track.gap.is_none());
+            self.close_one_at(index, if since_start { whole } else { self.end }, emit);
+            self.cool_until[index] = self.cool_until[index].saturating_sub(whole);
         }
         self.end = 0;
     }
@@ -160,10 +170,13 @@ impl<M: Copy> Events<M> {
         self.rules.labels[index].map_or(1.0, |rule| rule.off.min(rule.on))
     }
 
-    /// Continues the numbers and counters of `before`.
-    pub fn continue_after(&mut self, other: &Self) {
+    /// Continues the numbers, counters and cooldowns of `other`; `index_there` gives the number of a label there.
+    pub fn continue_after(&mut self, other: &Self, index_there: impl Fn(usize) -> Option<usize>) {
         self.last_id = other.last_id;
         self.left_out = other.left_out;
+        for (index, until) in self.cool_until.iter_mut().enumerate() {
+            *until = index_there(index).and_then(|index| other.cool_until.get(index)).copied().unwrap_or(0);
+        }
     }
 
     /// Number of events that rules prevented.
@@ -241,12 +254,16 @@ impl<M: Copy> Events<M> {
     }
 
     fn close_one(&mut self, index: usize, emit: &mut dyn FnMut(Event<M>)) {
+        self.close_one_at(index, self.end, emit);
+    }
+
+    fn close_one_at(&mut self, index: usize, now: u64, emit: &mut dyn FnMut(Event<M>)) {
         if let Some(rule) = self.rules.labels[index]
             && self.tracks[index].is_some_and(|track| track.id.is_none())
         {
-            self.report_growth(index, self.end, rule, emit);
+            self.report_growth(index, now, rule, emit);
         }
-        self.end_one(index, emit);
+        self.end_one_at(index, now, emit);
     }
 
     fn end_one(&mut self, index: usize, emit: &mut dyn FnMut(Event<M>)) {
@@ -318,7 +335,7 @@ mod tests {
         for (window, score) in scores.iter().enumerate() {
             events.push(time(window as u64 * stride, stride), &[*score], &mut |event| reported.push(event));
         }
-        events.close(&mut |event| reported.push(event));
+        events.close(None, &mut |event| reported.push(event));
         reported
     }
 
@@ -395,7 +412,7 @@ mod tests {
         for (window, scores) in [[0.9, 0.0], [0.9, 0.9], [0.0, 0.9], [0.0, 0.9]].iter().enumerate() {
             events.push(time(window as u64 * 100 * MS, 0), scores, &mut |event| reported.push(event));
         }
-        events.close(&mut |event| reported.push(event));
+        events.close(None, &mut |event| reported.push(event));
         let kinds: Vec<_> = reported.iter().map(|event| (event.index, event.id, event.kind)).collect();
         let (start, end) = (EventKind::Start, EventKind::End);
         assert_eq!(kinds, [(0, 1, start), (1, 2, start), (0, 1, end), (1, 2, end)]);
@@ -448,7 +465,7 @@ mod tests {
         for (window, scores) in windows.iter().enumerate() {
             events.push(time(window as u64 * 100 * MS, 100 * MS), scores, &mut |event| reported.push(event));
         }
-        events.close(&mut |event| reported.push(event));
+        events.close(None, &mut |event| reported.push(event));
         (reported, events.left_out())
     }
 
@@ -494,10 +511,42 @@ mod tests {
             for window in 0..2 {
                 events.push(time(window * 100 * MS, 100 * MS), &[0.9], &mut |event| reported.push(event));
             }
-            events.close(&mut |event| reported.push(event));
+            events.close(None, &mut |event| reported.push(event));
         }
         assert_eq!(ends(&reported), [(0, 0, 200)]);
         assert_eq!(events.left_out().cooldown, 1);
+    }
+
+    #[test]
+    fn a_cooldown_goes_on_where_times_do_and_through_other_labels() {
+        let rules = |labels| EventRules::uniform(labels, LabelRule { cooldown: 1000 * MS, min_duration: 0, ..RULE });
+        let mut reported = Vec::new();
+        let mut events = Events::new(rules(1));
+        events.push(time(5000 * MS, 100 * MS), &[0.9], &mut |event| reported.push(event));
+        events.end_open(&mut |event| reported.push(event));
+        events.push(time(5100 * MS, 100 * MS), &[0.9], &mut |event| reported.push(event));
+        assert_eq!(ends(&reported), [(0, 5000, 100)]);
+
+        let mut next = Events::new(rules(2));
+        next.continue_after(&events, |index| (index == 1).then_some(0));
+        next.push(time(5200 * MS, 100 * MS), &[0.9, 0.9], &mut |event| reported.push(event));
+        next.push(time(6300 * MS, 100 * MS), &[0.0, 0.9], &mut |event| reported.push(event));
+        next.close(None, &mut |event| reported.push(event));
+        assert_eq!(ends(&reported), [(0, 5000, 100), (0, 5200, 1100), (1, 6300, 100)]);
+    }
+
+    #[test]
+    fn what_lasts_since_the_start_lasts_until_the_end() {
+        let close = |start: u64, end| {
+            let mut reported = Vec::new();
+            let mut events = Events::new(rules(1));
+            events.push(time(start, 100 * MS), &[0.9], &mut |event| reported.push(event));
+            events.close(end, &mut |event| reported.push(event));
+            brief(&reported)
+        };
+        assert_eq!(close(0, None), []);
+        assert_eq!(close(0, Some(1090 * MS)), [(EventKind::Start, 0, 1090), (EventKind::End, 0, 1090)]);
+        assert_eq!(close(100 * MS, Some(1190 * MS)), []);
     }
 
     #[test]
