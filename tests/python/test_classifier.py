@@ -137,6 +137,8 @@ def test_tables_have_the_same_columns():
         (FileNotFoundError, "no/such.toml", lambda: soundclassify.Classifier("no/such.toml")),
         (ValueError, "such as Low", lambda: soundclassify.Classifier(TONES, deny_labels=["low"])),
         (ValueError, "1 to 100", lambda: soundclassify.Classifier(TONES, oversamples=0)),
+        (ValueError, "1 to 100", lambda: soundclassify.features(np.zeros(16000, "f4"), 16000, TONES, oversamples=0)),
+        (ValueError, "1 to 100", lambda: soundclassify.embed(np.zeros(44100, "f4"), 44100, oversamples=1000)),
         (ValueError, "event_hold", lambda: soundclassify.Classifier(TONES, event_hold=-1.0)),
         (ValueError, "cpu, cuda", lambda: soundclassify.Classifier(TONES, execution_provider="abacus")),
         (ValueError, "arrow", lambda: soundclassify.Classifier(TONES, output="pandas")),

@@ -5,7 +5,10 @@ use numpy::{PyArray1, PyReadonlyArray1, ToPyArray};
 use pyo3::prelude::*;
 use soundclassify_core::model::{EngineOptions, Model, load_embedding, run_windows};
 
-use crate::{error::raise, features::windows};
+use crate::{
+    error::raise,
+    features::{checked, windows},
+};
 
 /// The embedding of each window, one after another, and its width; `oversamples` windows a second, by default the manifest's, or
 /// else 10.
@@ -19,6 +22,7 @@ pub(crate) fn embed<'py>(
     oversamples: Option<u32>,
 ) -> PyResult<(Bound<'py, PyArray1<f32>>, usize)> {
     let samples = samples.as_slice()?;
+    let oversamples = checked(oversamples)?;
     let (values, width) =
         py.detach(|| compute(samples, sample_rate, model, oversamples)).map_err(|error| raise(&error))?;
     Ok((values.to_pyarray(py), width))

@@ -2,7 +2,7 @@
 //! What the network gets, without the network.
 
 use numpy::{PyArray1, PyReadonlyArray1, ToPyArray};
-use pyo3::prelude::*;
+use pyo3::{exceptions::PyValueError, prelude::*};
 use soundclassify_core::{
     frontend::Windower,
     model::{Manifest, Model},
@@ -22,9 +22,21 @@ pub(crate) fn features<'py>(
     oversamples: Option<u32>,
 ) -> PyResult<(Bound<'py, PyArray1<f32>>, Vec<usize>)> {
     let samples = samples.as_slice()?;
+    let oversamples = checked(oversamples)?;
     let (values, shape) =
         py.detach(|| compute(samples, sample_rate, model, oversamples)).map_err(|error| raise(&error))?;
     Ok((values.to_pyarray(py), shape))
+}
+
+/// The range of `Classifier`'s keyword of that name.
+pub(crate) fn checked(oversamples: Option<u32>) -> PyResult<Option<u32>> {
+    match oversamples {
+        Some(value) if !(1..=100).contains(&value) => {
+            let text = format!("oversamples: expected a whole number from 1 to 100, found {value}");
+            Err(PyValueError::new_err(text))
+        }
+        checked => Ok(checked),
+    }
 }
 
 fn compute(

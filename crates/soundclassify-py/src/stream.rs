@@ -20,6 +20,8 @@ const SIGNAL_INTERVAL: usize = 10;
 #[pyclass(module = "soundclassify._soundclassify", frozen)]
 pub(crate) struct Stream {
     classifier: Mutex<Classifier>,
+    /// Windows of a call that failed or was interrupted; the next call returns them.
+    unreturned: Mutex<Windows>,
     /// Events that ended since they were last taken.
     ended: Mutex<Vec<EventRow>>,
     /// Events that have not ended.
@@ -54,7 +56,12 @@ impl Stream {
         let options = keywords.options()?;
         let classifier =
             py.detach(|| Classifier::new(&Model::load(model)?, &options)).map_err(|error| raise(&error))?;
-        Ok(Self { classifier: Mutex::new(classifier), ended: Mutex::default(), open: Mutex::default() })
+        Ok(Self {
+            classifier: Mutex::new(classifier),
+            unreturned: Mutex::default(),
+            ended: Mutex::default(),
+            open: Mutex::default(),
+        })
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "Python hands its arguments over")]
@@ -65,29 +72,26 @@ impl Stream {
         sample_rate: u32,
     ) -> PyResult<Columns<'py>> {
         let samples = samples.as_slice()?;
-        let mut windows = Windows::default();
-        for part in samples.chunks(SIGNAL_INTERVAL.saturating_mul(sample_rate as usize).max(1)) {
-            py.detach(|| lock(&self.classifier).push(part, sample_rate, &mut |found| self.take(&mut windows, found)))
-                .map_err(|error| raise(&error))?;
-            py.check_signals()?;
-        }
         if samples.is_empty() {
             // The rate is checked all the same.
-            lock(&self.classifier).push(samples, sample_rate, &mut |_| {}).map_err(|error| raise(&error))?;
+            self.collect(py, |classifier, on_found| classifier.push(samples, sample_rate, on_found))?;
         }
-        Ok(windows.columns(py))
+        for part in samples.chunks(SIGNAL_INTERVAL.saturating_mul(sample_rate as usize).max(1)) {
+            self.collect(py, |classifier, on_found| classifier.push(part, sample_rate, on_found))?;
+            py.check_signals()?;
+        }
+        Ok(self.returned().columns(py))
     }
 
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Columns<'py>> {
-        let mut windows = Windows::default();
-        py.detach(|| lock(&self.classifier).finish(&mut |found| self.take(&mut windows, found)))
-            .map_err(|error| raise(&error))?;
-        Ok(windows.columns(py))
+        self.collect(py, Classifier::finish)?;
+        Ok(self.returned().columns(py))
     }
 
     fn reset(&self, py: Python<'_>) {
         py.detach(|| {
             lock(&self.classifier).reset();
+            lock(&self.unreturned).clear();
             lock(&self.ended).clear();
             lock(&self.open).clear();
         });
@@ -139,6 +143,24 @@ impl Stream {
 }
 
 impl Stream {
+    /// Does one part of a call without the GIL, and keeps what it finds.
+    fn collect(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut Classifier, &mut dyn FnMut(Found<'_>)) -> soundclassify_core::Result<()> + Send,
+    ) -> PyResult<()> {
+        py.detach(|| {
+            let mut classifier = lock(&self.classifier);
+            let mut windows = lock(&self.unreturned);
+            work(&mut classifier, &mut |found| self.take(&mut windows, found))
+        })
+        .map_err(|error| raise(&error))
+    }
+
+    fn returned(&self) -> Windows {
+        std::mem::take(&mut *lock(&self.unreturned))
+    }
+
     fn take(&self, windows: &mut Windows, found: Found<'_>) {
         match found {
             Found::Window(window) => {
@@ -166,6 +188,10 @@ impl Stream {
 }
 
 impl Windows {
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
+
     fn columns<'py>(&self, py: Python<'py>) -> Columns<'py> {
         (
             self.numbers.to_pyarray(py),

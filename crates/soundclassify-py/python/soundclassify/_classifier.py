@@ -172,7 +172,7 @@ class Classifier:
 
         Raises:
             ValueError: `samples` or `sample_rate` can't be used; the stream is unchanged.
-            soundclassify.Error: The network failed; the windows of that run are lost.
+            soundclassify.Error: The network failed; the windows of that run are lost, and the next call returns those before it.
         """
         return self._rows(self._stream.push(mono(samples), sample_rate))
 
