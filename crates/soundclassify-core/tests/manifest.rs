@@ -257,6 +257,10 @@ fn mistakes_in_new_keys_name_both_sides() {
     refuses(&small("kind = \"fbank\""), &["features.kind", "logmel, as in features.preset", "found fbank"]);
     refuses(&small("waveform-scale = 0"), &["features.waveform-scale", "found 0"]);
     refuses(&small("kind = \"mfcc\""), &["features.n-mfcc", "at most n-mels, 64", "nothing"]);
+    refuses(
+        &small("kind = \"mfcc\"\nn-mels = 1024\nframes = 1000\nn-mfcc = 1000"),
+        &["features.n-mfcc", "at most 67108864 multiplications", "found 1000 × 1024 × 1000"],
+    );
     refuses(&small("kind = \"mfcc\"\nn-mfcc = 65"), &["features.n-mfcc", "1 to 64", "found 65"]);
     refuses(&small("kind = \"mfcc\"\nn-mfcc = 13\nof = \"fbank\""), &["features.of", "logmel, as in features.preset"]);
     refuses(
@@ -347,6 +351,14 @@ fn numbers_outside_their_limits_are_named() {
     refuses(&with("n-fft = 1"), &["features.n-fft", "found 1"]);
     refuses(&with("win-length = 1281"), &["features.win-length", "at most n-fft, 1280", "found 1281"]);
     refuses(&with("hop-length = 0"), &["features.hop-length", "found 0"]);
+    refuses(
+        &with("sample-rate = 768000\nn-fft = 1048576\nhop-length = 1\nframes = 1600"),
+        &["features.hop-length", "at most 134217728", "found 1, which makes 805699584000"],
+    );
+    refuses(
+        &with("n-mels = 4096\nframes = 2000\nhop-length = 100"),
+        &["features.frames", "at most 4194304 values", "found 2000 × 4096, 8192000 values"],
+    );
     refuses(&with("n-mels = 4097"), &["features.n-mels", "1 to 4096", "found 4097"]);
     refuses(&with("frames = 65537"), &["features.frames", "1 to 65536", "found 65537"]);
     refuses(&with("frames = 65536"), &["features.frames", "60 s, 960000 samples", "65536, which span"]);
@@ -422,6 +434,7 @@ fn labels_come_from_lines() {
     refuses(b"a\n\nb\n", &["labels: label (line 2)", "not empty"]);
     refuses(b"a\nb\na\n", &["labels: label (line 3)", "every label once", "\"a\", as in line 1"]);
     refuses(b"a\n\x1b[2J\n", &["line 2", "control characters"]);
+    refuses("a\nb\u{202e}c\n".as_bytes(), &["line 2", "control characters"]);
     refuses(b"\xff\xfe", &["labels", "UTF-8"]);
     let many: String = (0..100_001).map(|i| format!("{i}\n")).collect();
     refuses(many.as_bytes(), &["at most 100000 labels", "100001"]);

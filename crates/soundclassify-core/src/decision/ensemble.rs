@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 
 /// Minimum score, so one zero does not suppress a class for the whole ensemble.
 const FLOOR: f32 = 1e-30;
+/// Maximum number of scores that an ensemble keeps: 64 MiB, which are summed for each window.
+const MAX_SCORES: usize = 8 << 20;
 
 /// Moving geometric mean over the last `length` windows:
 /// `q_c = exp(mean(ln(max(p_c, 1e-30))))`, over fewer windows at the beginning of the stream. Not renormalised.
@@ -16,11 +18,18 @@ pub struct Ensemble {
 }
 
 impl Ensemble {
-    /// An empty ensemble for `classes` scores over at most `length` windows; a `length` of 0 counts as 1.
+    /// An empty ensemble for `classes` scores over at most `length` windows; a `length` of 0 counts as 1, and one above
+    /// [`Ensemble::longest`] as this.
     #[must_use]
     pub fn new(classes: usize, length: usize) -> Self {
-        let length = length.max(1);
+        let length = length.clamp(1, Self::longest(classes));
         Self { length, logs: VecDeque::with_capacity(length), mean: vec![0.0; classes] }
+    }
+
+    /// Maximum number of windows of an ensemble for `classes` scores: as many as keep 8 388 608 scores, at least 1.
+    #[must_use]
+    pub fn longest(classes: usize) -> usize {
+        (MAX_SCORES / classes.max(1)).max(1)
     }
 
     /// Adds the scores of the next window, `classes` finite values in 0…1, and returns those of the ensemble.
@@ -44,9 +53,9 @@ impl Ensemble {
         self.logs.clear();
     }
 
-    /// Changes the number of windows; the newest ones are kept.
+    /// Changes the number of windows, within the limits of [`Ensemble::new`]; the newest ones are kept.
     pub fn set_length(&mut self, length: usize) {
-        self.length = length.max(1);
+        self.length = length.clamp(1, Self::longest(self.mean.len()));
         let surplus = self.logs.len().saturating_sub(self.length);
         self.logs.drain(..surplus);
     }
@@ -79,6 +88,14 @@ mod tests {
         let mut ensemble = Ensemble::new(2, 1);
         assert_eq!(ensemble.push(&[0.25, 0.0]), [0.25, 0.0]);
         assert_eq!(ensemble.push(&[0.5, 0.5]), [0.5, 0.5]);
+    }
+
+    #[test]
+    fn many_labels_shorten_it() {
+        let mut ensemble = Ensemble::new(4 << 20, 2560);
+        assert_eq!((ensemble.length, Ensemble::longest(78), Ensemble::longest(usize::MAX)), (2, 107_546, 1));
+        ensemble.set_length(100);
+        assert_eq!(ensemble.length, 2);
     }
 
     #[test]

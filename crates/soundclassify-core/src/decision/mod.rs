@@ -16,5 +16,5 @@ pub use filter::{Filter, Prediction, unknown_label_hint};
 pub use gate::Gate;
 pub use groups::{Groups, Merge};
 pub use names::{Group, Names};
-pub use onset_and_end::{BorderTime, Borders};
+pub use onset_and_end::{BorderTime, Borders, LOOKBACK};
 pub use rules::{EventRules, LabelRule, LeftOut};

@@ -10,7 +10,7 @@ use super::events::{Event, EventKind};
 /// A window's own score counts as one of the label from this part of the threshold for an event's end on.
 const TRACE: f32 = 0.3;
 /// A sound begins at most this much before the window with which its event does, ns: the ensemble is a second long.
-const LOOKBACK: u64 = 1_200_000_000;
+pub const LOOKBACK: u64 = 1_200_000_000;
 /// Borders of one window, ns since the last reset.
 #[derive(Debug, Clone, Copy)]
 pub struct BorderTime<M> {

@@ -76,10 +76,11 @@ pub struct ReadyWindow<'a> {
 }
 
 impl Frontend {
-    /// A front end for windows of `spec`, `oversamples` of them a second. What a spec may hold is checked by the manifest.
+    /// A front end for windows of `spec`, `oversamples` of them a second (0 counts as 1). What a spec may hold is checked by the manifest.
     #[must_use]
     pub fn new(spec: &FeatureSpec, oversamples: u32) -> Self {
         debug_assert!(spec.window > 0 && !spec.is_empty());
+        let oversamples = oversamples.max(1);
         let (samples, schedule, values) = match spec.log_mel() {
             Some(mel) => {
                 let frames = Frames::new(mel, spec.sample_rate);

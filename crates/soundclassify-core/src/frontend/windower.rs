@@ -23,7 +23,7 @@ struct Source {
 }
 
 impl Windower {
-    /// Windows of `spec`, `oversamples` of them a second.
+    /// Windows of `spec`, `oversamples` of them a second (0 counts as 1).
     #[must_use]
     pub fn new(spec: &FeatureSpec, oversamples: u32) -> Self {
         Self {

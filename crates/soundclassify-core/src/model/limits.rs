@@ -28,6 +28,12 @@ pub(super) const MAX_FRAMES: u64 = 65_536;
 pub(super) const MAX_MELS: u64 = 4096;
 /// Maximum size of an FFT, samples.
 pub(super) const MAX_FFT: u64 = 1 << 20;
+/// Maximum work for the frames of a second of audio: the samples of their FFTs, and [`BAND_WORK`] for each band.
+pub(super) const MAX_FRAME_WORK: u64 = 1 << 27;
+/// Work for a band of a frame, in samples of an FFT.
+pub(super) const BAND_WORK: u64 = 8;
+/// Maximum number of multiplications for the cepstra of a window.
+pub(super) const MAX_CEPSTRUM_WORK: u64 = 1 << 26;
 /// Maximum number of labels.
 pub(super) const MAX_LABELS: usize = 100_000;
 /// Maximum size of a manifest, bytes.

@@ -13,7 +13,10 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    text,
+};
 
 /// The file that is read.
 #[derive(Debug, Clone, Copy)]
@@ -324,9 +327,9 @@ fn duration(text: &str) -> Option<u64> {
     (0.0..=(1u64 << 53) as f64).contains(&nanoseconds).then_some(nanoseconds as u64)
 }
 
-/// Neither empty nor blank, and nothing that a terminal or a C string could stumble over.
+/// Neither empty nor blank, and nothing that a terminal would act on or a C string end at.
 pub(crate) fn is_plain(text: &str) -> bool {
-    !text.trim().is_empty() && !text.chars().any(char::is_control)
+    !text.trim().is_empty() && !text.contains(text::is_hidden)
 }
 
 /// `one of a, b, c`.

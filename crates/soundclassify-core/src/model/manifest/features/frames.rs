@@ -5,7 +5,7 @@ use super::{super::section::Section, log, required};
 use crate::{
     error::Result,
     frontend::{Log, LogMel, MelNorm, MelScale, PadMode, Placement, Power, Preemphasis, WindowFunction},
-    model::limits::{MAX_FFT, MAX_FRAMES, MAX_MELS, MAX_WINDOW},
+    model::limits::{BAND_WORK, MAX_FFT, MAX_FRAME_WORK, MAX_FRAMES, MAX_MELS, MAX_VALUES, MAX_WINDOW},
 };
 
 const SCALES: &[(&str, MelScale)] = &[("slaney", MelScale::Slaney), ("htk", MelScale::Htk), ("kaldi", MelScale::Kaldi)];
@@ -120,6 +120,18 @@ fn sizes(features: &Section<'_>, preset: Option<&LogMel>, usual: Option<&LogMel>
     if extent > maximum {
         let expected = format!("frames that span at most {MAX_WINDOW} s, {maximum} samples");
         return Err(features.wrong("frames", expected, format!("{frames}, which span {extent} samples")));
+    }
+    if frames * n_mels > MAX_VALUES as u64 {
+        let expected = format!("at most {MAX_VALUES} values, frames × n-mels");
+        return Err(features.wrong("frames", expected, format!("{frames} × {n_mels}, {} values", frames * n_mels)));
+    }
+    // An untrusted manifest must not keep a processor busy.
+    let work = (n_fft + BAND_WORK * n_mels) * sample_rate / hop_length;
+    if work > MAX_FRAME_WORK {
+        let expected = format!(
+            "a longer hop: (n-fft + {BAND_WORK} × n-mels) × sample-rate / hop-length of at most {MAX_FRAME_WORK}"
+        );
+        return Err(features.wrong("hop-length", expected, format!("{hop_length}, which makes {work}")));
     }
     let [n_fft, win_length, hop_length, n_mels, frames] =
         [n_fft, win_length, hop_length, n_mels, frames].map(|size| size as usize);

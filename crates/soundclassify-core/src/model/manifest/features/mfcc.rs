@@ -5,6 +5,7 @@ use super::{super::section::Section, Kind};
 use crate::{
     error::Result,
     frontend::{FeatureSpec, Lifter, LogMel, Mfcc},
+    model::limits::MAX_CEPSTRUM_WORK,
 };
 
 const SOURCES: &[(&str, Kind)] = &[("logmel", Kind::LogMel), ("fbank", Kind::Fbank)];
@@ -31,6 +32,11 @@ pub(super) fn read(features: &Section<'_>, mel: LogMel, of: Kind) -> Result<Mfcc
     let Some(coefficients) = features.uint("n-mfcc", range)? else {
         return Err(features.missing("n-mfcc", format!("the number of coefficients, at most n-mels, {}", mel.n_mels)));
     };
+    let work = coefficients * mel.n_mels as u64 * mel.frames as u64;
+    if work > MAX_CEPSTRUM_WORK {
+        let expected = format!("at most {MAX_CEPSTRUM_WORK} multiplications for a window, frames × n-mels × n-mfcc");
+        return Err(features.wrong("n-mfcc", expected, format!("{} × {} × {coefficients}", mel.frames, mel.n_mels)));
+    }
     let lifter = features.float("lifter", 0.0..=1000.0)?.filter(|length| *length > 0.0);
     let lifter = match (lifter, of) {
         (None, _) => Lifter::None,
