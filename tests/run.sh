@@ -25,9 +25,9 @@ check_architecture() {
   tree=$(cargo tree --locked --package gst-plugin-soundclassify --edges normal,build --prefix none)
   [[ ! $tree =~ (clap|ratatui|plotters)\ v ]] || die "the plugin depends on the program's user interface"
   refuse crates/soundclassify-core/src '\bort::' '/model/(runtime\.rs|engine/)'
-  refuse crates/soundclassify-core/src/frontend 'crate::(model|decision)\b' '^$'
-  refuse crates/soundclassify-core/src/decision 'crate::(model|frontend)\b' '^$'
-  refuse crates/soundclassify-core/src/model 'crate::decision\b' '^$'
+  refuse crates/soundclassify-core/src/frontend '\b(model|decision)::' '^$'
+  refuse crates/soundclassify-core/src/decision '\b(model|frontend)::' '^$'
+  refuse crates/soundclassify-core/src/model '\bdecision::' '^$'
 }
 
 # refuse FOLDER PATTERN EXCEPT: fails if a source file in FOLDER contains the pattern, unless its path matches EXCEPT. Comments are
