@@ -209,6 +209,11 @@ impl Settings {
         }
     }
 
+    /// Maximum number of windows of which a mean is taken.
+    pub(crate) fn longest_ensemble(&self) -> usize {
+        self.event_windows().max(self.ensembles.get() as usize)
+    }
+
     /// What the engine is shared by.
     pub(crate) fn engine_options(&self) -> EngineOptions {
         EngineOptions { provider: self.execution_provider.into(), device: self.device, threads: self.threads }

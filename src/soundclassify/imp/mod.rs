@@ -6,6 +6,7 @@
 mod meta;
 mod models;
 mod queries;
+mod stream_events;
 mod tags;
 mod wall_clock;
 mod warnings;
@@ -107,10 +108,15 @@ impl ObjectImpl for SoundClassify {
         gst::debug!(CAT, imp = self, "{} is now {value:?}", spec.name());
         match effect {
             Effect::Later => {}
-            Effect::Decision => self.configure(&now),
+            Effect::Decision => {
+                self.configure(&now);
+                if spec.name() == "ensembles" {
+                    self.warn_of_ensemble(&now);
+                }
+            }
             Effect::Labels => {
                 self.configure(&now);
-                self.warn_of_unknown_labels(&now);
+                self.warn_of_settings(&now);
             }
             Effect::Model => {
                 self.outdated.store(true, Ordering::SeqCst);
@@ -476,7 +482,8 @@ impl SoundClassify {
         if lock(&self.state).as_ref().is_none_or(|state| state.sync_known) {
             return;
         }
-        let (sync, live) = (lock(&self.settings).sync, self.source_is_live());
+        let sync = lock(&self.settings).sync;
+        let live = self.source_is_live();
         let waits = match sync {
             Sync::Always => true,
             Sync::Never => false,

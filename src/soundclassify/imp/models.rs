@@ -31,7 +31,7 @@ impl SoundClassify {
         let settings = self.take_over(&loaded);
         let before = lock(&self.loaded).replace(loaded);
         drop(before);
-        self.warn_of_unknown_labels(&settings);
+        self.warn_of_settings(&settings);
         Ok(())
     }
 
@@ -86,7 +86,7 @@ impl SoundClassify {
         gst::info!(CAT, imp = self, "model {} follows {}", new.request.name, old.request.name);
         let settings = self.take_over(&new);
         self.switch_to(new);
-        self.warn_of_unknown_labels(&settings);
+        self.warn_of_settings(&settings);
     }
 
     pub(super) fn switch_to(&self, loaded: Loaded) {

@@ -1,36 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Events and latency for elements downstream.
+//! Answers to queries from downstream: the latency, and the time until events are known.
 
-use gst::prelude::*;
-use gst::subclass::prelude::*;
 use gst_base::subclass::prelude::*;
 
 use super::{SoundClassify, lock};
 use crate::soundclassify::enums::Sync;
-use crate::soundclassify::message::{DelayQuery, StreamEvent};
+use crate::soundclassify::message::DelayQuery;
 use crate::soundclassify::settings::Settings;
-use crate::stream::results::Results;
-use soundclassify_core::decision::LabelRule;
+use soundclassify_core::decision::{LOOKBACK, LabelRule};
 
 impl SoundClassify {
-    /// Sends waiting events before the next buffer or event.
-    pub(super) fn send_events(&self) {
-        if let Some(results) = self.results() {
-            self.send_events_of(&results);
-        }
-    }
-
-    pub(super) fn send_events_of(&self, results: &Results) {
-        if !results.has_for_stream() {
-            return;
-        }
-        let (pads, source) = (self.obj().src_pads(), self.obj().name());
-        let Some(pad) = pads.first() else { return };
-        for structure in results.take_in_stream() {
-            pad.push_event(StreamEvent::build(structure, &source));
-        }
-    }
-
     /// Answers a query from downstream.
     pub(super) fn answer(&self, query: &mut gst::QueryRef) -> bool {
         let is_own = match query.view_mut() {
@@ -57,8 +36,8 @@ impl SoundClassify {
         }
     }
 
-    /// Time until events are known: the window, the ensemble's delay, the longer of minimum duration and
-    /// hold, and a run of the model.
+    /// Maximum time from a sound's onset until its event is known: the window, what lies between the onset and the window
+    /// with which the event begins, the longer of minimum duration and hold, and a run of the model.
     fn delay(&self) -> Option<DelayQuery> {
         let model = lock(&self.loaded).as_ref().map(|loaded| loaded.model.clone())?;
         let settings = lock(&self.settings).clone();
@@ -71,7 +50,8 @@ impl SoundClassify {
             features.window as u64 * gst::ClockTime::SECOND.nseconds() / u64::from(features.sample_rate.max(1));
         let ensemble = settings.event_windows().saturating_sub(1) as u64 * stride(&settings);
         let run = (u64::from(settings.process_count.get()) + 1) * stride(&settings);
-        let time = window.saturating_add(ensemble).saturating_add(longest).saturating_add(run);
+        let before = ensemble.max(LOOKBACK);
+        let time = window.saturating_add(before).saturating_add(longest).saturating_add(run);
         Some(DelayQuery { time, reports_events: settings.report.has_events() })
     }
 }

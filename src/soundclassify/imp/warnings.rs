@@ -11,7 +11,11 @@ use crate::signal::input::InputError;
 use crate::soundclassify::loader::Loaded;
 use crate::soundclassify::rules::groups;
 use crate::soundclassify::settings::Settings;
-use soundclassify_core::{decision::unknown_label_hint, text};
+use soundclassify_core::{
+    decision::{Ensemble, unknown_label_hint},
+    model::Model,
+    text,
+};
 
 /// Name of the details structure of warnings after which analysis continues.
 const HINT: &str = "soundclassify-hint";
@@ -24,8 +28,29 @@ pub(super) enum Notice {
 }
 
 impl SoundClassify {
-    pub(super) fn warn_of_unknown_labels(&self, settings: &Settings) {
+    /// Warns of settings that the model cannot serve.
+    pub(super) fn warn_of_settings(&self, settings: &Settings) {
         let Some(Loaded { model, .. }) = lock(&self.loaded).clone() else { return };
+        self.warn_of_ensemble(settings);
+        self.warn_of_unknown_labels(settings, &model);
+    }
+
+    /// Warns if means of so many windows can't be kept.
+    pub(super) fn warn_of_ensemble(&self, settings: &Settings) {
+        let Some(Loaded { model, .. }) = lock(&self.loaded).clone() else { return };
+        let labels = settings.names(model.manifest()).all.len();
+        let (wanted, longest) = (settings.longest_ensemble(), Ensemble::longest(labels));
+        if wanted > longest {
+            gst::element_imp_warning!(
+                self,
+                gst::LibraryError::Settings,
+                ("ensembles and oversamples make means of {wanted} windows, which is too many for {labels} labels"),
+                ["means of {longest} windows are used instead"]
+            );
+        }
+    }
+
+    fn warn_of_unknown_labels(&self, settings: &Settings, model: &Model) {
         let labels = &model.manifest().labels;
         let known = settings.names(model.manifest()).all;
         let (thresholds, rules) = (settings.label_thresholds(), settings.label_rules());
@@ -61,12 +86,15 @@ impl SoundClassify {
     }
 
     fn warn_of_value(&self, text: &str) {
+        let text = text::bus_message(text);
         gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{text}"), ["the value has no effect"]);
     }
 
     fn warn_of_unknown_label(&self, property: &str, name: &str, near: &[&str]) {
         let name = text::bus_message(name);
-        let hint = if near.is_empty() { "no label is similar".into() } else { format!("similar: {}", near.join(", ")) };
+        let near = near.join(", ");
+        let hint = if near.is_empty() { "no label is similar".into() } else { format!("similar: {near}") };
+        let hint = text::bus_message(&hint);
         gst::element_imp_warning!(
             self,
             gst::LibraryError::Settings,

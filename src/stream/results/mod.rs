@@ -23,6 +23,7 @@ use crate::panic::{self, catch, lock};
 use crate::soundclassify::loader::Loader;
 use crate::soundclassify::settings::Settings;
 use soundclassify_core::model::{Model, Reply};
+use soundclassify_core::text;
 
 /// Minimum time between two QoS messages.
 const QOS_INTERVAL: Duration = Duration::from_secs(1);
@@ -349,7 +350,7 @@ impl Results {
             Outgoing::Warning(text) => gst::element_warning!(
                 element,
                 gst::LibraryError::Failed,
-                ("{text}"),
+                ("{}", text::bus_message(&text)),
                 ["audio continues; the model is tried again every {} s", RETRY.as_secs()]
             ),
             Outgoing::Done(..) => {}
@@ -374,4 +375,23 @@ impl Results {
 /// The property `stats` of an element that has no stream.
 pub(crate) fn no_stats() -> gst::Structure {
     Stats::default().to_structure(0, Tally::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_an_error_reaches_the_bus_raw() {
+        gst::init().unwrap();
+        let element = glib::Object::new::<crate::soundclassify::SoundClassify>();
+        let bus = gst::Bus::new();
+        element.set_bus(Some(&bus));
+        let results = Results::new(&element, Arc::default(), Model::load("small").unwrap(), Settings::default());
+        results.lock().outbox.push_back(Outgoing::Warning("node \u{1b}[2J".into()));
+        results.post();
+        let message = bus.pop_filtered(&[gst::MessageType::Warning]).unwrap();
+        let gst::MessageView::Warning(warning) = message.view() else { unreachable!("that was asked for") };
+        assert!(warning.error().message().ends_with("node \\u{1b}[2J"), "{}", warning.error());
+    }
 }

@@ -60,7 +60,7 @@ impl Results {
     pub(super) fn look_again(&self, after: Duration) {
         let element = self.element.clone();
         let clock = gst::SystemClock::obtain();
-        let after = gst::ClockTime::from_nseconds(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX / 4));
+        let after = gst::ClockTime::try_from(after).unwrap_or(gst::ClockTime::MAX);
         let id = clock.new_single_shot_id(clock.time().saturating_add(after));
         // An error means that the clock no longer exists, as at the end of the process.
         let _ = id.wait_async(move |_, _, _| {
