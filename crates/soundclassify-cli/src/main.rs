@@ -24,7 +24,7 @@ mod list_labels;
 mod live;
 mod lock;
 mod manifest_copy;
-mod mel;
+mod mel_stream;
 mod model_files;
 mod npy;
 mod options;

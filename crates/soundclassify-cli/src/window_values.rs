@@ -12,7 +12,7 @@ use soundclassify_core::{
 use crate::{
     exit::{Failure, Result},
     lock::lock,
-    mel::{Mel, MelStream},
+    mel_stream::{Mel, MelStream},
     session::{Listener, Session, Source, make},
     source,
 };

@@ -9,7 +9,7 @@ use soundclassify_core::frontend::FeatureSpec;
 use super::model;
 use crate::{
     exit::Result,
-    mel::{Mel, MelStream},
+    mel_stream::{Mel, MelStream},
     session::Listener,
     warm_engine::WarmEngine,
 };

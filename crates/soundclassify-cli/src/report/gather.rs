@@ -13,7 +13,7 @@ use soundclassify_core::frontend::FeatureSpec;
 use super::spectrogram::Spectrogram;
 use crate::{
     exit::{Failure, Result},
-    mel::{Mel, MelStream},
+    mel_stream::{Mel, MelStream},
     progress::Progress,
     record::{Record, seconds},
     session::{Listener, Source, Step},
