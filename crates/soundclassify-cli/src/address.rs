@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The parts of an address of the network: `scheme://user:password@host:port/path`.
+//! The parts of an address of the network: `scheme://user:password@host:port/path`, and texts without its secrets.
+
+use std::borrow::Cow;
 
 /// Parts of an address; those of the user are decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +37,38 @@ impl Address {
         let (scheme, host) = (scheme.to_lowercase(), host.to_owned());
         (!host.is_empty()).then(|| Self { scheme, user, password, host, port, path: path.to_owned() })
     }
+}
+
+/// An address without its user and password: `http://me:secret@host/a` becomes `http://host/a`. Any other text is
+/// returned unchanged.
+pub(crate) fn without_credentials(address: &str) -> Cow<'_, str> {
+    let Some(start) = address.find("://").map(|at| at + "://".len()) else { return Cow::Borrowed(address) };
+    let length = credentials(&address[start..]);
+    let rest = without_credentials(&address[start + length..]);
+    match rest {
+        Cow::Borrowed(_) if length == 0 => Cow::Borrowed(address),
+        rest => Cow::Owned(address[..start].to_owned() + &rest),
+    }
+}
+
+/// A text without the users and passwords of the addresses in it, each of which ends at a blank, a quotation mark or an
+/// angle bracket.
+pub(crate) fn without_secrets(text: &str) -> Cow<'_, str> {
+    if !text.contains("://") {
+        return Cow::Borrowed(text);
+    }
+    let ends = |character: char| character.is_whitespace() || "\"<>".contains(character);
+    text.split_inclusive(ends).map(without_credentials).collect::<String>().into()
+}
+
+/// Length of the user and password at the start of an address after its scheme, the `@` included.
+fn credentials(rest: &str) -> usize {
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    // A password may contain a slash that should have been encoded: what follows the colon is no port then.
+    let is_port = |text: &str| text.chars().all(|character| character.is_ascii_digit());
+    let is_cut = !authority.starts_with('[') && authority.rsplit_once(':').is_some_and(|(_, port)| !is_port(port));
+    let end = authority.rfind('@').or_else(|| if is_cut { rest.rfind('@') } else { None });
+    end.map_or(0, |end| end + 1)
 }
 
 /// Decodes `%40` to `@`, and so on; malformed codes are kept.
@@ -73,5 +107,27 @@ mod tests {
         for wrong in ["radio", "http://", "http://a:port/", "http://:80/"] {
             assert_eq!(Address::parse(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn no_user_and_no_password_is_left() {
+        for (address, shown) in [
+            ("http://me:SECRET@host:80/a?b=@c", "http://host:80/a?b=@c"),
+            ("mqtts://me:SEC@RET@host/x", "mqtts://host/x"),
+            ("mqtt://me:SEC/RET#1@host/x", "mqtt://host/x"),
+            ("rtsp://me:my SECRET@host", "rtsp://host"),
+            ("https://SECRET@[::1]:80/", "https://[::1]:80/"),
+            ("https://host:80/@name/a.wav", "https://host:80/@name/a.wav"),
+            ("https://[fe80::a]/@name", "https://[fe80::a]/@name"),
+            ("https://proxy/http://me:SECRET@host/a", "https://proxy/http://host/a"),
+            ("a@b.wav", "a@b.wav"),
+        ] {
+            assert_eq!(without_credentials(address), shown);
+        }
+        assert_eq!(
+            without_secrets("'http://me:SEC'RET@host/a' and \"rtsp://SECRET@cam\": ask me@host; <ftp://a:SECRET@b>"),
+            "'http://host/a' and \"rtsp://cam\": ask me@host; <ftp://b>"
+        );
+        assert_eq!(without_secrets("no address"), "no address");
     }
 }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command line, except for the options that are the element's properties.
 
-use std::path::PathBuf;
+use std::{
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+};
 
 use clap::{
-    Args, Command, CommandFactory, Parser, Subcommand, ValueEnum,
+    ArgMatches, Args, Command, CommandFactory, Parser, Subcommand, ValueEnum,
     builder::{OsStringValueParser, TypedValueParser},
 };
 
@@ -419,24 +422,41 @@ pub(crate) fn command() -> Command {
     CLASSIFYING.iter().fold(Cli::command(), |command, name| command.mut_subcommand(name, ElementOptions::add_to))
 }
 
-/// Arguments with a command: `live` if none is given or an address stands in its place, `file` for a recording.
-pub(crate) fn with_command(mut arguments: Vec<std::ffi::OsString>) -> Vec<std::ffi::OsString> {
+/// Arguments with a command. Without one, it is `file` if recordings are named, else `live`.
+pub(crate) fn with_command(command: &Command, arguments: Vec<OsString>) -> Vec<OsString> {
     let first = arguments.get(1).and_then(|argument| argument.to_str());
-    let alone = match first {
-        None => arguments.len() < 2,
-        Some("-h" | "--help" | "-V" | "--version") => false,
-        Some(first) => first.starts_with('-') || source::is_uri(first),
+    let name = match first {
+        None if arguments.len() < 2 => "live",
+        Some("-h" | "--help" | "-V" | "--version") => return arguments,
+        Some(first) if first.starts_with('-') => {
+            if names_recordings(command, &arguments) {
+                "file"
+            } else {
+                "live"
+            }
+        }
+        Some(first) if source::is_uri(first) => "live",
+        _ if is_recording(&arguments[1]) => "file",
+        _ => return arguments,
     };
-    if alone {
-        arguments.insert(1.min(arguments.len()), "live".into());
-    } else if arguments.get(1).is_some_and(|first| is_recording(first)) {
-        arguments.insert(1, "file".into());
-    }
+    with_name(name, arguments)
+}
+
+fn with_name(name: &str, mut arguments: Vec<OsString>) -> Vec<OsString> {
+    arguments.insert(1.min(arguments.len()), name.into());
     arguments
 }
 
+/// Whether arguments that begin with an option are those of `file`, for something else than addresses.
+fn names_recordings(command: &Command, arguments: &[OsString]) -> bool {
+    let matches = command.clone().try_get_matches_from(with_name("file", arguments.to_vec()));
+    let inputs =
+        matches.iter().filter_map(ArgMatches::subcommand).filter_map(|(_, file)| file.get_many::<String>("inputs"));
+    inputs.flatten().any(|input| !source::is_uri(input))
+}
+
 /// Whether the first word is a recording instead of a command.
-fn is_recording(word: &std::ffi::OsStr) -> bool {
+fn is_recording(word: &OsStr) -> bool {
     let path = std::path::Path::new(word);
     let is_command = || Cli::command().get_subcommands().any(|command| command.get_name() == word);
     path.is_file() && !is_command()
@@ -453,13 +473,33 @@ mod tests {
     }
 
     #[test]
-    fn options_alone_mean_live() {
-        let with = |arguments: &[&str]| with_command(arguments.iter().map(Into::into).collect());
+    fn without_a_command_recordings_mean_file_and_the_rest_live() {
+        gst::init().unwrap();
+        gstsoundclassify::plugin_register_static().unwrap();
+        let command = command();
+        let with = |arguments: &[&str]| with_command(&command, arguments.iter().map(Into::into).collect());
 
         assert_eq!(with(&["soundclassify"])[1], "live");
         assert_eq!(with(&["soundclassify", "--plain"])[1], "live");
         assert_eq!(with(&["soundclassify", "rtsp://camera/stream"])[1..], ["live", "rtsp://camera/stream"]);
         assert_eq!(with(&["soundclassify", "--version"])[1], "--version");
         assert_eq!(with(&["soundclassify", "file"])[1], "file");
+        let here = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        for recordings in [
+            &["soundclassify", "--events", here][..],
+            &["soundclassify", "--model", here, "--events", "no-such.wav", "other.wav"],
+            &["soundclassify", "--no-time", "a.wav", "http://host/b.wav"],
+            &["soundclassify", here, "--events"],
+        ] {
+            assert_eq!(with(recordings)[1], "file", "{recordings:?}");
+        }
+        for live in [
+            &["soundclassify", "--model", here][..],
+            &["soundclassify", "--events", "rtsp://camera/stream"],
+            &["soundclassify", "--plain", here],
+            &["soundclassify", "--on", "*=true", here],
+        ] {
+            assert_eq!(with(live)[1], "live", "{live:?}");
+        }
     }
 }

@@ -49,7 +49,7 @@ fn known_parts(text: &str, is_known: impl Fn(&str) -> bool) -> Vec<String> {
 pub(crate) fn check(label: &str, known: &[String]) -> Result<(), String> {
     match unknown_label_hint(label, known).as_deref() {
         None => Ok(()),
-        Some([]) => Err(format!("the model has no label {label:?}; `soundclassify inspect MODEL` lists its labels")),
+        Some([]) => Err(format!("the model has no label {label:?}; `soundclassify labels MODEL` lists its labels")),
         Some(near) => Err(format!("the model has no label {label:?}; similar: {}", near.join(", "))),
     }
 }
@@ -80,6 +80,6 @@ mod tests {
 
         assert_eq!(check("Bark", &known), Ok(()));
         assert!(check("bark", &known).unwrap_err().contains("similar: Bark"));
-        assert!(check("Zebra", &known).unwrap_err().contains("inspect"));
+        assert!(check("Zebra", &known).unwrap_err().contains("soundclassify labels"));
     }
 }

@@ -45,14 +45,17 @@ mod warm_engine;
 mod window_values;
 
 use std::{
+    borrow::Cow,
     io::{self, Write},
     process::ExitCode,
 };
 
-use clap::FromArgMatches;
+use clap::{FromArgMatches, error::ContextValue};
 use soundclassify_core::model::check;
+use soundclassify_core::text;
 
 use crate::{
+    address::without_credentials,
     args::{Cli, Commands},
     exit::{Exit, Failure, Result},
     options::ElementOptions,
@@ -90,7 +93,9 @@ fn run() -> Result<Exit> {
     if std::env::args_os().nth(1).is_some_and(|first| first == "--version") {
         return shell::version();
     }
-    let matches = match args::command().try_get_matches_from(args::with_command(std::env::args_os().collect())) {
+    let command = args::command();
+    let arguments = args::with_command(&command, std::env::args_os().collect());
+    let matches = match command.try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => return usage(&error),
     };
@@ -122,6 +127,13 @@ fn carry_out(command: Commands, options: ElementOptions) -> Result<Exit> {
 
 /// Help and version are no errors; every other error of clap is wrong usage.
 fn usage(error: &clap::Error) -> Result<Exit> {
+    let rendered = error.render().to_string();
+    let shown = without_given_secrets(error, &rendered);
+    if shown != rendered {
+        // The error of a closed one is ignored.
+        let _ = writeln!(io::stderr(), "{}", text::visible_lines(shown.trim_end()));
+        return Ok(Exit::Usage);
+    }
     let printed = error.print().and_then(|()| io::stdout().flush());
     match printed {
         // The error of a closed terminal can't be printed there.
@@ -129,4 +141,17 @@ fn usage(error: &clap::Error) -> Result<Exit> {
         Ok(()) => Ok(Exit::Success),
         Err(error) => Err(Failure::output(&error)),
     }
+}
+
+/// The text of an error without the passwords of addresses among the arguments that it repeats.
+fn without_given_secrets(error: &clap::Error, text: &str) -> String {
+    let given = error.context().filter_map(|(_, value)| match value {
+        ContextValue::String(text) => Some(std::slice::from_ref(text)),
+        ContextValue::Strings(texts) => Some(texts.as_slice()),
+        _ => None,
+    });
+    given.flatten().fold(text.to_owned(), |text, given| match without_credentials(given) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(shown) => text.replace(given, &shown),
+    })
 }

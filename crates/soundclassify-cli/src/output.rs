@@ -13,6 +13,7 @@ use serde::Serialize;
 use soundclassify_core::text;
 
 use crate::{
+    address::{without_credentials, without_secrets},
     emoji::Symbols,
     exit::{Failure, Result},
     progress::Progress,
@@ -59,7 +60,7 @@ impl Printer<io::StdoutLock<'static>> {
 impl<W: Write> Printer<W> {
     /// Names the input that the next records belong to.
     pub(crate) fn input(&mut self, name: &str) {
-        self.input = Some(name.to_owned());
+        self.input = Some(without_credentials(name).into_owned());
     }
 
     /// A headline over the plain lines of one of several inputs.
@@ -72,6 +73,11 @@ impl<W: Write> Printer<W> {
 
     /// One record in the form chosen.
     pub(crate) fn record(&mut self, record: &Record) -> Result<()> {
+        self.record_at(record, None)
+    }
+
+    /// The same; `time` replaces the seconds before the line of an event.
+    pub(crate) fn record_at(&mut self, record: &Record, time: Option<&str>) -> Result<()> {
         let text = match (&self.form, record) {
             (Form::Json, _) => {
                 let line = json(&Line { input: self.input.as_deref(), record });
@@ -84,7 +90,7 @@ impl<W: Write> Printer<W> {
                     .bar(label, *probability)
                     .map(|bar| format!("{}{bar:<20} {label} {probability:.2}", self.stamp(window.start())))
             }
-            (_, Record::Event(event)) => Some(self.event(event)),
+            (_, Record::Event(event)) => Some(self.event(event, time)),
         };
         text.map_or(Ok(()), |text| self.line(&text))
     }
@@ -97,10 +103,10 @@ impl<W: Write> Printer<W> {
         self.styled(&[("", &stamp), (style, &line)])
     }
 
-    fn event(&self, event: &ClassificationEvent) -> String {
+    fn event(&self, event: &ClassificationEvent, time: Option<&str>) -> String {
+        let stamp = time.map_or_else(|| self.stamp(event.start()), |time| format!("{time} "));
         format!(
-            "{}{} {} {} {:.6} peak {:.6} lasting {:.3}",
-            self.stamp(event.start()),
+            "{stamp}{} {} {} {:.6} peak {:.6} lasting {:.3}",
             event.kind.name(),
             event.now.label,
             event.now.index,
@@ -116,19 +122,19 @@ impl<W: Write> Printer<W> {
 
     /// Writes and flushes one line of text, with control characters made visible.
     pub(crate) fn line(&mut self, line: &str) -> Result<()> {
-        self.write(&text::visible(line))
+        self.write(&shown(line))
     }
 
     /// Text of several lines.
     pub(crate) fn block(&mut self, lines: &str) -> Result<()> {
-        self.write(&text::visible_lines(lines))
+        self.write(&text::visible_lines(&without_secrets(lines)))
     }
 
     /// One line of parts, each in a style of SGR (as "1" for bold) where the output has colour.
     pub(crate) fn styled(&mut self, parts: &[(&str, &str)]) -> Result<()> {
         let parts = parts.iter().map(|(style, part)| match (self.colour, *style) {
-            (false, _) | (true, "") => text::visible(part),
-            (true, style) => format!("\x1b[{style}m{}\x1b[0m", text::visible(part)).into(),
+            (false, _) | (true, "") => shown(part),
+            (true, style) => format!("\x1b[{style}m{}\x1b[0m", shown(part)),
         });
         let line = parts.collect::<String>();
         self.write(&line)
@@ -156,9 +162,15 @@ pub(crate) fn print<W: Write>(session: &Session, progress: Option<Progress>, pri
     Ok(records)
 }
 
-/// Writes a line to standard error; the error of a closed one is ignored.
+/// A line without passwords, with control characters made visible.
+fn shown(line: &str) -> String {
+    text::visible(&without_secrets(line)).into_owned()
+}
+
+/// Writes a line to standard error, without passwords; the error of a closed one is ignored.
 pub(crate) fn note(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{}", text::visible_lines(&line.to_string()));
+    let line = line.to_string();
+    let _ = writeln!(io::stderr(), "{}", text::visible_lines(&without_secrets(&line)));
 }
 
 /// Refuses a file in a missing folder before hours of audio are classified.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use soundclassify_core::text;
 
-use crate::record::seconds;
+use crate::{address::without_credentials, record::seconds};
 
 /// What is done sooner needs no progress.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -24,7 +24,7 @@ impl Progress {
     /// Of one recording.
     pub(crate) fn new(name: &str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        bar.set_prefix(text::visible(name).into_owned());
+        bar.set_prefix(text::visible(&without_credentials(name)).into_owned());
         bar.set_style(style("{prefix}: {spinner} {msg}"));
         Self { bar, next: Instant::now() + PATIENCE }
     }

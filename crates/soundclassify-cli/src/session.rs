@@ -15,6 +15,7 @@ use gstsoundclassify::signal::Item;
 use soundclassify_core::text;
 
 use crate::{
+    address::{without_credentials, without_secrets},
     exit::{Failure, Result},
     interrupt,
     lock::lock,
@@ -137,7 +138,7 @@ impl Session {
         let sound = Arc::new(AtomicBool::new(false));
         listen(&sink, Arc::clone(&end), Arc::clone(&sound), listener);
         let bus = pipeline.bus().ok_or_else(|| Failure::Failed("the pipeline has no bus".to_owned()))?;
-        let (element, name) = (element.clone(), name.to_owned());
+        let (element, name) = (element.clone(), without_credentials(name).into_owned());
         Ok(Self { pipeline, element, bus, end, sound, missing: Mutex::default(), name, whole, known: Vec::new() })
     }
 
@@ -155,6 +156,11 @@ impl Session {
     /// Halts the flow of audio.
     pub(crate) fn pause(&self) -> Result<()> {
         self.set_state(gst::State::Paused)
+    }
+
+    /// Clears audio and results of the element; open events end.
+    pub(crate) fn reset(&self) {
+        self.element.emit_by_name::<()>("reset", &[]);
     }
 
     /// The classifying element.
@@ -489,10 +495,12 @@ pub(crate) fn make(factory: &str) -> Result<gst::Element> {
 /// The text of an error, with the debug text if it adds information.
 fn described(name: &str, error: &glib::Error, debug: Option<&str>) -> String {
     let name = text::visible(name);
-    let message = brief(error.message().trim_end_matches('.'));
+    // Some elements print the address.
+    let (message, debug) = (without_secrets(error.message()), without_secrets(debug.unwrap_or_default()));
+    let message = brief(message.trim_end_matches('.'));
     // Between what the element added stand lines that say where in its source.
     let best = |line: &&str| !line.is_empty() && !line.contains(".c(") && !line.contains("streaming stopped");
-    let lines = debug.unwrap_or_default().lines().skip(1).map(str::trim).filter(best);
+    let lines = debug.lines().skip(1).map(str::trim).filter(best);
     let detail = lines.collect::<Vec<_>>().join(" ");
     if detail.is_empty() || error.message().contains(&detail) {
         return format!("{name}: {message}");

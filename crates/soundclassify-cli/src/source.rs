@@ -12,7 +12,7 @@ use gst::{glib, prelude::*};
 use soundclassify_core::text;
 
 use crate::{
-    address::Address,
+    address::{Address, without_credentials},
     exit::{Failure, Result},
 };
 
@@ -101,9 +101,10 @@ pub(crate) fn is_uri(input: &str) -> bool {
     })
 }
 
-/// What a person calls a path or an address in little room: its last part.
-pub(crate) fn short(input: &str) -> &str {
-    input.trim_end_matches('/').rsplit('/').next().unwrap_or(input)
+/// What a person calls a path or an address in little room: its last part, without a password.
+pub(crate) fn short(input: &str) -> String {
+    let input = without_credentials(input);
+    input.trim_end_matches('/').rsplit('/').next().unwrap_or(&input).to_owned()
 }
 
 /// One sentence for a network address without an answer.

@@ -11,6 +11,7 @@ use std::{
 use soundclassify_core::text;
 
 use crate::{
+    address::without_credentials,
     args::FeaturesArgs,
     atomic_file::AtomicFile,
     exit::{Failure, Result},
@@ -41,6 +42,7 @@ impl Output {
     }
 
     pub(super) fn add(&mut self, file: &str, values: &[f32]) -> Result<()> {
+        let file = &*without_credentials(file);
         match self {
             Self::One { writer, path, index, item, items } => {
                 let count = (values.len() / *item) as u64;

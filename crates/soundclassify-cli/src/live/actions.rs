@@ -2,12 +2,13 @@
 //! Actions for events: commands and publications.
 
 use gst::{glib, prelude::*};
-use gstsoundclassify::ClassificationEvent;
 
 use super::{
     commands::Commands,
     model,
     mqtt::{Identity, Mqtt, Order},
+    onsets,
+    reported::Reported,
     sound::Sound,
 };
 use crate::{args::LiveArgs, exit::Result, record::Record, session::Session, warm_engine::WarmEngine};
@@ -38,11 +39,11 @@ impl Actions {
         args.mqtt.is_some()
     }
 
-    /// Takes in a record. `end`: where the audio ends by now, nanoseconds. Warnings for the user.
-    pub(super) fn record(&mut self, record: &Record, end: u64) -> Option<String> {
+    /// Takes in a record. `onset`: time of day at which its event began. Warnings for the user.
+    pub(super) fn record(&mut self, record: &Record, onset: Option<&glib::DateTime>) -> Option<String> {
         let Record::Event(event) = record else { return None };
         if let Some(mqtt) = &self.mqtt {
-            mqtt.event(event, &self.name, &time_of_day(event, end));
+            mqtt.event(event, &self.name, &onset.map(onsets::with_zone).unwrap_or_default());
         }
         self.commands.event(event)
     }
@@ -70,44 +71,12 @@ pub(super) fn set_threshold(session: &Session, label: &str, threshold: f64) {
 }
 
 fn identity(args: &LiveArgs, warm_engine: &WarmEngine, name: &str) -> Result<Identity> {
-    let model = model(warm_engine)?;
-    let manifest = model.manifest();
-    let list = |property: &str| -> Vec<String> {
-        let array = warm_engine.settings().property::<gst::Array>(property);
-        array.iter().filter_map(|value| value.get().ok()).collect()
-    };
-    let (allowed, denied) = (list("allow-labels"), list("deny-labels"));
-    let labels = manifest
-        .labels
-        .iter()
-        .filter(|label| (allowed.is_empty() || allowed.contains(label)) && !denied.contains(label));
+    let reported = Reported::of(warm_engine)?;
     Ok(Identity {
         name: name.to_owned(),
-        labels: labels.cloned().collect(),
-        model: manifest.name.clone(),
+        labels: reported.names().cloned().collect(),
+        all: reported.all().to_vec(),
+        model: model(warm_engine)?.manifest().name.clone(),
         discovery: !args.no_discovery,
     })
-}
-
-/// Time of day of an event's onset, ISO 8601 with the zone. `end`: where the audio ends by now, nanoseconds.
-pub(super) fn time_of_day(event: &ClassificationEvent, end: u64) -> String {
-    local_onset(event, end)
-        .and_then(|time| time.format("%Y-%m-%dT%H:%M:%S.%f%:z"))
-        .map_or_else(|_| String::new(), String::from)
-}
-
-/// The local time of an event's onset: as the source says, or else by what came after it until `end`, nanoseconds.
-pub(super) fn local_onset(
-    event: &ClassificationEvent,
-    end: u64,
-) -> std::result::Result<glib::DateTime, glib::BoolError> {
-    let microseconds = |time: gst::ClockTime| i64::try_from(time.useconds()).unwrap_or(i64::MAX);
-    let (from, later) = match event.utc.map(microseconds) {
-        Some(utc) => (glib::DateTime::from_unix_local(utc / 1_000_000)?, utc % 1_000_000),
-        None => (
-            glib::DateTime::now_local()?,
-            -microseconds(gst::ClockTime::from_nseconds(end).saturating_sub(event.start())),
-        ),
-    };
-    from.add(glib::TimeSpan::from_microseconds(later))
 }

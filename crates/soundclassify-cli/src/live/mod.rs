@@ -5,6 +5,8 @@ mod actions;
 pub(crate) mod commands;
 mod draw;
 pub(crate) mod mqtt;
+mod onsets;
+mod reported;
 mod sound;
 mod state;
 mod stream;
@@ -20,11 +22,11 @@ use gst::prelude::*;
 use serde::Serialize;
 use soundclassify_core::model::Model;
 
-use self::{actions::Actions, mqtt::Order, stream::Stream};
+use self::{actions::Actions, mqtt::Order, onsets::Onsets, reported::Reported, stream::Stream};
 use crate::{
     args::LiveArgs,
     exit::{Exit, Failure, Result},
-    interrupt, labels,
+    interrupt,
     options::ElementOptions,
     output::{self, Form, Printer},
     record::Record,
@@ -66,14 +68,13 @@ fn acts(args: &LiveArgs) -> bool {
     !args.on.is_empty() || args.mqtt.is_some()
 }
 
-/// Labels of commands must be the model's.
+/// Labels of commands must be among those that are reported.
 fn check_commands(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<()> {
     if args.on.is_empty() {
         return Ok(());
     }
-    let model = model(warm_engine)?;
-    let mut labels = args.on.iter().filter_map(commands::OnEvent::named);
-    let unknown = labels.try_for_each(|label| labels::check(label, &model.manifest().labels));
+    let reported = Reported::of(warm_engine)?;
+    let unknown = args.on.iter().filter_map(commands::OnEvent::named).try_for_each(|label| reported.check(label));
     unknown.map_err(|why| Failure::Usage(format!("--on: {why}")))
 }
 
@@ -96,7 +97,7 @@ fn advise(args: &LiveArgs, failure: Failure) -> Failure {
 /// What the user calls the source of the audio: the address, the device's name.
 fn source_name(args: &LiveArgs) -> Result<String> {
     if let Some(uri) = &args.uri {
-        return Ok(source::short(uri).to_owned());
+        return Ok(source::short(uri));
     }
     if let Some(wanted) = &args.device {
         return Ok(source::microphone(wanted)?.name);
@@ -107,13 +108,18 @@ fn source_name(args: &LiveArgs) -> Result<String> {
     Ok(default.map_or_else(|| "microphone".to_owned(), |device| device.name.clone()))
 }
 
+/// Whether the source is a file, whose time begins at 0.
+fn is_recording(args: &LiveArgs) -> bool {
+    args.uri.as_deref().is_some_and(|uri| !source::is_uri(uri) || uri.starts_with("file:"))
+}
+
 /// The stream that the user selected; `listener` creates the listener of each session.
 fn stream<'a>(
     args: &'a LiveArgs,
     warm_engine: &'a WarmEngine,
     listener: impl Fn() -> Result<Option<Listener>> + 'a,
 ) -> Result<Stream<'a>> {
-    let returns = args.uri.as_deref().is_some_and(|uri| source::is_uri(uri) && !uri.starts_with("file:"));
+    let returns = args.uri.is_some() && !is_recording(args);
     let open = move || {
         if let Some(uri) = &args.uri {
             return warm_engine.session(uri, Source::Played(&source::uri(uri)?), listener()?);
@@ -138,8 +144,10 @@ fn print(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<Exit> {
         stream(args, warm_engine, move || level.then(|| sound::listener(warm_engine, sender.clone())).transpose())?;
     let mut lines = Lines {
         actions: Actions::new(args, warm_engine, &name, false)?,
-        printer: Printer::stdout(args.form.form(), args.time),
+        printer: Printer::stdout(args.form.form(), args.time || args.form.events),
         windows: !args.form.events,
+        time_of_day: !args.time && !is_recording(args),
+        onsets: Onsets::default(),
     };
     let outcome = loop {
         match stream.step(STEP) {
@@ -163,17 +171,22 @@ struct Lines {
     printer: Printer<io::StdoutLock<'static>>,
     /// Whether windows are printed, and events only acted on.
     windows: bool,
+    /// Whether events have the time of day instead of seconds.
+    time_of_day: bool,
+    onsets: Onsets,
 }
 
 impl Lines {
     fn step(&mut self, step: Step, stream: &Stream<'_>) -> Result<()> {
         match step {
             Step::Record(record) => {
-                if let Some(why) = self.actions.record(&record, stream.end()) {
+                let onset = self.onsets.of_record(&record, stream.end());
+                if let Some(why) = self.actions.record(&record, onset.as_ref()) {
                     warn(&why);
                 }
                 if matches!(record, Record::Window(_)) == self.windows {
-                    self.printer.record(&record)?;
+                    let time = onset.filter(|_| self.time_of_day).map(|onset| onsets::word(&onset));
+                    self.printer.record_at(&record, time.as_deref())?;
                 }
             }
             Step::Warning(why) | Step::Lost(why) => warn(&why),

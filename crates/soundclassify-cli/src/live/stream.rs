@@ -78,12 +78,12 @@ impl<'a> Stream<'a> {
         self.session.as_ref().map_or(0, Session::end)
     }
 
-    /// Halts the flow of audio, or lets it continue.
+    /// Halts the flow of audio, when open events end, or lets it continue.
     pub(super) fn halt(&mut self, halt: bool) -> Result<()> {
         self.halted = halt;
         self.moved = Instant::now();
         match &self.session {
-            Some(session) if halt => session.pause(),
+            Some(session) if halt => session.pause().map(|()| session.reset()),
             Some(session) => session.play(),
             None => Ok(()),
         }

@@ -17,9 +17,10 @@ use ratatui::{
 };
 
 use super::{
-    actions::{self, Actions},
+    actions::Actions,
     draw::draw,
     mqtt::Order,
+    onsets::Onsets,
     sound::{self, Sound},
     state::{Command, State},
     stream::Stream,
@@ -55,7 +56,8 @@ pub(super) fn run(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<Exit> {
     let actions = Actions::new(args, warm_engine, &name, true)?;
     let mut terminal = ratatui::try_init().map_err(|error| terminal_failure(&error))?;
     let quiet = QuietErrors::new();
-    let mut view = View { state, stream: &mut stream, actions, sounds: &sounds, ended: false };
+    let mut view =
+        View { state, stream: &mut stream, actions, onsets: Onsets::default(), sounds: &sounds, ended: false };
     let exit = view.show(&mut terminal);
     view.close();
     drop(view);
@@ -107,6 +109,7 @@ struct View<'a, 'b> {
     state: State,
     stream: &'a mut Stream<'b>,
     actions: Actions,
+    onsets: Onsets,
     sounds: &'a Receiver<Sound>,
     ended: bool,
 }
@@ -177,14 +180,14 @@ impl View<'_, '_> {
                 self.state.restart();
             }
             Step::Record(record) => {
-                let end = self.stream.end();
-                if let Some(why) = self.actions.record(&record, end) {
+                let onset = self.onsets.of_record(&record, self.stream.end());
+                if let Some(why) = self.actions.record(&record, onset.as_ref()) {
                     self.state.note(why);
                 }
                 match record {
                     Record::Window(window) => self.state.window(&window),
                     Record::Event(event) => {
-                        let time = actions::local_onset(&event, end).and_then(|time| time.format("%H:%M:%S"));
+                        let time = onset.and_then(|onset| onset.format("%H:%M:%S").ok());
                         self.state.event(&event, time.as_deref().unwrap_or_default());
                     }
                 }
@@ -227,7 +230,7 @@ impl View<'_, '_> {
             }
             Command::Reset => {
                 if let Some(session) = self.stream.session() {
-                    session.element().emit_by_name::<()>("reset", &[]);
+                    session.reset();
                 }
             }
             Command::Quit | Command::Interrupt => {}

@@ -12,6 +12,7 @@ use soundclassify_core::frontend::FeatureSpec;
 
 use super::spectrogram::Spectrogram;
 use crate::{
+    address::without_credentials,
     exit::{Failure, Result},
     mel_stream::{Mel, MelStream},
     progress::Progress,
@@ -23,7 +24,7 @@ use crate::{
 
 /// One recording, classified.
 pub(super) struct Recording {
-    /// As the user called it.
+    /// As the user called it, without a password.
     pub(super) name: String,
     /// Address of the recording.
     pub(super) uri: String,
@@ -84,7 +85,7 @@ pub(super) fn recording(input: &str, warm_engine: &WarmEngine, spec: &FeatureSpe
         shared.lock().map_err(|_| Failure::Failed(format!("{input}: the spectrogram can't be computed")))?;
     let (_, spectrogram) = &mut *shared;
     Ok(Recording {
-        name: input.to_owned(),
+        name: without_credentials(input).into_owned(),
         uri,
         duration: seconds(end),
         spectrogram: std::mem::replace(spectrogram, Spectrogram::new(1)),

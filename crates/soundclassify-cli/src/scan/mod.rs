@@ -121,14 +121,22 @@ impl Scan {
     }
 
     fn row(&mut self, record: FileRecord) -> Result<()> {
+        let record = self.written(record.without_secrets());
         if record.status == Status::Failed {
             self.failed += 1;
             self.meter.complain(&record.complaint());
         }
-        self.target.write(&record, self.bandwidth)?;
         self.table.append(record)?;
         self.meter.file();
         Ok(())
+    }
+
+    /// The row of a file whose own output is written. A file without its output failed; the others continue.
+    fn written(&self, record: FileRecord) -> FileRecord {
+        match self.target.write(&record, self.bandwidth) {
+            Ok(()) => record,
+            Err(why) => FileRecord::failed(&record.file, why.to_string()),
+        }
     }
 }
 

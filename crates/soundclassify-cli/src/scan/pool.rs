@@ -183,7 +183,8 @@ impl Worker {
                 }
                 Ok(Reply::Done(record)) => {
                     on_sound(record.duration - classified);
-                    return (Some(record), Some(self));
+                    // What a program prints has no passwords.
+                    return (Some(FileRecord { file: file.to_owned(), ..record }), Some(self));
                 }
                 Err(RecvTimeoutError::Timeout) if stop.load(Ordering::SeqCst) => return (None, None),
                 Err(RecvTimeoutError::Timeout) if at.elapsed() > timeout => {

@@ -14,13 +14,15 @@ use super::{
 };
 use crate::{args::ScanArgs, output};
 
-/// Files done, hours of sound a second, time left.
+/// Files done, speed, time left.
 pub(super) struct Meter {
     bar: ProgressBar,
     quiet: bool,
     start: Instant,
     seconds: f64,
     files: u64,
+    /// Files of earlier runs.
+    before: u64,
 }
 
 impl Meter {
@@ -41,7 +43,7 @@ impl Meter {
                 }
             });
         }
-        Self { bar, quiet: args.quiet, start: Instant::now(), seconds: 0.0, files: 0 }
+        Self { bar, quiet: args.quiet, start: Instant::now(), seconds: 0.0, files: 0, before: done.files }
     }
 
     /// Some seconds of sound were classified.
@@ -65,7 +67,7 @@ impl Meter {
     pub(super) fn stopped(&self) {
         self.bar.finish_and_clear();
         if !self.quiet {
-            output::note(format_args!("stopped after {} files; the same command continues from here", self.files));
+            output::note(format_args!("stopped after {}; the same command continues from here", counted(self.files)));
         }
     }
 
@@ -73,18 +75,56 @@ impl Meter {
     pub(super) fn finished(&self, failed: u64, output: &Path) {
         self.bar.finish_and_clear();
         if !self.quiet {
-            let time = HumanDuration(self.start.elapsed());
-            let (files, speed, output) = (self.files, self.speed(), output.display());
-            output::note(format_args!("{files} files in {time}, {speed}; {failed} in the table failed; see {output}"));
+            let done = self.done();
+            output::note(format_args!("{done}; {failed} failed; see {}", output.display()));
         }
     }
 
-    fn speed(&self) -> String {
-        let hours = self.seconds / 3600.0;
-        format!("{hours:.2} h of audio, {:.4} h/s", hours / self.start.elapsed().as_secs_f64().max(1e-3))
+    /// What this run did.
+    fn done(&self) -> String {
+        let before = match self.before {
+            0 => String::new(),
+            before => format!(" ({before} already in the table)"),
+        };
+        if self.files == 0 {
+            return format!("0 files{before}");
+        }
+        let (files, time) = (counted(self.files), HumanDuration(self.start.elapsed()));
+        format!("{files} in {time}{before}: {}", self.speed())
     }
+
+    fn speed(&self) -> String {
+        speed(self.seconds, self.start.elapsed())
+    }
+}
+
+fn counted(files: u64) -> String {
+    format!("{files} file{}", if files == 1 { "" } else { "s" })
+}
+
+/// How much audio, and how many times as fast as it sounds.
+fn speed(seconds: f64, elapsed: Duration) -> String {
+    let audio = match seconds {
+        0.0..60.0 => format!("{seconds:.0} s"),
+        0.0..3600.0 => format!("{:.1} min", seconds / 60.0),
+        _ => format!("{:.1} h", seconds / 3600.0),
+    };
+    format!("{audio} of audio, {:.0} times real time", seconds / elapsed.as_secs_f64().max(1e-3))
 }
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speed_is_a_multiple_of_real_time() {
+        assert_eq!(speed(15.2, Duration::from_millis(900)), "15 s of audio, 17 times real time");
+        assert_eq!(speed(90.0, Duration::from_secs(1)), "1.5 min of audio, 90 times real time");
+        assert_eq!(speed(36_000.0, Duration::from_secs(100)), "10.0 h of audio, 360 times real time");
+        assert_eq!(counted(1) + &counted(2), "1 file2 files");
+    }
 }

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use gstsoundclassify::{Classification, ClassificationEvent};
 use serde::{Deserialize, Serialize};
 
-use crate::record::seconds;
+use crate::{
+    address::{without_credentials, without_secrets},
+    record::seconds,
+};
 
 /// Whether a file was classified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +24,7 @@ pub(crate) enum Status {
 /// One recording.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FileRecord {
-    /// Absolute path or address.
+    /// Absolute path or address; without a password in tables.
     pub(crate) file: String,
     /// Whether it was classified.
     pub(crate) status: Status,
@@ -142,8 +145,14 @@ impl FileRecord {
 
     /// Why it was not classified, with its name, from which most reasons start anyway.
     pub(crate) fn complaint(&self) -> String {
-        let why = self.error.as_deref().unwrap_or_default();
-        if why.starts_with(&self.file) { why.to_owned() } else { format!("{}: {why}", self.file) }
+        let (why, file) = (self.error.as_deref().unwrap_or_default(), without_credentials(&self.file));
+        if why.starts_with(&*file) { why.to_owned() } else { format!("{file}: {why}") }
+    }
+
+    /// The same for a table: without the password of an address.
+    pub(crate) fn without_secrets(self) -> Self {
+        let error = self.error.map(|why| without_secrets(&why).into_owned());
+        Self { file: without_credentials(&self.file).into_owned(), error, ..self }
     }
 }
 

@@ -20,6 +20,7 @@ use super::{
     summary::{FileRecord, Status},
 };
 use crate::{
+    address::without_credentials,
     exit::{Failure, Result},
     output::{self, json},
 };
@@ -54,7 +55,8 @@ pub(super) struct Done {
 impl Done {
     /// Notes a file; `false` if it was noted before.
     pub(super) fn note(&mut self, file: &str) -> bool {
-        let [high, low] = self.hashers.each_ref().map(|hasher| u128::from(hasher.hash_one(file)));
+        let file = without_credentials(file);
+        let [high, low] = self.hashers.each_ref().map(|hasher| u128::from(hasher.hash_one(&*file)));
         self.seen.insert(high << 64 | low)
     }
 }

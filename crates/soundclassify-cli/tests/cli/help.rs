@@ -92,6 +92,8 @@ fn a_recording_in_the_place_of_a_command_is_classified() {
     let lines = stdout([path.to_str().unwrap(), "--model", TONES]);
 
     assert!(lines.starts_with("0.000 Low 1 "), "{lines}");
+    let events = stdout(["--events", "--model", TONES, path.to_str().unwrap()]);
+    assert!(events.starts_with("0.000 start Low 1 "), "{events}");
     assert!(stdout(["--help"]).contains("soundclassify live --help"));
 }
 

@@ -105,6 +105,7 @@ fn the_microphone_is_classified_in_every_form() {
     let json = listen_for(start(&["live", "--json"]), "Middle");
     let emoji = listen_for(start(&["live", "--emoji=Middle=*"]), "Middle");
     let event = listen_for(start(&["live", "--plain", "--events", "--time"]), "start Middle");
+    let dated = listen_for(start(&["live", "--events"]), "start Middle");
 
     let words: Vec<_> = plain.trim_end().split(' ').collect();
     assert_eq!((words[0], words[1], words.len()), ("Middle", "2", 3), "the original's line");
@@ -112,6 +113,8 @@ fn the_microphone_is_classified_in_every_form() {
     assert!(object["running-time"].is_u64() && object["probability"].as_f64().unwrap() > 0.0);
     assert!(emoji.starts_with("* "), "{emoji}");
     assert!(event.split(' ').next().unwrap().parse::<f64>().is_ok(), "{event}");
+    let time = dated.split(' ').next().unwrap();
+    assert!(time.len() == "2026-01-31T12:00:00.000".len() && time.as_bytes()[10] == b'T', "{dated}");
 }
 
 #[test]
@@ -360,10 +363,10 @@ fn plain_lines_in_a_terminal_where_wanted() {
 fn what_only_lines_have_makes_lines_in_a_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let path = tones(&folder.path().join("short.wav"), &[(LOW, 1.0)]);
-    for (option, start) in [("--events", "start Low "), ("--time", "0.000 Low 1 ")] {
+    for (option, line) in [("--events", "0.000 start Low 1 "), ("--time", "0.000 Low 1 ")] {
         let view = Screen::open(&["live", path.to_str().unwrap(), option, "--model", TONES], 24, 80);
 
-        view.wait("lines", |screen| screen.starts_with(start));
+        view.wait("lines", |screen| screen.starts_with(line));
 
         view.ends_with(0);
     }

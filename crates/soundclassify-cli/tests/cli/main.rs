@@ -19,6 +19,7 @@ mod reconnect;
 mod report;
 mod scan;
 mod scan_forms;
+mod secrets;
 mod support;
 mod terminal;
 mod tune;

@@ -225,6 +225,70 @@ fn each_event_is_published_in_order_while_the_broker_is_stopped_and_started() {
     }
 }
 
+/// The events of the broker, as objects.
+fn events(lines: &[String]) -> Vec<serde_json::Value> {
+    let events = lines.iter().filter_map(|line| line.strip_prefix("soundclassify/door/event "));
+    events.map(|event| serde_json::from_str(event).unwrap()).collect()
+}
+
+#[test]
+fn a_pause_ends_events_and_each_has_one_onset() {
+    let Some(broker) = Broker::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let sound = tones(&folder.path().join("low.wav"), &[(LOW, 8.0)]);
+    let mut child = live(&broker, &sound, &["--no-discovery"]).stderr(Stdio::null()).spawn().unwrap();
+    let port = broker.port.to_string();
+    let order = |payload: &str| {
+        let topic = "soundclassify/door/enabled/set";
+        let words = ["-h", "127.0.0.1", "-p", &port, "-q", "1", "-t", topic, "-m", payload];
+        assert!(Command::new("mosquitto_pub").args(words).status().unwrap().success());
+    };
+    broker.lines_with("\"kind\":\"update\"");
+
+    order("OFF");
+    let paused = broker.lines_with("\"kind\":\"end\"");
+    std::thread::sleep(Duration::from_millis(1500));
+    order("ON");
+
+    assert!(child.wait().unwrap().success());
+    let lines = broker.lines_with("status offline");
+    assert!(paused.iter().any(|line| line == "soundclassify/door/Low ON"));
+    let states: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix("soundclassify/door/Low ")).collect();
+    assert_eq!(states, ["OFF", "ON", "OFF", "ON", "OFF"]);
+    let events = events(&lines);
+    let mut times: Vec<String> = Vec::new();
+    for event in &events {
+        match event["kind"].as_str().unwrap() {
+            "start" => times.push(event["time"].to_string()),
+            _ => assert_eq!(event["time"].to_string(), *times.last().unwrap(), "{event}"),
+        }
+    }
+    assert!(times.len() == 2 && times[0] < times[1], "{times:?}");
+}
+
+#[test]
+fn groups_are_published_and_ordered_in_the_place_of_their_labels() {
+    let Some(broker) = Broker::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let sound = tones(&folder.path().join("sound.wav"), &[(LOW, 1.5), (0.0, 1.5), (MIDDLE, 1.5), (0.0, 1.5)]);
+    let note = folder.path().join("note");
+    let command = format!("tone=echo $2 >> {}", note.display());
+    let groups = ["--label-groups", "tone=Low+Middle"];
+
+    let ended = live(&broker, &sound, &[&groups[..], &["--on", &command]].concat()).output().unwrap();
+    let member = live(&broker, &sound, &[&groups[..], &["--on", "Low=true"]].concat()).output().unwrap();
+
+    assert!(ended.status.success(), "{}", text(&ended.stderr));
+    assert_eq!(std::fs::read_to_string(&note).unwrap(), "tone\ntone\n");
+    let lines = broker.lines_with("status offline");
+    let of = |topic: &str| lines.iter().filter_map(|line| line.strip_prefix(topic)).collect::<Vec<_>>();
+    assert_eq!(of("soundclassify/door/tone "), ["OFF", "ON", "OFF", "ON", "OFF"]);
+    assert_eq!(of("homeassistant/binary_sensor/soundclassify_door/tone/config ").len(), 1);
+    assert!(!lines.iter().any(|line| line.contains("/Low")), "{lines:?}");
+    assert_eq!(member.status.code(), Some(2));
+    assert!(text(&member.stderr).contains("\"Low\" is not reported"), "{}", text(&member.stderr));
+}
+
 #[test]
 fn a_command_runs_for_each_event() {
     let folder = tempfile::tempdir().unwrap();

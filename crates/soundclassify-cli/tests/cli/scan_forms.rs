@@ -113,7 +113,7 @@ fn parquet_goes_on_with_new_files_and_leaves_a_foreign_file_alone() {
 
     let summary = scan(folder.path(), &parquet, &["--events"], 1);
 
-    assert!(summary.contains("1 files in"), "{summary}");
+    assert!(summary.contains("1 file in") && summary.contains("(3 already in the table)"), "{summary}");
     assert!(batch(&parquet).num_rows() > before);
     let foreign = results.path().join("foreign.parquet");
     std::fs::write(&foreign, "mine").unwrap();
@@ -143,6 +143,33 @@ fn events_as_csv_audacity_labels_and_raven_tables() {
         assert_eq!(labels.lines().count(), melody.len() + heads, "{labels}");
         assert!(labels.lines().all(|line| line.split('\t').count() == columns), "{labels}");
     }
+}
+
+#[test]
+fn labels_of_a_long_name_are_written_and_a_file_without_its_labels_fails_alone() {
+    let (folder, results) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let long = format!("{}.wav", "a".repeat(249));
+    for name in [long.as_str(), "b.wav", "c.wav"] {
+        tones(&folder.path().join(name), &[(LOW, 1.5)]);
+    }
+    let output = results.path().join("audacity");
+    scan(folder.path(), &output, &["--format", "audacity"], 0);
+    let files = below(&output);
+    let labels = files.iter().find(|path| path.ends_with("b.wav.txt")).unwrap();
+    let names: Vec<_> = files.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+    assert!(names.iter().any(|name| name.starts_with("aaaa") && name.ends_with(".txt")), "{names:?}");
+    // A folder lies in the place of one file's labels.
+    std::fs::remove_file(labels).unwrap();
+    std::fs::create_dir_all(labels.join("x")).unwrap();
+
+    let summary = scan(folder.path(), &output, &["--format", "audacity", "--restart"], 1);
+
+    assert!(summary.contains("b.wav: ") && summary.contains("; 1 failed;"), "{summary}");
+    let rows = rows(&output.join("scan.jsonl"));
+    let of = |name: &str| rows.iter().find(|row| row["file"].as_str().unwrap().ends_with(name)).unwrap();
+    assert_eq!(rows.len(), 3);
+    assert_eq!((&of("b.wav")["status"], &of("c.wav")["status"]), (&"failed".into(), &"ok".into()));
+    assert!(of("b.wav")["error"].as_str().unwrap().contains("b.wav.txt"), "{}", of("b.wav"));
 }
 
 fn below(folder: &Path) -> Vec<PathBuf> {

@@ -7,6 +7,7 @@
 
 mod broker;
 mod driver;
+mod home_assistant;
 mod publisher;
 mod topics;
 

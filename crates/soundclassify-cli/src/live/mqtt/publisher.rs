@@ -14,7 +14,8 @@ use rumqttc::{Client, QoS};
 
 use super::{
     Message, Shared,
-    topics::{Identity, Topics, discovery},
+    home_assistant::discovery,
+    topics::{Identity, Topics},
 };
 
 /// Turns messages into publications.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The topics of one name, the orders that arrive on them, and Home Assistant's discovery.
+//! The topics of one name, and the orders that arrive on them.
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use sha2::{Digest, Sha256};
 
 /// Topics beside those of labels.
 const RESERVED: [&str; 5] = ["status", "event", "level", "threshold", "enabled"];
@@ -21,8 +21,10 @@ pub(in crate::live) enum Order {
 pub(in crate::live) struct Identity {
     /// Name of this microphone or stream.
     pub(in crate::live) name: String,
-    /// Labels that have a topic.
+    /// Labels and groups that have a topic.
     pub(in crate::live) labels: Vec<String>,
+    /// All labels and groups of the model.
+    pub(in crate::live) all: Vec<String>,
     /// Name of the model.
     pub(in crate::live) model: String,
     /// Whether to publish Home Assistant's discovery.
@@ -35,13 +37,24 @@ pub(super) struct Topics {
     base: String,
     /// Name in topics and ids of Home Assistant.
     pub(super) node: String,
+    /// The last level of the topic of each label.
     labels: BTreeMap<String, String>,
+    /// Id of each label, of Home Assistant.
+    ids: BTreeMap<String, String>,
 }
 
 impl Topics {
     pub(super) fn new(prefix: &str, identity: &Identity) -> Self {
-        let labels = identity.labels.iter().map(|label| (label.clone(), label_topic(label))).collect();
-        Self { base: format!("{prefix}/{}", segment(&identity.name)), node: id(&identity.name), labels }
+        let reported = |written: fn(&str) -> String| {
+            let all = distinct(&identity.all, written).into_iter();
+            all.filter(|(label, _)| identity.labels.contains(label)).collect()
+        };
+        Self {
+            base: format!("{prefix}/{}", segment(&identity.name)),
+            node: id(&identity.name),
+            labels: reported(label_topic),
+            ids: reported(id),
+        }
     }
 
     pub(super) fn of(&self, what: &str) -> String {
@@ -50,6 +63,11 @@ impl Topics {
 
     pub(super) fn label(&self, label: &str) -> String {
         self.of(&self.labels.get(label).cloned().unwrap_or_else(|| label_topic(label)))
+    }
+
+    /// The id of a label, of Home Assistant.
+    pub(super) fn label_id(&self, label: &str) -> String {
+        self.ids.get(label).cloned().unwrap_or_else(|| id(label))
     }
 
     /// The order that a publication on a topic contains.
@@ -68,7 +86,7 @@ impl Topics {
         match (known, payload.parse::<f64>()) {
             (Some((label, _)), Ok(value)) if (0.0..=1.0).contains(&value) => Ok(Order::Threshold(label.clone(), value)),
             (Some(_), _) => Err(format!("MQTT: {topic}: expected a number from 0 to 1, found {payload:?}")),
-            (None, _) => Err(format!("MQTT: {topic}: no such label")),
+            (None, _) => Err(format!("MQTT: {topic}: no label with this name is reported")),
         }
     }
 }
@@ -84,49 +102,41 @@ fn label_topic(label: &str) -> String {
     if RESERVED.contains(&segment.as_str()) { format!("{segment}_") } else { segment }
 }
 
+/// How each label is written. Labels that would be the same get a hash of the label, except for one that needs no change.
+fn distinct(labels: &[String], written: fn(&str) -> String) -> BTreeMap<String, String> {
+    let mut counts = BTreeMap::<String, usize>::new();
+    for label in labels {
+        *counts.entry(written(label)).or_default() += 1;
+    }
+    let unique = |label: &String| {
+        let text = written(label);
+        if counts.get(&text).is_none_or(|count| *count < 2) || text == *label {
+            return text;
+        }
+        let digest = Sha256::digest(label);
+        let hash: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        format!("{text}_{hash}")
+    };
+    labels.iter().map(|label| (label.clone(), unique(label))).collect()
+}
+
 /// A text as an id of Home Assistant: letters, digits, `_` and `-`.
 fn id(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
 }
 
-/// Topics and payloads of Home Assistant's discovery: a binary sensor for each label, a sensor for the level.
-pub(super) fn discovery(topics: &Topics, identity: &Identity) -> Vec<(String, String)> {
-    let device = json!({
-        "identifiers": [format!("soundclassify_{}", topics.node)],
-        "name": identity.name,
-        "manufacturer": "soundclassify",
-        "model": identity.model,
-        "sw_version": env!("CARGO_PKG_VERSION"),
-    });
-    let common = |what: &str, name: &str, topic: String, class: &str| {
-        json!({
-            "name": name,
-            "unique_id": format!("soundclassify_{}_{}", topics.node, id(what)),
-            "state_topic": topic,
-            "availability_topic": topics.of("status"),
-            "device_class": class,
-            "device": device,
-        })
-    };
-    let config =
-        |kind: &str, what: &str| format!("homeassistant/{kind}/soundclassify_{}/{}/config", topics.node, id(what));
-    let sensors = identity.labels.iter().map(|label| {
-        let name = label.replace('_', " ");
-        (config("binary_sensor", label), common(label, &name, topics.label(label), "sound").to_string())
-    });
-    let mut level = common("level", "Level", topics.of("level"), "sound_pressure");
-    level["unit_of_measurement"] = "dB".into();
-    level["state_class"] = "measurement".into();
-    sensors.chain([(config("sensor", "level"), level.to_string())]).collect()
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn identity() -> Identity {
-        let labels = ["Bark", "High, very high", "status", "a/b+c"].map(str::to_owned).to_vec();
-        Identity { name: "Kitchen/mic".to_owned(), labels, model: "test".to_owned(), discovery: true }
+    pub(in crate::live::mqtt) fn identity() -> Identity {
+        with_labels(&["Bark", "High, very high", "status", "a/b+c"])
+    }
+
+    fn with_labels(labels: &[&str]) -> Identity {
+        let labels: Vec<_> = labels.iter().map(|&label| label.to_owned()).collect();
+        let all = labels.iter().cloned().chain(["Not reported".to_owned()]).collect();
+        Identity { name: "Kitchen/mic".to_owned(), labels, all, model: "test".to_owned(), discovery: true }
     }
 
     #[test]
@@ -139,6 +149,27 @@ mod tests {
     }
 
     #[test]
+    fn labels_that_would_share_a_topic_are_kept_apart() {
+        let topics = Topics::new("sound", &with_labels(&["a/b", "a_b", "a+b", "status", "status_", "c d", "c,d", "e/f"]));
+
+        let segments = ["a/b", "a_b", "a+b", "status", "status_", "e/f"].map(|label| topics.label(label));
+        let ids = ["a/b", "a_b", "a+b", "c d", "c,d", "e/f"].map(|label| topics.label_id(label));
+        for all in [&segments, &ids] {
+            assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len(), "{all:?}");
+        }
+        assert_eq!([&segments[1], &segments[4], &segments[5]], [
+            "sound/Kitchen_mic/a_b",
+            "sound/Kitchen_mic/status_",
+            "sound/Kitchen_mic/e_f"
+        ]);
+        // The same in every run.
+        assert_eq!(segments[0], "sound/Kitchen_mic/a_b_c14cddc0");
+        let order = |segment: &str| topics.order(&topics.of(&format!("threshold/{segment}/set")), b"0.5");
+        assert_eq!(order("a_b_c14cddc0"), Ok(Order::Threshold("a/b".to_owned(), 0.5)));
+        assert_eq!(order("a_b"), Ok(Order::Threshold("a_b".to_owned(), 0.5)));
+    }
+
+    #[test]
     fn orders_are_checked() {
         let topics = Topics::new("sound", &identity());
         let order = |topic: &str, payload: &str| topics.order(&topics.of(topic), payload.as_bytes());
@@ -148,18 +179,5 @@ mod tests {
         for (topic, payload) in [("threshold/Bark/set", "2"), ("threshold/Meow/set", "0.5"), ("enabled/set", "x")] {
             assert!(order(topic, payload).is_err(), "{topic}");
         }
-    }
-
-    #[test]
-    fn home_assistant_finds_labels_and_level() {
-        let identity = identity();
-        let found = discovery(&Topics::new("sound", &identity), &identity);
-
-        assert_eq!(found.len(), 5);
-        let (topic, payload) = &found[1];
-        assert_eq!(topic, "homeassistant/binary_sensor/soundclassify_Kitchen_mic/High__very_high/config");
-        let payload: serde_json::Value = serde_json::from_str(payload).unwrap();
-        assert_eq!(payload["state_topic"], "sound/Kitchen_mic/High, very high");
-        assert_eq!(payload["device"]["name"], "Kitchen/mic");
     }
 }

@@ -2,9 +2,13 @@
 //! Events as text: one table for all, or labels of each recording for the programs that show them over it.
 
 use std::{
+    ffi::{OsStr, OsString},
     fmt::Write as _,
     path::{Component, Path, PathBuf},
 };
+
+use sha2::{Digest, Sha256};
+use soundclassify_core::text;
 
 use super::each;
 use crate::{
@@ -15,6 +19,9 @@ use crate::{
 };
 
 const HEADER: [&str; 8] = ["file", "label", "start", "end", "peak", "model", "settings", "error"];
+const SUFFIX: &str = ".txt";
+/// Maximum length of a name on the usual file systems, bytes.
+const MAX_NAME: usize = 255;
 const RAVEN_HEADER: &str =
     "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\tLabel\tPeak\n";
 
@@ -48,16 +55,17 @@ pub(crate) fn csv_of_events(journal: &Path, path: &Path) -> Result<()> {
 }
 
 fn row(record: &FileRecord, event: Option<&EventSummary>) -> [String; 8] {
+    let cell = |text: &str| text::csv_cell(text).into_owned();
     let number = |value: fn(&EventSummary) -> f64| event.map(|event| value(event).to_string()).unwrap_or_default();
     [
-        record.file.clone(),
-        event.map(|event| event.label.clone()).unwrap_or_default(),
+        cell(&record.file),
+        event.map(|event| cell(&event.label)).unwrap_or_default(),
         number(|event| event.start),
         number(|event| event.start + event.duration),
         number(|event| event.peak),
-        record.model.clone(),
+        cell(&record.model),
         record.settings.clone(),
-        record.error.clone().unwrap_or_default(),
+        record.error.as_deref().map(cell).unwrap_or_default(),
     ]
 }
 
@@ -83,7 +91,7 @@ fn audacity(events: &[EventSummary]) -> String {
     let mut text = String::new();
     for EventSummary { label, start, duration, .. } in events {
         // Writing to a string can't fail.
-        let _ = writeln!(text, "{start:.6}\t{:.6}\t{}", start + duration, one_line(label));
+        let _ = writeln!(text, "{start:.6}\t{:.6}\t{}", start + duration, label_cell(label));
     }
     text
 }
@@ -91,14 +99,16 @@ fn audacity(events: &[EventSummary]) -> String {
 fn raven(events: &[EventSummary], bandwidth: f64) -> String {
     let mut text = RAVEN_HEADER.to_owned();
     for (number, EventSummary { label, start, duration, peak, .. }) in (1..).zip(events) {
-        let (end, label) = (start + duration, one_line(label));
+        let (end, label) = (start + duration, label_cell(label));
         let _ = writeln!(text, "{number}\tSpectrogram 1\t1\t{start:.6}\t{end:.6}\t0\t{bandwidth}\t{label}\t{peak:.4}");
     }
     text
 }
 
-fn one_line(label: &str) -> String {
-    label.replace(['\t', '\n', '\r'], " ")
+/// A label on one line and in one column, which no spreadsheet runs.
+fn label_cell(label: &str) -> String {
+    let line = label.replace(['\t', '\n', '\r'], " ");
+    text::csv_cell(&text::visible(&line)).into_owned()
 }
 
 /// Path of a recording's labels below their folder: that of the recording below the current folder, or else from the
@@ -112,10 +122,24 @@ fn place(file: &str) -> PathBuf {
         _ => None,
     });
     let mut place: PathBuf = parts.collect::<PathBuf>();
-    let mut name = place.file_name().unwrap_or_default().to_owned();
-    name.push(".txt");
+    let name = file_name(place.file_name().unwrap_or_default());
     place.set_file_name(name);
     place
+}
+
+/// The name of the labels of a recording with this name. One that would be too long is shortened and gets a hash of the
+/// whole name.
+fn file_name(recording: &OsStr) -> OsString {
+    if recording.len() + SUFFIX.len() <= MAX_NAME {
+        return [recording, SUFFIX.as_ref()].into_iter().collect();
+    }
+    let digest = Sha256::digest(recording.as_encoded_bytes());
+    let hash: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let name = recording.to_string_lossy();
+    let room = MAX_NAME - SUFFIX.len() - hash.len() - 1;
+    let start =
+        name.char_indices().map(|(at, character)| at + character.len_utf8()).take_while(|end| *end <= room).last();
+    format!("{}-{hash}{SUFFIX}", &name[..start.unwrap_or(0)]).into()
 }
 
 #[cfg(test)]
@@ -126,6 +150,20 @@ mod tests {
         let event =
             |label: &str, start| EventSummary { label: label.into(), index: 0, start, duration: 0.25, peak: 0.5 };
         vec![event("Bark", 1.0), event("Child speech,\tkid", 2.5)]
+    }
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        let event = EventSummary { label: "=1+2".into(), ..events().remove(0) };
+        let record = FileRecord::failed("@a.wav", "-why".into());
+        let record = FileRecord { model: "+model".into(), ..record };
+
+        let row = row(&record, Some(&event));
+
+        assert_eq!([&row[0], &row[1], &row[5], &row[7]], ["'@a.wav", "'=1+2", "'+model", "'-why"]);
+        assert!(audacity(std::slice::from_ref(&event)).ends_with("\t'=1+2\n"));
+        assert!(raven(&[event], 1.0).contains("\t'=1+2\t"));
+        assert_eq!(label_cell("\u{1b}[2J"), "\\u{1b}[2J");
     }
 
     #[test]
@@ -149,5 +187,16 @@ mod tests {
         assert_eq!(place(here.join("in/a.wav").to_str().unwrap()), Path::new("in/a.wav.txt"));
         assert_eq!(place("/data/../etc/a.wav"), Path::new("data/etc/a.wav.txt"));
         assert_eq!(place("https://host/a.wav"), Path::new("https:/host/a.wav.txt"));
+    }
+
+    #[test]
+    fn a_long_name_is_shortened_and_stays_unique() {
+        let names = ["a", "b"].map(|end| file_name(format!("{}{end}.wav", "ä".repeat(124)).as_ref()));
+        let names = names.map(|name| name.into_string().unwrap());
+
+        assert!(names[0] != names[1] && names.iter().all(|name| (253..=255).contains(&name.len())), "{names:?}");
+        assert!(names[0].starts_with("ää") && names[0].ends_with(".txt"), "{names:?}");
+        let longest = "a".repeat(251);
+        assert_eq!(file_name(longest.as_ref()), *format!("{longest}.txt"));
     }
 }

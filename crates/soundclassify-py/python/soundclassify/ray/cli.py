@@ -167,8 +167,8 @@ class Meter:
         return f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
 
     def _speed(self) -> str:
-        hours = self._seconds / 3600
-        return f"{hours:.2f} h of audio, {hours / max(1e-3, time.monotonic() - self._start):.4f} h/s"
+        speed = self._seconds / max(1e-3, time.monotonic() - self._start)
+        return f"{self._seconds / 3600:.2f} h of audio, {speed:.0f} times real time"
 
     def _print(self, text: str) -> None:
         if not self._quiet:
