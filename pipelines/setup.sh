@@ -10,6 +10,7 @@
 # pinned below), unless ORT_DYLIB_PATH is set. Takes seconds if nothing is missing.
 set -euo pipefail
 
+started_in=$PWD
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
 
@@ -26,8 +27,8 @@ die() {
   exit 1
 }
 
-# The comment at the head of a script is its help.
-usage() { awk 'NR > 2 && !/^#/ { exit } NR > 2 { sub(/^# ?/, ""); print }' "$1"; }
+# The comment at the head of a script is its help; its name may be relative to the folder in which it was started.
+usage() { (cd "$started_in" && awk 'NR > 2 && !/^#/ { exit } NR > 2 { sub(/^# ?/, ""); print }' "$1"); }
 
 # need PACKAGE CHECK...: the package is missing if the check fails.
 missing=()

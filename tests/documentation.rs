@@ -48,6 +48,9 @@ fn kind(spec: &glib::ParamSpec) -> String {
 }
 
 fn default(spec: &glib::ParamSpec) -> String {
+    if !spec.flags().contains(glib::ParamFlags::WRITABLE) {
+        return "–".into();
+    }
     let value = spec.default_value();
     if let Some(class) = glib::EnumClass::with_type(spec.value_type()) {
         let value = value.transform::<i32>().ok().and_then(|value| value.get::<i32>().ok());

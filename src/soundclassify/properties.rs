@@ -28,9 +28,10 @@ fn model_properties(default: &Settings) -> Vec<glib::ParamSpec> {
         glib::ParamSpecString::builder("model")
             .nick("Model")
             .blurb(
-                "Built-in model (default, sure, audioset: trained from EfficientAT's mn04 by Florian Schmid, MIT licence; small), \
-                 or path of a manifest (.toml) or of an .onnx file with a manifest of the same stem beside it. From PAUSED \
-                 on, a new model is loaded in the background; if that fails, the old one stays",
+                "Built-in model: default, sure, audioset or small; or path of a manifest (.toml), or of an .onnx file with a \
+                 manifest of the same name (.toml) beside it. From PAUSED on, a new model is loaded in the background; if that \
+                 fails, the old one stays. The network of default, sure and audioset was trained from EfficientAT's mn04 by \
+                 Florian Schmid (MIT licence)",
             )
             .default_value(Some(default.model.as_str()))
             .mutable_playing()
@@ -71,7 +72,10 @@ fn decision_properties(default: &Settings) -> Vec<glib::ParamSpec> {
     vec![
         glib::ParamSpecUInt::builder("ensembles")
             .nick("Ensembles")
-            .blurb("Windows in the moving geometric mean of predictions; 1: raw predictions")
+            .blurb(
+                "Windows in the moving geometric mean (for events: tenths of a second, whatever 'oversamples' is); 1: no \
+                 averaging",
+            )
             .minimum(1)
             .maximum(256)
             .default_value(default.ensembles.get())
@@ -114,7 +118,7 @@ fn label_properties() -> Vec<glib::ParamSpec> {
         label_list(
             "allow-labels",
             "Allowed labels",
-            "Report only these labels; empty: all labels. Example: <Bark,Meow>",
+            "Report only these labels or groups ('soundclassify labels MODEL' lists them); empty: all labels. Example: <Bark,Meow>",
         ),
         label_list("deny-labels", "Denied labels", "Report all labels except these. Example: <Background>"),
         glib::ParamSpecBoxed::builder::<gst::Structure>("label-groups")

@@ -28,16 +28,21 @@ use crate::{
 /// Subcommands that take the element's properties as options.
 const CLASSIFYING: [&str; 6] = ["live", "file", "scan", "report", "tune", "work"];
 
+/// How the program is called; the commands may be left out.
+pub(crate) const USAGE: &str = "\
+soundclassify [COMMAND]
+       soundclassify [live] [OPTIONS] [URI]     microphone or stream
+       soundclassify [file] [OPTIONS] FILE…     recordings";
+
 const AFTER_HELP: &str = "\
-Without a command, `live` classifies the microphone or an address, and `file` a recording; `soundclassify live --help`
-lists the options of `live`.
+`soundclassify live --help` lists the options of `live`, such as --device and --list-devices.
 
 Exit status: 0 all inputs succeeded, 1 some inputs failed, 2 wrong usage, 130 interrupted (Ctrl-C).
 Environment: ORT_DYLIB_PATH is the path of ONNX Runtime's library, NO_COLOR turns off colours.";
 
 /// Classifies sound, live and in recordings.
 #[derive(Debug, Parser)]
-#[command(name = "soundclassify", version, after_help = AFTER_HELP, max_term_width = 110)]
+#[command(name = "soundclassify", version, override_usage = USAGE, after_help = AFTER_HELP, max_term_width = 110)]
 pub(crate) struct Cli {
     /// The command.
     #[command(subcommand)]
@@ -85,7 +90,8 @@ pub(crate) struct FormArgs {
     /// Prints one JSON object per line, with the fields of the element's messages
     #[arg(long, group = "form")]
     pub(crate) json: bool,
-    /// Prints a symbol for each of a few labels; only these labels are reported
+    /// Prints a symbol for each of a few labels; only these labels are reported, with --threshold 0.3 unless it is given. Without a
+    /// value: Writing=✍,Computer_keyboard=⌨,Scissors=✂
     #[arg(long, group = "form", value_name = "LABEL=SYMBOL,…", num_args = 0..=1, require_equals = true, default_missing_value = DESK_WORK)]
     pub(crate) emoji: Option<Symbols>,
     /// Prints events with start, end and peak instead of windows
@@ -134,13 +140,17 @@ fn symbol_labels(symbols: &Symbols, options: &ElementOptions) -> Result<Vec<Stri
     Ok(all)
 }
 
+const KEYS: &str = "\
+Keys of the live view: q quit, space pause, ↑ ↓ threshold, m spectrogram, r clear, ? help. A red mark is before each event that continues.";
+
 /// Options of `live`.
 #[derive(Debug, Args)]
+#[command(after_help = KEYS)]
 pub(crate) struct LiveArgs {
     /// Address of a stream instead of a microphone (rtsp://…, http://…, file://…)
     #[arg(value_parser = input())]
     pub(crate) uri: Option<String>,
-    /// Microphone: its name, a part of the name, or its stable id
+    /// Microphone: its name, a part of the name, or its id, as --list-devices prints them
     #[arg(long, value_name = "NAME", conflicts_with = "uri", add = complete::microphones())]
     pub(crate) device: Option<String>,
     /// Lists the microphones and exits
@@ -149,14 +159,15 @@ pub(crate) struct LiveArgs {
     /// Prints lines `Label index probability` instead of the live view; --events, --json, --emoji and --time imply it
     #[arg(long)]
     pub(crate) plain: bool,
-    /// Prints the time in seconds at the start of each line
+    /// Prints the time in seconds at the start of each line; without it, lines of events of a microphone or stream begin with
+    /// the time of day
     #[arg(long)]
     pub(crate) time: bool,
     /// Runs a shell command when an event of the label begins; * stands for every label. The command gets time and label
     /// as $1 and $2, and the variables SOUNDCLASSIFY_TIME, SOUNDCLASSIFY_LABEL and SOUNDCLASSIFY_PROBABILITY
     #[arg(long, value_name = "LABEL=COMMAND", add = complete::pair())]
     pub(crate) on: Vec<OnEvent>,
-    /// Publishes events, states and level to a broker: `mqtt://[USER@]HOST[:PORT][/PREFIX]`. Give the password with
+    /// Publishes events, states and level to an MQTT broker: `mqtt://[USER@]HOST[:PORT][/PREFIX]`. Give the password with
     /// --mqtt-password-file or in SOUNDCLASSIFY_MQTT_PASSWORD, because other users can read a command line
     #[arg(long, value_name = "URL")]
     pub(crate) mqtt: Option<Broker>,
@@ -164,7 +175,7 @@ pub(crate) struct LiveArgs {
     #[arg(long, value_name = "FILE", requires = "mqtt")]
     pub(crate) mqtt_password_file: Option<PathBuf>,
     /// Name of this microphone or stream at the broker [default: that of the device, or the last part of the address]
-    #[arg(long, requires = "mqtt")]
+    #[arg(long, value_name = "TEXT", requires = "mqtt")]
     pub(crate) name: Option<String>,
     /// Turns off the discovery by Home Assistant
     #[arg(long, requires = "mqtt")]
@@ -202,7 +213,7 @@ pub(crate) struct ScanArgs {
     #[arg(long, value_enum)]
     pub(crate) format: Option<Format>,
     /// Number of files in parallel [default: number of cores]
-    #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
     /// Classifies all files of a folder, not only those with an audio or video extension
     #[arg(long)]
@@ -213,7 +224,8 @@ pub(crate) struct ScanArgs {
     /// Writes windows in the JSON object of each file; .parquet contains windows unless --events is given
     #[arg(long, conflicts_with = "format")]
     pub(crate) windows: bool,
-    /// Writes windows with the probabilities of all labels that reach their thresholds, at most --top-k [default: 1000]
+    /// Writes windows with the probabilities of all labels that reach their thresholds; --top-k limits them [default with
+    /// --scores: 1000]
     #[arg(long, conflicts_with = "format")]
     pub(crate) scores: bool,
     /// Classifies only part I of N; a hash of each path selects the part. N machines with I from 1 to N classify everything
@@ -257,14 +269,14 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) picture: Option<PathBuf>,
     /// Where the audio is [default: embed up to 32 MiB per file, else link]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "WHERE")]
     pub(crate) audio: Option<Sound>,
     /// Title of the page [default: its file name]
-    #[arg(long)]
+    #[arg(long, value_name = "TEXT")]
     pub(crate) title: Option<String>,
     /// Maximum number of labels in the timeline
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=24))]
-    pub(crate) labels: u8,
+    #[arg(long, alias = "labels", value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=24))]
+    pub(crate) max_labels: u8,
 }
 
 /// Options of `features`.
@@ -290,24 +302,25 @@ pub(crate) struct FeaturesArgs {
     #[arg(long, default_value = "default", add = complete::models())]
     pub(crate) model: String,
     /// Windows per second [default: that of the manifest, else 10]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) oversamples: Option<u32>,
     /// Channel that is classified, from 0; -1: the average of all channels
-    #[arg(long, default_value_t = -1, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = -1, allow_negative_numbers = true)]
     pub(crate) channel: i32,
     /// Number of files in parallel [default: number of cores]
-    #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
 }
 
 /// Options of `tune`.
 #[derive(Debug, Args)]
 pub(crate) struct TuneArgs {
-    /// Table of recordings and labels (several labels: separated by `;`, or in several rows), or a folder with a subfolder for each label
+    /// Table of recordings and labels, with `file,label` in its first line and `a.wav,Bark` in the next (several labels: separated by
+    /// `;`, or in several rows), or a folder with a subfolder for each label
     #[arg(value_name = "LABELLED", required_unless_present = "quiet")]
     pub(crate) table: Option<PathBuf>,
-    /// Wanted precision of each label
-    #[arg(long, default_value_t = 0.95)]
+    /// Wanted precision of each label, from 0 to 1
+    #[arg(long, value_name = "N", default_value_t = 0.95)]
     pub(crate) precision: f64,
     /// Column with the recordings [default: file, filename, path, …]
     #[arg(long, value_name = "NAME", requires = "table")]
@@ -331,7 +344,7 @@ pub(crate) struct TuneArgs {
     #[arg(long)]
     pub(crate) json: bool,
     /// Number of files in parallel [default: number of cores]
-    #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
 }
 

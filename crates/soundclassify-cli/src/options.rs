@@ -4,6 +4,7 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser};
 use gst::{glib, prelude::*};
+use soundclassify_core::model::Manifest;
 
 use crate::{
     complete,
@@ -20,6 +21,15 @@ const OWN: [&str; 4] = ["post-messages", "emit-tags", "add-meta", "report"];
 
 /// Properties that do not affect the results of a model.
 const NOT_SHOWN: [&str; 4] = ["model", "stats", "post-messages", "report"];
+
+/// What the descriptions of properties say about pipelines only: units of properties, statistics, and changes while PLAYING.
+const ONLY_IN_PIPELINES: [&str; 5] = [
+    ", ns",
+    " (ns)",
+    "; events that it prevents are counted in 'stats'",
+    "; events that this prevents are counted in 'stats'",
+    " From PAUSED on, a new model is loaded in the background; if that fails, the old one stays.",
+];
 
 /// Properties that are lists of labels.
 const LABEL_LISTS: [&str; 3] = ["allow-labels", "deny-labels", "suppress-while"];
@@ -72,19 +82,22 @@ impl ElementOptions {
         self.0.iter().find(|(given, _)| given == name).map(|(_, values)| values.as_slice())
     }
 
-    /// The same with the labels of a model, whose blanks and commas may have been written in several ways.
+    /// The same with the labels and groups of a model, whose blanks and commas may have been written in several ways.
     ///
     /// # Errors
-    /// A label that is none of `known`.
-    pub(crate) fn with_labels_of(mut self, known: &[String]) -> Result<Self> {
+    /// A label that the model does not have.
+    pub(crate) fn with_labels_of(mut self, manifest: &Manifest) -> Result<Self> {
+        let known = &manifest.labels;
         let usage = |name: &str| {
             let name = name.to_owned();
             move |why: String| Failure::Usage(format!("--{name}: {why}"))
         };
-        let mut all = known.to_vec();
+        let mut all = known.clone();
         if let Some(groups) = self.get("label-groups") {
             let groups = PerLabel::Groups.structure(groups).map_err(usage("label-groups"))?;
             all.extend(groups.fields().map(ToString::to_string));
+        } else {
+            all.extend(manifest.groups.keys().cloned());
         }
         for (name, values) in &mut self.0 {
             let kind = PerLabel::of(name);
@@ -156,10 +169,9 @@ pub(crate) fn in_force(element: &gst::Element) -> Vec<(String, String)> {
 
 fn argument(pspec: &glib::ParamSpec) -> Arg {
     let name = option(pspec.name());
-    // Examples are in the form of gst-launch-1.0.
-    let blurb = pspec.blurb().unwrap_or_default().split(" Example:").next().unwrap_or_default().trim_end_matches('.');
-    let help = match readable(pspec.default_value()).as_str() {
-        "" => blurb.to_owned(),
+    let blurb = for_program(pspec.blurb().unwrap_or_default());
+    let help = match default(pspec).as_str() {
+        "" => blurb,
         default => format!("{blurb} [default: {default}]"),
     };
     let arg = Arg::new(name)
@@ -174,7 +186,7 @@ fn argument(pspec: &glib::ParamSpec) -> Arg {
     let arg = match pspec.value_type() {
         glib::Type::BOOL => return arg.value_parser(["true", "false"]).num_args(0..=1).default_missing_value("true"),
         glib::Type::STRING => arg.value_name("NAME").add(complete::models()),
-        glib::Type::U64 => arg.value_name("NS|200ms|1.5s"),
+        glib::Type::U64 => arg.value_name("TIME"),
         kind if kind == gst::Array::static_type() => {
             arg.value_name("LABEL,…").action(ArgAction::Append).add(complete::labels())
         }
@@ -188,6 +200,27 @@ fn argument(pspec: &glib::ParamSpec) -> Arg {
     };
     let pspec = pspec.clone();
     arg.value_parser(move |text: &str| parse(&pspec, &[text.to_owned()]).map(|_| text.to_owned()))
+}
+
+/// The description of a property without what only a pipeline needs.
+fn for_program(blurb: &str) -> String {
+    // Examples are in the form of gst-launch-1.0.
+    let blurb = blurb.split(" Example:").next().unwrap_or_default();
+    let blurb = ONLY_IN_PIPELINES.iter().fold(blurb.to_owned(), |blurb, phrase| blurb.replace(phrase, ""));
+    blurb.trim_end_matches('.').to_owned()
+}
+
+/// The default of a property in the form of the command line; empty for none.
+fn default(pspec: &glib::ParamSpec) -> String {
+    let value = pspec.default_value();
+    value.get::<u64>().map_or_else(|_| readable(value), time)
+}
+
+/// Nanoseconds with a unit, in a form that [`nanoseconds`] reads.
+fn time(nanoseconds: u64) -> String {
+    let units = [(1_000_000_000, "s"), (1_000_000, "ms")];
+    let unit = units.into_iter().find(|(unit, _)| nanoseconds > 0 && nanoseconds.is_multiple_of(*unit));
+    unit.map_or_else(|| nanoseconds.to_string(), |(unit, name)| format!("{}{name}", nanoseconds / unit))
 }
 
 /// A value in the form of the command line; empty for none.
@@ -292,7 +325,7 @@ fn parse(pspec: &glib::ParamSpec, texts: &[String]) -> std::result::Result<glib:
         };
     }
     ranged!(glib::ParamSpecUInt, u32: "a whole number", glib::ParamSpecInt, i32: "a whole number",
-        glib::ParamSpecDouble, f64: "a number", glib::ParamSpecUInt64, u64: "nanoseconds (or 200ms, 1.5s)");
+        glib::ParamSpecDouble, f64: "a number", glib::ParamSpecUInt64, u64: "a time (200ms, 1.5s, or nanoseconds)");
     glib::Value::deserialize_with_pspec(&text, pspec).map_err(|_| format!("expected a {}", pspec.value_type()))
 }
 
@@ -322,6 +355,34 @@ mod tests {
 
         assert_eq!(value("allow-labels", "<Bark, Meow>"), value("allow-labels", "Bark,Meow"));
         assert_eq!(value("label-thresholds", "thresholds,Bark=0.5"), value("label-thresholds", "Bark=0.5"));
+    }
+
+    #[test]
+    fn groups_of_the_model_can_be_allowed_unless_others_replace_them() {
+        gst::init().unwrap();
+        let model = soundclassify_core::model::Model::load("default").unwrap();
+        let given = |groups: &[(&str, &str)]| {
+            let options = groups.iter().fold(ElementOptions::default(), |all, (name, value)| all.or(name, [*value]));
+            options.with_labels_of(model.manifest())
+        };
+
+        let allowed = given(&[("allow-labels", "alarm,Bark"), ("label-thresholds", "water=0.5")]).unwrap();
+        assert!(allowed.get("allow-labels").unwrap()[0].contains("alarm"), "{allowed:?}");
+        assert!(given(&[("allow-labels", "alarm"), ("label-groups", "pet=Bark+Meow")]).is_err());
+        assert!(given(&[("allow-labels", "pet"), ("label-groups", "pet=Bark+Meow")]).is_ok());
+    }
+
+    #[test]
+    fn descriptions_are_those_of_a_program() {
+        gst::init().unwrap();
+        gstsoundclassify::plugin_register_static().unwrap();
+        let blurbs: Vec<_> = properties().iter().map(|pspec| pspec.blurb().unwrap_or_default().to_owned()).collect();
+
+        for phrase in ONLY_IN_PIPELINES {
+            assert!(blurbs.iter().any(|blurb| blurb.contains(phrase)), "{phrase:?} is in no description");
+        }
+        assert_eq!(for_program("Time after an event, ns; its end. Example: \"1\""), "Time after an event; its end");
+        assert_eq!([0, 200_000_000, 2_000_000_000, 7].map(time), ["0", "200ms", "2s", "7"]);
     }
 
     #[test]

@@ -11,6 +11,16 @@ use crate::{
     exit::{Exit, Failure, Result},
 };
 
+/// The first section of the manual page, as in the help.
+const SYNOPSIS: &str = r"
+.SH SYNOPSIS
+\fBsoundclassify\fR [\fICOMMAND\fR]
+.br
+\fBsoundclassify\fR [\fBlive\fR] [\fIOPTIONS\fR] [\fIURI\fR]
+.br
+\fBsoundclassify\fR [\fBfile\fR] [\fIOPTIONS\fR] \fIFILE\fR…
+";
+
 /// Sections of the manual page that no option has.
 const EXAMPLES: &str = r#".SH EXAMPLES
 .TP
@@ -76,7 +86,7 @@ fn sections(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
     let man = clap_mangen::Man::new(command.clone());
     man.render_title(page)?;
     man.render_name_section(page)?;
-    man.render_synopsis_section(page)?;
+    page.write_all(SYNOPSIS.as_bytes())?;
     man.render_description_section(page)?;
     man.render_options_section(page)?;
     let reported = |command: &&Command| !command.is_hide_set() && command.get_name() != "help";

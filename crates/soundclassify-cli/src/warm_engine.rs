@@ -66,7 +66,7 @@ impl WarmEngine {
 /// The options with the labels that the model has. A model that can't be loaded is reported by the element.
 fn checked(options: ElementOptions) -> Result<ElementOptions> {
     match Model::load(options.model()) {
-        Ok(model) => options.with_labels_of(&model.manifest().labels),
+        Ok(model) => options.with_labels_of(model.manifest()),
         Err(_) => Ok(options),
     }
 }

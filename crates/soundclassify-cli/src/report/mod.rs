@@ -80,7 +80,7 @@ fn check_no_input(output: &Path, inputs: &[String]) -> Result<()> {
 fn recordings(args: &ReportArgs, warm_engine: &WarmEngine, manifest: &Manifest) -> Result<(Vec<Recording>, Exit)> {
     let (mut recordings, mut exit) = (Vec::new(), Exit::Success);
     for input in &args.inputs {
-        match gather::recording(input, warm_engine, &manifest.features, args.labels.into()) {
+        match gather::recording(input, warm_engine, &manifest.features, args.max_labels.into()) {
             Ok(recording) => recordings.push(recording),
             Err(Failure::Failed(why)) => {
                 output::note(format_args!("soundclassify: {why}"));

@@ -14,6 +14,7 @@ fn options_say_what_they_are_in_the_programs_own_form() {
 
     assert!(help.contains("[default: 0.35]") && help.contains("--allow-labels <LABEL,…>"), "{help}");
     assert!(!help.contains("<Bark") && !help.contains("thresholds,"), "{help}");
+    assert!(help.contains("[default: 500ms]") && !help.contains(", ns") && !help.contains("'stats'"), "{help}");
 }
 
 #[test]
@@ -62,6 +63,9 @@ fn the_help_is_quick_and_lists_exit_statuses() {
     let help = stdout(["--help"]);
 
     assert!(help.contains("130") && help.contains("scan"), "{help}");
+    assert!(help.contains("soundclassify [file] [OPTIONS] FILE…"), "{help}");
+    assert!(stdout(["live", "--help"]).contains("space pause"), "the keys of the view");
+    assert!(stdout(["report", "--help"]).contains("--max-labels <N>"));
     assert!(start.elapsed() < Duration::from_secs(10));
     assert!(stdout(["file", "--help"]).contains("--allow-labels"));
 }

@@ -150,18 +150,18 @@ pub(super) mod tests {
 
     #[test]
     fn labels_that_would_share_a_topic_are_kept_apart() {
-        let topics = Topics::new("sound", &with_labels(&["a/b", "a_b", "a+b", "status", "status_", "c d", "c,d", "e/f"]));
+        let topics =
+            Topics::new("sound", &with_labels(&["a/b", "a_b", "a+b", "status", "status_", "c d", "c,d", "e/f"]));
 
         let segments = ["a/b", "a_b", "a+b", "status", "status_", "e/f"].map(|label| topics.label(label));
         let ids = ["a/b", "a_b", "a+b", "c d", "c,d", "e/f"].map(|label| topics.label_id(label));
         for all in [&segments, &ids] {
             assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len(), "{all:?}");
         }
-        assert_eq!([&segments[1], &segments[4], &segments[5]], [
-            "sound/Kitchen_mic/a_b",
-            "sound/Kitchen_mic/status_",
-            "sound/Kitchen_mic/e_f"
-        ]);
+        assert_eq!(
+            [&segments[1], &segments[4], &segments[5]],
+            ["sound/Kitchen_mic/a_b", "sound/Kitchen_mic/status_", "sound/Kitchen_mic/e_f"]
+        );
         // The same in every run.
         assert_eq!(segments[0], "sound/Kitchen_mic/a_b_c14cddc0");
         let order = |segment: &str| topics.order(&topics.of(&format!("threshold/{segment}/set")), b"0.5");
