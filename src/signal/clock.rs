@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Sample positions → timestamp, stream time, running time, UTC, and the level there.
+//! Sample positions → timestamp, stream time, running time, UTC, place, and the level there.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -8,6 +8,7 @@ use gst::ClockTime;
 use gst::prelude::*;
 
 use super::meter::{Level, Meter};
+use super::timing::Position;
 
 /// Timestamps that drift this far from the count of samples move the anchor; below, the count is the better clock.
 const DRIFT: ClockTime = ClockTime::from_mseconds(10);
@@ -25,6 +26,8 @@ pub struct Times {
     pub running_time: Option<ClockTime>,
     /// Time since 1970 in UTC, where the source is live.
     pub utc: Option<ClockTime>,
+    /// Audio before it since the last flush, ns.
+    pub place: u64,
 }
 
 /// What UTC is, ns since 1970 that lie before other times.
@@ -39,14 +42,20 @@ pub enum WallClock {
     RunningTime(i128),
 }
 
-/// Counts input frames since the last reset and knows which timestamp and level belongs to which.
+/// Counts input frames since the last reset and knows which timestamp, place and level belongs to which.
 #[derive(Debug)]
 pub struct Clock {
     rate: u64,
     frames: u64,
+    /// Place of the first frame since the last change of the rate, ns, and frames from there to the last reset.
+    before: (u64, u64),
+    /// Place at which the stream began: time 0 where there are no timestamps.
+    begun: u64,
     anchors: VecDeque<Anchor>,
-    /// The first anchor since the last reset.
-    first: Option<Anchor>,
+    /// The first timestamp of the segment and its place.
+    first: Option<(u64, Anchor)>,
+    /// Timestamps are ignored.
+    counts_samples: bool,
     segment: Option<gst::FormattedSegment<ClockTime>>,
     segment_is_new: bool,
     wall: WallClock,
@@ -67,8 +76,11 @@ impl Clock {
         Self {
             rate: rate.max(1).into(),
             frames: 0,
+            before: (0, 0),
+            begun: 0,
             anchors: VecDeque::new(),
             first: None,
+            counts_samples: false,
             segment: None,
             segment_is_new: false,
             wall: WallClock::Unknown,
@@ -109,30 +121,94 @@ impl Clock {
         self.rate
     }
 
-    /// Starts counting at 0 again.
+    /// Starts counting frames at 0 again; the stream goes on.
     pub(super) fn reset(&mut self) {
+        self.before.1 += self.frames;
         self.frames = 0;
         self.anchors.clear();
-        self.first = None;
         self.meter.reset();
+        if self.counts_samples {
+            self.count_from_first();
+        }
+    }
+
+    /// The same, and another stream begins.
+    pub(super) fn begin(&mut self) {
+        self.reset();
+        self.begun = self.place();
+    }
+
+    /// The same, and places count from 0 again.
+    pub(super) fn flush(&mut self) {
+        self.reset();
+        self.anchors.clear();
+        (self.before, self.begun) = ((0, 0), 0);
+        (self.first, self.counts_samples) = (None, false);
     }
 
     /// Audio of another rate comes from now on; nothing of the old one may be under way.
     pub(super) fn set_rate(&mut self, rate: u32) {
+        self.counts_samples = false;
         self.reset();
+        self.before = (self.place(), 0);
         self.rate = rate.max(1).into();
+    }
+
+    /// Frames since the last reset.
+    pub(super) fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Place of the next frame.
+    pub(super) fn place(&self) -> u64 {
+        self.place_of(self.frames)
+    }
+
+    /// Place of the first frame after the last change of the rate.
+    pub(super) fn place_of_format(&self) -> u64 {
+        self.before.0
+    }
+
+    fn place_of(&self, frame: u64) -> u64 {
+        self.before.0.saturating_add(self.duration(self.before.1 + frame).nseconds())
+    }
+
+    /// The position of a frame of the newest audio, counted since the last reset.
+    pub(super) fn position(&self, frame: u64) -> Position {
+        let time = self.pts_of(frame).unwrap_or_else(|| self.time_without_timestamps(self.place_of(frame)));
+        Position { frame: self.before.1 + frame, time }
+    }
+
+    /// Nothing before the next frame is asked for.
+    pub(super) fn forget_past(&mut self) {
+        self.anchors.drain(..self.anchors.len().saturating_sub(1));
+    }
+
+    fn time_without_timestamps(&self, place: u64) -> ClockTime {
+        ClockTime::from_nseconds(place.saturating_sub(self.begun).min(u64::MAX - 1))
     }
 
     /// The segment that the next buffers belong to; `None` when it is not in time.
     pub(super) fn set_segment(&mut self, segment: Option<gst::FormattedSegment<ClockTime>>) {
         self.segment = segment;
         self.segment_is_new = true;
+        (self.first, self.counts_samples) = (None, false);
     }
 
-    /// Samples count from the first timestamp on; those that followed were wrong.
+    /// Samples count from the segment's first timestamp on; those that followed were wrong.
     pub(super) fn count_samples(&mut self) {
-        self.anchors.clear();
-        self.anchors.extend(self.first.clone());
+        if !std::mem::replace(&mut self.counts_samples, true) {
+            self.count_from_first();
+        }
+    }
+
+    fn count_from_first(&mut self) {
+        let Some((place, mut first)) = self.first.clone() else { return };
+        let start = self.place_of(0);
+        first.frame = self.frames_in(ClockTime::from_nseconds(place.saturating_sub(start)));
+        first.pts = first.pts.saturating_add(ClockTime::from_nseconds(start.saturating_sub(place)));
+        self.anchors.retain(|anchor| anchor.frame < first.frame);
+        self.anchors.push_back(first);
     }
 
     /// Frames of a buffer that starts at `pts` which lie in the segment. All do where either is not known.
@@ -165,7 +241,8 @@ impl Clock {
             let drifted = self.pts_of(self.frames).is_none_or(|expected| expected.absdiff(pts) > DRIFT);
             if drifted || self.segment_is_new {
                 let anchor = Anchor { frame: self.frames, pts, segment: self.segment.clone() };
-                self.first.get_or_insert_with(|| anchor.clone());
+                let place = self.place();
+                self.first.get_or_insert_with(|| (place, anchor.clone()));
                 self.anchors.push_back(anchor);
                 self.segment_is_new = false;
             }
@@ -192,8 +269,10 @@ impl Clock {
     }
 
     fn times_of(&self, offset: ClockTime, anchor: Option<&Anchor>) -> Times {
+        let place = self.place_of(0).saturating_add(offset.nseconds());
         let Some(anchor) = anchor else {
-            return Times { timestamp: offset, stream_time: None, running_time: None, utc: None };
+            let timestamp = self.time_without_timestamps(place);
+            return Times { timestamp, stream_time: None, running_time: None, utc: None, place };
         };
         let timestamp = anchor.pts.saturating_add(offset.saturating_sub(self.duration(anchor.frame)));
         let segment = anchor.segment.as_ref();
@@ -203,6 +282,7 @@ impl Clock {
             stream_time: segment.filter(|it| has_stream_time(it)).and_then(|it| it.to_stream_time(timestamp)),
             running_time,
             utc: self.utc(timestamp, running_time),
+            place,
         }
     }
 
@@ -290,7 +370,8 @@ mod tests {
         let mut clock = clock();
         clock.advance(None, 44100);
         let times = clock.times(44100, 44100);
-        assert_eq!(times, Times { timestamp: ms(1000), stream_time: None, running_time: None, utc: None });
+        let place = 1_000_000_000;
+        assert_eq!(times, Times { timestamp: ms(1000), stream_time: None, running_time: None, utc: None, place });
     }
 
     #[test]
@@ -299,6 +380,55 @@ mod tests {
         (0..10).for_each(|_| clock.advance(Some(ms(500)), 44100));
         clock.count_samples();
         assert_eq!(clock.times(9 * 44100, 44100).timestamp, ms(9500));
+    }
+
+    #[test]
+    fn they_do_so_across_resets_until_a_segment_is_believed() {
+        let mut clock = clock();
+        for _ in 0..3 {
+            clock.advance(Some(ms(500)), 44100);
+            clock.reset();
+        }
+        clock.count_samples();
+        clock.advance(None, 44100);
+        assert_eq!(clock.times(44100, 44100).timestamp, ms(4500));
+        clock.reset();
+        clock.advance(None, 44100);
+        assert_eq!(clock.times(44100, 44100).timestamp, ms(5500));
+        clock.set_segment(Some(gst::FormattedSegment::new()));
+        clock.advance(Some(ms(700)), 44100);
+        assert_eq!(clock.times(2 * 44100, 44100).timestamp, ms(1700));
+    }
+
+    #[test]
+    fn places_grow_whatever_happens_until_a_flush() {
+        let mut clock = clock();
+        let (mut frames, mut last) = (0, 0);
+        for step in 0..1000u64 {
+            clock.advance((step % 3 > 0).then(|| ms(step % 7 * 1000)), 441 + step);
+            frames += 441 + step;
+            assert_eq!(clock.place(), scale(frames, ClockTime::SECOND.nseconds(), 44100).nseconds());
+            assert!(clock.place() > last && clock.times(0, 16000).place == last);
+            last = clock.place();
+            clock.reset();
+        }
+        clock.set_rate(8000);
+        clock.advance(None, 8000);
+        assert_eq!(clock.place(), last + 1_000_000_000);
+        clock.flush();
+        assert_eq!(clock.place(), 0);
+    }
+
+    #[test]
+    fn without_timestamps_time_goes_on_over_a_reset_and_another_stream_starts_at_0() {
+        let mut clock = clock();
+        clock.advance(None, 44100);
+        clock.reset();
+        assert_eq!(clock.times(0, 16000).timestamp, ms(1000));
+        clock.set_rate(8000);
+        assert_eq!(clock.times(0, 16000).timestamp, ms(1000));
+        clock.begin();
+        assert_eq!(clock.times(0, 16000).timestamp, ms(0));
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::fmt;
 
 use gst::ClockTime;
 
-use super::{MAX_BUFFER, Nonsense};
+use super::Nonsense;
+use super::timing::MAX_BUFFER;
 
 /// A problem of a stream's timestamps or buffers that the application should know; each is reported once per stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -121,7 +121,7 @@ impl Input {
     /// # Errors
     /// [`InputError::Buffer`] when the memory does not fit the caps.
     pub fn frames(&self, buffer: &gst::BufferRef) -> Result<usize, InputError> {
-        Ok(arrangement(buffer, &self.info)?.frames)
+        frames(buffer, &self.info)
     }
 
     /// Bytes of a buffer that make no whole frame.
@@ -275,6 +275,14 @@ impl Input {
             *wide = f64::from(*packed) / 2_147_483_648.0;
         }
     }
+}
+
+/// Frames in a buffer of this format.
+///
+/// # Errors
+/// [`InputError::Buffer`] when the memory does not fit the caps.
+pub fn frames(buffer: &gst::BufferRef, info: &gst_audio::AudioInfo) -> Result<usize, InputError> {
+    Ok(arrangement(buffer, info)?.frames)
 }
 
 // The meta, where there is one, says where samples lie; it has to agree with the caps and with the buffer's size.

@@ -49,7 +49,7 @@ impl Cutter {
         out: &mut VecDeque<Output>,
     ) {
         let ramp = (u128::from(fade) * u128::from(audio.info.rate()) / 1_000_000_000) as i64;
-        audio.anchor.frames_of(stretches, &audio.frames, ramp, &mut self.frames);
+        audio.frames_of(stretches, ramp, &mut self.frames);
         let shape = match mode {
             Mode::Mute | Mode::Drop => Shape::Silence,
             Mode::Replace => Shape::Tone,

@@ -2,75 +2,95 @@
 //! The queue of audio and events that are held back.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::shape::Frames;
 use super::spans::Stretch;
+use crate::signal::timing::{Position, Timing};
 
-/// Timestamps this close to the count of samples, ns, are rounded: the count continues.
-const ROUNDING: u64 = 1_000_000;
 const SECOND: i128 = 1_000_000_000;
+/// Running times this close to each other, ns, are the same.
+const SAME_TIME: u64 = 1_000_000;
+/// Maximum length of one item, ns: sums of lengths stay numbers.
+const LONGEST: u64 = 1 << 50;
 
-/// Which time a frame has: frames count on from here, whatever the sizes of buffers.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Anchor {
-    time: u64,
-    frame: i64,
-    rate: u32,
-    /// Of playback: 2.0 makes two seconds of audio one.
-    speed: f64,
-}
-
-impl Anchor {
-    /// The frame next to a time.
-    fn frame_at(&self, time: u64) -> i64 {
-        let distance = i128::from(time) - i128::from(self.time);
-        let rate = i128::from(self.rate);
-        let frames = if self.speed == 1.0 {
-            (distance * rate * 2 + SECOND).div_euclid(2 * SECOND)
-        } else {
-            (distance as f64 * f64::from(self.rate) * self.speed / 1e9).round() as i128
-        };
-        let frame = i128::from(self.frame) + frames;
-        frame.clamp(i64::MIN.into(), i64::MAX.into()) as i64
-    }
-
-    fn time_of(&self, frame: i64) -> u64 {
-        let distance = i128::from(frame) - i128::from(self.frame);
-        let time = if self.speed == 1.0 {
-            (distance * SECOND).div_euclid(self.rate.max(1).into())
-        } else {
-            (distance as f64 * 1e9 / f64::from(self.rate.max(1)) / self.speed) as i128
-        };
-        (i128::from(self.time) + time).clamp(0, (u64::MAX - 1).into()) as u64
-    }
-
-    /// Frames of stretches that lie around `range` or in it.
-    pub(crate) fn frames_of(
-        &self,
-        stretches: &[Stretch],
-        range: &std::ops::Range<i64>,
-        ramp: i64,
-        into: &mut Vec<Frames>,
-    ) {
-        into.clear();
-        for stretch in stretches {
-            let to = if stretch.to == u64::MAX { i64::MAX } else { self.frame_at(stretch.to) };
-            let frames = Frames { from: self.frame_at(stretch.from), to };
-            if frames.from.saturating_sub(ramp) < range.end && frames.to.saturating_add(ramp) > range.start {
-                into.push(frames);
-            }
-        }
-    }
-}
+type Segment = gst::FormattedSegment<gst::ClockTime>;
 
 /// Audio that is held back.
 pub(crate) struct Audio {
     pub(crate) buffer: gst::Buffer,
     pub(crate) info: Arc<gst_audio::AudioInfo>,
-    pub(crate) anchor: Anchor,
-    /// Counted over all buffers.
-    pub(crate) frames: std::ops::Range<i64>,
+    /// Numbers of its frames, since the last change of the rate.
+    pub(crate) frames: Range<i64>,
+    /// Those that lie in the segment.
+    inside: Range<i64>,
+    /// Place of frame 0.
+    origin: u64,
+    /// Timestamp of the first frame inside.
+    time: u64,
+    segment: Option<Arc<Segment>>,
+    /// Played backwards, it does not continue the audio before.
+    pub(crate) is_alone: bool,
+}
+
+impl Audio {
+    /// The frame next to a place.
+    fn frame_at(&self, place: u64) -> i64 {
+        let (distance, rate) = (i128::from(place) - i128::from(self.origin), i128::from(self.info.rate()));
+        let frame = (distance * rate * 2 + SECOND).div_euclid(2 * SECOND);
+        frame.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+    }
+
+    fn place_of(&self, frame: i64) -> u64 {
+        let distance = i128::from(frame) * SECOND / i128::from(self.info.rate().max(1));
+        (i128::from(self.origin) + distance).clamp(0, u64::MAX.into()) as u64
+    }
+
+    /// Places of what lies in the segment.
+    pub(crate) fn places(&self) -> Range<u64> {
+        self.place_of(self.inside.start)..self.place_of(self.inside.end)
+    }
+
+    fn place_at(&self, time: u64) -> u64 {
+        let place = i128::from(self.place_of(self.inside.start)) + i128::from(time) - i128::from(self.time);
+        place.clamp(0, u64::MAX.into()) as u64
+    }
+
+    fn has_time(&self, time: u64, running: Option<u64>) -> bool {
+        let places = self.places();
+        let is_inside = time >= self.time && time - self.time < places.end - places.start;
+        let Some((segment, running)) = self.segment.as_ref().zip(running).filter(|_| is_inside) else {
+            return is_inside;
+        };
+        let own = segment.to_running_time(gst::ClockTime::from_nseconds(time));
+        own.is_none_or(|own| own.nseconds().abs_diff(running) <= SAME_TIME)
+    }
+
+    /// Frames of stretches that lie around this audio or in it. What lies outside the segment has no place.
+    pub(crate) fn frames_of(&self, stretches: &[Stretch], ramp: i64, into: &mut Vec<Frames>) {
+        into.clear();
+        if self.inside.is_empty() {
+            return;
+        }
+        let begins_late = self.inside.start > self.frames.start;
+        let ends_early = self.inside.end < self.frames.end;
+        for stretch in stretches {
+            let to = if stretch.to == u64::MAX { i64::MAX } else { self.frame_at(stretch.to) };
+            let frames = Frames { from: self.frame_at(stretch.from), to };
+            if (begins_late && frames.to <= self.inside.start) || (ends_early && frames.from >= self.inside.end) {
+                continue;
+            }
+            let frames = Frames {
+                from: if begins_late { frames.from.max(self.inside.start) } else { frames.from },
+                to: if ends_early { frames.to.min(self.inside.end) } else { frames.to },
+            };
+            let range = &self.frames;
+            if frames.from.saturating_sub(ramp) < range.end && frames.to.saturating_add(ramp) > range.start {
+                into.push(frames);
+            }
+        }
+    }
 }
 
 /// One thing that is held back.
@@ -81,111 +101,141 @@ pub(crate) enum Item {
 
 struct Held {
     item: Item,
-    duration: u64,
-    /// Where it ends.
-    end: u64,
+    /// Time of audio, ns, and of what is missing before it.
+    length: u64,
+    /// Place at which it begins.
+    place: u64,
 }
 
-/// Everything that is held back, in order.
-#[derive(Default)]
+/// Everything that is held back, in order. Times are those of audio: played at another rate, they take another time.
 pub(crate) struct Queue {
     items: VecDeque<Held>,
+    timing: Timing,
     held: u64,
-    /// Where the newest audio or gap ends, and how long that is.
-    horizon: u64,
+    /// Length of the newest audio or gap.
     newest: u64,
-    anchor: Option<Anchor>,
-    next_frame: i64,
-    segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    /// Place and timestamp of the newest audio's end.
+    last: Option<(u64, u64)>,
+    segment: Option<Arc<Segment>>,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { items: VecDeque::new(), timing: Timing::new(), held: 0, newest: 0, last: None, segment: None }
+    }
 }
 
 impl Queue {
-    /// Forgets everything but the segment.
-    pub(crate) fn clear(&mut self) {
-        let segment = self.segment.take();
-        *self = Self { segment, items: std::mem::take(&mut self.items), ..Self::default() };
-        self.items.clear();
+    /// Forgets audio and places; gives the events.
+    pub(crate) fn flush(&mut self) -> Vec<gst::Event> {
+        (self.held, self.newest, self.last) = (0, 0, None);
+        let events = self.items.drain(..).filter_map(|held| match held.item {
+            Item::Event(event) => Some(event),
+            Item::Audio(_) => None,
+        });
+        events.collect()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
-    /// The segment that the next buffers belong to.
-    pub(crate) fn set_segment(&mut self, segment: &gst::Segment) {
-        self.segment = segment.downcast_ref::<gst::ClockTime>().cloned();
-        self.anchor = None;
+    /// Rate of playback.
+    pub(crate) fn playback_rate(&self) -> f64 {
+        self.timing.playback_rate()
     }
 
-    /// Time of a timestamp: running time where the stream has it, else the timestamp itself.
-    fn time_of(&self, pts: gst::ClockTime) -> u64 {
-        let segment = self.segment.as_ref().filter(|segment| segment.rate() > 0.0);
-        let running = segment.and_then(|segment| segment.to_running_time(pts));
-        running.unwrap_or(pts).nseconds()
+    /// Takes notice of an event, in the order of the stream.
+    pub(crate) fn note(&mut self, event: &gst::EventRef) {
+        let plan = self.timing.plan_event(event);
+        self.timing.follow(plan);
+        if let gst::EventView::Segment(segment) = event.view() {
+            self.segment = segment.segment().downcast_ref::<gst::ClockTime>().cloned().map(Arc::new);
+        }
     }
 
-    fn speed(&self) -> f64 {
-        self.segment.as_ref().map_or(1.0, |segment| segment.rate().abs())
-    }
-
-    /// Takes audio of `frames` frames.
-    pub(crate) fn push(&mut self, buffer: gst::Buffer, info: &Arc<gst_audio::AudioInfo>, frames: i64) {
-        let first = self.next_frame;
-        let expected =
-            self.anchor.filter(|anchor| anchor.rate == info.rate()).map(|anchor| (anchor, anchor.time_of(first)));
-        let stated = buffer.pts().map(|pts| self.time_of(pts));
-        let anchor = match (expected, stated) {
-            (Some((anchor, expected)), Some(stated)) if expected.abs_diff(stated) <= ROUNDING => anchor,
-            (Some((anchor, _)), None) => anchor,
-            (_, stated) => {
-                Anchor { time: stated.unwrap_or(self.horizon), frame: first, rate: info.rate(), speed: self.speed() }
-            }
+    /// Takes audio of `count` frames.
+    pub(crate) fn push(&mut self, buffer: gst::Buffer, info: &Arc<gst_audio::AudioInfo>, count: u64) {
+        let (before, end) = (self.timing.place(), self.timing.end());
+        let plan = self.timing.plan_buffer(&buffer, count);
+        let (inside, leap) = (plan.inside(), plan.leap(end));
+        let position = self.timing.follow(plan).unwrap_or(Position { frame: 0, time: gst::ClockTime::ZERO });
+        let first = position.frame as i64 - inside.start as i64;
+        let audio = Audio {
+            buffer,
+            info: Arc::clone(info),
+            frames: first..first + count as i64,
+            inside: position.frame as i64..position.frame as i64 + inside.len() as i64,
+            origin: self.timing.place_of_format(),
+            time: position.time.nseconds(),
+            segment: self.segment.clone(),
+            is_alone: self.timing.is_reverse(),
         };
-        self.anchor = Some(anchor);
-        self.next_frame = first + frames;
-        let end = anchor.time_of(self.next_frame);
-        let duration = end.saturating_sub(anchor.time_of(first));
-        let audio = Audio { buffer, info: Arc::clone(info), anchor, frames: first..self.next_frame };
-        self.hold(Item::Audio(audio), duration, end);
+        let places = audio.places();
+        if !inside.is_empty() {
+            self.last = Some((places.end, audio.time.saturating_add(places.end - places.start)));
+        }
+        let length = self.timing.place().saturating_sub(before).saturating_add(leap);
+        self.hold(Item::Audio(audio), length, if inside.is_empty() { before } else { places.start });
     }
 
-    /// Takes a gap.
-    pub(crate) fn push_gap(&mut self, event: gst::Event, start: gst::ClockTime, duration: Option<gst::ClockTime>) {
-        let (start, speed) = (self.time_of(start), self.speed());
-        let length = duration.map_or(0, |duration| (duration.nseconds() as f64 / speed) as u64);
-        self.hold(Item::Event(event), length, start.saturating_add(length));
+    /// Takes a gap, which was noted; it began at `place`.
+    pub(crate) fn push_gap(&mut self, event: gst::Event, place: u64, length: u64) {
+        self.hold(Item::Event(event), length, place);
     }
 
     /// Takes an event that has its place between the buffers.
     pub(crate) fn push_event(&mut self, event: gst::Event) {
-        let end = self.horizon;
-        self.items.push_back(Held { item: Item::Event(event), duration: 0, end });
+        let place = self.timing.place();
+        self.items.push_back(Held { item: Item::Event(event), length: 0, place });
     }
 
-    fn hold(&mut self, item: Item, duration: u64, end: u64) {
-        self.held = self.held.saturating_add(duration);
-        (self.horizon, self.newest) = (end, duration);
-        self.items.push_back(Held { item, duration, end });
+    fn hold(&mut self, item: Item, length: u64, place: u64) {
+        let length = length.min(LONGEST);
+        self.held = self.held.saturating_add(length);
+        self.newest = length;
+        self.items.push_back(Held { item, length, place });
     }
 
     /// The oldest, if it was held back for `delay`, or anyway. `early`: by less than the newest buffer's length before that,
     /// so that nothing leaves later than `delay`, whatever the sizes of buffers.
     pub(crate) fn pop(&mut self, delay: u64, early: bool, anyway: bool) -> Option<Item> {
-        let front = self.items.front()?;
-        let due = front.end.saturating_add(delay);
-        let late = due <= self.horizon || (early && due < self.horizon.saturating_add(self.newest));
-        // Whatever timestamps say, no more than `delay` is held.
-        let full = self.held.saturating_sub(front.duration) >= delay;
-        if !(anyway || late || full) {
+        let behind = self.held.saturating_sub(self.items.front()?.length);
+        let late = behind >= delay || (early && behind.saturating_add(self.newest) > delay);
+        if !(anyway || late) {
             return None;
         }
-        let Held { item, duration, .. } = self.items.pop_front()?;
-        self.held -= duration;
+        let Held { item, length, .. } = self.items.pop_front()?;
+        self.held = self.held.saturating_sub(length);
         Some(item)
     }
 
-    /// Where the audio begins that is still here; without any, where the next is to begin.
+    /// Place where the audio begins that is still here; without any, where the next is to begin.
     pub(crate) fn begin(&self) -> u64 {
-        self.items.front().map_or(self.horizon, |held| held.end.saturating_sub(held.duration))
+        self.items.front().map_or(self.timing.place(), |held| held.place)
+    }
+
+    /// Place of the next audio.
+    pub(crate) fn place(&self) -> u64 {
+        self.timing.place()
+    }
+
+    /// Place of a timestamp: in the newest audio that has it, otherwise beside audio before or after it.
+    pub(crate) fn place_of(&self, time: u64, running: Option<u64>) -> u64 {
+        let audio = || {
+            self.items.iter().rev().filter_map(|held| match &held.item {
+                Item::Audio(audio) if !audio.inside.is_empty() => Some(audio),
+                _ => None,
+            })
+        };
+        let found = audio().find(|audio| audio.has_time(time, running));
+        let found = found.or_else(|| audio().find(|audio| audio.time <= time)).or_else(|| audio().next_back());
+        match (found, self.last) {
+            (Some(audio), _) => audio.place_at(time),
+            (None, Some((place, end))) => {
+                (i128::from(place) + i128::from(time) - i128::from(end)).clamp(0, u64::MAX.into()) as u64
+            }
+            (None, None) => running.unwrap_or(time),
+        }
     }
 }

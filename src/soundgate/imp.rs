@@ -2,7 +2,6 @@
 //! The gate's pads, queries and locks. `settings` and `state` are never held together, nor while pushing or asking.
 
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use gst::glib;
@@ -14,6 +13,7 @@ use super::held::{Item, Queue};
 use super::settings::{Mode, PROPERTIES, Settings};
 use super::spans::{Margins, Spans};
 use crate::panic::lock;
+use crate::signal::input::frames;
 use crate::soundclassify::message::{DelayQuery, EVENT, StreamEvent};
 use crate::soundclassify::raw_audio_templates;
 use soundclassify_core::decision::EventKind;
@@ -23,6 +23,8 @@ static CAT: LazyLock<gst::DebugCategory> =
 
 /// Time of audio, ns, after which upstream is asked again how long it takes to know of events.
 const ASK_INTERVAL: u64 = 1_000_000_000;
+/// Maximum of what is answered, ns: played slowly, an hour takes days.
+const LONGEST: u64 = 1 << 60;
 
 /// The element's private side.
 pub struct SoundGate {
@@ -156,9 +158,10 @@ impl SoundGate {
         let ask = {
             let mut state = lock(&self.state);
             let Some(info) = state.info.clone() else { return Err(gst::FlowError::NotNegotiated) };
-            let frames = frames_of(&buffer, &info);
+            // What can't be read has no frames, and is passed on as it is.
+            let frames = frames(&buffer, &info).unwrap_or(0) as u64;
             let ask = state.ask_in == 0;
-            let length = frames as u64 * 1_000_000_000 / u64::from(info.rate().max(1));
+            let length = frames.saturating_mul(1_000_000_000) / u64::from(info.rate().max(1));
             state.ask_in = if ask { ASK_INTERVAL } else { state.ask_in.saturating_sub(length.max(1)) };
             state.queue.push(buffer, &info, frames);
             ask
@@ -211,10 +214,13 @@ impl SoundGate {
 
     fn sink_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
         use gst::EventView;
+        if event.is_serialized() && event.type_() != gst::EventType::Gap {
+            lock(&self.state).queue.note(&event);
+        }
         match event.view() {
             EventView::FlushStart(_) => return self.src.push_event(event),
             EventView::FlushStop(_) => {
-                lock(&self.state).flush();
+                self.flush();
                 return self.src.push_event(event);
             }
             EventView::StreamStart(_) | EventView::Eos(_) | EventView::SegmentDone(_) => {
@@ -230,7 +236,6 @@ impl SoundGate {
                 if custom.structure().is_some_and(|structure| structure.name() == EVENT) =>
             {
                 self.take(custom.structure());
-                return self.src.push_event(event);
             }
             EventView::Caps(caps) => match gst_audio::AudioInfo::from_caps(caps.caps()) {
                 Ok(info) => lock(&self.state).info = Some(Arc::new(info)),
@@ -239,10 +244,13 @@ impl SoundGate {
                     return false;
                 }
             },
-            EventView::Segment(segment) => lock(&self.state).queue.set_segment(segment.segment()),
             EventView::Gap(gap) => {
-                let (start, duration) = gap.get();
-                lock(&self.state).queue.push_gap(event, start, duration);
+                let length = gap.get().1.map_or(0, gst::ClockTime::nseconds);
+                let mut state = lock(&self.state);
+                let place = state.queue.place();
+                state.queue.note(&event);
+                state.queue.push_gap(event, place, length);
+                drop(state);
                 return self.release(false).is_ok();
             }
             _ => {}
@@ -254,30 +262,37 @@ impl SoundGate {
         self.release(false).is_ok()
     }
 
-    // An event of a `soundclassify` upstream.
+    // As `queue` does: what is sticky applies to what follows a flush, too.
+    fn flush(&self) {
+        let events = lock(&self.state).flush();
+        let kept = events.iter().filter(|event| event.is_sticky());
+        for event in kept.filter(|event| !matches!(event.type_(), gst::EventType::Segment | gst::EventType::Eos)) {
+            // A pad that is not active has no stream.
+            let _ = self.src.store_sticky_event(event);
+        }
+    }
+
+    // An event of a `soundclassify` upstream. Where both are at the same place, places are exact, whatever timestamps are.
     fn take(&self, structure: Option<&gst::StructureRef>) {
-        let Some(StreamEvent { source, event }) = structure.and_then(StreamEvent::read) else { return };
-        let mut hasher = DefaultHasher::new();
-        source.hash(&mut hasher);
-        let source = hasher.finish();
-        let from = event.running_time.unwrap_or(event.timestamp).nseconds();
-        let to = from.saturating_add(event.duration.nseconds());
+        let Some(StreamEvent { source, places, event }) = structure.and_then(StreamEvent::read) else { return };
         let counts = lock(&self.settings).has_label(&event.now.label);
         let mut state = lock(&self.state);
+        let here = state.queue.place();
+        let from = places.filter(|places| places.passed == here).map(|places| places.onset).unwrap_or_else(|| {
+            let running = event.running_time.map(gst::ClockTime::nseconds);
+            state.queue.place_of(event.timestamp.nseconds(), running)
+        });
+        let is_late = from < state.queue.begin();
         match event.kind {
-            EventKind::Start if counts => {
-                if from < state.queue.begin() {
-                    gst::debug!(
-                        CAT,
-                        imp = self,
-                        "an event of {} became known after its beginning had left",
-                        event.now.label
-                    );
-                }
-                state.spans.start(source, event.event_id, from);
+            EventKind::Start if counts => state.spans.start(source, event.event_id, from),
+            EventKind::End => {
+                state.spans.end(source, event.event_id, from, from.saturating_add(event.duration.nseconds()));
             }
-            EventKind::End => state.spans.end(source, event.event_id, from, to),
             EventKind::Start | EventKind::Update => {}
+        }
+        drop(state);
+        if counts && is_late && event.kind == EventKind::Start {
+            gst::debug!(CAT, imp = self, "an event of {} became known after its beginning had left", event.now.label);
         }
     }
 
@@ -336,7 +351,10 @@ impl SoundGate {
         }
         self.ask_delay();
         let (live, min, max) = upstream.result();
-        let delay = gst::ClockTime::from_nseconds(self.delay());
+        let rate = lock(&self.state).queue.playback_rate().abs();
+        // `delay` is audio.
+        let delay = if rate == 1.0 { self.delay() } else { (self.delay() as f64 / rate) as u64 };
+        let delay = gst::ClockTime::from_nseconds(delay.min(LONGEST));
         latency.set(live, min.saturating_add(delay), max.map(|max| max.saturating_add(delay)));
         true
     }
@@ -353,12 +371,17 @@ impl SoundGate {
 }
 
 impl State {
-    fn flush(&mut self) {
-        self.queue.clear();
+    /// Forgets the stream; gives the events that were held back, in order.
+    fn flush(&mut self) -> Vec<gst::Event> {
+        let out = self.out.drain(..).filter_map(|output| match output {
+            Output::Event(event) => Some(event),
+            Output::Buffer(_) => None,
+        });
+        let events = out.chain(self.queue.flush()).collect();
         self.spans.clear();
         self.cutter.clear();
-        self.out.clear();
         self.ask_in = 0;
+        events
     }
 
     fn next(&mut self, act: &Act, all: bool) -> Option<Output> {
@@ -373,7 +396,12 @@ impl State {
             match item {
                 Item::Audio(audio) => {
                     spans.set_margins(act.margins);
-                    cutter.cut(audio, act.mode, spans.stretches(), act.fade, out);
+                    if audio.is_alone {
+                        let stretches = spans.stretches_in(&audio.places());
+                        cutter.cut(audio, act.mode, &stretches, act.fade, out);
+                    } else {
+                        cutter.cut(audio, act.mode, spans.stretches(), act.fade, out);
+                    }
                 }
                 Item::Event(event) => {
                     cutter.end_gap(out);
@@ -383,12 +411,5 @@ impl State {
             spans.forget_before(queue.begin().saturating_sub(act.fade));
         }
         out.pop_front()
-    }
-}
-
-fn frames_of(buffer: &gst::BufferRef, info: &gst_audio::AudioInfo) -> i64 {
-    match buffer.meta::<gst_audio::AudioMeta>() {
-        Some(meta) if info.layout() == gst_audio::AudioLayout::NonInterleaved => meta.samples() as i64,
-        _ => (buffer.size() / info.bpf().max(1) as usize) as i64,
     }
 }

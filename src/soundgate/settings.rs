@@ -24,7 +24,7 @@ pub enum Mode {
     /// All audio except that of events; GAP events replace it.
     #[enum_value(name = "All audio except that of events", nick = "drop")]
     Drop,
-    /// A tone of 1 kHz at -20 dBFS instead of the audio of events.
+    /// A tone of 1 kHz, peak -20 dBFS, instead of the audio of events.
     #[enum_value(name = "A tone instead of the audio of events", nick = "replace")]
     Replace,
 }
@@ -76,8 +76,9 @@ pub(crate) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
         glib::ParamSpecUInt64::builder("delay")
             .nick("Delay")
             .blurb(
-                "Time for which audio is held back until its events are known, ns; the maximum: as long as the \
-                 'soundclassify' upstream needs to detect a beginning or an end, plus 'before' and 'fade'",
+                "Time for which audio is held back until its events are known, ns, at most an hour; \
+                 18446744073709551615 (-1): automatic, as long as the 'soundclassify' upstream needs to detect a beginning \
+                 or an end, plus 'before' and 'fade'",
             )
             .default_value(default.delay)
             .mutable_playing()
@@ -138,13 +139,14 @@ impl Settings {
         self.labels.is_empty() || self.labels.iter().any(|own| own == label)
     }
 
-    /// How long audio is held back if the `soundclassify` elements upstream need `upstream`, ns.
+    /// How long audio is held back if the `soundclassify` elements upstream need `upstream`, ns; at most [`MAX_TIME`].
     pub(crate) fn delay(&self, upstream: Option<u64>) -> u64 {
-        match (self.delay, upstream) {
+        let delay = match (self.delay, upstream) {
             (AUTO, Some(upstream)) => upstream.saturating_add(self.before).saturating_add(self.fade),
             (AUTO, None) => 0,
-            (delay, _) => delay.min(MAX_TIME),
-        }
+            (delay, _) => delay,
+        };
+        delay.min(MAX_TIME)
     }
 }
 

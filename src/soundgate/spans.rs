@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Events of all sources → spans of time in which the gate acts. Times are nanoseconds of the stream.
+//! Events of all sources → spans of time in which the gate acts. Times are places, ns of audio.
+
+use std::ops::Range;
 
 /// A stretch of time, from its first nanosecond to the one after its last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub(crate) struct Margins {
 pub(crate) struct Spans {
     spans: Vec<Span>,
     margins: Margins,
+    /// Without margins.
+    bare: Vec<Stretch>,
     stretches: Vec<Stretch>,
     outdated: bool,
 }
@@ -82,22 +86,32 @@ impl Spans {
         &self.stretches
     }
 
+    /// The stretches of the events in `range`, as if there were no other time.
+    pub(crate) fn stretches_in(&mut self, range: &Range<u64>) -> Vec<Stretch> {
+        self.stretches();
+        let inside = self.bare.iter().filter(|bare| bare.from < range.end && bare.to > range.start);
+        let mut stretches: Vec<Stretch> = inside.map(|bare| self.margins.widen(*bare)).collect();
+        unite(&mut stretches);
+        stretches
+    }
+
     fn join(&mut self) {
-        let Self { spans, margins, stretches, .. } = self;
+        let Self { spans, margins, bare, stretches, .. } = self;
+        bare.clear();
         stretches.clear();
-        if spans.is_empty() {
-            return;
-        }
         if margins.agree <= 1 {
-            stretches.extend(spans.iter().map(|span| Stretch { from: span.from, to: span.to }));
+            bare.extend(spans.iter().map(|span| Stretch { from: span.from, to: span.to }));
         } else {
-            agreed(spans, margins.agree, stretches);
+            agreed(spans, margins.agree, bare);
         }
-        for stretch in stretches.iter_mut() {
-            stretch.from = stretch.from.saturating_sub(margins.before);
-            stretch.to = stretch.to.saturating_add(margins.after);
-        }
+        stretches.extend(bare.iter().map(|bare| margins.widen(*bare)));
         unite(stretches);
+    }
+}
+
+impl Margins {
+    fn widen(self, stretch: Stretch) -> Stretch {
+        Stretch { from: stretch.from.saturating_sub(self.before), to: stretch.to.saturating_add(self.after) }
     }
 }
 
@@ -174,6 +188,15 @@ mod tests {
         let margins = Margins { agree: 2, ..Margins::default() };
         let events = [(1, 100, 200), (1, 150, 220), (2, 180, 300), (3, 400, 500)];
         assert_eq!(pairs(&mut spans(margins, &events)), [(180, 220)]);
+    }
+
+    #[test]
+    fn margins_reach_from_events_in_a_range_only() {
+        let margins = Margins { before: 30, after: 50, agree: 1 };
+        let mut spans = spans(margins, &[(1, 50, 120), (1, 150, 160), (1, 190, 220), (1, 300, 310)]);
+        let found: Vec<_> = spans.stretches_in(&(100..200)).iter().map(|it| (it.from, it.to)).collect();
+        assert_eq!(found, [(20, 270)]);
+        assert!(spans.stretches_in(&(220..300)).is_empty());
     }
 
     #[test]

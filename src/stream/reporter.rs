@@ -299,7 +299,9 @@ fn structure(names: &Names, event: &Event<EventMark>, borders: &mut Borders<Time
     let (times, duration) = borders.refine(event, at, times);
     let duration = ClockTime::try_from(duration).unwrap_or(ClockTime::MAX);
     let now = name(names, event.index, event.probability);
-    message::event(event.kind, event.id, Span { times, duration }, now, event.peak.into())
+    let mut structure = message::event(event.kind, event.id, Span { times, duration }, now, event.peak.into());
+    message::set_place(&mut structure, times.place);
+    structure
 }
 
 fn for_events(names: &Names, settings: &Settings) -> Option<Ensemble> {

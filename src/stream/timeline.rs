@@ -239,7 +239,7 @@ pub(crate) mod tests {
     use crate::signal::clock::Times;
 
     pub(crate) fn window(ticket: u64, kind: Kind) -> Entry {
-        let times = Times { timestamp: ClockTime::ZERO, stream_time: None, running_time: None, utc: None };
+        let times = Times { timestamp: ClockTime::ZERO, stream_time: None, running_time: None, utc: None, place: 0 };
         let (at, span) = (ClockTime::ZERO, ClockTime::ZERO);
         Entry::window(
             ticket,

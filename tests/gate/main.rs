@@ -3,6 +3,7 @@
 
 mod agree;
 mod pipelines;
+mod places;
 mod rig;
 mod samples;
 mod streams;

@@ -13,7 +13,7 @@ use crate::rig::init;
 const RATE: usize = 8000;
 
 /// A model that detects "Bark" where it is loud, in a folder.
-fn model(folder: &Path) -> PathBuf {
+pub(crate) fn model(folder: &Path) -> PathBuf {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     std::fs::copy(data.join("data/models/loudness.onnx"), folder.join("test.onnx")).unwrap();
     std::fs::copy(data.join("element/test-model.toml"), folder.join("test.toml")).unwrap();
@@ -21,7 +21,7 @@ fn model(folder: &Path) -> PathBuf {
 }
 
 /// Noise that is loud in these stretches, ms.
-fn scene(length: usize, loud: &[(usize, usize)]) -> Vec<i16> {
+pub(crate) fn scene(length: usize, loud: &[(usize, usize)]) -> Vec<i16> {
     let mut state = 1u32;
     let noise = |frame: usize| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -63,6 +63,34 @@ fn a_flush_empties_it_and_the_end_lets_all_out() {
 }
 
 #[test]
+fn caps_and_tags_that_were_held_apply_behind_a_flush() {
+    let mut rig = gate(1500 * MS);
+    rig.push(&signal(4000), 0);
+    rig.set_caps("F32LE", RATE as i32, 2);
+    let mut tags = gst::TagList::new();
+    tags.get_mut().unwrap().add::<gst::tags::Title>(&"a title", gst::TagMergeMode::Replace);
+    rig.harness.push_event(gst::event::Tag::new(tags));
+    rig.harness.push_event(gst::event::FlushStart::new());
+    rig.harness.push_event(gst::event::FlushStop::new(true));
+    rig.harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+    rig.push(&signal(4000), 0);
+    rig.eos();
+
+    assert_eq!(rig.out().len(), 1);
+    let events: Vec<gst::Event> = std::iter::from_fn(|| rig.harness.try_pull_event()).collect();
+    let position = |kind: gst::EventType| events.iter().rposition(|event| event.type_() == kind).unwrap();
+    let caps = match events[position(gst::EventType::Caps)].view() {
+        gst::EventView::Caps(caps) => caps.caps_owned(),
+        _ => unreachable!(),
+    };
+    assert_eq!(caps.structure(0).unwrap().get::<&str>("format"), Ok("F32LE"));
+    let flush = position(gst::EventType::FlushStop);
+    assert!(position(gst::EventType::Caps) > flush && position(gst::EventType::Tag) > flush, "{events:?}");
+    let segments = events[flush..].iter().filter(|event| event.type_() == gst::EventType::Segment);
+    assert_eq!(segments.count(), 1, "{events:?}");
+}
+
+#[test]
 fn a_caps_change_keeps_its_place_and_audio_of_both_formats_is_muted() {
     let mut rig = gate(1500 * MS);
     rig.push(&signal(4000), 0);

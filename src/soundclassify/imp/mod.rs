@@ -27,6 +27,7 @@ use self::tags::Tags;
 use self::warnings::Notice;
 use super::enums::Sync;
 use super::loader::{Loaded, Loader, Prepared};
+use super::message::Instance;
 use super::properties::PROPERTIES;
 use super::raw_audio_templates;
 use super::settings::{Effect, Settings};
@@ -55,6 +56,7 @@ pub struct SoundClassify {
     tags: Mutex<Tags>,
     loader: Arc<Loader>,
     lives: AtomicU64,
+    instance: Instance,
     /// A new model or engine was requested, and loading it has not started.
     outdated: AtomicBool,
 }
@@ -230,7 +232,7 @@ impl BaseTransformImpl for SoundClassify {
             EventView::StreamStart(start) => self.begin_stream(start.stream_id(), &event),
             EventView::FlushStart(_) => self.interrupt(true),
             EventView::FlushStop(_) => {
-                self.reset();
+                self.flush();
                 self.interrupt(false);
             }
             EventView::Segment(_) => self.event(&event),
@@ -330,6 +332,7 @@ impl SoundClassify {
 
     // Work that has to be done before the next audio.
     fn prepare(&self) {
+        self.note_passed();
         self.decide_on_waiting();
         self.switch();
         self.send_tags();

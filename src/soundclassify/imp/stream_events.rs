@@ -4,8 +4,8 @@
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::SoundClassify;
-use crate::soundclassify::message::StreamEvent;
+use super::{SoundClassify, lock};
+use crate::soundclassify::message::{Sender, StreamEvent};
 use crate::stream::results::Results;
 
 impl SoundClassify {
@@ -20,10 +20,31 @@ impl SoundClassify {
         if !results.has_for_stream() {
             return;
         }
-        let (pads, source) = (self.obj().src_pads(), self.obj().name());
+        let (pads, name) = (self.obj().src_pads(), self.obj().name());
         let Some(pad) = pads.first() else { return };
+        let passed = lock(&self.state).as_mut().map(|state| state.analysis.signal().passed());
+        let sender = Sender { name: &name, instance: &self.instance, passed };
         for structure in results.take_in_stream() {
-            pad.push_event(StreamEvent::build(structure, &source));
+            pad.push_event(StreamEvent::build(structure, &sender));
+        }
+    }
+
+    /// The last buffer or event was passed on.
+    pub(super) fn note_passed(&self) {
+        if let Some(state) = lock(&self.state).as_mut() {
+            state.analysis.signal().pass();
+        }
+    }
+
+    /// Discards the stream: its audio, its results, and its events that downstream has not got.
+    pub(super) fn flush(&self) {
+        self.reset();
+        let results = lock(&self.state).as_mut().map(|state| {
+            state.analysis.signal().flush();
+            state.analysis.results()
+        });
+        if let Some(results) = results {
+            drop(results.take_in_stream());
         }
     }
 }

@@ -61,7 +61,7 @@ impl ClassificationEvent {
     #[must_use]
     pub fn to_structure(&self) -> gst::Structure {
         let Self { timestamp, stream_time, running_time, utc, duration, .. } = *self;
-        let span = Span { times: Times { timestamp, stream_time, running_time, utc }, duration };
+        let span = Span { times: Times { timestamp, stream_time, running_time, utc, place: 0 }, duration };
         structure(self.kind, self.event_id, span, self.now.named(), self.peak)
     }
 }

@@ -18,7 +18,7 @@ pub use event::{ClassificationEvent, EVENT};
 pub(crate) use event::{is_border, structure as event};
 pub use meta::{META, results};
 pub(crate) use meta::{add_results, register as register_meta};
-pub(crate) use stream_event::{DelayQuery, StreamEvent};
+pub(crate) use stream_event::{DelayQuery, Instance, Sender, StreamEvent, remove_place, set_place};
 
 /// Name of the element message of one window.
 pub const CLASSIFICATION: &str = "soundclassify";
@@ -105,7 +105,7 @@ impl Classification {
     #[must_use]
     pub fn to_structure(&self) -> gst::Structure {
         let Self { timestamp, stream_time, running_time, utc, duration, rms, peak, .. } = *self;
-        let span = Span { times: Times { timestamp, stream_time, running_time, utc }, duration };
+        let span = Span { times: Times { timestamp, stream_time, running_time, utc, place: 0 }, duration };
         let predictions = self.predictions.iter().map(Label::named);
         classification(span, self.window, Level { rms, peak }, self.best().named(), predictions, &self.model)
     }

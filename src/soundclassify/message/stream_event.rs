@@ -1,30 +1,95 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What goes from `soundclassify` to `soundgate`: events in the stream, and a query for the time they take.
 
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use gst::prelude::*;
 
 use super::{ClassificationEvent, field};
 
 const SOURCE: &str = "source";
+const INSTANCE: &str = "instance";
+const PLACE: &str = "place";
+const PASSED: &str = "passed";
 const DELAY: &str = "soundclassify-delay";
 
-/// An event in the stream: the structure of its message with the name of the element.
+/// A number that no other element has: not in this process, and hardly in another one.
+#[derive(Debug)]
+pub(crate) struct Instance(u64);
+
+impl Default for Instance {
+    fn default() -> Self {
+        static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(PROCESS.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)))
+    }
+}
+
+/// The element that sends events, and where its stream is.
+pub(crate) struct Sender<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) instance: &'a Instance,
+    /// Place up to which audio was passed on; see [`crate::signal::timing`].
+    pub(crate) passed: Option<u64>,
+}
+
+/// An event in the stream: the structure of its message, who sends it, and where.
 pub(crate) struct StreamEvent {
-    pub(crate) source: String,
+    /// A number of the sender, or of its name where it sends no number.
+    pub(crate) source: u64,
+    pub(crate) places: Option<Places>,
     pub(crate) event: ClassificationEvent,
+}
+
+/// Places of an event, ns of audio since the last flush.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Places {
+    /// Where it begins.
+    pub(crate) onset: u64,
+    /// Where the sender's stream was.
+    pub(crate) passed: u64,
+}
+
+/// Adds the place of an event to the structure of its message.
+pub(crate) fn set_place(structure: &mut gst::Structure, place: u64) {
+    structure.set(PLACE, place);
+}
+
+/// Removes what is not part of the message.
+pub(crate) fn remove_place(structure: &mut gst::Structure) {
+    structure.remove_field(PLACE);
 }
 
 impl StreamEvent {
     /// The event of a message's structure.
-    pub(crate) fn build(mut structure: gst::Structure, source: &str) -> gst::Event {
-        structure.set(SOURCE, source);
+    pub(crate) fn build(mut structure: gst::Structure, sender: &Sender<'_>) -> gst::Event {
+        structure.set(SOURCE, sender.name);
+        structure.set(INSTANCE, sender.instance.0);
+        if let Some(passed) = sender.passed {
+            structure.set(PASSED, passed);
+        }
         gst::event::CustomDownstream::new(structure)
     }
 
     pub(crate) fn read(structure: &gst::StructureRef) -> Option<Self> {
-        let source = field(structure, SOURCE).ok()?;
-        Some(Self { source, event: ClassificationEvent::try_from(structure).ok()? })
+        let source = match structure.get(INSTANCE) {
+            Ok(instance) => instance,
+            Err(_) => hash(&field::<String>(structure, SOURCE).ok()?),
+        };
+        let places = match (structure.get(PLACE), structure.get(PASSED)) {
+            (Ok(onset), Ok(passed)) => Some(Places { onset, passed }),
+            _ => None,
+        };
+        Some(Self { source, places, event: ClassificationEvent::try_from(structure).ok()? })
     }
+}
+
+fn hash(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The answer of all `soundclassify` upstream to the query for their delay.
@@ -68,7 +133,7 @@ mod tests {
     use soundclassify_core::decision::EventKind;
 
     #[test]
-    fn an_event_in_the_stream_carries_message_and_source() {
+    fn an_event_in_the_stream_carries_message_source_and_places() {
         gst::init().unwrap();
         let event = ClassificationEvent {
             kind: EventKind::End,
@@ -81,8 +146,25 @@ mod tests {
             now: Label { label: "Bark".into(), index: 3, probability: 0.25 },
             peak: 0.75,
         };
-        let sent = StreamEvent::build(event.to_structure(), "classify0");
-        let read = StreamEvent::read(sent.structure().unwrap()).unwrap();
-        assert_eq!((read.source.as_str(), read.event), ("classify0", event));
+        let sent = |instance: &Instance, passed| {
+            let mut structure = event.to_structure();
+            set_place(&mut structure, 5);
+            let sender = Sender { name: "classify0", instance, passed };
+            let sent = StreamEvent::build(structure, &sender);
+            // As text, which is what reaches another process.
+            let text = sent.structure().unwrap().to_string();
+            StreamEvent::read(&text.parse::<gst::Structure>().unwrap()).unwrap()
+        };
+        let (one, other) = (Instance::default(), Instance::default());
+        let read = sent(&one, Some(9));
+        assert_eq!((read.places, &read.event), (Some(Places { onset: 5, passed: 9 }), &event));
+        assert_eq!(sent(&one, None).places, None);
+        assert_eq!(sent(&one, None).source, read.source);
+        assert_ne!(sent(&other, None).source, read.source);
+
+        let mut unnumbered = event.to_structure();
+        unnumbered.set(SOURCE, "classify0");
+        let read = StreamEvent::read(&unnumbered).unwrap();
+        assert_eq!((read.source, read.places), (hash("classify0"), None));
     }
 }

@@ -83,11 +83,12 @@ pub(super) fn outlet<'a>(
     in_stream: &'a mut Vec<gst::Structure>,
     posts: bool,
 ) -> impl FnMut(gst::Structure) + 'a {
-    move |structure| {
+    move |mut structure| {
         if message::is_border(&structure) {
             in_stream.push(structure.clone());
         }
         if posts {
+            message::remove_place(&mut structure);
             outbox.push_back(Outgoing::Element(structure));
         }
     }
