@@ -16,7 +16,7 @@ use gst_check::Harness;
 const ROUNDS: usize = 21;
 /// Buffers of 10 ms in a round: five minutes.
 const BUFFERS: usize = 30_000;
-const DELAY: u64 = 2_650_000_000;
+const DELAY: u64 = 2_905_000_000;
 /// Frames of 10 ms.
 const FRAMES: usize = 480;
 

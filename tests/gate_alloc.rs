@@ -47,7 +47,9 @@ fn event(id: u64, kind: EventKind, from: u64, length: u64) -> gst::Event {
 }
 
 fn buffer(index: u64) -> gst::Buffer {
-    let mut buffer = gst::Buffer::from_slice(vec![1u8; (RATE / 100 * 4) as usize]);
+    // GStreamer's own memory: that of a `Vec` would be copied in Rust.
+    let mut buffer = gst::Buffer::with_size((RATE / 100 * 4) as usize).unwrap();
+    buffer.get_mut().unwrap().map_writable().unwrap().fill(1);
     let unique = buffer.get_mut().unwrap();
     unique.set_pts(ClockTime::from_nseconds(index * 10 * MS));
     unique.set_duration(ClockTime::from_nseconds(10 * MS));

@@ -22,11 +22,16 @@ pub(crate) fn model(folder: &Path) -> PathBuf {
 
 /// Noise that is loud in these stretches, ms.
 pub(crate) fn scene(length: usize, loud: &[(usize, usize)]) -> Vec<i16> {
+    noise(length, &loud.iter().map(|(from, to)| (*from, *to, 0.25)).collect::<Vec<_>>())
+}
+
+/// Noise that has these levels in these stretches, ms, and hardly one elsewhere.
+pub(crate) fn noise(length: usize, levels: &[(usize, usize, f64)]) -> Vec<i16> {
     let mut state = 1u32;
     let noise = |frame: usize| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let ms = frame * 1000 / RATE;
-        let level = if loud.iter().any(|(from, to)| (*from..*to).contains(&ms)) { 0.25 } else { 0.0001 };
+        let level = levels.iter().find(|(from, to, _)| (*from..*to).contains(&ms)).map_or(0.0001, |level| level.2);
         (((state >> 8) as f64 / f64::from(1 << 23) - 1.0) * level * 32_767.0) as i16
     };
     (0..length * RATE / 1000).map(noise).collect()

@@ -7,7 +7,7 @@ use gst::prelude::*;
 use gst_check::Harness;
 use gstsoundclassify::{ClassificationEvent, EventKind};
 
-use crate::pipelines::{model, scene};
+use crate::pipelines::{model, noise, scene};
 use crate::rig::{MS, RATE, init, time_of};
 
 /// Frames of a buffer: 20 ms.
@@ -154,6 +154,20 @@ fn the_samples_of_an_event_are_muted_at_any_rate() {
 }
 
 #[test]
+fn an_onset_that_is_found_long_before_the_first_window_has_not_left() {
+    // The event begins with what is loud, and its onset is found where the quiet sound begins.
+    let audio = noise(8000, &[(2000, 3150, 0.008), (3150, 4000, 0.25)]);
+    for properties in ["ensembles=1", "ensembles=1 event-hold=0", "ensembles=10", "ensembles=3 event-min-duration=0"] {
+        let mut chain = Chain::new(&format!("{} ! soundgate fade=0", classify(&format!("MODEL {properties}"))));
+        chain.feed(&audio, 0, &mut Some);
+        let (muted, events) = chain.muted(&audio);
+        let [(from, to)] = ends(&events)[..] else { panic!("{properties}: {events:?}") };
+        assert!(properties != "ensembles=1" || (1900..2300).contains(&from), "{properties}: the onset is at {from} ms");
+        assert!(muted == frames(&audio, from, to), "{properties}: {from} {:?}", muted.first().map(|frame| frame / 8));
+    }
+}
+
+#[test]
 fn played_backwards_the_samples_of_an_event_are_muted() {
     let audio = scene(8000, &[(2400, 3300), (6500, 7000)]);
     for margin in [0, 1500 * MS] {
@@ -233,12 +247,15 @@ fn behind_a_resampler_timestamps_say_where_an_event_is() {
     ));
     chain.feed(&audio, 0, &mut Some);
     chain.push_event(gst::event::Eos::new());
-    let silent: Vec<usize> =
-        (0..chain.out.len()).filter(|&at| chain.out[at] == 0 && (4000..7000).contains(&(at / 8))).collect();
-    let loud = chain.out.iter().enumerate().skip(40_000).take(8000).filter(|(_, sample)| sample.unsigned_abs() > 400);
-    let ends_of_loud: Vec<usize> = loud.map(|(at, _)| at / 8).collect();
-    assert!(silent.len() > 7000, "{}", silent.len());
-    assert!(ends_of_loud.iter().all(|ms| *ms < 5050), "{ends_of_loud:?}");
+    let messages = std::iter::from_fn(|| chain.bus.pop_filtered(&[gst::MessageType::Element]));
+    let events: Vec<_> =
+        messages.filter_map(|message| ClassificationEvent::try_from(message.structure()?).ok()).collect();
+    let (from, to) = *ends(&events).last().expect("an event");
+    let samples = |ms: u64| &chain.out[ms as usize * 8..][..8];
+    // The filters are longer than a millisecond.
+    assert!((from + 4..to - 4).all(|ms| samples(ms).iter().all(|sample| *sample == 0)), "{from} {to}");
+    let is_loud = |ms: u64| samples(ms).iter().any(|sample| sample.unsigned_abs() > 400);
+    assert!((5000..from - 4).chain(to + 4..6000).all(is_loud), "{from} {to}");
 }
 
 #[test]
@@ -276,4 +293,18 @@ fn the_longest_hold_is_answered_as_an_hour() {
     let mut chain = Chain::new(&format!("{} ! soundgate", classify("MODEL event-hold=18446744073709551615")));
     chain.harness.set_live(true);
     assert_eq!(chain.harness.query_latency().map(ClockTime::seconds), Some(3600));
+}
+
+#[test]
+fn the_delay_is_that_of_the_documentation() {
+    let delay = |properties: &str| {
+        let mut chain = Chain::new(&format!("soundclassify report=events {properties} ! soundgate"));
+        chain.harness.set_live(true);
+        chain.harness.query_latency().map(ClockTime::mseconds)
+    };
+    // docs/soundgate.md and the README name them; 5 ms are `fade`.
+    assert_eq!(delay(""), Some(2905));
+    assert_eq!(delay("ensembles=1"), Some(2905));
+    assert_eq!(delay("ensembles=20"), Some(3605));
+    assert_eq!(delay("event-hold=200000000"), Some(2605));
 }
