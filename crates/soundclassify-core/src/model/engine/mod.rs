@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The engine: one per model, provider, device and threads in the process. It runs the windows of all its streams.
 
+mod loading;
 mod own_thread;
 mod queue;
+mod reading;
 mod registry;
 mod reply_slot;
 mod runner;
@@ -19,7 +21,7 @@ use std::{
     thread,
 };
 
-pub(in crate::model) use self::session::ports;
+pub(in crate::model) use self::loading::ports;
 pub use self::{
     queue::Progress,
     reply_slot::Reply,

@@ -2,7 +2,6 @@
 //! An ONNX Runtime session as a [`Network`].
 
 use std::{
-    path::Path,
     sync::{
         Arc,
         mpsc::{self, RecvTimeoutError},
@@ -12,28 +11,25 @@ use std::{
 };
 
 use ort::{
-    session::{
-        HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionOutputs,
-        builder::{GraphOptimizationLevel, SessionBuilder},
-    },
-    value::{DynValue, Outlet, Shape, Tensor as OrtTensor, TensorElementType, TensorRef, ValueType},
+    session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionOutputs},
+    value::{DynValue, Outlet, Shape, Tensor as OrtTensor, TensorRef},
 };
 
 use super::{
     EngineOptions,
+    loading::{builder, commit, port, register},
+    reading::{Reading, embedding_of, read, scores_of},
     runner::MAX_BATCH,
-    tensors::{States, constant, decode, encode},
+    tensors::{States, constant, encode},
 };
 use crate::{
     error::{Error, Result},
     model::{
-        activation::{Activation, activate_and_reduce},
-        fit::{Batch, Fit, FittedConstant, TensorInfo},
+        fit::{Batch, Fit, FittedConstant},
         limits,
-        manifest::{Element, Manifest, Reduce, Scale},
+        manifest::{Element, Scale},
         network::{Canceller, Network},
         provider::ExecutionProvider,
-        runtime,
         source::Model,
     },
 };
@@ -48,16 +44,6 @@ pub(super) enum Target {
     Scores,
     /// The embedding of the window.
     Embedding,
-}
-
-/// How an output becomes scores.
-#[derive(Debug, Clone, Copy)]
-struct Reading {
-    activation: Activation,
-    reduce: Reduce,
-    /// Scores of one window.
-    classes: usize,
-    scale: Option<Scale>,
 }
 
 /// A session with its inputs, outputs and tensors.
@@ -307,19 +293,6 @@ fn max_batch(fit: &Fit) -> Result<usize, String> {
     }
 }
 
-/// How the output of the scores is read.
-fn scores_of(manifest: &Manifest) -> Reading {
-    let Manifest { activation, reduce, labels, output_scale, .. } = manifest;
-    Reading { activation: *activation, reduce: *reduce, classes: labels.len(), scale: *output_scale }
-}
-
-/// How the output of the embedding is read. The first run finds shapes that are not declared.
-fn embedding_of(output: &Outlet) -> Reading {
-    let classes = output.dtype().tensor_shape().and_then(|shape| shape.last().copied());
-    let classes = classes.and_then(|axis| usize::try_from(axis).ok()).unwrap_or(0);
-    Reading { activation: Activation::None, reduce: Reduce::Mean, classes, scale: None }
-}
-
 impl Network for OrtNetwork {
     fn window_len(&self) -> usize {
         self.window_len
@@ -406,45 +379,6 @@ fn zeros(shape: &[i64]) -> ort::Result<OrtTensor<f32>> {
     OrtTensor::from_array((shape.to_vec(), vec![0.0; len]))
 }
 
-/// The scores in the output of a run of `size` windows, and its shape.
-fn read(
-    output: &DynValue,
-    weights: Option<&DynValue>,
-    size: usize,
-    reading: Reading,
-    scores: &mut [f32],
-) -> Result<Shape> {
-    let Reading { activation, reduce, classes, scale } = reading;
-    let (shape, raw) = decode(output, scale)?;
-    if raw.is_empty() || raw.len() % (size * classes) != 0 {
-        return Err(Error::Inference(format!(
-            "expected {size} windows of {classes} classes, found an output of shape {:?}",
-            &shape[..],
-        )));
-    }
-    let row = raw.len() / size;
-    let weights = weights.map(|weights| weights_of(weights, size, row, classes)).transpose()?;
-    for (number, (raw, scores)) in raw.chunks_exact(row).zip(scores.chunks_exact_mut(classes)).enumerate() {
-        let weights = weights.map(|weights| &weights[number * weights.len() / size..][..weights.len() / size]);
-        activate_and_reduce(activation, reduce, raw, weights, scores);
-    }
-    Ok(shape)
-}
-
-/// The weights of `size` windows with `row` values each: one per value or one per frame.
-fn weights_of(weights: &DynValue, size: usize, row: usize, classes: usize) -> Result<&[f32]> {
-    let (shape, weights) = weights.try_extract_tensor::<f32>().map_err(|error| failed(&error))?;
-    if weights.len() != size * row && weights.len() != size * row / classes {
-        return Err(Error::Inference(format!(
-            "the output of output.attention has shape {:?}: expected one weight per frame, or one per frame and \
-            class, of {size} windows with {} frames of {classes} classes",
-            &shape[..],
-            row / classes,
-        )));
-    }
-    Ok(weights)
-}
-
 pub(super) fn failed(error: &ort::Error) -> Error {
     Error::Inference(error.to_string())
 }
@@ -457,82 +391,8 @@ fn zeroed(len: usize) -> Result<Vec<f32>, String> {
     Ok(values)
 }
 
-/// Inputs and outputs of a network. `folder`: the folder of its weights, if they may be in files.
-pub(in crate::model) fn ports(
-    bytes: &[u8],
-    path: &Path,
-    folder: Option<&Path>,
-) -> Result<(Vec<TensorInfo>, Vec<TensorInfo>)> {
-    let fail = |reason: String| Error::Model { path: path.to_path_buf(), reason };
-    let builder = builder(EngineOptions::default(), folder, path)?;
-    let session = commit(builder, bytes).map_err(fail)?;
-    let list = |outlets: &[Outlet]| outlets.iter().map(port).collect();
-    Ok((list(session.inputs()), list(session.outputs())))
-}
-
-fn builder(options: EngineOptions, folder: Option<&Path>, path: &Path) -> Result<SessionBuilder> {
-    let environment = runtime::environment()?;
-    let fail = |reason: String| Error::Model { path: path.to_path_buf(), reason };
-    let builder = Session::builder(&environment).map_err(|error| fail(error.to_string()))?;
-    let builder = configure(builder, options).map_err(|error| fail(error.to_string()))?;
-    let Some(folder) = folder else { return Ok(builder) };
-    // The folder of separate weights.
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let entry = "session.model_external_initializers_file_folder_path";
-    builder.with_config_entry(entry, folder.to_string_lossy()).map_err(|error| fail(error.to_string()))
-}
-
-fn commit(mut builder: SessionBuilder, bytes: &[u8]) -> Result<Session, String> {
-    builder.commit_from_memory(bytes).map_err(|error| unreadable(&error.to_string()))
-}
-
-fn configure(builder: SessionBuilder, options: EngineOptions) -> ort::Result<SessionBuilder> {
-    builder
-        .with_intra_threads(options.threads as usize)?
-        .with_inter_threads(1)?
-        .with_parallel_execution(false)?
-        .with_optimization_level(GraphOptimizationLevel::All)?
-        // DirectML forbids it.
-        .with_memory_pattern(options.provider != ExecutionProvider::DirectMl)?
-        // Windows are far apart, so spinning threads would use a whole core.
-        .with_intra_op_spinning(false)
-        .map_err(Into::into)
-}
-
-fn register(builder: SessionBuilder, options: EngineOptions) -> Result<SessionBuilder> {
-    let Some(dispatch) = runtime::dispatch(options.provider, options.device)? else {
-        return Ok(builder);
-    };
-    builder
-        .with_execution_providers([dispatch])
-        .map_err(|error| runtime::lacking(format!("{} (device {}): {error}", options.provider, options.device)))
-}
-
-/// ONNX Runtime's error for a file, with a remedy.
-fn unreadable(text: &str) -> String {
-    let advice = if text.contains("opset") || text.contains("IR version") || text.contains("is not a registered") {
-        "; install a newer ONNX Runtime, or export the network with an older opset"
-    } else if text.contains("rotobuf") {
-        "; the file is not an ONNX network, or incomplete"
-    } else {
-        ""
-    };
-    format!("ONNX Runtime can't load it: {text}{advice}")
-}
-
 /// Whether two scores of one window differ by rounding only: by a hundred-thousandth, or a few steps of `f32` at 1, the
 /// rounding of sums of logits.
 fn is_close(a: f32, b: f32) -> bool {
     (a - b).abs() <= 1e-5 * a.abs().max(b.abs()) + 1e-6 || !a.is_finite() && !b.is_finite()
-}
-
-fn port(outlet: &Outlet) -> TensorInfo {
-    let (element, dims) = match outlet.dtype() {
-        ValueType::Tensor { ty, shape, .. } => {
-            let element = if *ty == TensorElementType::Float32 { "f32".into() } else { ty.to_string() };
-            (element, shape.iter().map(|&axis| usize::try_from(axis).ok()).collect())
-        }
-        other => (other.to_string(), Vec::new()),
-    };
-    TensorInfo { name: outlet.name().to_owned(), element, dims }
 }
