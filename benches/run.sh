@@ -14,7 +14,7 @@ pipelines/setup.sh
 target=${CARGO_TARGET_DIR:-target}
 export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$(realpath "$target"/onnxruntime/libonnxruntime.so.* | tail -n 1)}
 export SOUNDCLASSIFY_BENCH_SECONDS=${SOUNDCLASSIFY_BENCH_SECONDS:-3600}
-for bench in frontend engine element; do
+for bench in frontend engine element gate; do
   cargo bench --package gst-plugin-soundclassify --bench "$bench"
 done
 echo "The first rows again, on a single core, without waking other cores:"
