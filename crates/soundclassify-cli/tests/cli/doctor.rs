@@ -35,6 +35,9 @@ fn doctor_knows_the_version_of_a_library_whose_name_has_none() {
     let named = program().args(["doctor", "--model", TONES]).env("ORT_DYLIB_PATH", &plain).output().unwrap();
 
     let version = library.split(".so.").nth(1).unwrap_or_default();
-    let line = format!("{version}, {} (named by ORT_DYLIB_PATH)", plain.display());
-    assert!(text(&named.stdout).contains(&line), "{}", text(&named.stdout));
+    // The symbols of Debian's library are those of 1.21, its file is named 1.21.0.
+    let symbols = version.rsplit_once('.').map_or(version, |(symbols, _patch)| symbols);
+    let reported = text(&named.stdout);
+    let says = |version: &str| reported.contains(&format!("{version}, {} (named by ORT_DYLIB_PATH)", plain.display()));
+    assert!(says(version) || says(symbols), "{reported}");
 }

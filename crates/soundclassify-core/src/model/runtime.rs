@@ -36,6 +36,9 @@ const NAMES: &[&str] = if cfg!(windows) {
     &["libonnxruntime.so", "libonnxruntime.so.1"]
 };
 
+/// The newest minor version that is looked for by a name such as Debian's.
+const LAST_MINOR_VERSION: u32 = 99;
+
 /// The remedy if the library is not found.
 const REMEDY: &str = "install it: your distribution's package (often libonnxruntime or onnxruntime), or \
     `pip download --no-deps onnxruntime`, unzip the wheel and take the library from onnxruntime/capi/; then set ORT_DYLIB_PATH to the file, or copy it beside the plugin";
@@ -173,6 +176,8 @@ enum Place {
     Folder(PathBuf),
     /// A name for the system's loader.
     Name(&'static str),
+    /// Names for the system's loader that contain the version, as Debian's packages have them: `libonnxruntime.so.1.21`.
+    VersionedNames,
 }
 
 fn places(variable: Option<PathBuf>, folders: [Option<PathBuf>; 2]) -> Vec<Place> {
@@ -180,7 +185,9 @@ fn places(variable: Option<PathBuf>, folders: [Option<PathBuf>; 2]) -> Vec<Place
         return vec![if path.is_dir() { Place::Folder(path) } else { Place::File(path) }];
     }
     let folders = folders.into_iter().flatten().map(Place::Folder);
-    folders.chain(NAMES.iter().map(|&name| Place::Name(name))).collect()
+    let names = NAMES.iter().map(|&name| Place::Name(name));
+    let versioned = cfg!(all(unix, not(target_os = "macos"))).then_some(Place::VersionedNames);
+    folders.chain(names).chain(versioned).collect()
 }
 
 fn search() -> Result<Environment> {
@@ -196,7 +203,9 @@ fn search() -> Result<Environment> {
             Ok(Some(environment)) => return Ok(environment),
             Ok(None) => {}
             // The error of an unusable library is more helpful than that of a missing one.
-            Err(text) if reason.is_none() || !matches!(place, Place::Name(_)) => reason = Some(text),
+            Err(text) if reason.is_none() || !matches!(place, Place::Name(_) | Place::VersionedNames) => {
+                reason = Some(text);
+            }
             Err(_) => {}
         }
     }
@@ -217,8 +226,39 @@ fn try_place(place: &Place, looked: &mut Vec<String>) -> Result<Option<Environme
         }
         Place::Name(name) => {
             looked.push(format!("{name} in the system's library path"));
-            load(Path::new(name)).map(Some)
+            load_name(name)
         }
+        Place::VersionedNames => {
+            let (oldest, newest) = (versioned_name(ort::MINOR_VERSION), versioned_name(LAST_MINOR_VERSION));
+            looked.push(format!("{oldest} to {newest} in the system's library path"));
+            load_newest()
+        }
+    }
+}
+
+/// The newest usable library, or the error of the newest unusable one.
+fn load_newest() -> Result<Option<Environment>, String> {
+    let mut unusable = None;
+    for minor_version in (ort::MINOR_VERSION..=LAST_MINOR_VERSION).rev() {
+        match load_name(&versioned_name(minor_version)) {
+            Ok(None) => {}
+            Ok(found) => return Ok(found),
+            Err(text) => unusable = unusable.or(Some(text)),
+        }
+    }
+    unusable.map_or(Ok(None), Err)
+}
+
+fn versioned_name(minor_version: u32) -> String {
+    format!("libonnxruntime.so.1.{minor_version}")
+}
+
+/// `None` if the system's loader does not find a library of this name. Another error, such as that of a library which this one
+/// needs, is more helpful than "not found".
+fn load_name(name: &str) -> Result<Option<Environment>, String> {
+    match load(Path::new(name)) {
+        Err(text) if text.starts_with(&format!("{name}: cannot open shared object file")) => Ok(None),
+        result => result.map(Some),
     }
 }
 
