@@ -1,28 +1,31 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Builds Debian packages of the plugin and the program, for the Debian release on which it runs: target/package/*.deb.
+# Builds Debian packages of the plugin and the program: target/package/*.deb.
 #
-#   pipelines/package.sh             builds with the profile release and packs
-#   pipelines/package.sh --check     installs a fresh system of the same release under target/ (downloads 300 MB), installs,
-#                                    uses, reinstalls and removes the packages there, and runs lintian
+#   pipelines/package.sh [ARCHITECTURE...]           amd64 and arm64 (cross-compiled), or only those named, for Debian 13,
+#                                                    in a system that tests/debian.sh installs under target/
+#   pipelines/package.sh --here                      for the Debian release and architecture of this machine, with its own tools
+#   pipelines/package.sh --check [ARCHITECTURE...]   in a fresh Debian 13 under target/ (downloads 300 MB): installs, uses as an
+#                                                    unprivileged user, upgrades, removes and purges the packages, and runs
+#                                                    lintian; arm64 under QEMU, with results compared with those of amd64
 #
 # gstreamer1.0-soundclassify is the plugin with its models, soundclassify the program with manual page, completions and
-# examples. Needs Rust and cargo-deb (built into target/tools unless it is in PATH). For a different release, run it inside
-# that release: `tests/debian.sh 13 --run pipelines/package.sh`. The environment variables MAINTAINER and PROFILE (release)
-# are used. --check needs root, debootstrap and lintian.
+# examples. Needs Rust and cargo-deb (built into target/tools unless it is in PATH); all but --here need root and debootstrap,
+# and for arm64 qemu-user-static and binfmt-support. The environment variable MAINTAINER is used.
 set -euo pipefail
 
-# shellcheck source=setup.sh
-source "$(dirname "$0")/setup.sh"
+# shellcheck source=../tests/debian-system.sh
+source "$(dirname "$0")/../tests/debian-system.sh"
 cd "$root"
 
-packages=$target/package
-profile=${PROFILE:-release}
+packages=$root/target/package
 maintainer=${MAINTAINER:-The soundclassify project <maintainers@soundclassify.invalid>}
 
 provide_cargo_deb() {
   PATH=$target/tools/bin:$PATH
-  command -v cargo-deb >/dev/null || cargo install --locked --debug --root "$target/tools" cargo-deb >&2
+  command -v cargo-deb >/dev/null && return
+  say "Building cargo-deb (once)"
+  CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --quiet --debug --root "$target/tools" cargo-deb >&2
 }
 
 version() { sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n1; }
@@ -32,15 +35,15 @@ commit_date() { git -C "$root" log -1 --format=%cd --date=rfc2822 2>/dev/null ||
 
 # The manual page, completions and changelogs that a Debian package contains.
 make_documents() {
-  local program=$target/$built/soundclassify documents=target/package/documents shell name
-  mkdir -p "$root/$documents"
-  "$program" man | gzip -9n >"$root/$documents/soundclassify.1.gz"
-  for shell in bash zsh fish; do "$program" completions "$shell" >"$root/$documents/soundclassify.$shell"; done
+  local program=$1 documents=$packages/documents shell name
+  mkdir -p "$documents"
+  "$program" man | gzip -9n >"$documents/soundclassify.1.gz"
+  for shell in bash zsh fish; do "$program" completions "$shell" >"$documents/soundclassify.$shell"; done
   for name in gstreamer1.0-soundclassify soundclassify; do
     printf '%s (%s-1) unstable; urgency=medium\n\n  * See /usr/share/doc/%s/NEWS.md.gz.\n\n -- %s  %s\n' \
-      "$name" "$(version)" "$name" "$maintainer" "$(commit_date)" >"$root/$documents/$name.changelog"
+      "$name" "$(version)" "$name" "$maintainer" "$COMMIT_DATE" >"$documents/$name.changelog"
   done
-  gzip -9nc CHANGELOG.md >"$root/$documents/NEWS.md.gz"
+  gzip -9nc CHANGELOG.md >"$documents/NEWS.md.gz"
 }
 
 build_features() { if pkg-config --exists 'gstreamer-1.0 >= 1.24'; then echo gst-plugin-soundclassify/v1_24; fi; }
@@ -48,67 +51,192 @@ build_features() { if pkg-config --exists 'gstreamer-1.0 >= 1.24'; then echo gst
 pack() {
   local package=$1
   shift
-  cargo deb --no-build --package "$package" --profile "$profile" --maintainer "$maintainer" --output "$packages/" "$@" >&2
+  cargo deb --no-build --no-strip --package "$package" --maintainer "$maintainer" --output "$packages/" \
+    ${CARGO_BUILD_TARGET:+--target "$CARGO_BUILD_TARGET"} "$@" >&2
 }
 
+# CARGO_BUILD_TARGET is set for another architecture.
 make_packages() {
-  built=$profile
-  [[ $profile != dev ]] || built=debug
   check_rust
   provide_cargo_deb
   local features
   features=$(build_features)
-  cargo build --locked --profile "$profile" --package gst-plugin-soundclassify --package soundclassify-cli --lib --bins ${features:+--features "$features"} >&2
+  export COMMIT_DATE=${COMMIT_DATE:-$(commit_date)} CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_STRIP=symbols
+  cargo build --locked --release --package gst-plugin-soundclassify --package soundclassify-cli --package soundclassify-core --lib --bins ${features:+--features "$features"} >&2
   mkdir -p "$packages"
-  rm -f "$packages"/*.deb
-  make_documents
+  make_documents "$target/${CARGO_BUILD_TARGET:+$CARGO_BUILD_TARGET/}release/soundclassify"
   pack gst-plugin-soundclassify --multiarch same
   pack soundclassify-cli
+}
+
+# For Debian 13, whatever this machine is.
+make_all() {
+  local architecture option
+  check_rust
+  provide_cargo_deb
+  mkdir -p "$packages"
+  for architecture in "$@"; do
+    option=()
+    case $architecture in
+      amd64) ;;
+      arm64) option=(--arm64) ;;
+      *) die "unknown architecture '$architecture'; expected amd64 or arm64" ;;
+    esac
+    rm -f "$packages"/*_"$architecture".deb
+    tests/debian.sh 13 "${option[@]}" --run env COMMIT_DATE="$(commit_date)" MAINTAINER="$maintainer" pipelines/package.sh --here
+  done
   ls -l "$packages"/*.deb >&2
 }
 
-# In a fresh system: installed, used without any variable, installed again, removed, nothing left.
-use_packages() {
-  export DEBIAN_FRONTEND=noninteractive
-  local before
-  apt-get update --quiet
-  apt-get install --yes --quiet --no-install-recommends gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
-  before=$(find /usr /etc -path '*soundclassify*')
-  apt-get install --yes --quiet --no-install-recommends /packages/*.deb
-  gst-inspect-1.0 soundclassify | head -n 12
-  gst-launch-1.0 -q audiotestsrc num-buffers=100 ! wavenc ! filesink location=/tmp/tone.wav
-  gst-launch-1.0 -m filesrc location=/tmp/tone.wav ! wavparse ! soundclassify ! fakesink >/tmp/messages
-  grep -c 'soundclassify, timestamp' /tmp/messages
-  soundclassify file /tmp/tone.wav | tail -n 3
-  soundclassify doctor || true
-  test -e /usr/share/man/man1/soundclassify.1.gz || test -e /etc/dpkg/dpkg.cfg.d/docker
-  apt-get install --yes --quiet --reinstall /packages/*.deb
-  apt-get purge --yes --quiet gstreamer1.0-soundclassify soundclassify
-  [[ $(find /usr /etc -path '*soundclassify*') == "$before" ]] || { find /usr /etc -path '*soundclassify*'; exit 1; }
-  if gst-inspect-1.0 --exists soundclassify; then exit 1; fi
-  echo "installed, used, installed again, removed: nothing left"
+# The rest of this file runs in a fresh system, in which /packages has the packages, and /packages/newer those of a higher version.
+
+as_user() { su --shell /bin/bash nobody --command "HOME=/tmp/nobody; cd /tmp/nobody; $*"; }
+
+fail() {
+  echo "error: $*" >&2
+  exit 1
 }
 
-# The packages in a system that has nothing else of ours.
+ours() { find /usr /etc /var/lib/dpkg/info -path '*soundclassify*' | sort; }
+
+install_quietly() { apt-get install --yes --quiet --quiet --no-install-recommends "$@" >/tmp/apt.log 2>&1 || { cat /tmp/apt.log && exit 1; }; }
+
+# The recordings of pipelines/demo.sh.
+classify_recordings() {
+  local name
+  for name in freedesktop/stereo/{bell,alarm-clock-elapsed,phone-incoming-call,phone-outgoing-calling,camera-shutter,complete,audio-channel-front-center}.oga \
+    alsa/{Front_Center,Noise}.wav; do
+    echo "# $name"
+    as_user soundclassify file "/usr/share/sounds/$name" 2>/dev/null || fail "$name"
+    echo "# $name, events"
+    as_user soundclassify file --events "/usr/share/sounds/$name" 2>/dev/null || fail "$name"
+  done
+}
+
+use_packages() {
+  local posted
+  as_user gst-inspect-1.0 soundclassify | sed -n '1,/^$/p'
+  as_user gst-inspect-1.0 --exists soundgate || fail "no element soundgate"
+  as_user gst-launch-1.0 -m filesrc location=/usr/share/sounds/alsa/Front_Center.wav ! wavparse ! soundclassify ! fakesink >/tmp/messages 2>/dev/null
+  posted=$(grep -c 'soundclassify, timestamp' /tmp/messages) || fail "gst-launch-1.0 posts nothing"
+  echo "gst-launch-1.0 posts $posted messages"
+  classify_recordings >/packages/results
+  grep -A3 -F 'phone-incoming-call.oga, events' /packages/results
+  as_user soundclassify doctor 2>/dev/null || fail "doctor"
+}
+
+read_documents() {
+  man --pager=cat soundclassify | sed -n 1,6p | grep -q soundclassify || fail "no manual page"
+  bash -c '. /usr/share/bash-completion/bash_completion && _comp_load soundclassify && complete -p soundclassify' || fail "no completion for bash"
+  test -s /usr/share/zsh/vendor-completions/_soundclassify -a -s /usr/share/fish/vendor_completions.d/soundclassify.fish || fail "no completions"
+  ls /usr/share/doc/soundclassify /usr/share/doc/gstreamer1.0-soundclassify
+}
+
+check_here() {
+  export DEBIAN_FRONTEND=noninteractive
+  local before
+  mkdir -p /tmp/nobody && chown nobody /tmp/nobody
+  apt-get update --quiet --quiet
+  install_quietly gstreamer1.0-tools sound-theme-freedesktop alsa-utils man-db bash-completion
+  before=$(ours)
+  echo "== install"
+  install_quietly /packages/*.deb
+  dpkg-query -W -f '${Package} ${Version} ${Architecture}, ${Installed-Size} KiB, depends: ${Depends}\n' gstreamer1.0-soundclassify soundclassify
+  echo "== use, as $(as_user id -un), without any variable of ours"
+  use_packages
+  read_documents
+  echo "== upgrade"
+  install_quietly /packages/newer/*.deb
+  dpkg-query -W gstreamer1.0-soundclassify soundclassify
+  as_user gst-inspect-1.0 --exists soundclassify || fail "no element after the upgrade"
+  echo "== remove, purge"
+  apt-get remove --yes --quiet --quiet gstreamer1.0-soundclassify soundclassify >/dev/null
+  if as_user gst-inspect-1.0 --exists soundclassify 2>/dev/null; then fail "the element is still found"; fi
+  dpkg --purge gstreamer1.0-soundclassify soundclassify 2>/dev/null
+  [[ $(ours) == "$before" ]] || fail "left behind: $(ours)"
+  echo "nothing left"
+  [[ $(dpkg --print-architecture) == amd64 ]] || return 0
+  echo "== lintian"
+  install_quietly lintian
+  # Also those for other architectures, but not those with the higher version.
+  find /packages -name '*.deb' ! -path '*/newer/*' -print0 | xargs -0 lintian --allow-root --fail-on error
+}
+
+# Copies the packages for the system in $1: they, the same with a higher version, and those of other architectures for lintian.
+copy_packages() {
+  local package folder=$1/packages
+  rm -rf "$folder"
+  mkdir -p "$folder/newer" "$folder/other"
+  cp "$packages"/*_"$2".deb "$folder/"
+  find "$packages" -maxdepth 1 -name '*.deb' ! -name "*_$2.deb" -exec cp {} "$folder/other/" \;
+  for package in "$folder"/*.deb; do
+    dpkg-deb --raw-extract "$package" "$folder/raw"
+    sed -i 's/^Version: .*/&+newer/' "$folder/raw/DEBIAN/control"
+    dpkg-deb --root-owner-group --build "$folder/raw" "$folder/newer/" >/dev/null
+    rm -r "$folder/raw"
+  done
+  chmod -R a+rX "$folder"
+}
+
+# Changes to the base system go to a folder that is removed again, so that it stays fresh.
+check_in_copy() {
+  local base=$packages/trixie-$1 copy=$packages/copy-$1
+  mount -t overlay overlay -o "lowerdir=$base,upperdir=$copy/changes,workdir=$copy/work" "$copy/system"
+  mount_system "$copy/system"
+  copy_packages "$copy/system" "$1"
+  chroot "$copy/system" /usr/bin/env -i HOME=/root LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+    /bin/bash -euo pipefail -c "$(declare -f as_user fail ours install_quietly classify_recordings use_packages read_documents check_here); check_here"
+  cp "$copy/system/packages/results" "$packages/results-$1.txt"
+}
+
+# Lines of amd64 and another architecture: times, labels and indices are equal, numbers differ by less than 0.001.
+compare_results() {
+  python3 - "$packages/results-amd64.txt" "$packages/results-$1.txt" <<'END'
+import sys
+
+ours, theirs = ([line.split() for line in open(name)] for name in sys.argv[1:])
+assert len(ours) == len(theirs) > 0, f"{len(ours)} lines, {len(theirs)} lines"
+largest = 0.0
+for one, other in zip(ours, theirs):
+    assert len(one) == len(other), (one, other)
+    for left, right in zip(one, other):
+        if left != right:
+            difference = abs(float(left) - float(right))
+            assert difference < 0.001, (one, other)
+            largest = max(largest, difference)
+print(f"{len(ours)} lines of results are equal, the largest difference of a number is {largest:g}")
+END
+}
+
 check_packages() {
-  local release system=$target/package/system
-  [[ $(id -u) == 0 ]] || die "--check makes a system of its own: run it as root."
-  release=$(. /etc/os-release && echo "${VERSION_CODENAME:-sid}")
-  [[ -z ${RELEASE:-} ]] || release=$RELEASE
-  [[ -e $system ]] || { debootstrap --variant=minbase "$release" "$system.new" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$packages/debootstrap.log" && mv "$system.new" "$system"; }
-  mkdir -p "$system/packages"
-  cp "$packages"/*.deb "$system/packages/"
-  cp /etc/resolv.conf "$system/etc/resolv.conf"
-  # shellcheck disable=SC2016 # In the system.
-  unshare --mount --propagation private "$BASH" -c 'mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" &&
-    exec chroot "$1" /usr/bin/env -i HOME=/root LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin /bin/bash -euo pipefail -c "$2; use_packages"' \
-    _ "$system" "$(declare -f use_packages)"
-  lintian --fail-on error --display-info "$packages"/*.deb
+  local architecture copy
+  check_means
+  for architecture in "$@"; do
+    compgen -G "$packages/*_$architecture.deb" >/dev/null || die "no packages for $architecture; build them: pipelines/package.sh $architecture"
+    check_emulation "$architecture"
+    install_base trixie "$architecture" "$packages/trixie-$architecture"
+    copy=$packages/copy-$architecture
+    rm -rf "$copy"
+    mkdir -p "$copy/changes" "$copy/work" "$copy/system"
+    say "== $architecture"
+    unshare --mount --propagation private "$BASH" "$0" --check-in-copy "$architecture" || die "the packages do not pass on Debian 13 for $architecture"
+    rm -rf "$copy"
+    [[ $architecture == amd64 || ! -e $packages/results-amd64.txt ]] || compare_results "$architecture"
+  done
 }
 
 case ${1:-} in
   --help | -h) usage "$0" ;;
-  --check) check_packages ;;
-  '') make_packages ;;
-  *) die "unknown option $1; see --help" ;;
+  --here) make_packages ;;
+  --check-in-copy) check_in_copy "$2" ;;
+  --check)
+    shift
+    [[ $# -gt 0 ]] || set -- amd64 arm64
+    check_packages "$@"
+    ;;
+  -*) die "unknown option $1; see --help" ;;
+  *)
+    [[ $# -gt 0 ]] || set -- amd64 arm64
+    make_all "$@"
+    ;;
 esac

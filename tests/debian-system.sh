@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# shellcheck shell=bash
+# Debian systems in folders, for tests/debian.sh and pipelines/package.sh, which source this file.
+
+source "$(dirname "${BASH_SOURCE[0]}")/../pipelines/setup.sh"
+
+check_means() {
+  [[ $(id -u) == 0 ]] || die "only root can install and enter a Debian system: run this as root."
+  local program
+  for program in debootstrap chroot unshare cargo; do
+    command -v "$program" >/dev/null || die "no $program in PATH; Debian's packages: debootstrap, coreutils, util-linux, cargo."
+  done
+}
+
+# Programs for another architecture run under QEMU, in every folder (flag F: the kernel has opened the interpreter).
+check_emulation() {
+  [[ $1 != "$(dpkg --print-architecture)" ]] || return 0
+  local machine=aarch64
+  [[ $1 == arm64 ]] || die "unknown architecture '$1'; expected arm64 or $(dpkg --print-architecture)"
+  grep -qs '^flags:.*F' "/proc/sys/fs/binfmt_misc/qemu-$machine" && return
+  if command -v update-binfmts >/dev/null; then update-binfmts --enable "qemu-$machine" >/dev/null || true; fi
+  grep -qs '^flags:.*F' "/proc/sys/fs/binfmt_misc/qemu-$machine" ||
+    die "programs for $1 can't run here; install Debian's packages qemu-user-static and binfmt-support."
+}
+
+# The mirror of this machine's Debian.
+mirror() {
+  local found=
+  if [[ -n ${DEBIAN_MIRROR:-} ]]; then
+    found=$DEBIAN_MIRROR
+  elif command -v apt-get >/dev/null; then
+    # shellcheck disable=SC2016 # apt-get fills it in.
+    found=$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 'Label: Debian' 'Component: main' 'Created-By: Packages' | head -n1)
+  fi
+  [[ -n $found ]] || die "no mirror of Debian is known here; set DEBIAN_MIRROR to its address"
+  echo "$found"
+}
+
+# install_base RELEASE ARCHITECTURE FOLDER, which is moved to its place at the end, so it is complete when it exists.
+install_base() {
+  [[ ! -e $3 ]] || return 0
+  local from
+  from=$(mirror)
+  rm -rf "$3.new"
+  mkdir -p "${3%/*}"
+  say "Installing Debian $1 for $2 in $3 (downloads 100 MB)"
+  debootstrap --variant=minbase --arch="$2" "$1" "$3.new" "$from" >"$3.log" || die "debootstrap failed; see $3.log"
+  mv "$3.new" "$3"
+}
+
+# Mounts what programs in FOLDER expect, for a process that has mounts of its own.
+mount_system() {
+  mount -t proc proc "$1/proc"
+  mount --rbind /dev "$1/dev"
+  mount --rbind /sys "$1/sys"
+  rm -f "$1/etc/resolv.conf"
+  cp -L /etc/resolv.conf "$1/etc/resolv.conf"
+}
