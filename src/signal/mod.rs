@@ -179,7 +179,9 @@ impl Signal {
             self.change(change)?;
         }
         let part = self.timing.advance(plan);
-        let Self { input: Some(input), timing: Timing { clock, .. }, complaint, .. } = self else {
+        let Self { input, timing: Timing { clock, .. }, complaint, .. } = self;
+        let Some(input) = input else {
+            clock.forget_past();
             return Ok(Stepped::default());
         };
         match (part, buffer) {

@@ -174,6 +174,7 @@ impl<M: Copy> Events<M> {
     pub fn continue_after(&mut self, other: &Self, index_there: impl Fn(usize) -> Option<usize>) {
         self.last_id = other.last_id;
         self.left_out = other.left_out;
+        self.end = other.end;
         for (index, until) in self.cool_until.iter_mut().enumerate() {
             *until = index_there(index).and_then(|index| other.cool_until.get(index)).copied().unwrap_or(0);
         }
@@ -533,6 +534,22 @@ mod tests {
         next.push(time(6300 * MS, 100 * MS), &[0.0, 0.9], &mut |event| reported.push(event));
         next.close(None, &mut |event| reported.push(event));
         assert_eq!(ends(&reported), [(0, 5000, 100), (0, 5200, 1100), (1, 6300, 100)]);
+    }
+
+    #[test]
+    fn a_cooldown_of_other_labels_goes_on_where_times_start_anew() {
+        let rules = EventRules::uniform(1, LabelRule { cooldown: 1000 * MS, min_duration: 0, ..RULE });
+        let mut reported = Vec::new();
+        let mut events = Events::new(rules.clone());
+        events.push(time(5000 * MS, 100 * MS), &[0.9], &mut |_| ());
+        events.end_open(&mut |_| ());
+        let mut next = Events::new(rules);
+        next.continue_after(&events, Some);
+        next.close(None, &mut |_| ());
+        for at in [900 * MS, 1100 * MS] {
+            next.push(time(at, 100 * MS), &[0.9], &mut |event| reported.push(event));
+        }
+        assert_eq!(brief(&reported), [(EventKind::Start, 1100, 0)]);
     }
 
     #[test]
