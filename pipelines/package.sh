@@ -10,7 +10,7 @@
 #                                                    lintian; arm64 under QEMU, with results compared with those of amd64
 #
 # gstreamer1.0-soundclassify is the plugin with its models, soundclassify the program with manual page, completions and
-# examples. Needs Rust and cargo-deb (built into target/tools unless it is in PATH); all but --here need root and debootstrap,
+# examples. Needs Rust and cargo-deb (built into Cargo's folder of programs unless it is in PATH); all but --here need root and debootstrap,
 # and for arm64 qemu-user-static and binfmt-support. The environment variable MAINTAINER is used.
 set -euo pipefail
 
@@ -20,13 +20,6 @@ cd "$root"
 
 packages=$root/target/package
 maintainer=${MAINTAINER:-The soundclassify project <maintainers@soundclassify.invalid>}
-
-provide_cargo_deb() {
-  PATH=$target/tools/bin:$PATH
-  command -v cargo-deb >/dev/null && return
-  say "Building cargo-deb (once)"
-  CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --quiet --debug --root "$target/tools" cargo-deb >&2
-}
 
 version() { sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n1; }
 
@@ -58,12 +51,13 @@ pack() {
 # CARGO_BUILD_TARGET is set for another architecture.
 make_packages() {
   check_rust
-  provide_cargo_deb
+  provide_tool cargo-deb
   local features
   features=$(build_features)
   export COMMIT_DATE=${COMMIT_DATE:-$(commit_date)} CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_STRIP=symbols
   cargo build --locked --release --package gst-plugin-soundclassify --package soundclassify-cli --package soundclassify-core --lib --bins ${features:+--features "$features"} >&2
   mkdir -p "$packages"
+  [[ -n ${CARGO_BUILD_TARGET:-} ]] || rm -f "$packages"/*_"$(dpkg --print-architecture)".deb
   make_documents "$target/${CARGO_BUILD_TARGET:+$CARGO_BUILD_TARGET/}release/soundclassify"
   pack gst-plugin-soundclassify --multiarch same
   pack soundclassify-cli
@@ -73,7 +67,7 @@ make_packages() {
 make_all() {
   local architecture option
   check_rust
-  provide_cargo_deb
+  provide_tool cargo-deb
   mkdir -p "$packages"
   for architecture in "$@"; do
     option=()
@@ -219,7 +213,7 @@ check_packages() {
     rm -rf "$copy"
     mkdir -p "$copy/changes" "$copy/work" "$copy/system"
     say "== $architecture"
-    unshare --mount --propagation private "$BASH" "$0" --check-in-copy "$architecture" || die "the packages do not pass on Debian 13 for $architecture"
+    unshare --mount --propagation private "$BASH" "$root/pipelines/package.sh" --check-in-copy "$architecture" || die "the packages do not pass on Debian 13 for $architecture"
     rm -rf "$copy"
     [[ $architecture == amd64 || ! -e $packages/results-amd64.txt ]] || compare_results "$architecture"
   done

@@ -97,6 +97,13 @@ install_missing() {
   [[ ${#missing[@]} == 0 ]] || die "still missing or too old after the installation: ${missing[*]}"
 }
 
+# provide_tool NAME [OPTION...]: builds a program of Cargo's registry unless it is in PATH.
+provide_tool() {
+  command -v "$1" >/dev/null && return
+  say "Building $1 (once)"
+  CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --quiet --debug --target-dir "$target/tools" "$@" >&2
+}
+
 check_rust() {
   local wanted found
   [[ ! -d ${HOME:-}/.cargo/bin ]] || PATH=$PATH:$HOME/.cargo/bin

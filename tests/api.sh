@@ -47,8 +47,8 @@ if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
   cd "$root"
   provide_tool cargo-public-api --version "$tool_version"
   if [[ ${1:-} == --update ]]; then
-    list_api >"$listing.new"
-    mv "$listing.new" "$listing"
+    found=$(list_api)
+    printf '%s\n' "$found" >"$listing"
   else
     check_api
   fi

@@ -21,7 +21,11 @@ tool() { buildah --root "$folder/storage" --runroot "$folder/run" --storage-driv
 
 inside() { tool run --isolation chroot "$container" -- "$@"; }
 
-remove() { tool rm --all >/dev/null && tool rmi --all --force >/dev/null; rm -rf "$folder"; }
+# Whatever fails in it, the folder goes, and the status of the script stays.
+remove() {
+  { tool rm --all && tool rmi --all --force; } >/dev/null || true
+  rm -rf "$folder"
+}
 
 # The base, as small as Debian's own image: no lists and no documentation.
 make_base() {

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # shellcheck shell=bash
-# Debian systems in folders, for tests/debian.sh and pipelines/package.sh, which source this file.
+# Debian systems in folders, for tests/debian.sh, tests/container.sh and pipelines/package.sh, which source this file.
 
 source "$(dirname "${BASH_SOURCE[0]}")/../pipelines/setup.sh"
 
 check_means() {
   [[ $(id -u) == 0 ]] || die "only root can install and enter a Debian system: run this as root."
   local program
-  for program in debootstrap chroot unshare cargo; do
-    command -v "$program" >/dev/null || die "no $program in PATH; Debian's packages: debootstrap, coreutils, util-linux, cargo."
+  for program in debootstrap chroot unshare; do
+    command -v "$program" >/dev/null || die "no $program in PATH; Debian's packages: debootstrap, coreutils, util-linux."
   done
 }
 

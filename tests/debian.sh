@@ -159,6 +159,7 @@ main() {
     enter "${@:3}"
   fi
   check_means
+  check_rust
   [[ ${2:-} != --arm64 ]] || check_emulation arm64
   make_system
   cargo fetch --locked --quiet --manifest-path "$root/Cargo.toml"

@@ -10,13 +10,6 @@ set -euo pipefail
 # shellcheck source=../pipelines/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../pipelines/setup.sh"
 
-# provide_tool NAME [OPTION...]: builds a program of Cargo's registry unless it is in PATH.
-provide_tool() {
-  command -v "$1" >/dev/null && return
-  say "Building $1 (once)"
-  CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --quiet --debug --target-dir "$target/tools" "$@" >&2
-}
-
 # Of the whole workspace with all features. Advisories only if their database can be downloaded.
 check_licences() {
   provide_tool cargo-deny
