@@ -8,7 +8,10 @@ mod common;
 
 use std::time::Duration;
 
-use common::rig::{init, median};
+use common::{
+    compare,
+    rig::{init, median},
+};
 use gst::ClockTime;
 use gst::prelude::*;
 use gst_check::Harness;
@@ -22,7 +25,7 @@ const FRAMES: usize = 480;
 
 fn main() {
     init();
-    println!("| what | against, in the same run | ratio | goal |\n|---|---|---|---|");
+    compare::print_head();
     let queue =
         format!("queue min-threshold-time={DELAY} max-size-time={} max-size-bytes=0 max-size-buffers=0", 2 * DELAY);
     let gate = format!("soundgate delay={DELAY}");
@@ -36,7 +39,7 @@ fn main() {
         queues.push(queue.as_secs_f64() * 1e6 / BUFFERS as f64);
     }
     let against = format!("`queue` with the same delay, {:.2} µs a buffer", median(queues));
-    println!("| `soundgate`, buffers of 10 ms | {against} | {:.2} | ≤ 1.2 |", median(ratios));
+    compare::print_row("`soundgate`, buffers of 10 ms", &against, median(ratios), 1.2);
 }
 
 /// Processor time of all buffers, until those have come out that are older than the delay.

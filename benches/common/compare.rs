@@ -22,7 +22,7 @@ pub(crate) fn compare(mut own: impl FnMut(), mut other: impl FnMut()) -> Compari
     Comparison {
         own: median(rounds.iter().map(|round| round.0)),
         other: median(rounds.iter().map(|round| round.1)),
-        ratio: median(rounds.iter().map(|round| Ratio(round.0.as_secs_f64() / round.1.as_secs_f64()))).0,
+        ratio: super::rig::median(rounds.iter().map(|round| round.0.as_secs_f64() / round.1.as_secs_f64()).collect()),
     }
 }
 
@@ -38,24 +38,6 @@ pub(crate) fn median<T: Ord + Copy>(values: impl Iterator<Item = T>) -> T {
     let mut values: Vec<T> = values.collect();
     values.sort_unstable();
     values[values.len() / 2]
-}
-
-/// A ratio in its natural order.
-#[derive(Clone, Copy, PartialEq)]
-struct Ratio(f64);
-
-impl Eq for Ratio {}
-
-impl Ord for Ratio {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.total_cmp(&other.0)
-    }
-}
-
-impl PartialOrd for Ratio {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
 }
 
 /// Head of the table.

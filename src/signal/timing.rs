@@ -39,7 +39,7 @@ pub(super) enum Cut {
 #[derive(Debug)]
 pub(super) enum Change {
     Format(gst_audio::AudioInfo),
-    Segment(Option<gst::FormattedSegment<ClockTime>>, bool),
+    Segment(Option<gst::FormattedSegment<ClockTime>>),
 }
 
 #[derive(Debug, Default)]
@@ -214,7 +214,7 @@ impl Timing {
         let cut = (self.playback != playback).then_some(Cut::Break);
         self.playback = playback;
         let time = segment.downcast_ref().cloned();
-        Plan { cut, change: Some(Change::Segment(time, playback.0 < 0.0)), ..Plan::default() }
+        Plan { cut, change: Some(Change::Segment(time)), ..Plan::default() }
     }
 
     /// Plans a gap: silence for the part that no audio covers, inside the segment.
@@ -306,9 +306,9 @@ impl Timing {
                 self.aligner.begin_segment(self.is_reverse());
                 self.info = Some(info);
             }
-            Change::Segment(segment, reverse) => {
+            Change::Segment(segment) => {
                 self.clock.set_segment(segment);
-                self.aligner.begin_segment(reverse);
+                self.aligner.begin_segment(self.is_reverse());
             }
         }
     }
@@ -341,7 +341,9 @@ impl Timing {
 
     /// Carries out a whole plan, for callers that need no samples; gives the position of its audio's first frame.
     pub(crate) fn follow(&mut self, mut plan: Plan) -> Option<Position> {
-        plan.cut.take().inspect(|cut| self.cut(*cut));
+        if let Some(cut) = plan.cut.take() {
+            self.cut(cut);
+        }
         if let Some(change) = plan.change.take() {
             self.change(change);
         }

@@ -25,6 +25,7 @@ use gst::glib;
 use gst::prelude::*;
 
 pub use enums::{Provider, Report, Sync};
+pub use rules::groups;
 
 use soundclassify_core::model::runtime::{self, Level};
 

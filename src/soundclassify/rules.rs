@@ -67,8 +67,9 @@ pub(crate) fn rules(structure: &gst::Structure) -> BTreeMap<String, GivenRule> {
     structure.iter().map(|(label, value)| (label.to_string(), GivenRule::read(value))).collect()
 }
 
-/// The groups that a `label-groups` holds, in its order.
-pub(crate) fn groups(structure: &gst::Structure) -> Vec<Group> {
+/// The groups that a `label-groups` holds, in its order: each an array, a list or one label.
+#[must_use]
+pub fn groups(structure: &gst::Structure) -> Vec<Group> {
     let strings = |values: &[glib::SendValue]| values.iter().filter_map(|value| value.get::<String>().ok()).collect();
     let members = |value: &glib::SendValue| {
         let array = value.get::<gst::ArrayRef<'_>>().map(|array| strings(array.as_slice()));

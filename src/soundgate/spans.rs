@@ -43,7 +43,7 @@ pub(crate) struct Spans {
 const MAX_SPANS: usize = 10_000;
 
 impl Spans {
-    /// An event begins. Times before `done` are over: what it has there is skipped.
+    /// An event begins at `from`.
     pub(crate) fn start(&mut self, source: u64, id: u64, from: u64) {
         if self.spans.len() >= MAX_SPANS {
             self.spans.remove(0);

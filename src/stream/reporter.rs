@@ -118,9 +118,7 @@ impl Reporter {
         self.report = settings.report;
         self.posts = settings.post_messages;
         self.tag = settings.emit_tags;
-        {
-            self.for_buffer = settings.add_meta.then(|| self.for_buffer.take().unwrap_or_default());
-        }
+        self.for_buffer = settings.add_meta.then(|| self.for_buffer.take().unwrap_or_default());
         let manifest = self.model.manifest();
         self.filter = filter(manifest, &names, settings);
         // Otherwise an event would have no beginning or no end.
@@ -145,9 +143,7 @@ impl Reporter {
         next.events.continue_after(&self.events, |index| self.names.index(&next.names.all[index]));
         // The same numbers may have different labels.
         next.tags = self.tags.take();
-        {
-            next.for_buffer = self.for_buffer.take();
-        }
+        next.for_buffer = self.for_buffer.take();
         *self = next;
     }
 

@@ -2,7 +2,7 @@
 //! Properties with a value per label, in the form of the command line: thresholds, rules and groups.
 
 use gst::glib;
-use soundclassify_core::decision::Group;
+use gstsoundclassify::soundclassify::groups;
 
 use crate::{labels, options::nanoseconds};
 
@@ -98,17 +98,6 @@ impl PerLabel {
             Self::Groups => groups(structure).into_iter().flat_map(|(_, members)| members).collect(),
         }
     }
-}
-
-/// The groups of a structure, each an array, a list or one label.
-pub(crate) fn groups(structure: &gst::Structure) -> Vec<Group> {
-    let strings = |values: &[glib::SendValue]| values.iter().filter_map(|value| value.get().ok()).collect();
-    let members = |value: &glib::SendValue| -> Vec<String> {
-        let array = value.get::<gst::ArrayRef<'_>>().map(|array| strings(array.as_slice()));
-        let list = || value.get::<gst::ListRef<'_>>().map(|list| strings(list.as_slice()));
-        array.or_else(|_| list()).or_else(|_| value.get().map(|label| vec![label])).unwrap_or_default()
-    };
-    structure.iter().map(|(name, value)| (name.to_string(), members(value))).collect()
 }
 
 fn probability(name: &str, text: &str) -> Parsed<f64> {

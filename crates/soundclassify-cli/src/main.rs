@@ -38,6 +38,7 @@ mod report;
 mod scan;
 mod session;
 mod shell;
+mod short_hash;
 mod source;
 mod tune;
 mod verify;

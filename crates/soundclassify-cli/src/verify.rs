@@ -139,6 +139,8 @@ pub(crate) struct CheckFiles {
 }
 
 impl CheckFiles {
+    /// The files of a check of this manifest.
+    ///
     /// # Errors
     /// The recording does not exist.
     pub(crate) fn new(manifest: &Manifest, check: &Check) -> Result<Self> {

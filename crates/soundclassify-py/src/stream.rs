@@ -91,7 +91,7 @@ impl Stream {
     fn reset(&self, py: Python<'_>) {
         py.detach(|| {
             lock(&self.classifier).reset();
-            lock(&self.unreturned).clear();
+            drop(self.returned());
             lock(&self.ended).clear();
             lock(&self.open).clear();
         });
@@ -188,10 +188,6 @@ impl Stream {
 }
 
 impl Windows {
-    fn clear(&mut self) {
-        *self = Self::default();
-    }
-
     fn columns<'py>(&self, py: Python<'py>) -> Columns<'py> {
         (
             self.numbers.to_pyarray(py),

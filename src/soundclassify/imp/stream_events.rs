@@ -17,14 +17,15 @@ impl SoundClassify {
     }
 
     pub(super) fn send_events_of(&self, results: &Results) {
-        if !results.has_for_stream() {
+        let events = results.take_in_stream();
+        if events.is_empty() {
             return;
         }
         let (pads, name) = (self.obj().src_pads(), self.obj().name());
         let Some(pad) = pads.first() else { return };
         let passed = lock(&self.state).as_mut().map(|state| state.analysis.signal().passed());
         let sender = Sender { name: &name, instance: &self.instance, passed };
-        for structure in results.take_in_stream() {
+        for structure in events {
             pad.push_event(StreamEvent::build(structure, &sender));
         }
     }

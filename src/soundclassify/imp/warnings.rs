@@ -31,13 +31,19 @@ impl SoundClassify {
     /// Warns of settings that the model cannot serve.
     pub(super) fn warn_of_settings(&self, settings: &Settings) {
         let Some(Loaded { model, .. }) = lock(&self.loaded).clone() else { return };
-        self.warn_of_ensemble(settings);
+        self.warn_of_long_means(settings, &model);
         self.warn_of_unknown_labels(settings, &model);
     }
 
     /// Warns if means of so many windows can't be kept.
     pub(super) fn warn_of_ensemble(&self, settings: &Settings) {
-        let Some(Loaded { model, .. }) = lock(&self.loaded).clone() else { return };
+        let loaded = lock(&self.loaded).clone();
+        if let Some(Loaded { model, .. }) = loaded {
+            self.warn_of_long_means(settings, &model);
+        }
+    }
+
+    fn warn_of_long_means(&self, settings: &Settings, model: &Model) {
         let labels = settings.names(model.manifest()).all.len();
         let (wanted, longest) = (settings.longest_ensemble(), Ensemble::longest(labels));
         if wanted > longest {

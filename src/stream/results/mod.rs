@@ -41,7 +41,7 @@ pub(crate) struct Results {
     changed: Condvar,
     /// A copy of the value in `inner` that is read without the lock.
     interrupted: AtomicBool,
-    /// Whether tags or results for a buffer wait for the streaming thread.
+    /// Whether events, tags or results for a buffer wait for the streaming thread.
     for_stream: AtomicBool,
     source: Source,
 }
@@ -256,12 +256,12 @@ impl Results {
         let retired = std::mem::take(&mut inner.retired);
         let watch = !inner.watched && self.source.live.load(Ordering::Relaxed) && inner.reporter.has_open_event();
         inner.watched |= watch;
-        let patience = inner.patience();
+        let timeout = inner.silence_timeout();
         drop(inner);
         self.changed.notify_all();
         self.loader.retire(retired);
         if watch {
-            self.look_again(patience);
+            self.look_again(timeout);
         }
     }
 
@@ -284,7 +284,7 @@ impl Results {
         self.lock().reporter.forget_tags();
     }
 
-    /// Whether tags or results for a buffer wait for the streaming thread.
+    /// Whether events, tags or results for a buffer wait for the streaming thread.
     pub(crate) fn has_for_stream(&self) -> bool {
         self.for_stream.load(Ordering::SeqCst)
     }

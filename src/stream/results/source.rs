@@ -81,7 +81,7 @@ impl Results {
         if !inner.watched {
             return;
         }
-        let left = inner.patience().saturating_sub(self.source.silent_for());
+        let left = inner.silence_timeout().saturating_sub(self.source.silent_for());
         if !left.is_zero() {
             drop(inner);
             return self.look_again(left);

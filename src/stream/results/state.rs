@@ -124,7 +124,7 @@ impl Inner {
     }
 
     /// Time without audio of a live source after which open events end.
-    pub(super) fn patience(&self) -> Duration {
+    pub(super) fn silence_timeout(&self) -> Duration {
         Duration::from_nanos(self.settings.event_hold.get()).saturating_add(SILENT_SOURCE)
     }
 

@@ -5,7 +5,6 @@ use gst::{glib, prelude::*};
 
 use super::{
     commands::Commands,
-    model,
     mqtt::{Identity, Mqtt, Order},
     onsets,
     reported::Reported,
@@ -76,7 +75,7 @@ fn identity(args: &LiveArgs, warm_engine: &WarmEngine, name: &str) -> Result<Ide
         name: name.to_owned(),
         labels: reported.names().cloned().collect(),
         all: reported.all().to_vec(),
-        model: model(warm_engine)?.manifest().name.clone(),
+        model: reported.model().to_owned(),
         discovery: !args.no_discovery,
     })
 }

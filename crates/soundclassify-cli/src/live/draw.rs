@@ -168,10 +168,12 @@ fn inside(title: &str, area: Rect, buffer: &mut Buffer) -> Rect {
     inner
 }
 
+/// Lowest value of a bar that is drawn: below, a row would say nothing but 0 %.
+const MINIMUM_BAR: f64 = 0.005;
+
 fn bars(state: &State, area: Rect, buffer: &mut Buffer, colour: bool) {
     let area = inside(" Now ", area, buffer);
-    // Below half a percent, a row would say nothing but 0 %.
-    let shown = state.bars.iter().filter(|bar| bar.value >= 0.005).take(area.height.into());
+    let shown = state.bars.iter().filter(|bar| bar.value >= MINIMUM_BAR).take(area.height.into());
     let names = shown.clone().map(|bar| bar.label.chars().count()).max().unwrap_or(0).clamp(8, 28);
     let names = names.min((usize::from(area.width) / 2).max(usize::from(area.width).saturating_sub(7 + 10)));
     let room = usize::from(area.width).saturating_sub(names + 7);
@@ -185,7 +187,7 @@ fn bars(state: &State, area: Rect, buffer: &mut Buffer, colour: bool) {
         ]);
         line.render(Rect { y: row, height: 1, ..area }, buffer);
     }
-    if state.bars.iter().all(|bar| bar.value < 0.005) && area.height > 0 {
+    if state.bars.iter().all(|bar| bar.value < MINIMUM_BAR) && area.height > 0 {
         Line::from("listening …").style(dim()).render(Rect { height: 1, ..area }, buffer);
     }
 }

@@ -2,13 +2,16 @@
 //! The labels and groups whose events the element reports.
 
 use gst::prelude::*;
+use gstsoundclassify::soundclassify::groups as groups_of;
 use soundclassify_core::decision::Names;
 
 use super::model;
-use crate::{exit::Result, label_structures, labels, warm_engine::WarmEngine};
+use crate::{exit::Result, labels, warm_engine::WarmEngine};
 
 /// All names of a model with its options, and which of them are reported.
 pub(super) struct Reported {
+    /// Of the model.
+    model: String,
     names: Names,
     reported: Vec<bool>,
 }
@@ -24,10 +27,15 @@ impl Reported {
             settings.property::<gst::Array>(property).iter().filter_map(|value| value.get().ok()).collect()
         };
         let groups = settings.property::<Option<gst::Structure>>("label-groups");
-        let groups = groups.map(|groups| label_structures::groups(&groups)).unwrap_or_default();
+        let groups = groups.map(|groups| groups_of(&groups)).unwrap_or_default();
         let names = Names::new(&model.manifest().labels, &model.manifest().groups, &groups);
         let reported = names.reported(&list("allow-labels"), &list("deny-labels"));
-        Ok(Self { names, reported })
+        Ok(Self { model: model.manifest().name.clone(), names, reported })
+    }
+
+    /// Name of the model.
+    pub(super) fn model(&self) -> &str {
+        &self.model
     }
 
     /// All labels and groups.

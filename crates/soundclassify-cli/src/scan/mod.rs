@@ -35,6 +35,7 @@ use crate::{
     interrupt,
     model_files::ModelFiles,
     options::{ElementOptions, in_force},
+    short_hash::short_hash,
     warm_engine::WarmEngine,
 };
 
@@ -174,7 +175,7 @@ fn fingerprint(warm_engine: &WarmEngine, content: Content) -> Result<String> {
         print.part(value.as_bytes());
     }
     print.part(&[content.events.into(), content.windows.into(), content.scores.into()]);
-    Ok(print.0.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect())
+    Ok(short_hash(&print.0.finalize()))
 }
 
 fn model(warm_engine: &WarmEngine) -> Result<Model> {

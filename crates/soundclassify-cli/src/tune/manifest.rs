@@ -21,7 +21,7 @@ use crate::{
 /// Refuses a folder with different files of the same names, because the copy would refer to these.
 pub(super) fn check(path: &Path, manifest: &Manifest) -> Result<()> {
     let files = ModelFiles::of(manifest);
-    for (name, target) in copies(path, &files)? {
+    for (name, target) in copies(path, &files, files.check_names()?.unwrap_or_default())? {
         if target.exists() {
             let io = |error: io::Error| Failure::io("copy", &target, &error);
             let (_, content) = files.open(&name)?;
@@ -54,11 +54,13 @@ pub(super) fn write(place: ReservedFile, manifest: &Manifest, thresholds: &[Thre
     let mut document = files.document()?;
     manifest_copy::set_thresholds(&mut document, thresholds.iter().map(|new| (new.label, new.value)));
     manifest_copy::rename(&mut document, place.path());
-    if let Err(missing) = files.check_names()? {
+    let check_files = files.check_names()?.unwrap_or_else(|missing| {
         document.remove("check");
         output::note(format_args!("soundclassify: warning: the copy has no [check], because {missing}"));
-    }
-    for (name, target) in copies(place.path(), &files)?.into_iter().filter(|(_, target)| !target.exists()) {
+        Vec::new()
+    });
+    for (name, target) in copies(place.path(), &files, check_files)?.into_iter().filter(|(_, target)| !target.exists())
+    {
         if let Some(folder) = target.parent() {
             std::fs::create_dir_all(folder).map_err(|error| Failure::io("folder", folder, &error))?;
         }
@@ -68,8 +70,8 @@ pub(super) fn write(place: ReservedFile, manifest: &Manifest, thresholds: &[Thre
 }
 
 /// The files of the model and of its `[check]`, which thresholds do not change, and their paths beside the copy.
-fn copies(path: &Path, files: &ModelFiles) -> Result<Vec<(String, PathBuf)>> {
+fn copies(path: &Path, files: &ModelFiles, check_files: Vec<String>) -> Result<Vec<(String, PathBuf)>> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let names = files.names()?.into_iter().chain(files.check_names()?.unwrap_or_default());
+    let names = files.names()?.into_iter().chain(check_files);
     Ok(names.map(|name| (name.clone(), folder.join(name))).collect())
 }

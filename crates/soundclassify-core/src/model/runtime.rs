@@ -6,7 +6,7 @@
 //! repeated with the next model, so the library can be installed while the application runs.
 
 use std::{
-    env, fs,
+    env, fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock},
 };
@@ -257,9 +257,17 @@ fn versioned_name(minor_version: u32) -> String {
 /// needs, is more helpful than "not found".
 fn load_name(name: &str) -> Result<Option<Environment>, String> {
     match load(Path::new(name)) {
-        Err(text) if text.starts_with(&format!("{name}: cannot open shared object file")) => Ok(None),
+        Err(text) if says_not_found(&text, name) => Ok(None),
         result => result.map(Some),
     }
+}
+
+/// The loader's texts are translated, but begin with the name of the file and end with the text of the system's error.
+fn says_not_found(text: &str, name: &str) -> bool {
+    const ENOENT: i32 = 2;
+    let error = io::Error::from_raw_os_error(ENOENT).to_string();
+    let reason = error.rsplit_once(" (os error").map_or(error.as_str(), |(reason, _)| reason);
+    text.starts_with(&format!("{name}: ")) && text.trim_end().ends_with(reason)
 }
 
 /// Libraries in the folder: the plain names first, then versioned ones, the newest first.

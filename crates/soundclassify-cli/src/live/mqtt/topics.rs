@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
+use crate::short_hash::short_hash;
+
 /// Topics beside those of labels.
 const RESERVED: [&str; 5] = ["status", "event", "level", "threshold", "enabled"];
 
@@ -113,9 +115,7 @@ fn distinct(labels: &[String], written: fn(&str) -> String) -> BTreeMap<String, 
         if counts.get(&text).is_none_or(|count| *count < 2) || text == *label {
             return text;
         }
-        let digest = Sha256::digest(label);
-        let hash: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        format!("{text}_{hash}")
+        format!("{text}_{}", short_hash(&Sha256::digest(label)))
     };
     labels.iter().map(|label| (label.clone(), unique(label))).collect()
 }

@@ -15,6 +15,7 @@ use crate::{
     atomic_file::{AtomicFile, ReservedFile},
     exit::{Failure, Result},
     scan::summary::{EventSummary, FileRecord, Status},
+    short_hash::short_hash,
     source,
 };
 
@@ -133,8 +134,7 @@ fn file_name(recording: &OsStr) -> OsString {
     if recording.len() + SUFFIX.len() <= MAX_NAME {
         return [recording, SUFFIX.as_ref()].into_iter().collect();
     }
-    let digest = Sha256::digest(recording.as_encoded_bytes());
-    let hash: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let hash = short_hash(&Sha256::digest(recording.as_encoded_bytes()));
     let name = recording.to_string_lossy();
     let room = MAX_NAME - SUFFIX.len() - hash.len() - 1;
     let start =

@@ -26,8 +26,7 @@ pub(in crate::model) fn ports(
     let fail = |reason: String| Error::Model { path: path.to_path_buf(), reason };
     let builder = builder(EngineOptions::default(), folder, path)?;
     let session = commit(builder, bytes).map_err(fail)?;
-    let list = |outlets: &[Outlet]| outlets.iter().map(port).collect();
-    Ok((list(session.inputs()), list(session.outputs())))
+    Ok((tensor_infos(session.inputs()), tensor_infos(session.outputs())))
 }
 
 pub(super) fn builder(options: EngineOptions, folder: Option<&Path>, path: &Path) -> Result<SessionBuilder> {
@@ -80,8 +79,12 @@ fn unreadable(text: &str) -> String {
     format!("ONNX Runtime can't load it: {text}{advice}")
 }
 
-/// What an input or an output is.
-pub(super) fn port(outlet: &Outlet) -> TensorInfo {
+/// What inputs or outputs are.
+pub(super) fn tensor_infos(outlets: &[Outlet]) -> Vec<TensorInfo> {
+    outlets.iter().map(tensor_info).collect()
+}
+
+fn tensor_info(outlet: &Outlet) -> TensorInfo {
     let (element, dims) = match outlet.dtype() {
         ValueType::Tensor { ty, shape, .. } => {
             let element = if *ty == TensorElementType::Float32 { "f32".into() } else { ty.to_string() };

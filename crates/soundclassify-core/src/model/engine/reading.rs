@@ -3,7 +3,7 @@
 
 use ort::value::{DynValue, Outlet, Shape};
 
-use super::{session::failed, tensors::decode};
+use super::tensors::{decode, failed};
 use crate::{
     error::{Error, Result},
     model::{

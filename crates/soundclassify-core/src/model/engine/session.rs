@@ -12,15 +12,15 @@ use std::{
 
 use ort::{
     session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionOutputs},
-    value::{DynValue, Outlet, Shape, Tensor as OrtTensor, TensorRef},
+    value::{DynValue, Shape, Tensor as OrtTensor, TensorRef},
 };
 
 use super::{
     EngineOptions,
-    loading::{builder, commit, port, register},
+    loading::{builder, commit, register, tensor_infos},
     reading::{Reading, embedding_of, read, scores_of},
     runner::MAX_BATCH,
-    tensors::{States, constant, encode},
+    tensors::{States, constant, encode, failed},
 };
 use crate::{
     error::{Error, Result},
@@ -119,8 +119,7 @@ impl OrtNetwork {
         is_portable: bool,
     ) -> Result<Self, String> {
         let manifest = model.manifest();
-        let ports = |outlets: &[Outlet]| outlets.iter().map(port).collect::<Vec<_>>();
-        let fit = Fit::of(manifest, &ports(session.inputs()), &ports(session.outputs()))?;
+        let fit = Fit::of(manifest, &tensor_infos(session.inputs()), &tensor_infos(session.outputs()))?;
         let run_options = RunOptions::new().map_err(|error| error.to_string())?;
         let mut dims: Vec<i64> = manifest.features.shape().into_iter().map(|axis| axis as i64).collect();
         if fit.batch != Batch::Absent {
@@ -377,10 +376,6 @@ impl Bound {
 fn zeros(shape: &[i64]) -> ort::Result<OrtTensor<f32>> {
     let len = shape.iter().map(|axis| usize::try_from(*axis).unwrap_or(0)).product();
     OrtTensor::from_array((shape.to_vec(), vec![0.0; len]))
-}
-
-pub(super) fn failed(error: &ort::Error) -> Error {
-    Error::Inference(error.to_string())
 }
 
 /// Zeros, or an error if memory is insufficient.

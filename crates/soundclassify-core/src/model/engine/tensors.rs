@@ -6,14 +6,18 @@ use std::{borrow::Cow, collections::HashMap, fmt::Debug};
 use half::f16;
 use ort::value::{DynValue, PrimitiveTensorElementType, Shape, Tensor as OrtTensor};
 
-use super::session::failed;
 use crate::{
-    error::Result,
+    error::{Error, Result},
     model::{
         fit::{FittedConstant, FittedState},
         manifest::{Element, Scale},
     },
 };
+
+/// An error of a run.
+pub(super) fn failed(error: &ort::Error) -> Error {
+    Error::Inference(error.to_string())
+}
 
 /// A tensor of these numbers.
 pub(super) fn encode(dims: &[i64], values: &[f32], element: Element, scale: Option<Scale>) -> Result<DynValue> {

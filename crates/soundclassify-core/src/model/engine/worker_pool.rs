@@ -30,7 +30,7 @@ use crate::{
 /// Time for which windows of several streams must wait before a further network starts; a short burst is over before.
 const CROWDED_TIMEOUT: Duration = Duration::from_millis(100);
 /// Maximum wait for the threads when an engine is dropped.
-const FAREWELL: Duration = Duration::from_millis(450);
+const SHUT_DOWN_TIMEOUT: Duration = Duration::from_millis(450);
 
 /// Creates a further network.
 pub(super) type Another = Box<dyn Fn() -> Result<Box<dyn Network>> + Send + Sync>;
@@ -64,7 +64,7 @@ struct State {
     /// Start of the time in which windows of several streams wait.
     crowded: Option<Instant>,
     /// A network is being created, or its creation failed.
-    hiring: bool,
+    spawning: bool,
 }
 
 impl WorkerPool {
@@ -77,7 +77,7 @@ impl WorkerPool {
             threads: Vec::new(),
             cancellers: Vec::new(),
             crowded: None,
-            hiring: true,
+            spawning: true,
         };
         let workers = Arc::new(Self {
             queue: Queue::new(),
@@ -111,7 +111,7 @@ impl WorkerPool {
         drop(state);
         cancellers.iter().flatten().for_each(Canceller::cancel);
         let Some(ended) = ended.filter(|_| !self.has_this_thread()) else { return };
-        if ended.recv_timeout(FAREWELL) == Err(mpsc::RecvTimeoutError::Disconnected) {
+        if ended.recv_timeout(SHUT_DOWN_TIMEOUT) == Err(mpsc::RecvTimeoutError::Disconnected) {
             // The panic hook has reported a panic.
             threads.into_iter().for_each(|thread| drop(thread.join()));
         }
@@ -151,7 +151,7 @@ impl WorkerPool {
     fn join(&self, canceller: Option<Canceller>) -> bool {
         let mut state = self.lock();
         state.cancellers.push(canceller);
-        state.hiring = false;
+        state.spawning = false;
         state.alive.is_some()
     }
 
@@ -161,10 +161,10 @@ impl WorkerPool {
             return;
         }
         let mut state = self.lock();
-        if state.hiring || state.threads.len() >= self.most || !self.queue.is_crowded() {
+        if state.spawning || state.threads.len() >= self.most || !self.queue.is_crowded() {
             state.crowded = None;
         } else if state.crowded.get_or_insert_with(Instant::now).elapsed() >= CROWDED_TIMEOUT {
-            state.hiring = true;
+            state.spawning = true;
             if let Err(error) = self.spawn(&mut state, Self::more) {
                 runtime::warn(&format!("can't start a thread for a further network: {error}"));
             }
