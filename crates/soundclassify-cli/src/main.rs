@@ -8,6 +8,7 @@
 
 mod address;
 mod args;
+mod arrival;
 mod atomic_file;
 mod complete;
 mod doctor;

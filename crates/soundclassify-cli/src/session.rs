@@ -16,6 +16,7 @@ use soundclassify_core::text;
 
 use crate::{
     address::{without_credentials, without_secrets},
+    arrival::Arrival,
     exit::{Failure, Result},
     interrupt,
     lock::lock,
@@ -63,8 +64,8 @@ pub(crate) struct Session {
     element: gst::Element,
     bus: gst::Bus,
     end: Arc<AtomicU64>,
-    /// Whether any audio left the element.
-    sound: Arc<AtomicBool>,
+    /// Whether any audio reached the element.
+    arrival: Arc<Arrival>,
     missing: Mutex<Vec<Missing>>,
     name: String,
     /// Whether all of the sound is to be classified, or else the input failed.
@@ -135,11 +136,12 @@ impl Session {
             }
         }
         let end = Arc::new(AtomicU64::new(0));
-        let sound = Arc::new(AtomicBool::new(false));
-        listen(&sink, Arc::clone(&end), Arc::clone(&sound), listener);
+        let arrival = Arc::new(Arrival::default());
+        admit(element, Arc::clone(&arrival));
+        listen(&sink, Arc::clone(&end), listener);
         let bus = pipeline.bus().ok_or_else(|| Failure::Failed("the pipeline has no bus".to_owned()))?;
         let (element, name) = (element.clone(), without_credentials(name).into_owned());
-        Ok(Self { pipeline, element, bus, end, sound, missing: Mutex::default(), name, whole, known: Vec::new() })
+        Ok(Self { pipeline, element, bus, end, arrival, missing: Mutex::default(), name, whole, known: Vec::new() })
     }
 
     /// Keeps quiet about warnings of the element that the user has seen already.
@@ -189,17 +191,34 @@ impl Session {
             return Ok(());
         }
         let silent = watchdog.moved.elapsed();
-        let lost = !self.sound.load(Ordering::Relaxed) && silent > LOST;
-        if lost && watchdog.restarts < MAX_RESTARTS {
+        if silent > LOST && watchdog.restarts < MAX_RESTARTS && self.arrival.hold() {
             (watchdog.moved, watchdog.restarts) = (Instant::now(), watchdog.restarts + 1);
-            self.set_state(gst::State::Ready)?;
-            return self.play();
+            return self.restart();
         }
         if silent > HALT {
             let (name, seconds) = (text::visible(&self.name), HALT.as_secs());
             return Err(Failure::Failed(format!("{name}: no audio came for {seconds} s; is it damaged?")));
         }
         Ok(())
+    }
+
+    /// Begins a held stream anew.
+    fn restart(&self) -> Result<()> {
+        self.set_state(gst::State::Ready)?;
+        self.forget_end();
+        self.arrival.release();
+        self.play()
+    }
+
+    /// Takes off the bus how the interrupted stream ended.
+    fn forget_end(&self) {
+        let messages: Vec<_> = std::iter::from_fn(|| self.bus.pop()).collect();
+        for message in messages {
+            if !matches!(message.type_(), gst::MessageType::Error | gst::MessageType::Eos) {
+                // The bus accepts messages while the session exists.
+                let _ = self.bus.post(message);
+            }
+        }
     }
 
     fn set_state(&self, state: gst::State) -> Result<()> {
@@ -248,7 +267,7 @@ impl Session {
     /// The end of a stream without any result is a failure.
     fn ended(&self) -> Result<Step> {
         let name = text::visible(&self.name);
-        if !self.sound.load(Ordering::Relaxed) {
+        if !self.arrival.has_come() {
             return Err(Failure::Failed(format!(
                 "{name}: it contains no audio samples; the file may be damaged or empty"
             )));
@@ -382,8 +401,6 @@ impl Drop for Session {
         // If going to NULL fails, no remedy exists.
         let _ = self.pipeline.set_state(gst::State::Null);
         self.bus.set_flushing(true);
-        // The element may be used in a new pipeline, and keeps its engine.
-        let _ = self.pipeline.remove(&self.element);
     }
 }
 
@@ -446,14 +463,20 @@ fn add_decoder(pipeline: &gst::Pipeline, uri: &str, element: &gst::Element, play
     Ok(())
 }
 
-fn listen(sink: &gst::Element, end: Arc<AtomicU64>, sound: Arc<AtomicBool>, listener: Option<Listener>) {
+/// Holds back what comes while the pipeline is started anew.
+fn admit(element: &gst::Element, arrival: Arc<Arrival>) {
+    let Some(pad) = element.static_pad("sink") else { return };
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let audio = info.buffer().is_some_and(|buffer| buffer.size() > 0);
+        if audio && !arrival.admits() { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
+    });
+}
+
+fn listen(sink: &gst::Element, end: Arc<AtomicU64>, listener: Option<Listener>) {
     let Some(pad) = sink.static_pad("sink") else { return };
     let listener = Mutex::new(listener);
     let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::EVENT_FLUSH;
     pad.add_probe(kinds, move |pad, info| {
-        if info.buffer().is_some_and(|buffer| buffer.size() > 0) {
-            sound.store(true, Ordering::Relaxed);
-        }
         if let Some(buffer) = info.buffer()
             && let (Some(pts), Some(length)) = (buffer.pts(), buffer.duration())
         {

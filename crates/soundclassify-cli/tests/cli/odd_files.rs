@@ -36,6 +36,10 @@ const READ: [&str; 20] = [
 ];
 const WINDOWS: std::ops::RangeInclusive<usize> = 51..=54;
 
+/// Two links of a chain with one serial number, which RFC 3533 forbids: how much of the second `oggdemux` (1.22) gives is
+/// a matter of timing. A chain with two numbers is read whole.
+const AMBIGUOUS: &str = "chained.ogg";
+
 /// Nothing in them can be read.
 const FAIL: [&str; 5] = ["empty.wav", "headeronly.wav", "truncheader.wav", "noaudio.mp4", "trunc.m4a"];
 
@@ -84,9 +88,15 @@ fn file_and_features_read_the_same_of_each_recording() {
         let columns: Vec<_> = line.split(',').collect();
         (columns[0].to_owned(), columns[2].parse().unwrap())
     });
-    assert_eq!(rows.collect::<BTreeMap<String, usize>>(), windows);
+    let mut rows: BTreeMap<String, usize> = rows.collect();
+    let ambiguous = made.join(AMBIGUOUS).to_str().unwrap().to_owned();
+    for windows in [&mut rows, &mut windows] {
+        let count = windows.remove(&ambiguous);
+        assert!(count.is_none_or(|count| count >= *WINDOWS.start()), "{ambiguous}: {count:?}");
+    }
+    assert_eq!(rows, windows);
     // What has no window is named with a reason.
-    for name in &names {
+    for name in names.iter().filter(|name| ***name != ambiguous) {
         let named = errors.lines().any(|line| line.contains(name) && !line.contains("warning:"));
         assert_eq!(windows.contains_key(*name), !named, "{name}: {errors}");
     }
@@ -95,4 +105,29 @@ fn file_and_features_read_the_same_of_each_recording() {
     assert!(read.iter().all(|(_, count)| WINDOWS.contains(count)), "{read:?}");
     assert!(FAIL.iter().all(|name| count(name) == 0), "{windows:?}");
     println!("{} of {} recordings have windows", windows.len(), names.len());
+}
+
+#[test]
+fn a_chain_of_ogg_streams_is_read_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = folder.path().join("made");
+    if recordings(&made).is_none() {
+        return;
+    }
+    let link = |serial: &str| {
+        let ogg = folder.path().join(format!("{serial}.ogg"));
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg.args(["-v", "error", "-i"]).arg(made.join("base.wav")).args(["-serial_offset", serial]).arg(&ogg);
+        assert!(ffmpeg.status().unwrap().success());
+        std::fs::read(ogg).unwrap()
+    };
+    let chain = folder.path().join("chain.ogg");
+    std::fs::write(&chain, [link("1000"), link("2000")].concat()).unwrap();
+
+    let classified = run(["file", "--json", "--threshold", "0", "--model", TONES, chain.to_str().unwrap()]);
+
+    let windows = objects(&text(&classified.stdout));
+    assert!((2 * WINDOWS.start()..=2 * WINDOWS.end()).contains(&windows.len()), "{}", text(&classified.stderr));
+    let end = windows.last().unwrap()["stream-time"].as_u64().unwrap();
+    assert!(end > 10_500_000_000, "{end}");
 }
