@@ -3,6 +3,7 @@
 
     python -m models.convert NETWORK.pb      --settings config.json -o OUT        frozen TensorFlow graph
     python -m models.convert NETWORK.h5      --settings config.py -o OUT          Keras, whole or the original's weights
+    python -m models.convert FOLDER          --preset yamnet --labels labels.txt -o OUT    SavedModel
     python -m models.convert NETWORK.tflite  --preset yamnet --labels map.csv --column display_name -o OUT
     python -m models.convert NETWORK.pt      --preset yamnet --shape 1,96,64 --labels labels.txt -o OUT   TorchScript
 
@@ -25,7 +26,7 @@ INSTALL = {"torch": "models/train/requirements.txt"}  # else that of this folder
 
 def options():
     parser = argparse.ArgumentParser(prog="models.convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("network", type=Path, help=".pb, .h5, .keras, .tflite or .pt")
+    parser.add_argument("network", type=Path, help=".pb, .h5, .keras, .tflite or .pt, or the folder of a SavedModel")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the results")
     parser.add_argument("--settings", type=Path, help="config.py of ml-sound-classifier, the same as .json, or tables of a manifest as .toml")
     parser.add_argument("--preset", choices=settings.PRESETS, help="features; replaces those of --settings")
@@ -144,10 +145,13 @@ def opened(chosen, known):
 def loaded(chosen, known):
     """The source, by the file's suffix; each kind's library is loaded only when it is needed."""
     suffix = chosen.network.suffix
+    tensors = known.tensors | {name: value for name, value in (("input", chosen.input), ("output", chosen.output)) if value}
+    if chosen.network.is_dir():
+        from . import saved_model
+        return saved_model.load(chosen.network, tensors)
     if suffix == ".pb":
         from . import graph
-        named = {name: value for name, value in (("input", chosen.input), ("output", chosen.output)) if value}
-        return graph.load(chosen.network, known.tensors | named)
+        return graph.load(chosen.network, tensors)
     if suffix in (".h5", ".hdf5", ".keras"):
         from . import keras_file
         return keras_file.load(chosen.network, chosen.architecture, (*known.spectrum, 1), known.labels and len(known.labels))
@@ -157,7 +161,7 @@ def loaded(chosen, known):
     if suffix in (".pt", ".pth"):
         from . import pytorch
         return pytorch.load(chosen.network, parsed_shape(chosen.shape))
-    raise Failure(f"{chosen.network}: expected .pb, .h5, .keras, .tflite or .pt, found {suffix or 'no suffix'}")
+    raise Failure(f"{chosen.network}: expected a SavedModel's folder, .pb, .h5, .keras, .tflite or .pt, found {suffix or 'no suffix'}")
 
 
 def parsed_shape(text):

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Keras files (`.h5`, `.keras`): whole models, and the original project's files of weights alone."""
+import json
 import os
+import zipfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
+os.environ["KERAS_BACKEND"] = "tensorflow"
 import h5py  # noqa: E402
+import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 import tf_keras  # noqa: E402
@@ -21,11 +25,11 @@ def load(path, architecture, shape, classes):
     """The model of a file. Weights alone need `architecture`, `shape` (mels, frames, 1) and the number of classes."""
     path = existing(path, "Keras model")
     if path.suffix == ".keras":
-        return Network(path, whole(path))
+        return Network(path, whole(path, version_in_archive(path)))
     try:
         with h5py.File(path) as file:
             if "model_config" in file.attrs:
-                return Network(path, whole(path))
+                return Network(path, whole(path, text(file.attrs.get("keras_version", ""))))
             groups = file["model_weights"] if "model_weights" in file else file
             if "layer_names" not in groups.attrs:
                 raise Failure(f"{path}: an HDF5 file, but not Keras': it has neither model_config nor layer_names")
@@ -41,9 +45,20 @@ def load(path, architecture, shape, classes):
     return Network(path, filled(path, arrays, architecture or guessed(path, arrays), shape, classes))
 
 
-def whole(path):
+def version_in_archive(path):
+    """Version of Keras that wrote a `.keras` file."""
     try:
-        return tf_keras.models.load_model(path, compile=False, custom_objects={"relu6": tf.nn.relu6})
+        with zipfile.ZipFile(path) as archive:
+            return str(json.loads(archive.read("metadata.json")).get("keras_version", ""))
+    except (zipfile.BadZipFile, KeyError, ValueError, AttributeError) as error:
+        raise Failure(f"{path}: no .keras file (a ZIP archive with metadata.json): {error}") from error
+
+
+def whole(path, version):
+    """A whole model. Keras 3 and its predecessors, which are tf_keras now, don't read each other's files."""
+    library = keras if version.startswith("3.") else tf_keras
+    try:
+        return library.models.load_model(path, compile=False, custom_objects={"relu6": tf.nn.relu6})
     except Exception as error:  # Keras raises whatever its layers raise
         raise Failure(f"{path}: Keras can't load it: {error}") from error
 

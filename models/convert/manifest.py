@@ -9,7 +9,14 @@ from pathlib import Path
 
 
 def sha256(path):
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    """Hash of a file, or of a folder: of `sha256sum`'s lines for all files in it, sorted by their paths within it."""
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+        content = "".join(f"{sha256(path / file)}  {file}\n" for file in files).encode()
+    else:
+        content = path.read_bytes()
+    return hashlib.sha256(content).hexdigest()
 
 
 def value(item):

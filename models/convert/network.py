@@ -32,7 +32,7 @@ def free_batch(model):
 
 def tidy(model):
     """Numbers generated names anew in the order of their use: tf2onnx' own differ from run to run, and so would the file's hash."""
-    graph, numbers, order = model.graph, {}, []
+    graph, numbers, order = model.graph, {}, {}  # `order` is a set that keeps its order
 
     def renamed(name):
         stem, *generated = re.split(r"__\d+", name, maxsplit=1)
@@ -40,7 +40,7 @@ def tidy(model):
 
     constants = {each.name: each for each in graph.initializer}
     for node in graph.node:
-        order += [name for name in node.input if name in constants and name not in order]
+        order |= dict.fromkeys(name for name in node.input if name in constants)
         for names in (node.input, node.output):
             names[:] = [renamed(name) for name in names]
         node.name = renamed(node.name)

@@ -16,7 +16,8 @@ def find(given, build=True):
         if not os.access(given, os.X_OK) or Path(given).is_dir():
             raise Failure(f"{given}: expected the program soundclassify, found nothing that can be run")
         return str(given)
-    built = [path for path in (ROOT / "target" / kind / "soundclassify" for kind in ("release", "debug")) if path.is_file()]
+    target = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
+    built = [path for path in (target / kind / "soundclassify" for kind in ("release", "debug")) if path.is_file()]
     if built:
         return str(max(built, key=lambda path: path.stat().st_mtime))
     if shutil.which("soundclassify"):
@@ -28,4 +29,4 @@ def find(given, build=True):
     print("building the program soundclassify (once) …", flush=True)
     if subprocess.run(["cargo", "build", "--release", "--package", "soundclassify-cli"], cwd=ROOT).returncode:
         raise Failure("cargo could not build the program soundclassify; see above")
-    return str(ROOT / "target" / "release" / "soundclassify")
+    return str(target / "release" / "soundclassify")

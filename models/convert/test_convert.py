@@ -45,6 +45,26 @@ open(sys.argv[3], "wb").write(frozen.SerializeToString())
 print(sum(node.op == "Merge" for node in frozen.node), sum("learning_phase" in node.name for node in frozen.node))
 """
 
+SMALL = """
+import os, sys
+os.environ["KERAS_BACKEND"] = "tensorflow"
+import numpy as np, tensorflow as tf, keras
+from keras import layers
+network = keras.Sequential([
+    layers.Input((96, 64)), layers.Reshape((96, 64, 1)), layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False), layers.BatchNormalization(),
+    layers.ReLU(max_value=6), layers.SeparableConv2D(16, 3, strides=2, activation="relu"), layers.GlobalAveragePooling2D(),
+    layers.Dropout(0.3), layers.Dense(4, activation="softmax")])
+if sys.argv[1].endswith("h5") or sys.argv[1].endswith("keras"):
+    network.save(sys.argv[1])
+elif sys.argv[1].endswith("tflite"):
+    convert = tf.lite.TFLiteConverter.from_keras_model(network)
+    convert.optimizations = [tf.lite.Optimize.DEFAULT]
+    convert.representative_dataset = lambda: ([np.random.default_rng(i).normal(-2, 2.6, (1, 96, 64)).astype("f4")] for i in range(30))
+    open(sys.argv[1], "wb").write(convert.convert())
+else:
+    network.export(sys.argv[1], verbose=False)
+"""
+
 
 def run(*arguments, program="models.convert"):
     return subprocess.run([sys.executable, "-m", program, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True)
@@ -138,6 +158,38 @@ class Converting(unittest.TestCase):
     def test_keras_weights_of_other_shape(self):
         self.fails("don't fit", self.keras("alexnet", False), "--settings", self.settings(classes=6))
 
+    def small(self, name):
+        """A network of four classes, written by TensorFlow and Keras 3, and the options to convert it."""
+        path = self.folder / name
+        done = subprocess.run([sys.executable, "-c", SMALL, path], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return path, "--preset", "yamnet", "--labels", self.file("labels.txt", b"a\nb\nc\nd\n")
+
+    def test_files_of_keras_3(self):
+        for name in ("small.keras", "small.h5"):
+            manifest = self.converts(*self.small(name), "--name", "small")
+            self.assertEqual(manifest["input"]["layout"], "frames-mels")
+
+    def test_a_quantised_tflite_file(self):
+        self.converts(*self.small("small.tflite"))
+
+    def test_a_saved_model(self):
+        path, *options = self.small("saved")
+        self.converts(path, *options)
+        self.out = self.folder / "other"
+        self.fails("no output none; the signature serving_default has output_0", path, *options, "--output", "none")
+        (path / "saved_model.pb").write_bytes(b"broken")
+        self.fails("TensorFlow can't load it", path, *options)
+        (path / "saved_model.pb").unlink()
+        self.fails("SavedModel not found", path, *options)
+
+    def test_a_constant_that_a_node_takes_twice_is_kept_once(self):
+        import onnx
+        # A fresh batch normalisation has two vectors of ones and two of zeros, which tf2onnx unites.
+        self.converts(self.keras("alexnet", True), "--settings", self.settings())
+        names = [constant.name for constant in onnx.load(next(self.out.glob("*.onnx"))).graph.initializer]
+        self.assertEqual(len(names), len(set(names)))
+
     def test_original_config_py(self):
         config = self.file("config.py", b"""
 from easydict import EasyDict
@@ -197,8 +249,9 @@ open('/nonexistent/never/run')
         self.fails("is empty", self.file("empty.pb", b""), *settings)
         self.fails("no frozen TensorFlow graph", self.file("text.pb", b"this is no graph"), *settings)
         self.fails("no HDF5 file", self.file("text.h5", b"this is no model"), *settings)
+        self.fails("no .keras file", self.file("text.keras", b"this is no model"), *settings)
         self.fails("no TensorFlow Lite file", self.file("text.tflite", b"this is no model"), *settings)
-        self.fails("expected .pb", self.file("network.zip", b"zip"), *settings)
+        self.fails("expected a SavedModel's folder, .pb", self.file("network.zip", b"zip"), *settings)
         self.fails("no JSON", self.file("some.pb", b"x"), "--settings", self.file("broken.json", b"{"))
         short = self.file("short.json", b'{"sample_rate": 16000, "duration": 1, "n_fft": 512}')
         self.fails("hop_length is missing", self.file("some.pb", b"x"), "--settings", short)
