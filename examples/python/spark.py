@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Detects events in all recordings of a table of paths, on Spark: spark-submit spark.py PATHS.parquet EVENTS.parquet
+"""Detects events in all recordings of a table of paths, on Spark: spark-submit spark.py PATHS.parquet EVENTS.parquet [TASKS]
 
 pip install "soundclassify[arrow]" av pyspark, on every node
 """
@@ -12,8 +12,9 @@ COLUMNS = "file string, label string, start double, end double, peak float, mode
 
 
 def classify(batches):
-    rows = Rows({"model": "default"}, events=True)
+    rows = None
     for batch in batches:
+        rows = rows or Rows({"model": "default"}, events=True)
         for path in batch.column("path").to_pylist():
             yield from rows.of(path)[0].to_batches()
 
@@ -21,5 +22,6 @@ def classify(batches):
 if __name__ == "__main__":
     from pyspark.sql import SparkSession
 
-    paths = SparkSession.builder.getOrCreate().read.parquet(sys.argv[1]).select("path").repartition(200)
+    tasks = int(sys.argv[3]) if len(sys.argv) > 3 else 200
+    paths = SparkSession.builder.getOrCreate().read.parquet(sys.argv[1]).select("path").repartition(tasks)
     paths.mapInArrow(classify, COLUMNS).write.parquet(sys.argv[2])
