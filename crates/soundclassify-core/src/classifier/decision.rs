@@ -133,8 +133,8 @@ impl WindowTime {
 // The event begins and ends where its sound does.
 fn found<'a>(event: &Event<u64>, borders: &mut Borders<u64>) -> Found<'a> {
     let (onset, duration) = borders.refine(event, event.onset, event.onset);
-    let Event { kind, id, index, probability, peak, .. } = *event;
-    Found::Event(Event { kind, id, index, onset: Duration::from_nanos(onset), duration, probability, peak })
+    let Event { kind, id, index, probability, peak, free_from, .. } = *event;
+    Found::Event(Event { kind, id, index, onset: Duration::from_nanos(onset), duration, probability, peak, free_from })
 }
 
 /// `count / per_second` in nanoseconds, rounded down.

@@ -72,6 +72,8 @@ pub struct Event<M> {
     pub probability: f32,
     /// Greatest probability so far.
     pub peak: f32,
+    /// From when on an event of the label may begin, ns as in [`EventTime::at`]: this one, and with its end the next one.
+    pub free_from: u64,
 }
 
 /// The state machines of all labels. At most one event per label is open.
@@ -81,6 +83,8 @@ pub struct Events<M> {
     tracks: Vec<Option<Track<M>>>,
     /// Per label, the end of its cooldown.
     cool_until: Vec<u64>,
+    /// Per label, the end of the last window in which rules prevented its events, or of its last event.
+    free_from: Vec<u64>,
     /// Where the newest window ends if no other follows.
     end: u64,
     last_id: u64,
@@ -115,7 +119,8 @@ impl<M: Copy> Events<M> {
     pub fn new(rules: EventRules) -> Self {
         let labels = rules.labels.len();
         let tracks = std::iter::repeat_with(|| None).take(labels).collect();
-        Self { rules, tracks, cool_until: vec![0; labels], end: 0, last_id: 0, left_out: LeftOut::default() }
+        let (cool_until, free_from) = (vec![0; labels], vec![0; labels]);
+        Self { rules, tracks, cool_until, free_from, end: 0, last_id: 0, left_out: LeftOut::default() }
     }
 
     /// Sets the rules from the next window on, for the same labels. Events of labels that no longer have a rule end here.
@@ -153,7 +158,9 @@ impl<M: Copy> Events<M> {
         for index in 0..self.tracks.len() {
             let since_start = self.tracks[index].is_some_and(|track| track.start == 0 && track.gap.is_none());
             self.close_one_at(index, if since_start { whole } else { self.end }, emit);
-            self.cool_until[index] = self.cool_until[index].saturating_sub(whole);
+            for until in [&mut self.cool_until[index], &mut self.free_from[index]] {
+                *until = until.saturating_sub(whole);
+            }
         }
         self.end = 0;
     }
@@ -175,8 +182,9 @@ impl<M: Copy> Events<M> {
         self.last_id = other.last_id;
         self.left_out = other.left_out;
         self.end = other.end;
-        for (index, until) in self.cool_until.iter_mut().enumerate() {
-            *until = index_there(index).and_then(|index| other.cool_until.get(index)).copied().unwrap_or(0);
+        for index in 0..self.tracks.len() {
+            let there = |times: &[u64]| index_there(index).and_then(|index| times.get(index)).copied().unwrap_or(0);
+            (self.cool_until[index], self.free_from[index]) = (there(&other.cool_until), there(&other.free_from));
         }
     }
 
@@ -222,6 +230,9 @@ impl<M: Copy> Events<M> {
         if self.tracks[index].is_some_and(|track| track.blocked.is_some() != block.is_some()) {
             self.end_one_at(index, time.at, emit);
         }
+        if block.is_some() {
+            self.free_from[index] = time.at.saturating_add(time.span);
+        }
         match &mut self.tracks[index] {
             Some(track) => track.take(time.at, score, rule.off.min(rule.on)),
             empty if score >= rule.on => *empty = Some(Track::new(time, score, block)),
@@ -251,7 +262,7 @@ impl<M: Copy> Events<M> {
             self.last_id += 1;
             track.id = Some(self.last_id);
         }
-        emit(track.event(kind, index, self.last_id, duration));
+        emit(track.event(kind, index, self.last_id, duration, self.free_from[index]));
     }
 
     fn close_one(&mut self, index: usize, emit: &mut dyn FnMut(Event<M>)) {
@@ -276,8 +287,9 @@ impl<M: Copy> Events<M> {
         let Some(id) = track.id else { return };
         let duration = track.duration(now);
         let cooldown = self.rules.labels[index].map_or(0, |rule| rule.cooldown);
-        self.cool_until[index] = track.start.saturating_add(duration).saturating_add(cooldown);
-        emit(track.event(EventKind::End, index, id, duration));
+        self.free_from[index] = track.start.saturating_add(duration);
+        self.cool_until[index] = self.free_from[index].saturating_add(cooldown);
+        emit(track.event(EventKind::End, index, id, duration, self.cool_until[index]));
     }
 }
 
@@ -306,9 +318,9 @@ impl<M: Copy> Track<M> {
         self.gap.unwrap_or(now).saturating_sub(self.start)
     }
 
-    fn event(&self, kind: EventKind, index: usize, last_id: u64, duration: u64) -> Event<M> {
-        let id = self.id.unwrap_or(last_id);
-        Event { kind, id, index, onset: self.onset, duration, probability: self.probability, peak: self.peak }
+    fn event(&self, kind: EventKind, index: usize, last_id: u64, duration: u64, free_from: u64) -> Event<M> {
+        let Self { onset, probability, peak, id, .. } = *self;
+        Event { kind, id: id.unwrap_or(last_id), index, onset, duration, probability, peak, free_from }
     }
 }
 

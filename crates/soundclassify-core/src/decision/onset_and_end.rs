@@ -41,6 +41,8 @@ const REMEMBERED: usize = u128::BITS as usize;
 struct Found<M> {
     /// Whether the label was found in each of the newest windows, the newest in the lowest bit.
     windows: u128,
+    /// Where its last event ended, and the cooldown after that, ns.
+    free_from: u64,
     open: Option<Open<M>>,
 }
 
@@ -54,7 +56,7 @@ struct Open<M> {
 }
 
 impl<M> Found<M> {
-    const NOWHERE: Self = Self { windows: 0, open: None };
+    const NOWHERE: Self = Self { windows: 0, free_from: 0, open: None };
 
     fn is_in(&self, window: usize) -> bool {
         self.windows >> window & 1 == 1
@@ -103,26 +105,33 @@ impl<M: Copy> Borders<M> {
     /// Where an event's sound begins, and for how long it lasts. `at` is the window with which the event was found to begin,
     /// `mark` its own mark.
     pub fn refine<T>(&mut self, event: &Event<T>, at: u64, mark: M) -> (M, u64) {
-        let Event { kind, index, duration, .. } = *event;
+        let Event { kind, index, duration, free_from, .. } = *event;
         match kind {
-            EventKind::Start => self.begin(index, at, duration).unwrap_or((mark, duration)),
+            EventKind::Start => self.begin(index, at, duration, free_from).unwrap_or((mark, duration)),
             EventKind::Update => (self.go_on(index, duration).unwrap_or(mark), duration),
-            EventKind::End => self.end(index, at.saturating_add(duration), duration, mark),
+            EventKind::End => {
+                let until = at.saturating_add(duration);
+                self.end(index, until, duration, mark, free_from.saturating_sub(until))
+            }
         }
     }
 
-    /// Where the sound begins whose event was found to begin with the window at `at`, and its duration so far.
-    fn begin(&mut self, index: usize, at: u64, duration: u64) -> Option<(M, u64)> {
+    /// Where the sound begins whose event was found to begin with the window at `at`, and its duration so far. It begins no
+    /// earlier than `free_from`, since rules prevented it until then, and after the label's last event.
+    fn begin(&mut self, index: usize, at: u64, duration: u64, free_from: u64) -> Option<(M, u64)> {
         let found = self.labels[index];
+        let free_from = free_from.max(found.free_from);
         let own = self.recent.iter().position(|window| window.at <= at)?;
         let mut first = own;
         let reaches = |window: usize| self.recent.get(window).is_some_and(|time| time.at + LOOKBACK >= at);
         while found.is_in(first + 1) && reaches(first + 1) {
             first += 1;
         }
+        let is_free = |window: &usize| self.recent[*window].rise.0 >= free_from;
         // The model may find a trace of the label in what comes before the sound, too.
-        let risen = (own..=first).rev().find(|window| self.recent[*window].rise.1);
-        let BorderTime { rise: (onset, _), mark, .. } = self.recent[risen.unwrap_or(first)];
+        let risen = (own..=first).rev().filter(is_free).find(|window| self.recent[*window].rise.1);
+        let begins = risen.or_else(|| (0..=first).rev().find(is_free));
+        let BorderTime { rise: (onset, _), mark, .. } = self.recent[begins.unwrap_or_default()];
         let longest = self.end.map_or(duration, |end| duration.min(end.saturating_sub(onset)));
         self.labels[index].open = Some(Open { onset, mark, longest });
         Some((mark, longest))
@@ -136,15 +145,24 @@ impl<M: Copy> Borders<M> {
     }
 
     /// Where it began and its duration, at its end; `until` is the window at which its event was found to end. The
-    /// duration is never less than what was reported before. `otherwise` is the event's own mark.
-    fn end(&mut self, index: usize, until: u64, duration: u64, otherwise: M) -> (M, u64) {
-        let Some(Open { onset, mark, longest }) = self.labels[index].open.take() else { return (otherwise, duration) };
+    /// duration is never less than what was reported before. `otherwise` is the event's own mark; the label's next event
+    /// begins no earlier than after `cooldown`.
+    fn end(&mut self, index: usize, until: u64, duration: u64, otherwise: M, cooldown: u64) -> (M, u64) {
+        let Some(open) = self.labels[index].open.take() else { return (otherwise, duration) };
+        let duration = self.duration(index, until, open);
+        self.labels[index].free_from = open.onset.saturating_add(duration).saturating_add(cooldown);
+        (open.mark, duration)
+    }
+
+    /// For how long the sound of an event lasted that was found to end at the window at `until`.
+    fn duration(&self, index: usize, until: u64, open: Open<M>) -> u64 {
+        let Open { onset, longest, .. } = open;
         let found = &self.labels[index];
-        let newest = self.recent.front().map_or(0, |window| window.at);
-        if let Some(end) = self.end.filter(|_| until > newest) {
-            return (mark, end.saturating_sub(onset).max(longest));
+        let now = self.recent.front().map_or(0, |window| window.at);
+        if let Some(end) = self.end.filter(|_| until > now) {
+            return end.saturating_sub(onset).max(longest);
         }
-        let Some(mut last) = self.recent.iter().position(|window| window.at < until) else { return (mark, longest) };
+        let Some(mut last) = self.recent.iter().position(|window| window.at < until) else { return longest };
         while !found.is_in(last) && self.recent.get(last + 1).is_some_and(|window| window.fall.0 > onset) {
             last += 1;
         }
@@ -161,12 +179,16 @@ impl<M: Copy> Borders<M> {
         }
         let fallen = (newest..=oldest).find(|window| self.recent[*window].fall.1);
         let (fall, _) = self.recent[fallen.unwrap_or(last)].fall;
-        (mark, fall.saturating_sub(onset).max(longest))
+        // The label's next event may begin with the newest window.
+        fall.min(now.max(until)).saturating_sub(onset).max(longest)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{EventRules, EventTime, Events, LabelRule};
     use super::*;
 
     fn window(at: u64) -> BorderTime<u64> {
@@ -179,19 +201,92 @@ mod tests {
         for (number, score) in [0.0, 0.2, 0.4, 0.9, 0.9, 0.2, 0.0].into_iter().enumerate() {
             borders.push(window(number as u64 * 100), &[score], |_| 0.35);
         }
-        assert_eq!(borders.begin(0, 300, 100), Some((160, 100)));
-        assert_eq!(borders.end(0, 500, 0, 0), (160, 540 - 160));
+        assert_eq!(borders.begin(0, 300, 100, 0), Some((160, 100)));
+        assert_eq!(borders.end(0, 500, 0, 0, 0), (160, 540 - 160));
     }
 
     #[test]
     fn what_goes_on_at_the_end_ends_there_and_nothing_shrinks() {
         let mut borders = Borders::new(2);
         borders.push(window(0), &[0.9, 0.9], |_| 0.35);
-        borders.begin(0, 0, 10);
-        borders.begin(1, 0, 10);
+        borders.begin(0, 0, 10, 0);
+        borders.begin(1, 0, 10, 0);
         borders.go_on(1, 7000);
         borders.push(window(100), &[0.9, 0.0], |_| 0.35);
         borders.end_at(1700);
-        assert_eq!((borders.end(0, 200, 0, 0), borders.end(1, 200, 0, 0)), ((60, 1700 - 60), (60, 7000)));
+        assert_eq!((borders.end(0, 200, 0, 0, 0), borders.end(1, 200, 0, 0, 0)), ((60, 1700 - 60), (60, 7000)));
+    }
+
+    const MS: u64 = 1_000_000;
+
+    /// Index, begin and end of each event, as they are reported; the last windows have no label.
+    fn reported(rules: EventRules, scores: &[[f32; 2]], rises: &[bool]) -> Vec<(usize, u64, u64)> {
+        let (mut events, mut borders) = (Events::new(rules), Borders::new(2));
+        let (mut ended, mut begun) = (Vec::new(), [0; 2]);
+        let silence = [[0.0; 2]; 30];
+        for (number, scores) in scores.iter().chain(&silence).enumerate() {
+            let at = number as u64 * 100 * MS;
+            let rise = (at + 50 * MS, rises.get(number).copied().unwrap_or_default());
+            borders.push(BorderTime { at, rise, fall: (at + 40 * MS, rise.1), mark: rise.0 }, scores, |_| 0.35);
+            events.push(EventTime { at, span: 100 * MS, mark: at }, scores, &mut |event| {
+                let (onset, duration) = borders.refine(&event, event.onset, event.onset);
+                match event.kind {
+                    EventKind::Start => begun[event.index] = onset,
+                    EventKind::Update => assert_eq!(onset, begun[event.index]),
+                    EventKind::End => ended.push((event.index, onset, onset + duration)),
+                }
+            });
+        }
+        ended
+    }
+
+    fn rule(cooldown: u64) -> Option<LabelRule> {
+        Some(LabelRule { on: 0.5, off: 0.35, min_duration: 0, hold: 100 * MS, cooldown })
+    }
+
+    #[test]
+    fn a_sound_that_outlasts_a_rule_begins_where_the_rule_ends() {
+        let (quiet, loud) = ([0.0, 0.0], [0.9, 0.0]);
+        let scores = [vec![quiet; 5], vec![loud; 5], vec![quiet; 5], vec![loud; 30]].concat();
+        let cooldown = EventRules { labels: vec![rule(2000 * MS), None], suppressors: Vec::new() };
+        let events = reported(cooldown, &scores, &[]);
+        assert_eq!(events.len(), 2);
+        assert!(events[1].1 >= events[0].2 + 2000 * MS && events[1].1 < events[0].2 + 2200 * MS, "{events:?}");
+
+        let scores = [vec![[0.9, 0.9]; 20], vec![[0.9, 0.0]; 20]].concat();
+        let suppressed = EventRules { labels: vec![rule(0), None], suppressors: vec![(1, 0.5)] };
+        assert_eq!(reported(suppressed, &scores, &[])[0].1, 2050 * MS);
+    }
+
+    proptest! {
+        #[test]
+        fn events_of_a_label_do_not_overlap_and_keep_their_distance(
+            scores in prop::collection::vec([0.0f32..1.0, 0.0f32..1.0], 1..120),
+            rises in prop::collection::vec(any::<bool>(), 120),
+            cooldown in 0u64..1500,
+        ) {
+            let rules = EventRules { labels: vec![rule(cooldown * MS), rule(0)], suppressors: Vec::new() };
+            let events = reported(rules, &scores, &rises);
+            for (label, cooldown) in [(0, cooldown * MS), (1, 0)] {
+                let times: Vec<_> = events.iter().filter(|event| event.0 == label).collect();
+                for pair in times.windows(2) {
+                    prop_assert!(pair[1].1 >= pair[0].2, "{:?}", pair);
+                    // A cooldown counts from where the event was found to end, which may be `hold` before its sound does.
+                    prop_assert!(pair[1].1 + 200 * MS >= pair[0].2 + cooldown, "{:?} {}", pair, cooldown);
+                }
+            }
+        }
+
+        #[test]
+        fn none_begins_while_it_is_suppressed(
+            scores in prop::collection::vec([0.0f32..1.0, 0.0f32..1.0], 1..120),
+            rises in prop::collection::vec(any::<bool>(), 120),
+        ) {
+            let rules = EventRules { labels: vec![rule(0), None], suppressors: vec![(1, 0.5)] };
+            for (_, begin, _) in reported(rules, &scores, &rises) {
+                let window = (begin / (100 * MS)) as usize;
+                prop_assert!(scores[window][1] < 0.5, "{} ms", begin / MS);
+            }
+        }
     }
 }
