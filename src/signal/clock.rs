@@ -98,14 +98,18 @@ impl Clock {
         self.meter.push(mono);
     }
 
-    /// What UTC is from now on. Two readings of this machine's clock differ a little each time, and the first one stays.
+    /// What UTC is from now on. Two readings of this machine's clock differ a little each time, and the first one stays. The
+    /// source's own clock stays until another stream begins, for not every buffer may have a reading.
     pub(super) fn set_wall(&mut self, wall: WallClock) {
-        if let (WallClock::RunningTime(before), WallClock::RunningTime(now)) = (self.wall, wall)
-            && (before - now).abs() < i128::from(WALL_JITTER.nseconds())
-        {
-            return;
-        }
-        self.wall = wall;
+        self.wall = match (self.wall, wall) {
+            (WallClock::Timestamp(own), WallClock::RunningTime(_) | WallClock::Unknown) => WallClock::Timestamp(own),
+            (WallClock::RunningTime(before), WallClock::RunningTime(now))
+                if (before - now).abs() < i128::from(WALL_JITTER.nseconds()) =>
+            {
+                WallClock::RunningTime(before)
+            }
+            _ => wall,
+        };
     }
 
     /// Level of `length` analysis samples from `position` on, at `analysis_rate` Hz, as far as their frames have come.
@@ -135,7 +139,7 @@ impl Clock {
     /// The same, and another stream begins.
     pub(super) fn begin(&mut self) {
         self.reset();
-        self.begun = self.place();
+        (self.begun, self.wall) = (self.place(), WallClock::Unknown);
     }
 
     /// The same, and places count from 0 again.
@@ -143,7 +147,7 @@ impl Clock {
         self.reset();
         self.anchors.clear();
         (self.before, self.begun) = ((0, 0), 0);
-        (self.first, self.counts_samples) = (None, false);
+        (self.first, self.counts_samples, self.wall) = (None, false, WallClock::Unknown);
     }
 
     /// Audio of another rate comes from now on; nothing of the old one may be under way.
@@ -472,12 +476,15 @@ mod tests {
         clock.set_segment(Some(segment));
         clock.advance(Some(ms(1000)), 88200);
         assert_eq!(clock.times(16000, 16000).utc, None);
-        clock.set_wall(WallClock::Timestamp(5_000_000_000));
-        assert_eq!(clock.times(16000, 16000).utc, Some(ms(7000)));
-        clock.set_wall(WallClock::RunningTime(5_000_000_000));
-        assert_eq!(clock.times(16000, 16000).utc, Some(ms(6000)));
         clock.set_wall(WallClock::RunningTime(-5_000_000_000));
         assert_eq!(clock.times(16000, 16000).utc, None);
+        clock.set_wall(WallClock::RunningTime(5_000_000_000));
+        assert_eq!(clock.times(16000, 16000).utc, Some(ms(6000)));
+        // Not every buffer has the source's own time.
+        for wall in [WallClock::Timestamp(5_000_000_000), WallClock::RunningTime(9_000_000_000), WallClock::Unknown] {
+            clock.set_wall(wall);
+            assert_eq!(clock.times(16000, 16000).utc, Some(ms(7000)), "{wall:?}");
+        }
     }
 
     #[test]

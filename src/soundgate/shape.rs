@@ -143,7 +143,8 @@ impl Shaper {
                 let frame = first + (position / channels) as i64;
                 let gain = gain(frame);
                 let tone = tone.map_or(0.0, |rate| tone_at(frame, rate) * full * (1.0 - gain));
-                value * gain + tone
+                // What is no number stays none, whatever it is multiplied with.
+                if gain == 0.0 { tone } else { value * gain + tone }
             };
             if format.unpack_format() == gst_audio::AUDIO_FORMAT_F64 {
                 let block = &mut self.floats[..count];
@@ -206,6 +207,18 @@ mod tests {
         let inside = gains(Shape::Inside);
         assert_eq!(inside[4..9], [1.0, 0.25, 0.5, 0.75, 1.0]);
         assert_eq!(inside[11..16], [1.0, 0.75, 0.5, 0.25, 1.0]);
+    }
+
+    #[test]
+    fn what_is_no_number_is_silenced_beside_a_ramp_and_replaced() {
+        for (shape, value) in [(Shape::Silence, f32::NAN), (Shape::Silence, f32::INFINITY), (Shape::Tone, f32::NAN)] {
+            let mut bytes: Vec<u8> = [value; 100].iter().flat_map(|sample| sample.to_ne_bytes()).collect();
+            shaped(gst_audio::AUDIO_FORMAT_F32, shape, &[Frames { from: 40, to: 60 }], 5, &mut bytes);
+            let sample = |bytes: &[u8]| f32::from_ne_bytes(bytes.try_into().unwrap());
+            let samples: Vec<f32> = bytes.chunks(4).map(sample).collect();
+            assert!(samples[40..60].iter().all(|sample| sample.abs() <= 0.1001), "{shape:?} {value}");
+            assert!(samples[..35].iter().chain(&samples[65..]).all(|sample| !sample.is_finite()), "{shape:?} {value}");
+        }
     }
 
     #[test]
