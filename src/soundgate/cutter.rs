@@ -31,12 +31,20 @@ pub(crate) struct Cutter {
     marks_events: bool,
     /// The next buffer of a kept event is not its first.
     continues: bool,
+    /// A buffer has left since the start or the last flush.
+    begun: bool,
+    live: bool,
 }
 
 impl Cutter {
     pub(crate) fn clear(&mut self) {
         self.gap = None;
-        (self.left_out, self.continues) = (false, false);
+        (self.left_out, self.continues, self.begun) = (false, false, false);
+    }
+
+    /// Whether the audio is that of a live pipeline.
+    pub(crate) fn set_live(&mut self, live: bool) {
+        self.live = live;
     }
 
     /// Puts what becomes of `audio` into `out`. `fade`: ns.
@@ -99,6 +107,7 @@ impl Cutter {
 
     fn pass(&mut self, mut buffer: gst::Buffer, out: &mut VecDeque<Output>) {
         self.end_gap(out);
+        self.begun = true;
         if std::mem::take(&mut self.left_out) {
             buffer.make_mut().set_flags(gst::BufferFlags::DISCONT);
         }
@@ -152,9 +161,10 @@ impl Cutter {
         }
     }
 
-    /// What is skipped so far continues as a gap.
+    /// What is skipped so far continues as a gap. Not before the first buffer of a live stream, where nothing waits for it:
+    /// `splitmuxsink` (1.22) never ends if it gets gaps and then no buffer.
     pub(crate) fn end_gap(&mut self, out: &mut VecDeque<Output>) {
-        if let Some((from, to)) = self.gap.take() {
+        if let Some((from, to)) = self.gap.take().filter(|_| self.begun || !self.live) {
             out.push_back(Output::Event(gst::event::Gap::builder(from).duration(to.saturating_sub(from)).build()));
         }
     }

@@ -386,6 +386,7 @@ impl State {
 
     fn next(&mut self, act: &Act, all: bool) -> Option<Output> {
         let Self { queue, spans, cutter, out, upstream, .. } = self;
+        cutter.set_live(upstream.live);
         while out.is_empty() {
             let Some(item) = queue.pop(act.delay, upstream.live, all) else {
                 if all {

@@ -121,6 +121,17 @@ fn events_are_recorded_with_what_came_before() {
 }
 
 #[test]
+fn a_live_stream_without_events_is_recorded_to_its_end() {
+    let sandbox = Sandbox::new();
+    let model = model(&sandbox, "Door/bell");
+    let folder = sandbox.path("recorded");
+    let source = "audiotestsrc is-live=true num-buffers=60 wave=silence ! audio/x-raw,rate=16000";
+    let words = ["--source", source, folder.to_str().unwrap(), "ensembles=1", "allow-labels=<Door/bell>", &model];
+    sandbox.script("record-events.sh", &words).finish().succeeded();
+    assert!(fs::read_dir(&folder).unwrap().all(|file| file.unwrap().metadata().unwrap().len() <= 44));
+}
+
+#[test]
 fn a_label_is_muted_from_onset_to_end() {
     let sandbox = Sandbox::new();
     let (model, file) = (model(&sandbox, "Siren"), recording(&sandbox, &[1000, 2000, 2000, 100, 900]));
