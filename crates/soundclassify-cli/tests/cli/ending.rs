@@ -3,12 +3,12 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader},
     process::Stdio,
     time::{Duration, Instant},
 };
 
-use crate::support::{LOW, TONES, interrupt, melody, program, signal, text, tones};
+use crate::support::{LOW, TONES, collect_errors, interrupt, melody, program, signal, text, tones};
 
 #[test]
 fn a_reader_that_has_enough_ends_the_program_quietly() {
@@ -20,14 +20,13 @@ fn a_reader_that_has_enough_ends_the_program_quietly() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    let errors = collect_errors(&mut child);
 
     let mut line = String::new();
     BufReader::with_capacity(64, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
 
-    let mut errors = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert_eq!(errors, "");
+    assert_eq!(errors.join().unwrap(), "");
 }
 
 #[test]

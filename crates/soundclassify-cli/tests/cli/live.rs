@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{LOW, MIDDLE, TONES, interrupt, objects, program, text, tones};
+use crate::support::{LOW, MIDDLE, TONES, collect_errors, interrupt, objects, program, text, tones};
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 /// A sound server of its own with one sink, whose monitor is the only microphone, and a tone that plays into it.
@@ -129,6 +129,7 @@ fn no_microphone_is_a_failure_and_no_silence() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    let errors = collect_errors(&mut child);
     let deadline = Instant::now() + Duration::from_secs(20);
     while child.try_wait().unwrap().is_none() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(50));
@@ -138,7 +139,8 @@ fn no_microphone_is_a_failure_and_no_silence() {
     let output = child.wait_with_output().unwrap();
 
     assert_eq!(output.status.code(), Some(1), "it goes on");
-    assert!(text(&output.stderr).contains("--list-devices"), "{}", text(&output.stderr));
+    let errors = errors.join().unwrap();
+    assert!(errors.contains("--list-devices"), "{errors}");
     assert_eq!(text(&output.stdout), "");
 }
 

@@ -5,6 +5,8 @@ mod complete;
 mod doctor;
 mod empty;
 mod ending;
+#[path = "../common/errors.rs"]
+mod errors;
 mod features;
 mod file;
 mod help;

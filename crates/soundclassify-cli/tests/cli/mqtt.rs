@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{HIGH, LOW, MIDDLE, TONES, melody, objects, program, signal, text, tones};
+use crate::support::{HIGH, LOW, MIDDLE, TONES, collect_errors, melody, objects, program, signal, text, tones};
 
 /// A broker that keeps what its clients have not had yet, and one client that wants all.
 struct Broker {
@@ -154,6 +154,7 @@ fn no_event_is_lost_while_the_broker_is_away_and_orders_are_carried_out() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    let errors = collect_errors(&mut child);
     broker.lines_with("soundclassify/door/Low ON");
 
     broker.stop();
@@ -167,8 +168,7 @@ fn no_event_is_lost_while_the_broker_is_away_and_orders_are_carried_out() {
     assert!(Command::new("mosquitto_pub").args(words).status().unwrap().success());
 
     let ended = child.wait().unwrap();
-    let mut errors = String::new();
-    std::io::Read::read_to_string(child.stderr.as_mut().unwrap(), &mut errors).unwrap();
+    let errors = errors.join().unwrap();
     assert!(ended.success(), "{errors}");
     assert!(errors.contains("trying again"), "{errors}");
     let lines = broker.lines_with("status offline");

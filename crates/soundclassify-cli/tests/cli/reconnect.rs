@@ -8,10 +8,11 @@ use std::{
     path::Path,
     process::{Child, Command, Stdio},
     sync::mpsc::{self, Receiver},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
-use crate::support::{LOW, MIDDLE, TONES, interrupt, program, signal, text};
+use crate::support::{LOW, MIDDLE, TONES, collect_errors, interrupt, program, signal, text};
 
 const RATE: u32 = 16_000;
 
@@ -66,10 +67,9 @@ fn wait_for(lines: &Receiver<String>, wanted: &str, seconds: u64) {
     }
 }
 
-fn errors(mut child: Child) -> String {
+fn interrupted(mut child: Child, errors: JoinHandle<String>) -> String {
     interrupt(&child);
-    let mut errors = String::new();
-    child.stderr.as_mut().unwrap().read_to_string(&mut errors).unwrap();
+    let errors = errors.join().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{errors}");
     errors
 }
@@ -117,13 +117,13 @@ fn a_stream_over_http_that_ends_or_stalls_is_opened_anew() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = lines(&mut child);
+    let (lines, errors) = (lines(&mut child), collect_errors(&mut child));
 
     for (wanted, seconds) in [("Low", 40), ("Middle", 40), ("Low", 60)] {
         wait_for(&lines, wanted, seconds);
     }
 
-    let errors = errors(child);
+    let errors = interrupted(child, errors);
     assert!(errors.contains("trying again in 1 s") && errors.contains("no audio for 15 s"), "{errors}");
 }
 
@@ -137,7 +137,7 @@ fn a_stream_over_rtsp_whose_server_is_started_anew_comes_back() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = lines(&mut child);
+    let (lines, errors) = (lines(&mut child), collect_errors(&mut child));
     wait_for(&lines, " ", 40);
 
     drop(server);
@@ -147,7 +147,7 @@ fn a_stream_over_rtsp_whose_server_is_started_anew_comes_back() {
     wait_for(&lines, " ", 60);
 
     drop(server);
-    let errors = errors(child);
+    let errors = interrupted(child, errors);
     assert!(errors.contains("trying again"), "{errors}");
 }
 
@@ -160,7 +160,7 @@ fn a_stream_over_rtsp_whose_server_stalls_comes_back() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = lines(&mut child);
+    let (lines, errors) = (lines(&mut child), collect_errors(&mut child));
     wait_for(&lines, " ", 40);
 
     // It neither ends nor answers.
@@ -177,7 +177,7 @@ fn a_stream_over_rtsp_whose_server_stalls_comes_back() {
     wait_for(&lines, " ", 90);
 
     drop(server);
-    let errors = errors(child);
+    let errors = interrupted(child, errors);
     assert!(errors.contains("trying again"), "{errors}");
 }
 

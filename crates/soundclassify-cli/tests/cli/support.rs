@@ -3,9 +3,13 @@
 
 use std::{
     f64::consts::TAU,
+    io::Read,
     path::{Path, PathBuf},
     process::{Child, Command, Output},
+    thread::JoinHandle,
 };
+
+use crate::errors::without_schema_errors;
 
 /// Manifest of the model that distinguishes low, middle and high tones and silence.
 pub(crate) const TONES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/tones/tones.toml");
@@ -50,8 +54,19 @@ pub(crate) fn interrupt(child: &Child) {
     signal(if ignored { "-TERM" } else { "-INT" }, child);
 }
 
+/// What a program printed, without what ONNX Runtime has to say.
 pub(crate) fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    without_schema_errors(&String::from_utf8_lossy(bytes))
+}
+
+/// Reads standard error of a program from now on: one that fills the pipe would wait. What it printed, at its end.
+pub(crate) fn collect_errors(child: &mut Child) -> JoinHandle<String> {
+    let mut errors = child.stderr.take().unwrap();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        errors.read_to_end(&mut bytes).unwrap();
+        text(&bytes)
+    })
 }
 
 /// The objects of JSON lines.

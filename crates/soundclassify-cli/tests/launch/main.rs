@@ -3,6 +3,8 @@
 
 mod acting;
 mod element;
+#[path = "../common/errors.rs"]
+mod errors;
 mod exit;
 mod faults;
 mod listeners;

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::errors::without_schema_errors;
+
 /// Long enough for a loaded machine, short enough to end a hung process.
 pub(crate) const PROCESS_TIMEOUT: Duration = Duration::from_secs(60);
 const PLUGIN: &str = "libgstsoundclassify.so";
@@ -140,7 +142,7 @@ impl Running {
     }
 
     pub(crate) fn stderr(&self) -> String {
-        String::from_utf8_lossy(&fs::read(self.output.join("stderr")).unwrap()).into_owned()
+        without_schema_errors(&String::from_utf8_lossy(&fs::read(self.output.join("stderr")).unwrap()))
     }
 
     /// Until the process has printed `text`.
