@@ -350,13 +350,18 @@ fn ctrl_c_in_the_view_ends_with_130() {
     view.ends_with(130);
 }
 
+/// Not necessarily the first: ONNX Runtime of Debian 13 prints lines of its own before.
+fn has_line(screen: &str, start: &str) -> bool {
+    screen.lines().any(|line| line.starts_with(start))
+}
+
 #[test]
 fn plain_lines_in_a_terminal_where_wanted() {
     let folder = tempfile::tempdir().unwrap();
     let path = tones(&folder.path().join("short.wav"), &[(LOW, 1.0)]);
     let view = Screen::open(&["live", path.to_str().unwrap(), "--plain", "--model", TONES], 24, 80);
 
-    view.wait("lines", |screen| screen.starts_with("Low 1 "));
+    view.wait("lines", |screen| has_line(screen, "Low 1 "));
 
     view.ends_with(0);
 }
@@ -368,7 +373,7 @@ fn what_only_lines_have_makes_lines_in_a_terminal() {
     for (option, line) in [("--events", "0.000 start Low 1 "), ("--time", "0.000 Low 1 ")] {
         let view = Screen::open(&["live", path.to_str().unwrap(), option, "--model", TONES], 24, 80);
 
-        view.wait("lines", |screen| screen.starts_with(line));
+        view.wait("lines", |screen| has_line(screen, line));
 
         view.ends_with(0);
     }
