@@ -21,6 +21,7 @@ use crate::{
     live::{commands::OnEvent, mqtt::Broker},
     options::ElementOptions,
     output::Form,
+    palette,
     scan::{identity::Shard, target::Format},
     source,
 };
@@ -274,8 +275,8 @@ pub(crate) struct ReportArgs {
     /// Title of the page [default: its file name]
     #[arg(long, value_name = "TEXT")]
     pub(crate) title: Option<String>,
-    /// Maximum number of labels in the timeline
-    #[arg(long, alias = "labels", value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=24))]
+    /// Maximum number of labels in the timeline; each has a colour of its own
+    #[arg(long, alias = "labels", value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=palette::LABELS.len() as i64))]
     pub(crate) max_labels: u8,
 }
 

@@ -33,6 +33,7 @@ mod output;
 mod palette;
 mod picture;
 mod picture_axes;
+mod picture_bitmap;
 mod progress;
 mod record;
 mod report;

@@ -13,6 +13,7 @@ use crate::{
     atomic_file::ReservedFile,
     exit::{Failure, Result},
     palette,
+    picture_bitmap::Bitmap,
 };
 
 /// Family under which the font is known to the drawing crate.
@@ -72,7 +73,7 @@ fn svg(size: (u32, u32), drawing: &impl Drawing) -> Made<Vec<u8>> {
 
 fn png(size: (u32, u32), drawing: &impl Drawing) -> Made<Vec<u8>> {
     let mut pixels = vec![0; 3 * size.0 as usize * size.1 as usize];
-    paint(BitMapBackend::with_buffer(&mut pixels, size), drawing)?;
+    paint(Bitmap::new(&mut pixels, size), drawing)?;
     encode(size, &pixels).map_err(|error| error.to_string())
 }
 

@@ -82,3 +82,53 @@ where
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{gather::Curve, spectrogram::Spectrogram};
+
+    /// Rows, then columns, from the first to the last that the first label's colour tints.
+    fn tinted(values: Vec<f32>) -> [(usize, usize); 2] {
+        let recording = Recording {
+            name: "spikes.wav".to_owned(),
+            uri: String::new(),
+            duration: values.len() as f64 / 4.0,
+            spectrogram: Spectrogram::new(1),
+            starts: (0..values.len()).map(|number| number as f64 / 4.0).collect(),
+            window: 0.0,
+            curves: vec![Curve { label: "Bark".to_owned(), index: 0, values }],
+            events: Vec::new(),
+            warnings: Vec::new(),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        draw(ReservedFile::reserve("picture", &path).unwrap(), Format::Png, &[recording]).unwrap();
+        let file = std::io::BufReader::new(std::fs::File::open(&path).unwrap());
+        let mut reader = png::Decoder::new(file).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut pixels).unwrap();
+        let width = WIDTH as usize;
+        let places = pixels.chunks(3).enumerate().filter(|(_, pixel)| pixel[2] > pixel[0].saturating_add(60));
+        // The legend is beside the axes.
+        let places: Vec<_> = places.map(|(at, _)| (at / width, at % width)).filter(|(_, x)| *x < width - 220).collect();
+        let span = |of: fn(&(usize, usize)) -> usize| {
+            (places.iter().map(of).min().unwrap(), places.iter().map(of).max().unwrap())
+        };
+        [span(|place| place.0), span(|place| place.1)]
+    }
+
+    #[test]
+    fn sharp_turns_of_a_curve_stay_within_the_axes() {
+        let count = 2 * MOST_POINTS;
+        let [high, low] = [1.0, 0.0].map(|value| tinted(vec![value; count]));
+        for period in [2, 3, 5, 8, 13] {
+            let spikes = (0..count).map(|number| if number % (2 * period) < 2 { 1.0 } else { 0.07 }).collect();
+
+            let [rows, columns] = tinted(spikes);
+
+            assert!(rows.0 >= high[0].0 && rows.1 <= low[0].1, "{period}: {rows:?} {high:?} {low:?}");
+            assert!(columns.0 + 1 >= high[1].0 && columns.1 <= high[1].1 + 1, "{period}: {columns:?} {high:?}");
+        }
+    }
+}

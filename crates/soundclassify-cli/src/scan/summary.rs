@@ -119,6 +119,18 @@ pub(crate) struct EventSummary {
     pub(crate) peak: f64,
 }
 
+impl EventSummary {
+    /// End, seconds.
+    pub(crate) fn end(&self) -> f64 {
+        microseconds(self.start + self.duration)
+    }
+}
+
+/// Seconds without what a sum of binary fractions adds below the microsecond.
+pub(crate) fn microseconds(seconds: f64) -> f64 {
+    (seconds * 1e6).round() / 1e6
+}
+
 impl From<&ClassificationEvent> for EventSummary {
     fn from(event: &ClassificationEvent) -> Self {
         Self {

@@ -66,6 +66,8 @@ fn the_help_is_quick_and_lists_exit_statuses() {
     assert!(help.contains("soundclassify [file] [OPTIONS] FILE…"), "{help}");
     assert!(stdout(["live", "--help"]).contains("space pause"), "the keys of the view");
     assert!(stdout(["report", "--help"]).contains("--max-labels <N>"));
+    let refused = run(["report", "--max-labels", "9", "a.wav", "-o", "a.html"]);
+    assert!(text(&refused.stderr).contains("9 is not in 1..=8"), "as many as there are colours");
     assert!(start.elapsed() < Duration::from_secs(10));
     assert!(stdout(["file", "--help"]).contains("--allow-labels"));
 }

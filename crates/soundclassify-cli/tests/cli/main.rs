@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The program, run as people run it.
 
+mod browser;
 mod complete;
 mod doctor;
 mod empty;
@@ -19,6 +20,7 @@ mod odd_files;
 mod progress;
 mod reconnect;
 mod report;
+mod report_page;
 mod scan;
 mod scan_forms;
 mod secrets;

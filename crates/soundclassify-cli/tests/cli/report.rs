@@ -3,7 +3,10 @@
 
 use std::{path::Path, process::Command};
 
-use crate::support::{TONES, melody, run, stdout, text};
+use crate::{
+    browser::browser,
+    support::{TONES, melody, run, stdout, text},
+};
 
 /// Put before all else on the page: what goes wrong is noted.
 const WATCH: &str = r#"<script>
@@ -64,15 +67,6 @@ const press = (key) => document.body.dispatchEvent(new KeyboardEvent("keydown", 
   document.body.append(Object.assign(document.createElement("pre"), { id: "done", textContent: JSON.stringify(done) }));
 })();
 </script>"#;
-
-fn browser() -> Option<&'static str> {
-    let known = ["chromium", "chromium-browser", "google-chrome"];
-    let found = known.into_iter().find(|name| Command::new(name).arg("--version").output().is_ok());
-    if found.is_none() {
-        println!("skipped: Chromium is not installed");
-    }
-    found
-}
 
 /// What the page became under the clicks.
 fn clicked(browser: &str, page: &Path) -> serde_json::Value {

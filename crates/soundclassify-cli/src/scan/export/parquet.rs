@@ -19,7 +19,7 @@ use super::each;
 use crate::{
     atomic_file::AtomicFile,
     exit::{Failure, Result},
-    scan::summary::{FileRecord, Status},
+    scan::summary::{FileRecord, Status, microseconds},
 };
 
 /// Rows that are gathered before they are written.
@@ -34,8 +34,7 @@ pub(crate) fn of_events(journal: &Path, path: &Path) -> Result<()> {
         &Columns::new("peak", "highest probability of the event, 0 to 1", false),
         &mut |record, rows| {
             for event in record.events.iter().flatten() {
-                let end = event.start + event.duration;
-                rows.push(record, Some((&event.label, event.start, end, event.peak as f32, None)));
+                rows.push(record, Some((&event.label, event.start, event.end(), event.peak as f32, None)));
             }
         },
     )
@@ -48,7 +47,8 @@ pub(crate) fn of_windows(journal: &Path, path: &Path, scores: bool) -> Result<()
         let Some(windows) = &record.per_window else { return };
         for (at, label) in windows.label.iter().enumerate() {
             let (start, scores) = (windows.start[at], windows.scores.as_ref().map(|scores| &scores[at]));
-            rows.push(record, Some((label, start, start + windows.duration, windows.probability[at], scores)));
+            let end = microseconds(start + windows.duration);
+            rows.push(record, Some((label, start, end, windows.probability[at], scores)));
         }
     })
 }

@@ -62,7 +62,7 @@ fn row(record: &FileRecord, event: Option<&EventSummary>) -> [String; 8] {
         cell(&record.file),
         event.map(|event| cell(&event.label)).unwrap_or_default(),
         number(|event| event.start),
-        number(|event| event.start + event.duration),
+        number(EventSummary::end),
         number(|event| event.peak),
         cell(&record.model),
         record.settings.clone(),
@@ -164,6 +164,15 @@ mod tests {
         assert!(audacity(std::slice::from_ref(&event)).ends_with("\t'=1+2\n"));
         assert!(raven(&[event], 1.0).contains("\t'=1+2\t"));
         assert_eq!(label_cell("\u{1b}[2J"), "\\u{1b}[2J");
+    }
+
+    #[test]
+    fn ends_have_no_digits_below_the_microsecond() {
+        let event = EventSummary { start: 0.1, duration: 0.2, ..events().remove(0) };
+        let record = FileRecord::failed("a.wav", String::new());
+
+        assert_ne!((event.start + event.duration).to_string(), "0.3", "what a sum of binary fractions is");
+        assert_eq!(row(&record, Some(&event))[3], "0.3");
     }
 
     #[test]
