@@ -54,9 +54,19 @@ impl Actions {
         }
     }
 
-    /// Orders from the broker's clients, and warnings about the broker.
+    /// Orders from the broker's clients, and warnings about the broker and the commands.
     pub(super) fn news(&mut self) -> (Vec<Order>, Vec<String>) {
-        self.mqtt.as_ref().map(|mqtt| (mqtt.orders().collect(), mqtt.warnings().collect())).unwrap_or_default()
+        let news = self.mqtt.as_ref().map(|mqtt| (mqtt.orders().collect(), mqtt.warnings().collect()));
+        let (orders, mut warnings): (Vec<_>, Vec<_>) = news.unwrap_or_default();
+        warnings.extend(self.commands.failures());
+        (orders, warnings)
+    }
+
+    /// Ends commands and publications. `all`: whether the commands that wait are run. Warnings for the user.
+    pub(super) fn finish(self, all: bool) -> Vec<String> {
+        let Self { commands, mqtt, .. } = self;
+        drop(mqtt);
+        commands.finish(all)
     }
 }
 

@@ -4,16 +4,24 @@
 use std::{
     process::{Command, Stdio},
     str::FromStr,
-    sync::mpsc::{self, Receiver, SyncSender, TrySendError},
-    thread::JoinHandle,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError},
+    },
+    time::{Duration, Instant},
 };
 
 use gstsoundclassify::{ClassificationEvent, EventKind};
 
-use crate::output;
+use crate::interrupt;
 
 /// Maximum number of waiting commands; further ones are skipped with a warning.
 const WAITING: usize = 100;
+/// How long a running command may take to end when the user quits; later it goes on without the program.
+const GRACE: Duration = Duration::from_secs(1);
+/// Interval at which a wait checks for an interruption.
+const GLANCE: Duration = Duration::from_millis(100);
 /// Stands for every label.
 const ANY: &str = "*";
 
@@ -57,16 +65,67 @@ struct Job {
 /// Runs the commands one after the other, on a separate thread.
 pub(super) struct Commands {
     wanted: Vec<OnEvent>,
-    jobs: Option<SyncSender<Job>>,
-    worker: Option<JoinHandle<()>>,
+    jobs: SyncSender<Job>,
+    /// Commands that failed; disconnected when the thread has ended.
+    failures: Receiver<String>,
+    shared: Arc<Shared>,
+}
+
+/// What the thread of the commands and the others share.
+#[derive(Default)]
+struct Shared {
+    /// Number of commands that are yet to be run.
+    waiting: AtomicUsize,
+    /// Whether no further command is to be run.
+    stop: AtomicBool,
 }
 
 impl Commands {
     /// `quiet`: whether the view uses the screen, so the output of commands is discarded.
     pub(super) fn new(wanted: &[OnEvent], quiet: bool) -> Self {
         let (jobs, waiting) = mpsc::sync_channel(WAITING);
-        let worker = (!wanted.is_empty()).then(|| std::thread::spawn(move || work(&waiting, quiet)));
-        Self { wanted: wanted.to_vec(), jobs: Some(jobs), worker }
+        let (sender, failures) = mpsc::channel();
+        let shared = Arc::new(Shared::default());
+        if !wanted.is_empty() {
+            let shared = Arc::clone(&shared);
+            std::thread::spawn(move || work(&waiting, quiet, &shared, &sender));
+        }
+        Self { wanted: wanted.to_vec(), jobs, failures, shared }
+    }
+
+    /// Commands that have failed since the last call.
+    pub(super) fn failures(&self) -> impl Iterator<Item = String> {
+        self.failures.try_iter()
+    }
+
+    /// Ends the work, and returns warnings. At the end of a stream, `all` commands run, until the user interrupts; else those
+    /// that wait are dropped, and the running one has [`GRACE`] to end.
+    pub(super) fn finish(self, all: bool) -> Vec<String> {
+        let Self { jobs, failures, shared, .. } = self;
+        drop(jobs);
+        let mut warnings = Vec::new();
+        let mut limit = None;
+        let ended = loop {
+            if limit.is_none() && (!all || interrupt::requested()) {
+                shared.stop.store(true, Ordering::SeqCst);
+                limit = Some(Instant::now() + GRACE);
+            }
+            match failures.recv_timeout(GLANCE) {
+                Ok(why) => warnings.push(why),
+                Err(RecvTimeoutError::Disconnected) => break true,
+                Err(RecvTimeoutError::Timeout) if limit.is_some_and(|limit| Instant::now() > limit) => break false,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        };
+        if !ended {
+            warnings.push("--on: a command is still running and goes on by itself".to_owned());
+        }
+        match shared.waiting.load(Ordering::SeqCst) {
+            0 => {}
+            1 => warnings.push("--on: 1 command was waiting and is not run".to_owned()),
+            count => warnings.push(format!("--on: {count} commands were waiting and are not run")),
+        }
+        warnings
     }
 
     /// Runs the commands for an event that begins; returns a warning if too many commands wait.
@@ -83,27 +142,25 @@ impl Commands {
                 label: event.now.label.clone(),
                 probability: format!("{:.6}", event.now.probability),
             };
-            if let Some(Err(TrySendError::Full(_))) = self.jobs.as_ref().map(|jobs| jobs.try_send(job)) {
-                warning =
-                    Some(format!("--on: {WAITING} commands are waiting; an event of {} is skipped", event.now.label));
+            self.shared.waiting.fetch_add(1, Ordering::SeqCst);
+            if let Err(error) = self.jobs.try_send(job) {
+                self.shared.waiting.fetch_sub(1, Ordering::SeqCst);
+                if let TrySendError::Full(_) = error {
+                    let label = &event.now.label;
+                    warning = Some(format!("--on: {WAITING} commands are waiting; an event of {label} is skipped"));
+                }
             }
         }
         warning
     }
 }
 
-impl Drop for Commands {
-    fn drop(&mut self) {
-        self.jobs = None;
-        if let Some(worker) = self.worker.take() {
-            // Commands of events that have begun still run; one that panicked is done as well.
-            let _ = worker.join();
+fn work(jobs: &Receiver<Job>, quiet: bool, shared: &Shared, failures: &Sender<String>) {
+    for job in jobs {
+        if shared.stop.load(Ordering::SeqCst) {
+            return;
         }
-    }
-}
-
-fn work(waiting: &Receiver<Job>, quiet: bool) {
-    for job in waiting {
+        shared.waiting.fetch_sub(1, Ordering::SeqCst);
         let output = || if quiet { Stdio::null() } else { Stdio::inherit() };
         let mut command = if cfg!(windows) { Command::new("cmd") } else { Command::new("sh") };
         command.args(if cfg!(windows) { ["/C", &job.command] } else { ["-c", &job.command] });
@@ -119,11 +176,14 @@ fn work(waiting: &Receiver<Job>, quiet: bool) {
             .stderr(output());
         let failed = match command.status() {
             Ok(status) if status.success() => None,
+            // The Ctrl-C that ends the program ends its commands, too.
+            Ok(status) if status.code().is_none() && interrupt::requested() => None,
             Ok(status) => Some(status.to_string()),
             Err(error) => Some(error.to_string()),
         };
-        if let Some(why) = failed.filter(|_| !quiet) {
-            output::note(format_args!("soundclassify: warning: --on {}={}: {why}", job.label, job.command));
+        if let Some(why) = failed {
+            // Without a receiver, the program is about to end.
+            let _ = failures.send(format!("--on {}={}: {why}", job.label, job.command));
         }
     }
 }
@@ -157,7 +217,7 @@ mod tests {
         for (kind, label) in [(EventKind::Start, "Bark"), (EventKind::End, "Bark"), (EventKind::Start, "Meow")] {
             assert_eq!(commands.event(&event(kind, 1, label)), None);
         }
-        drop(commands);
+        assert_eq!(commands.finish(true), Vec::<String>::new());
 
         let noted = std::fs::read_to_string(&note).unwrap();
         assert_eq!(noted, "Bark Bark 3.000 Bark\n* Bark 3.000 Bark\n* Meow 3.000 Meow\n");
@@ -172,5 +232,36 @@ mod tests {
         let warnings = (0..2 * WAITING).filter_map(|id| commands.event(&event(EventKind::Start, id as u64, "Bark")));
 
         assert!(warnings.count() > WAITING / 2);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn who_quits_waits_for_no_command() {
+        let wanted = [OnEvent { label: "*".into(), command: "exec sleep 15".into() }];
+        let mut commands = Commands::new(&wanted, true);
+        (0..4).for_each(|id| drop(commands.event(&event(EventKind::Start, id, "Bark"))));
+        while commands.shared.waiting.load(Ordering::SeqCst) > 3 {
+            std::thread::yield_now();
+        }
+        let start = Instant::now();
+
+        let warnings = commands.finish(false);
+
+        assert!(start.elapsed() < Duration::from_secs(10));
+        assert!(warnings[0].contains("goes on by itself") && warnings[1].contains("3 commands"), "{warnings:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_command_that_fails_is_reported() {
+        for quiet in [false, true] {
+            let wanted = [OnEvent { label: "*".into(), command: "exit 3".into() }];
+            let mut commands = Commands::new(&wanted, quiet);
+            assert_eq!(commands.event(&event(EventKind::Start, 1, "Bark")), None);
+
+            let warnings = commands.finish(true);
+
+            assert!(warnings.len() == 1 && warnings[0].starts_with("--on Bark=exit 3: exit status: 3"), "{warnings:?}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use ratatui::{
 };
 
 use soundclassify_core::text;
+use unicode_width::UnicodeWidthStr;
 
 use super::state::{QUIET, State};
 use crate::palette;
@@ -20,11 +21,13 @@ const HELP: [(&str, &str); 7] = [
     ("q  Esc", "quit"),
     ("space  p", "pause and continue"),
     ("↑ ↓  + -", "lowest probability shown"),
-    ("m", "show or hide the log-mel spectrogram"),
+    ("m", "show or hide the picture"),
     ("r", "clear windows and events"),
     ("?  h", "this help"),
     ("Ctrl-C", "interrupt"),
 ];
+/// Cells of the keys in the help.
+const HELP_KEYS: usize = 10;
 const SHADES: [&str; 5] = [" ", "░", "▒", "▓", "█"];
 
 /// Draws the state; `colour`: whether the terminal is to show any.
@@ -71,10 +74,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, colour: bool) {
 fn key_lines(width: u16) -> Vec<String> {
     let mut lines = vec![String::new()];
     for key in KEYS {
-        let last = lines.last().map_or(0, |line| line.chars().count());
+        let last = lines.last().map_or(0, |line| line.width());
         let (between, room) = (if last == 0 { " " } else { " · " }, usize::from(width));
         match lines.last_mut() {
-            Some(line) if last == 0 || last + between.chars().count() + key.chars().count() <= room => {
+            Some(line) if last == 0 || last + between.width() + key.width() <= room => {
                 line.push_str(between);
                 line.push_str(key);
             }
@@ -84,13 +87,24 @@ fn key_lines(width: u16) -> Vec<String> {
     lines
 }
 
-/// A text of at most `width` characters, the last one `…` where some are left out.
+/// A text of at most `width` cells, with `…` at its end where some is left out.
 fn shortened(text: &str, width: usize) -> String {
     let text = text::visible(text);
-    if text.chars().count() <= width {
+    if text.width() <= width {
         return text.into_owned();
     }
-    text.chars().take(width.saturating_sub(1)).chain((width > 0).then_some('…')).collect()
+    if width == 0 {
+        return String::new();
+    }
+    // Characters may combine, so the width is that of the text so far.
+    let ends = text.char_indices().map(|(at, character)| at + character.len_utf8());
+    let end = ends.take_while(|end| text[..*end].width() < width).last().unwrap_or(0);
+    format!("{}…", &text[..end])
+}
+
+/// A text of `width` cells, or its own width if that is more.
+fn padded(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 
 fn dim() -> Style {
@@ -112,10 +126,10 @@ fn head_line(state: &State, width: u16) -> Line<'static> {
     let room = usize::from(width).saturating_sub(clock.len() + paused.len());
     let all = format!(" · {} · threshold {:.2}", state.model, state.threshold);
     let brief = format!(" ≥ {:.2}", state.threshold);
-    let wanted = state.source.chars().count().min(12);
-    let settings = [all, brief, String::new()].into_iter().find(|it| it.chars().count() + wanted <= room);
+    let wanted = state.source.width().min(12);
+    let settings = [all, brief, String::new()].into_iter().find(|it| it.width() + wanted <= room);
     let settings = settings.unwrap_or_default();
-    let source = shortened(&state.source, room.saturating_sub(settings.chars().count()));
+    let source = shortened(&state.source, room.saturating_sub(settings.width()));
     Line::from(vec![
         Span::styled(clock, bold()),
         Span::raw(source),
@@ -174,14 +188,14 @@ const MINIMUM_BAR: f64 = 0.005;
 fn bars(state: &State, area: Rect, buffer: &mut Buffer, colour: bool) {
     let area = inside(" Now ", area, buffer);
     let shown = state.bars.iter().filter(|bar| bar.value >= MINIMUM_BAR).take(area.height.into());
-    let names = shown.clone().map(|bar| bar.label.chars().count()).max().unwrap_or(0).clamp(8, 28);
+    let names = shown.clone().map(|bar| bar.label.width()).max().unwrap_or(0).clamp(8, 28);
     let names = names.min((usize::from(area.width) / 2).max(usize::from(area.width).saturating_sub(7 + 10)));
     let room = usize::from(area.width).saturating_sub(names + 7);
     for (row, bar) in (area.top()..).zip(shown) {
         let style = tint(colour, palette::LABELS[bar.index % palette::LABELS.len()]);
         let name = shortened(&bar.label, names);
         let line = Line::from(vec![
-            Span::styled(format!("{name:<names$} "), if bar.value >= 0.5 { bold() } else { Style::new() }),
+            Span::styled(format!("{} ", padded(&name, names)), if bar.value >= 0.5 { bold() } else { Style::new() }),
             Span::styled(format!("{:<room$}", solid(bar.value, room)), style),
             Span::raw(format!(" {:>3.0} %", bar.value * 100.0)),
         ]);
@@ -208,12 +222,12 @@ fn event_log(state: &State, area: Rect, buffer: &mut Buffer, colour: bool) {
         let mark = if line.open { Span::styled("●", tint(colour, [213, 60, 40])) } else { Span::raw(" ") };
         let (peak, seconds) = (line.peak * 100.0, line.duration as f64 / 1e9);
         let numbers = if area.width >= 34 { format!(" {peak:.0} % {seconds:.1} s") } else { format!(" {peak:.0} %") };
-        let room = usize::from(area.width).saturating_sub(1 + line.time.chars().count() + 1 + numbers.chars().count());
+        let room = usize::from(area.width).saturating_sub(1 + line.time.width() + 1 + numbers.width());
         let label = shortened(&line.label, room);
         let line = Line::from(vec![
             mark,
             Span::styled(line.time.as_str(), dim()),
-            Span::styled(format!(" {label:<room$}"), if line.open { bold() } else { Style::new() }),
+            Span::styled(format!(" {}", padded(&label, room)), if line.open { bold() } else { Style::new() }),
             Span::styled(numbers, dim()),
         ]);
         line.render(row, buffer);
@@ -270,7 +284,7 @@ fn axes(state: &State, area: Rect, buffer: &mut Buffer) -> Rect {
         let text = if mark == 0 { "now".to_owned() } else { format!("−{ago:.0} s") };
         let back = (ago * state.column_rate) as u16;
         let Some(end) = picture.right().checked_sub(back).filter(|end| *end >= picture.left() + 6) else { break };
-        let width = text.chars().count() as u16;
+        let width = text.width() as u16;
         let place = Rect { x: end.saturating_sub(width), y: foot.y, width, height: 1 };
         Line::styled(text, dim()).render(place, buffer);
     }
@@ -290,11 +304,14 @@ fn pooled(column: &[f32], row: usize, rows: usize) -> f32 {
 
 fn help(area: Rect, buffer: &mut Buffer) {
     let height = (HELP.len() as u16 + 2).min(area.height);
-    let width = 42.min(area.width);
+    let widest = HELP.iter().map(|(_, what)| HELP_KEYS + what.width()).max().unwrap_or(0);
+    // Between the borders, a blank at each side.
+    let width = (widest as u16 + 4).min(area.width);
     let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
     Clear.render(place, buffer);
-    let lines =
-        HELP.iter().map(|(key, what)| Line::from(vec![Span::styled(format!(" {key:<10}"), bold()), Span::raw(*what)]));
+    let lines = HELP.iter().map(|(key, what)| {
+        Line::from(vec![Span::styled(format!(" {}", padded(key, HELP_KEYS)), bold()), Span::raw(*what)])
+    });
     Paragraph::new(lines.collect::<Vec<_>>()).block(block(" Keys ")).render(place, buffer);
 }
 
@@ -370,6 +387,45 @@ mod tests {
             let screen = screen(&state, width, height, true);
             for wanted in wanted {
                 assert!(screen.contains(wanted), "{width}×{height}: {wanted} is missing in\n{screen}");
+            }
+        }
+    }
+
+    #[test]
+    fn wide_labels_leave_numbers_whole() {
+        let mut state = busy();
+        let label = "中くらいの高さの音のとても長い名前のラベル";
+        state.window(&window(13, &[(label, 1, 0.81), (label, 2, 1.0)]));
+        for bar in &mut state.bars {
+            bar.label = label.to_owned();
+        }
+        state.tick(std::time::Duration::from_secs(2));
+        state.event(&event(EventKind::Start, 0, label), "14:03:21");
+        state.source = label.to_owned();
+        for line in &mut state.log {
+            line.label = label.to_owned();
+        }
+        for (width, height, wanted) in
+            [(100, 30, &["81 %", "80 % 1.5 s"][..]), (80, 24, &["81 %", "80 % 1.5 s"]), (40, 12, &["81 %", "80 %"])]
+        {
+            let screen = screen(&state, width, height, true);
+            for wanted in [wanted, &["中"]].concat() {
+                assert!(screen.contains(wanted), "{width}×{height}: {wanted} is missing in\n{screen}");
+            }
+        }
+        assert_eq!(shortened(label, 7), "中くら…");
+        assert_eq!(shortened("e\u{301}tude", 4), "e\u{301}tu…");
+        assert_eq!((shortened(label, 1), shortened(label, 0)), ("…".to_owned(), String::new()));
+    }
+
+    #[test]
+    fn the_help_is_shown_whole() {
+        let mut state = busy();
+        state.help = true;
+        for (width, height) in [(120, 40), (80, 24), (40, 12)] {
+            let screen = screen(&state, width, height, true);
+            for (_, what) in HELP {
+                assert!(screen.contains(&format!("{what} ")), "{width}×{height}: {what} is missing in\n{screen}");
             }
         }
     }

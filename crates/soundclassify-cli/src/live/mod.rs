@@ -162,6 +162,7 @@ fn print(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<Exit> {
     for step in stream.close() {
         lines.step(step, &stream)?;
     }
+    lines.actions.finish(outcome.is_ok()).iter().for_each(|why| warn(why));
     outcome
 }
 

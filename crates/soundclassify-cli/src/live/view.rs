@@ -2,6 +2,7 @@
 //! The terminal around the live view's state.
 
 use std::{
+    collections::VecDeque,
     io::{self, IsTerminal},
     sync::mpsc::{self, Receiver},
     time::{Duration, Instant},
@@ -36,6 +37,8 @@ use crate::{
 };
 
 const FRAME: Duration = Duration::from_millis(33);
+/// Number of warnings that are printed again after the view.
+const KEPT: usize = 5;
 
 /// Shows the stream until the user quits.
 pub(super) fn run(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<Exit> {
@@ -56,13 +59,22 @@ pub(super) fn run(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<Exit> {
     let actions = Actions::new(args, warm_engine, &name, true)?;
     let mut terminal = ratatui::try_init().map_err(|error| terminal_failure(&error))?;
     let quiet = QuietErrors::new();
-    let mut view =
-        View { state, stream: &mut stream, actions, onsets: Onsets::default(), sounds: &sounds, ended: false };
+    let failures = VecDeque::new();
+    let mut view = View {
+        state,
+        stream: &mut stream,
+        actions,
+        onsets: Onsets::default(),
+        sounds: &sounds,
+        failures,
+        ended: false,
+    };
     let exit = view.show(&mut terminal);
-    view.close();
-    drop(view);
     leave(terminal);
+    view.close();
+    let View { actions, failures, .. } = view;
     drop(quiet);
+    failures.iter().rev().chain(&actions.finish(false)).for_each(|why| super::warn(why));
     exit
 }
 
@@ -111,6 +123,8 @@ struct View<'a, 'b> {
     actions: Actions,
     onsets: Onsets,
     sounds: &'a Receiver<Sound>,
+    /// The last warnings about actions, which the view shows for a short time only.
+    failures: VecDeque<String>,
     ended: bool,
 }
 
@@ -146,7 +160,11 @@ impl View<'_, '_> {
             }
         }
         let (orders, warnings) = self.actions.news();
-        warnings.into_iter().for_each(|why| self.state.note(why));
+        for why in warnings {
+            self.failures.truncate(KEPT - 1);
+            self.failures.push_front(why.clone());
+            self.state.note(why);
+        }
         for order in orders {
             if let Order::Enable(enable) = order {
                 self.state.paused = !enable;

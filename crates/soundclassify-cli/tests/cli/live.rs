@@ -355,6 +355,60 @@ fn has_line(screen: &str, start: &str) -> bool {
     screen.lines().any(|line| line.starts_with(start))
 }
 
+/// A command that takes long, twice: one that runs and one that waits.
+const SLOW: [&str; 4] = ["--on", "*=exec sleep 25", "--on", "*=sleep 25"];
+
+#[cfg(unix)]
+#[test]
+fn who_quits_waits_for_no_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = long(folder.path());
+    let mut view = Screen::open(&[&["live", &path, "--model", TONES], &SLOW[..]].concat(), 24, 80);
+    view.wait("an event", |screen| screen.contains('●'));
+    let start = Instant::now();
+
+    view.press("q");
+
+    view.wait("what was not run", |screen| screen.contains("not run") && screen.contains("goes on by itself"));
+    view.ends_with(0);
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_program_waits_for_no_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = long(folder.path());
+    let arguments = ["live", &path, "--events", "--model", TONES];
+    let mut command = program();
+    // The commands keep standard error open.
+    let errors = std::fs::File::create(folder.path().join("errors")).unwrap();
+    command.args(arguments).args(SLOW).stdout(Stdio::piped()).stderr(errors);
+    let child = command.spawn().unwrap();
+    let start = Instant::now();
+
+    listen_for(child, "start");
+
+    assert!(start.elapsed() < Duration::from_secs(18), "{:?}", start.elapsed());
+    let errors = std::fs::read_to_string(folder.path().join("errors")).unwrap();
+    assert!(errors.contains("1 command was waiting and is not run"), "{errors}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_command_that_fails_is_mentioned_in_the_view_and_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = long(folder.path());
+    let mut view = Screen::open(&["live", &path, "--model", TONES, "--on", "Low=exit 3"], 24, 80);
+    let mentioned = |screen: &str| screen.contains("--on Low=exit 3: exit status: 3");
+    view.wait("the failure", mentioned);
+
+    view.press("q");
+
+    view.wait("the failure after the view", |screen| screen.contains("soundclassify: warning: ") && mentioned(screen));
+    view.ends_with(0);
+}
+
 #[test]
 fn plain_lines_in_a_terminal_where_wanted() {
     let folder = tempfile::tempdir().unwrap();
