@@ -41,7 +41,8 @@ const LAST_MINOR_VERSION: u32 = 99;
 
 /// The remedy if the library is not found.
 const REMEDY: &str = "install it: your distribution's package (often libonnxruntime or onnxruntime), or \
-    `pip download --no-deps onnxruntime`, unzip the wheel and take the library from onnxruntime/capi/; then set ORT_DYLIB_PATH to the file, or copy it beside the plugin";
+    `pip download --no-deps onnxruntime`, unzip the wheel and take the library from onnxruntime/capi/; then set ORT_DYLIB_PATH to the file, or copy it beside the program \
+    or the plugin's file; in a checkout of soundclassify, `pipelines/setup.sh` provides it";
 
 /// The level of a line of ONNX Runtime's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
