@@ -52,9 +52,8 @@ pub(crate) fn run(args: &FileArgs, options: ElementOptions) -> Result<Exit> {
 
 fn one(input: &str, warm_engine: &WarmEngine, printer: &mut Printer<std::io::StdoutLock<'_>>) -> Result<u64> {
     let uri = source::uri(input)?;
-    // Lines on a terminal show well enough how far it is.
-    let progress = (!std::io::stdout().is_terminal()).then(|| Progress::new(input));
-    output::print(&warm_engine.session(input, Source::Uri(&uri), None)?, progress, printer)
+    let progress = Progress::new(input).between_lines(std::io::stdout().is_terminal());
+    output::print(&warm_engine.session(input, Source::Uri(&uri), None)?, Some(progress), printer)
 }
 
 fn has_thresholds(warm_engine: &WarmEngine) -> Result<bool> {

@@ -18,6 +18,10 @@ const INTERVAL: Duration = Duration::from_millis(200);
 pub(crate) struct Progress {
     bar: ProgressBar,
     next: Instant,
+    /// Whether it is on the screen.
+    shown: bool,
+    /// Whether results are printed on the same terminal.
+    between_lines: bool,
 }
 
 impl Progress {
@@ -26,7 +30,13 @@ impl Progress {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         bar.set_prefix(text::visible(&without_credentials(name)).into_owned());
         bar.set_style(style("{prefix}: {spinner} {msg}"));
-        Self { bar, next: Instant::now() + PATIENCE }
+        Self { bar, next: Instant::now() + PATIENCE, shown: false, between_lines: false }
+    }
+
+    /// `between_lines`: whether results are printed on the same terminal; then it shows when none has come for a second.
+    pub(crate) fn between_lines(mut self, between_lines: bool) -> Self {
+        self.between_lines = between_lines;
+        self
     }
 
     /// The recording is classified until `position`; both in ns.
@@ -45,6 +55,19 @@ impl Progress {
         self.bar.set_message(format!("{:.0} s of sound", seconds(position)));
         self.bar.set_position(position);
         self.bar.tick();
+        self.shown = true;
+    }
+
+    /// Prints a result.
+    pub(crate) fn result<T>(&mut self, print: impl FnOnce() -> T) -> T {
+        if !self.between_lines {
+            return print();
+        }
+        if self.shown {
+            return self.bar.suspend(print);
+        }
+        self.next = Instant::now() + PATIENCE;
+        print()
     }
 
     /// Does what writes to the terminal, with the bar out of the way.

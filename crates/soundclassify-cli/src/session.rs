@@ -387,9 +387,10 @@ impl Session {
             if let Some(progress) = &mut progress {
                 progress.update(self.end(), || self.length().map(gst::ClockTime::nseconds));
             }
-            match (step, &progress) {
+            match (step, &mut progress) {
                 (Step::End, _) => return Ok(()),
                 (Step::Warning(why), Some(progress)) => progress.suspend(|| on_step(Step::Warning(why)))?,
+                (Step::Record(record), Some(progress)) => progress.result(|| on_step(Step::Record(record)))?,
                 (step, _) => on_step(step)?,
             }
         }

@@ -9,9 +9,14 @@ use crate::support::{LOW, MIDDLE, TONES, run, text, tones};
 
 /// Standard error of the program in a terminal; its standard output goes to a file.
 fn on_terminal(folder: &Path, arguments: &[&str]) -> String {
+    shown("exec \"$@\" >\"$0\"", folder, arguments)
+}
+
+/// What a terminal shows of the program, which a shell starts.
+fn shown(shell: &str, folder: &Path, arguments: &[&str]) -> String {
     let pair = native_pty_system().openpty(PtySize { rows: 24, cols: 100, pixel_width: 0, pixel_height: 0 }).unwrap();
     let mut command = CommandBuilder::new("sh");
-    command.args(["-c", "exec \"$@\" >\"$0\""]);
+    command.args(["-c", shell]);
     command.arg(folder.join("out"));
     command.arg(env!("CARGO_BIN_EXE_soundclassify"));
     command.args(arguments);
@@ -48,4 +53,15 @@ fn a_long_recording_shows_how_far_it_is_and_a_short_one_does_not() {
     }
     // Without a terminal nothing is in the way.
     assert_eq!(text(&run(["file", "--model", TONES, &short]).stderr), "");
+}
+
+#[test]
+fn a_terminal_without_results_shows_how_far_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = tones(&folder.path().join("long.wav"), &[(LOW, 900.0)]).display().to_string();
+    let arguments = ["file", "--events", "--allow-labels", "Middle", "--model", TONES, &long];
+
+    let bar = shown("exec \"$@\"", folder.path(), &arguments);
+
+    assert!(bar.contains("long.wav: ") && bar.contains('%') && bar.contains(" left"), "{bar:?}");
 }
