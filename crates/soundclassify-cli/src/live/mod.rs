@@ -6,6 +6,7 @@ pub(crate) mod commands;
 mod draw;
 pub(crate) mod mqtt;
 mod onsets;
+mod quiet_errors;
 mod reported;
 mod sound;
 mod state;
@@ -22,7 +23,9 @@ use gst::prelude::*;
 use serde::Serialize;
 use soundclassify_core::model::Model;
 
-use self::{actions::Actions, mqtt::Order, onsets::Onsets, reported::Reported, stream::Stream};
+use self::{
+    actions::Actions, mqtt::Order, onsets::Onsets, quiet_errors::QuietErrors, reported::Reported, stream::Stream,
+};
 use crate::{
     args::LiveArgs,
     exit::{Exit, Failure, Result},
@@ -84,6 +87,7 @@ fn advise(args: &LiveArgs, failure: Failure) -> Failure {
     if let Some(uri) = &args.uri {
         return Failure::Failed(source::unreachable(uri).unwrap_or(why));
     }
+    let _quiet = QuietErrors::new();
     let none = source::microphones().is_ok_and(|devices| devices.is_empty());
     Failure::Failed(if none {
         "no microphone found: connect one and check `soundclassify --list-devices`, or give an address \
@@ -139,6 +143,7 @@ fn stream<'a>(
 fn print(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<Exit> {
     let (sender, sounds) = mpsc::channel();
     let level = Actions::wants_level(args);
+    let quiet = args.uri.is_none().then(QuietErrors::new);
     let name = if acts(args) { source_name(args)? } else { String::new() };
     let mut stream =
         stream(args, warm_engine, move || level.then(|| sound::listener(warm_engine, sender.clone())).transpose())?;
@@ -148,6 +153,8 @@ fn print(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<Exit> {
         windows: !args.form.events,
         time_of_day: !args.time && !is_recording(args),
         onsets: Onsets::default(),
+        quiet,
+        early: Vec::new(),
     };
     let outcome = loop {
         match stream.step(STEP) {
@@ -157,7 +164,11 @@ fn print(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<Exit> {
         }
         sounds.try_iter().for_each(|sound| lines.actions.sound(&sound));
         lines.news(&mut stream)?;
+        if stream.end() > 0 {
+            lines.opened();
+        }
     };
+    lines.opened();
     // Events that are open end now, for commands and brokers too.
     for step in stream.close() {
         lines.step(step, &stream)?;
@@ -175,22 +186,36 @@ struct Lines {
     /// Whether events have the time of day instead of seconds.
     time_of_day: bool,
     onsets: Onsets,
+    /// While the microphone is being opened.
+    quiet: Option<QuietErrors>,
+    /// Warnings of that time.
+    early: Vec<String>,
 }
 
 impl Lines {
+    /// The microphone brings audio, or never will.
+    fn opened(&mut self) {
+        self.quiet = None;
+        self.early.drain(..).for_each(|why| warn(&why));
+    }
+
+    fn warn(&mut self, why: String) {
+        if self.quiet.is_some() { self.early.push(why) } else { warn(&why) }
+    }
+
     fn step(&mut self, step: Step, stream: &Stream<'_>) -> Result<()> {
         match step {
             Step::Record(record) => {
                 let onset = self.onsets.of_record(&record, stream.end());
                 if let Some(why) = self.actions.record(&record, onset.as_ref()) {
-                    warn(&why);
+                    self.warn(why);
                 }
                 if matches!(record, Record::Window(_)) == self.windows {
                     let time = onset.filter(|_| self.time_of_day).map(|onset| onsets::word(&onset));
                     self.printer.record_at(&record, time.as_deref())?;
                 }
             }
-            Step::Warning(why) | Step::Lost(why) => warn(&why),
+            Step::Warning(why) | Step::Lost(why) => self.warn(why),
             Step::Idle | Step::End => {}
         }
         Ok(())
@@ -198,7 +223,7 @@ impl Lines {
 
     fn news(&mut self, stream: &mut Stream<'_>) -> Result<()> {
         let (orders, warnings) = self.actions.news();
-        warnings.iter().for_each(|why| warn(why));
+        warnings.into_iter().for_each(|why| self.warn(why));
         for order in orders {
             carry_out(order, stream)?;
         }

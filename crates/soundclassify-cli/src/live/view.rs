@@ -22,6 +22,7 @@ use super::{
     draw::draw,
     mqtt::Order,
     onsets::Onsets,
+    quiet_errors::QuietErrors,
     sound::{self, Sound},
     state::{Command, State},
     stream::Stream,
@@ -42,6 +43,7 @@ const KEPT: usize = 5;
 
 /// Shows the stream until the user quits.
 pub(super) fn run(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<Exit> {
+    let quiet = QuietErrors::new();
     let (sender, sounds) = mpsc::channel();
     let name = super::source_name(args)?;
     let listener = move || sound::listener(warm_engine, sender.clone()).map(Some);
@@ -58,7 +60,6 @@ pub(super) fn run(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<Exit> {
     }
     let actions = Actions::new(args, warm_engine, &name, true)?;
     let mut terminal = ratatui::try_init().map_err(|error| terminal_failure(&error))?;
-    let quiet = QuietErrors::new();
     let failures = VecDeque::new();
     let mut view = View {
         state,
@@ -76,38 +77,6 @@ pub(super) fn run(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<Exit> {
     drop(quiet);
     failures.iter().rev().chain(&actions.finish(false)).for_each(|why| super::warn(why));
     exit
-}
-
-/// Sends standard error nowhere for a while: libraries such as ALSA's print to it, over the view.
-struct QuietErrors(#[cfg(unix)] Option<std::os::fd::OwnedFd>);
-
-impl QuietErrors {
-    #[cfg(unix)]
-    fn new() -> Self {
-        use std::os::fd::AsFd;
-        let kept = io::stderr().as_fd().try_clone_to_owned().ok().filter(|_| io::stderr().is_terminal());
-        if kept.is_some()
-            && let Ok(nowhere) = std::fs::File::options().write(true).open("/dev/null")
-        {
-            // Otherwise they are seen, as before.
-            let _ = rustix::stdio::dup2_stderr(&nowhere);
-        }
-        Self(kept)
-    }
-
-    #[cfg(not(unix))]
-    fn new() -> Self {
-        Self()
-    }
-}
-
-impl Drop for QuietErrors {
-    fn drop(&mut self) {
-        #[cfg(unix)]
-        if let Some(kept) = &self.0 {
-            let _ = rustix::stdio::dup2_stderr(kept);
-        }
-    }
 }
 
 /// Restores the terminal, unless it has gone, when showing its cursor would panic.
