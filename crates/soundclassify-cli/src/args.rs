@@ -3,7 +3,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use clap::{
@@ -149,7 +149,7 @@ Keys of the live view: q quit, space pause, ↑ ↓ threshold, m spectrogram, r 
 #[command(after_help = KEYS)]
 pub(crate) struct LiveArgs {
     /// Address of a stream instead of a microphone (rtsp://…, http://…, file://…)
-    #[arg(value_parser = input())]
+    #[arg(value_parser = input(), add = complete::files())]
     pub(crate) uri: Option<String>,
     /// Microphone: its name, a part of the name, or its id, as --list-devices prints them
     #[arg(long, value_name = "NAME", conflicts_with = "uri", add = complete::microphones())]
@@ -189,7 +189,7 @@ pub(crate) struct LiveArgs {
 #[derive(Debug, Args)]
 pub(crate) struct FileArgs {
     /// Files or addresses in any format that GStreamer decodes
-    #[arg(required = true, value_name = "FILE|URI", value_parser = input())]
+    #[arg(required = true, value_name = "FILE|URI", value_parser = input(), add = complete::files())]
     pub(crate) inputs: Vec<String>,
     /// Prints the prediction of each window by itself (the same as --ensembles 1)
     #[arg(long)]
@@ -261,7 +261,7 @@ pub(crate) enum Sound {
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
     /// Files or addresses to report on
-    #[arg(required = true, value_name = "FILE|URI", value_parser = input())]
+    #[arg(required = true, value_name = "FILE|URI", value_parser = input(), add = complete::files())]
     pub(crate) inputs: Vec<String>,
     /// Page to write
     #[arg(short, long, value_name = "FILE", required_unless_present = "picture")]
@@ -284,7 +284,7 @@ pub(crate) struct ReportArgs {
 #[derive(Debug, Args)]
 pub(crate) struct FeaturesArgs {
     /// Files to read; @LIST reads the names from a file
-    #[arg(required = true, value_name = "FILE", value_parser = input())]
+    #[arg(required = true, value_name = "FILE", value_parser = input(), add = complete::files())]
     pub(crate) inputs: Vec<String>,
     /// One .npy with the windows of all files (for several files, with a .csv beside it that lists the windows of each), or a
     /// folder for one .npy per file and index.csv
@@ -330,7 +330,7 @@ pub(crate) struct TuneArgs {
     #[arg(long, value_name = "NAME", requires = "table")]
     pub(crate) label_column: Option<String>,
     /// Chooses thresholds from hours of your own unlabelled audio instead of a table, so that no label is reported too often
-    #[arg(long, value_name = "FILE", num_args = 1.., value_parser = input(), conflicts_with_all = ["table", "precision", "jobs"])]
+    #[arg(long, value_name = "FILE", num_args = 1.., value_parser = input(), add = complete::files(), conflicts_with_all = ["table", "precision", "jobs"])]
     pub(crate) quiet: Vec<String>,
     /// With --quiet: how many times per day each label may be reported
     #[arg(long, value_name = "N", default_value_t = 1.0, requires = "quiet")]
@@ -356,7 +356,7 @@ pub(crate) struct LearnArgs {
     #[arg(value_name = "NAME=FILE", required = true, value_parser = input())]
     pub(crate) sounds: Vec<String>,
     /// Recordings of other sounds, such as your own rooms
-    #[arg(long, value_name = "FILE", num_args = 1.., value_parser = input())]
+    #[arg(long, value_name = "FILE", num_args = 1.., value_parser = input(), add = complete::files())]
     pub(crate) background: Vec<String>,
     /// Manifest of the new model; its network and labels are written beside it
     #[arg(short, long, value_name = "FILE.toml")]
@@ -383,7 +383,7 @@ pub(crate) struct InspectArgs {
     #[arg(long, group = "instead")]
     pub(crate) verify: bool,
     /// Shows the distribution of the network's input values for a recording, and warns of an improbable scale
-    #[arg(long, group = "instead", value_name = "FILE", value_parser = input())]
+    #[arg(long, group = "instead", value_name = "FILE", value_parser = input(), add = complete::files())]
     pub(crate) input: Option<String>,
     /// Prints one JSON object
     #[arg(long)]
@@ -394,7 +394,7 @@ pub(crate) struct InspectArgs {
 #[derive(Debug, Args)]
 pub(crate) struct LabelsArgs {
     /// Built-in name, manifest (.toml) or network (.onnx)
-    #[arg(default_value = "default")]
+    #[arg(default_value = "default", add = complete::models())]
     pub(crate) model: String,
     /// Prints one JSON object per line
     #[arg(long)]
@@ -450,7 +450,7 @@ pub(crate) fn with_command(command: &Command, arguments: Vec<OsString>) -> Vec<O
             }
         }
         Some(first) if source::is_uri(first) => "live",
-        _ if is_recording(&arguments[1]) => "file",
+        _ if is_input(command, &arguments[1]) => "file",
         _ => return arguments,
     };
     with_name(name, arguments)
@@ -469,11 +469,11 @@ fn names_recordings(command: &Command, arguments: &[OsString]) -> bool {
     inputs.flatten().any(|input| !source::is_uri(input))
 }
 
-/// Whether the first word is a recording instead of a command.
-fn is_recording(word: &OsStr) -> bool {
-    let path = std::path::Path::new(word);
-    let is_command = || Cli::command().get_subcommands().any(|command| command.get_name() == word);
-    path.is_file() && !is_command()
+/// Whether the first word is a path instead of a command, perhaps of a file that is missing.
+fn is_input(command: &Command, word: &OsStr) -> bool {
+    let path = Path::new(word);
+    let is_command = word == "help" || command.get_subcommands().any(|command| command.get_name() == word);
+    !is_command && (path.components().count() > 1 || path.extension().is_some() || path.exists())
 }
 
 #[cfg(test)]

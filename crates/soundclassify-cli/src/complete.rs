@@ -40,6 +40,11 @@ pub(crate) fn models() -> ArgValueCompleter {
     })
 }
 
+/// Files and folders.
+pub(crate) fn files() -> ArgValueCompleter {
+    ArgValueCompleter::new(PathCompleter::any())
+}
+
 /// The last label of a list, with commas between.
 pub(crate) fn labels() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| after_comma(current, ""))
@@ -61,7 +66,34 @@ pub(crate) fn pair() -> ArgValueCompleter {
 pub(crate) fn microphones() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let devices = source::microphones().unwrap_or_default();
-        starting_with(current, devices.into_iter().flat_map(|device| [device.name, device.id]))
+        let names = devices.into_iter().flat_map(|device| [device.name, device.id]);
+        // The other shells quote what they insert.
+        if std::env::var_os(VARIABLE).is_none_or(|shell| shell != "bash") {
+            return starting_with(current, names);
+        }
+        for_bash(&current.to_string_lossy(), names).into_iter().map(CompletionCandidate::new).collect()
+    })
+}
+
+/// The names that begin with the word, as bash inserts them: it gives the word as it is typed, and adds no quotes.
+fn for_bash(word: &str, names: impl IntoIterator<Item = String>) -> Vec<String> {
+    let (quoted, typed) = match word.strip_prefix(['"', '\'']) {
+        Some(rest) => (true, rest.to_owned()),
+        None => (false, word.replace('\\', "")),
+    };
+    let found = names.into_iter().filter(|name| name.starts_with(&typed));
+    found.map(|name| if quoted { name } else { escaped(&name) }).collect()
+}
+
+/// A word of a shell, with backslashes before characters that mean something to it.
+fn escaped(name: &str) -> String {
+    let plain = |character: char| character.is_alphanumeric() || "-_./:,+@%".contains(character);
+    name.chars().fold(String::new(), |mut word, character| {
+        if !plain(character) {
+            word.push('\\');
+        }
+        word.push(character);
+        word
     })
 }
 
@@ -97,4 +129,19 @@ fn named_model() -> String {
         None => None,
     };
     words.iter().enumerate().rev().find_map(value).unwrap_or_else(|| "default".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_spaces_are_one_word_for_bash() {
+        let names = || ["Monitor of (USB) Mic".to_owned(), "Mic".to_owned()];
+
+        assert_eq!(for_bash("Mon", names()), ["Monitor\\ of\\ \\(USB\\)\\ Mic"]);
+        assert_eq!(for_bash("Monitor\\ o", names()).len(), 1);
+        assert_eq!(for_bash("\"Monitor o", names()), ["Monitor of (USB) Mic"]);
+        assert_eq!(for_bash("", names()).len(), 2);
+    }
 }

@@ -22,7 +22,30 @@ const SYNOPSIS: &str = r"
 ";
 
 /// Sections of the manual page that no option has.
-const EXAMPLES: &str = r#".SH EXAMPLES
+const SECTIONS: &str = r#".SH "EXIT STATUS"
+.TP
+0
+All inputs succeeded.
+.TP
+1
+Some inputs failed.
+.TP
+2
+Wrong usage.
+.TP
+130
+Interrupted, as by Ctrl\-C.
+.SH ENVIRONMENT
+.TP
+ORT_DYLIB_PATH
+Path of ONNX Runtime's library.
+.TP
+NO_COLOR
+If it is set and not empty, there are no colours.
+.TP
+SOUNDCLASSIFY_MQTT_PASSWORD
+Password of the broker of \fBlive \-\-mqtt\fR.
+.SH EXAMPLES
 .TP
 soundclassify
 Classifies the microphone and shows a live view.
@@ -79,7 +102,24 @@ pub(crate) fn man() -> Result<Exit> {
     command.build();
     let mut page = Vec::new();
     sections(&command, &mut page).map_err(|error| Failure::output(&error))?;
-    print(&page)
+    print(bold_code(&String::from_utf8_lossy(&page)).as_bytes())
+}
+
+/// A page whose code between backticks is bold.
+fn bold_code(page: &str) -> String {
+    let mut bold = String::new();
+    for line in page.lines() {
+        for (at, part) in line.split('`').enumerate() {
+            bold.push_str(match at {
+                0 => "",
+                _ if at % 2 == 1 => r"\fB",
+                _ => r"\fR",
+            });
+            bold.push_str(part);
+        }
+        bold.push('\n');
+    }
+    bold
 }
 
 fn sections(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
@@ -97,8 +137,7 @@ fn sections(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
         man.render_description_section(page)?;
         man.render_options_section(page)?;
     }
-    page.write_all(EXAMPLES.as_bytes())?;
-    man.render_extra_section(page)?;
+    page.write_all(SECTIONS.as_bytes())?;
     man.render_version_section(page)
 }
 

@@ -194,8 +194,13 @@ pub(crate) fn microphone(wanted: &str) -> Result<Microphone> {
     match exact.or_else(part) {
         Some(index) => Ok(devices.swap_remove(index)),
         None => Err(Failure::Usage(format!(
-            "--device {wanted:?}: expected the name of exactly one microphone; found: {}",
-            list(&devices)
+            "--device {wanted:?}: expected the name of exactly one microphone; found: {}; {}",
+            list(&devices),
+            if devices.is_empty() {
+                "connect a microphone, and run `soundclassify doctor` if it is not found"
+            } else {
+                "give one of these names or ids"
+            }
         ))),
     }
 }

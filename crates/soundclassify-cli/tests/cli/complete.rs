@@ -48,6 +48,17 @@ fn models_are_built_in_names_and_files() {
 }
 
 #[test]
+fn files_of_every_command_are_completed() {
+    let folder = TONES.rsplit_once('/').unwrap().0;
+    for command in [&["file"][..], &["report"], &["live"], &["features"], &["scan"], &["inspect", "sure", "--input"]] {
+        let word = format!("{folder}/ton");
+        let words = [command, &[&word]].concat();
+        assert!(offered(&words).contains(&TONES.to_owned()), "{command:?}: {:?}", offered(&words));
+    }
+    assert_eq!(offered(&["labels", "sur"]), ["sure"]);
+}
+
+#[test]
 fn bash_completes_with_the_script() {
     let script = format!(
         "{}\nCOMP_WORDS=(soundclassify file --model small --allow-labels Bar); COMP_CWORD=5; COMP_TYPE=9\n\

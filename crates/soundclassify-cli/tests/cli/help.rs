@@ -17,6 +17,10 @@ fn options_say_what_they_are_in_the_programs_own_form() {
     assert!(help.contains("[default: 500ms]") && !help.contains(", ns") && !help.contains("'stats'"), "{help}");
 }
 
+fn no_microphone() -> bool {
+    !run(["live", "--list-devices"]).status.success()
+}
+
 #[test]
 fn wrong_usage_ends_with_2_and_says_what_is_allowed() {
     for (arguments, wanted) in [
@@ -29,6 +33,10 @@ fn wrong_usage_ends_with_2_and_says_what_is_allowed() {
         (&["scan", "/tmp", "-o", "a.xls"], ".jsonl, .csv or .parquet"),
         (&["scan", "/tmp", "--events", "-o", "a.csv"], "--format csv"),
         (&["live", "--plain", "--device", "no such microphone"], "no such microphone"),
+        (
+            &["live", "--plain", "--device", "another that is missing"],
+            if no_microphone() { "doctor" } else { "give one" },
+        ),
     ] {
         let output = run(arguments);
 
@@ -45,9 +53,10 @@ fn completions_and_manual_know_the_elements_properties() {
         assert!(script.contains("SOUNDCLASSIFY_COMPLETE") && script.contains("soundclassify"), "{shell}: {script}");
     }
     let page = stdout(["man"]);
-    for section in ["EXAMPLES", "FILES", "SEE ALSO"] {
-        assert!(page.contains(section), "{section}");
+    for section in ["EXIT STATUS", "ENVIRONMENT", "EXAMPLES", "FILES", "SEE ALSO"] {
+        assert!(page.lines().any(|line| line.starts_with(".SH ") && line.contains(section)), "{section}");
     }
+    assert!(!page.contains('`') && !page.contains(".SH EXTRA"), "{page}");
     assert!(page.contains("max\\-pending") && page.contains(".SH FILE") && page.contains("ORT_DYLIB_PATH"), "{page}");
     assert!(!page.contains("soundclassify\\-file(1)"), "there is one page only");
     let bash = std::process::Command::new("bash").args(["-n", "/dev/stdin"]).stdin(Stdio::piped()).spawn();
@@ -101,6 +110,26 @@ fn a_recording_in_the_place_of_a_command_is_classified() {
     let events = stdout(["--events", "--model", TONES, path.to_str().unwrap()]);
     assert!(events.starts_with("0.000 start Low 1 "), "{events}");
     assert!(stdout(["--help"]).contains("soundclassify live --help"));
+}
+
+#[test]
+fn what_looks_like_a_path_is_a_file_that_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().to_str().unwrap();
+    for (word, wanted) in [
+        ("no-such.wav", "No such file"),
+        ("no/such", "No such file"),
+        (folder, "`soundclassify scan"),
+        ("no-such\u{20}recording.flac", "No such file"),
+    ] {
+        let output = run([word, "--model", TONES]);
+
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{word}: {errors}");
+        assert!(errors.contains(word) && errors.contains(wanted), "{word}: {errors}");
+    }
+    assert!(text(&run(["fiel"]).stderr).contains("unrecognized subcommand"));
+    assert!(stdout(["help"]).contains("scan"));
 }
 
 #[test]
