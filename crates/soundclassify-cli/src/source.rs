@@ -43,6 +43,11 @@ pub(crate) fn path(input: &str) -> PathBuf {
     of_address.map_or_else(|| PathBuf::from(input), |(path, _)| path)
 }
 
+/// The size of a file, bytes; 0 of an address without one.
+pub(crate) fn size(input: &str) -> u64 {
+    std::fs::metadata(path(input)).map_or(0, |data| data.len())
+}
+
 /// A name for a file in any text: the path, or its address if the path is not Unicode.
 pub(crate) fn name(path: &Path) -> String {
     let address = || {

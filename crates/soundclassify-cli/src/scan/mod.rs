@@ -24,7 +24,7 @@ use soundclassify_core::model::Model;
 use self::{
     list::{Entry, Selection},
     pool::{Pool, Progress},
-    progress::Meter,
+    progress::{Meter, Size},
     summary::{FileRecord, Status},
     table::{Done, Table},
     target::Target,
@@ -59,9 +59,10 @@ pub(crate) fn run(args: &ScanArgs, options: ElementOptions) -> Result<Exit> {
     let (table, done) = Table::open(&journal, &settings, args.restart, args.retry_failed)?;
     let pool = Pool { jobs: Pool::jobs(args.jobs), arguments, timeout: Duration::from_secs(args.timeout.max(1)) };
     let meter = Meter::new(args, &selection, &done);
+    let size = meter.size();
     let mut scan = Scan { table, target, bandwidth, meter, failed: done.failed };
     let unreadable = Unreadable::default();
-    let outcome = pool.run(fresh(entries, done, Arc::clone(&unreadable)), &mut |progress| scan.take(progress));
+    let outcome = pool.run(fresh(entries, done, Arc::clone(&unreadable), size), &mut |progress| scan.take(progress));
     let unreadable = unreadable.lock().map(|mut list| std::mem::take(&mut *list)).unwrap_or_default();
     let outcome = outcome
         .and_then(|()| unreadable.into_iter().try_for_each(|(name, why)| scan.row(FileRecord::failed(&name, why))));
@@ -115,7 +116,7 @@ struct Scan {
 impl Scan {
     fn take(&mut self, progress: Progress) -> Result<()> {
         match progress {
-            Progress::Sound(seconds) => self.meter.sound(seconds),
+            Progress::Sound { seconds, bytes } => self.meter.sound(seconds, bytes),
             Progress::Done(record) => self.row(record)?,
         }
         Ok(())
@@ -141,14 +142,19 @@ impl Scan {
     }
 }
 
-/// The files that have no row yet; folders that can't be read are put aside.
+/// The files that have no row yet; folders that can't be read are put aside, and the sizes of the others noted.
 fn fresh(
     entries: impl Iterator<Item = Entry> + Send,
     mut done: Done,
     unreadable: Unreadable,
+    size: Arc<Size>,
 ) -> impl Iterator<Item = String> + Send {
     entries.filter_map(move |entry| match entry {
-        Entry::File(name) => done.note(&name).then_some(name),
+        Entry::File(name) if done.note(&name) => Some(name),
+        Entry::File(name) => {
+            size.skip(&name);
+            None
+        }
         Entry::Unreadable(name, why) => {
             if done.note(&name)
                 && let Ok(mut list) = unreadable.lock()

@@ -3,6 +3,7 @@
 //! that crashes or hangs affects only one file.
 
 use std::{
+    cell::Cell,
     io::{self, BufRead, BufReader, Write},
     process::{Child, ChildStdin, Command, Stdio},
     sync::{
@@ -17,7 +18,7 @@ use std::{
 use super::{summary::FileRecord, work::Reply};
 use crate::{
     exit::{Failure, Result},
-    interrupt,
+    interrupt, source,
 };
 
 /// Interval at which a wait checks for an interruption.
@@ -25,8 +26,13 @@ const GLANCE: Duration = Duration::from_millis(100);
 
 /// What a pool reports.
 pub(crate) enum Progress {
-    /// Seconds of sound that were classified since the last one.
-    Sound(f64),
+    /// What was classified since the last one.
+    Sound {
+        /// Seconds of sound.
+        seconds: f64,
+        /// Bytes of files, if sound is spread evenly in each.
+        bytes: f64,
+    },
     /// A file is done.
     Done(FileRecord),
 }
@@ -88,9 +94,14 @@ impl Pool {
                     return;
                 }
             };
-            let (record, survivor) = current.classify(&file, self.timeout, stop, &|sound| {
-                report(Ok(Progress::Sound(sound)));
-            });
+            let (size, done) = (source::size(&file) as f64, Cell::new(0.0));
+            let on_sound = |seconds, part: f64| {
+                let bytes = (size * part.min(1.0) - done.get()).max(0.0);
+                done.set(done.get() + bytes);
+                report(Ok(Progress::Sound { seconds, bytes }));
+            };
+            let (record, survivor) = current.classify(&file, self.timeout, stop, &on_sound);
+            on_sound(0.0, 1.0);
             worker = survivor;
             if let Some(record) = record
                 && !report(Ok(Progress::Done(record)))
@@ -162,13 +173,14 @@ impl Worker {
         Ok(Self { child, names, replies })
     }
 
-    /// The row of a file, unless the user stopped it, and the worker, if it lives on.
+    /// The row of a file, unless the user stopped it, and the worker, if it lives on. `on_sound`: further seconds of sound, and
+    /// which part of the file is classified, 0 to 1.
     fn classify(
         mut self,
         file: &str,
         timeout: Duration,
         stop: &AtomicBool,
-        on_sound: &dyn Fn(f64),
+        on_sound: &dyn Fn(f64, f64),
     ) -> (Option<FileRecord>, Option<Self>) {
         if self.send(file).is_err() {
             let why = self.exit_reason();
@@ -177,12 +189,12 @@ impl Worker {
         let (mut classified, mut at) = (0.0, Instant::now());
         loop {
             match self.replies.recv_timeout(GLANCE) {
-                Ok(Reply::Progress(seconds)) => {
-                    on_sound(seconds - classified);
+                Ok(Reply::Progress { seconds, length }) => {
+                    on_sound(seconds - classified, length.map_or(0.0, |length| seconds / length.max(seconds)));
                     (classified, at) = (seconds, Instant::now());
                 }
                 Ok(Reply::Done(record)) => {
-                    on_sound(record.duration - classified);
+                    on_sound(record.duration - classified, 1.0);
                     // What a program prints has no passwords.
                     return (Some(FileRecord { file: file.to_owned(), ..record }), Some(self));
                 }

@@ -3,20 +3,64 @@
 
 use std::{
     path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{
-    list::{self, Selection},
+    list::{self, Entry, Selection},
     table::Done,
 };
-use crate::{args::ScanArgs, output};
+use crate::{args::ScanArgs, output, source};
 
-/// Files done, speed, time left.
+/// How much there is to do; counted by other threads.
+#[derive(Default)]
+pub(super) struct Size {
+    /// All files, 0 until they are counted.
+    files: AtomicU64,
+    /// Bytes of all files.
+    bytes: AtomicU64,
+    /// Bytes of files that are not classified, since an earlier run has done so or they are named twice.
+    skipped: AtomicU64,
+}
+
+impl Size {
+    /// A file is not classified in this run.
+    pub(super) fn skip(&self, file: &str) {
+        self.skipped.fetch_add(source::size(file), Ordering::Relaxed);
+    }
+
+    fn count(&self, entries: impl Iterator<Item = Entry>) {
+        let (mut files, mut bytes) = (0, 0);
+        for entry in entries {
+            files += 1;
+            if let Entry::File(name) = entry {
+                bytes += source::size(&name);
+            }
+        }
+        self.bytes.store(bytes, Ordering::Relaxed);
+        self.files.store(files, Ordering::Release);
+    }
+
+    /// Number of files, and bytes to classify; `None` until they are counted.
+    fn known(&self) -> Option<(u64, u64)> {
+        let files = self.files.load(Ordering::Acquire);
+        let bytes = self.bytes.load(Ordering::Relaxed).saturating_sub(self.skipped.load(Ordering::Relaxed));
+        (files > 0).then_some((files, bytes))
+    }
+}
+
+/// Sound done by bytes of files, number of files, speed, time left.
 pub(super) struct Meter {
     bar: ProgressBar,
+    size: Arc<Size>,
+    /// Bytes of files that are classified.
+    bytes: f64,
     quiet: bool,
     start: Instant,
     seconds: f64,
@@ -30,32 +74,55 @@ impl Meter {
     pub(super) fn new(args: &ScanArgs, selection: &Selection, done: &Done) -> Self {
         let target = if args.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(None, target);
-        bar.set_style(style("{spinner} {pos} files · {msg}"));
-        bar.set_position(done.files);
-        bar.reset_eta();
+        bar.set_style(style("{spinner} {msg}"));
+        let size = Arc::new(Size::default());
         bar.enable_steady_tick(Duration::from_millis(200));
         if !bar.is_hidden() && list::countable(&args.inputs) {
-            let (bar, inputs, selection) = (bar.clone(), args.inputs.clone(), selection.clone());
+            let (size, inputs, selection) = (Arc::clone(&size), args.inputs.clone(), selection.clone());
             std::thread::spawn(move || {
                 if let Ok(entries) = list::entries(&inputs, &selection) {
-                    bar.set_length(entries.count() as u64);
-                    bar.set_style(style("{bar:24} {pos}/{len} files · {msg} · {eta} left"));
+                    size.count(entries);
                 }
             });
         }
-        Self { bar, quiet: args.quiet, start: Instant::now(), seconds: 0.0, files: 0, before: done.files }
+        let (quiet, start, before) = (args.quiet, Instant::now(), done.files);
+        Self { bar, size, bytes: 0.0, quiet, start, seconds: 0.0, files: 0, before }
     }
 
-    /// Some seconds of sound were classified.
-    pub(super) fn sound(&mut self, seconds: f64) {
+    /// How much there is to do.
+    pub(super) fn size(&self) -> Arc<Size> {
+        Arc::clone(&self.size)
+    }
+
+    /// Some seconds of sound were classified, of so many bytes of a file.
+    pub(super) fn sound(&mut self, seconds: f64, bytes: f64) {
         self.seconds += seconds;
-        self.bar.set_message(self.speed());
+        self.bytes += bytes;
+        self.show();
     }
 
     /// A file is done.
     pub(super) fn file(&mut self) {
         self.files += 1;
-        self.bar.inc(1);
+        self.show();
+    }
+
+    fn show(&self) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        let done = self.before + self.files;
+        match self.size.known() {
+            Some((files, bytes)) => {
+                if self.bar.length().is_none() {
+                    self.bar.set_style(style("{bar:24} {percent}% · {msg} · {eta} left"));
+                }
+                self.bar.set_length(bytes);
+                self.bar.set_message(format!("{done}/{files} files · {}", self.speed()));
+            }
+            None => self.bar.set_message(format!("{} · {}", counted(done), self.speed())),
+        }
+        self.bar.set_position(self.bytes as u64);
     }
 
     /// A file failed.
@@ -119,6 +186,20 @@ fn style(template: &str) -> ProgressStyle {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_skipped_is_not_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = ["a", "b"].map(|name| folder.path().join(name).display().to_string());
+        names.iter().zip([300, 20]).for_each(|(name, size)| std::fs::write(name, vec![0; size]).unwrap());
+        let size = Size::default();
+        assert_eq!(size.known(), None);
+
+        size.skip(&names[1]);
+        size.count(names.into_iter().map(Entry::File));
+
+        assert_eq!(size.known(), Some((2, 300)));
+    }
 
     #[test]
     fn speed_is_a_multiple_of_real_time() {

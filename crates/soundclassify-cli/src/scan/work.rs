@@ -34,8 +34,13 @@ const LAST_SECOND: Duration = Duration::from_secs(1);
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Reply {
-    /// Seconds of the file that are classified.
-    Progress(f64),
+    /// How far it is.
+    Progress {
+        /// Seconds of the file that are classified.
+        seconds: f64,
+        /// Seconds of the whole file, where it says so.
+        length: Option<f64>,
+    },
     /// The file is done.
     Done(FileRecord),
 }
@@ -102,7 +107,8 @@ fn classify(
         let end = session.end();
         if end > reported && reported_at.elapsed() > PROGRESS_INTERVAL {
             (reported, reported_at) = (end, Instant::now());
-            printer.line(&json(&Reply::Progress(seconds(end))))?;
+            let length = session.length().map(|length| seconds(length.nseconds()));
+            printer.line(&json(&Reply::Progress { seconds: seconds(end), length }))?;
         }
         Ok(())
     })?;

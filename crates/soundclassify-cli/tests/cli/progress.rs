@@ -65,3 +65,16 @@ fn a_terminal_without_results_shows_how_far_it_is() {
 
     assert!(bar.contains("long.wav: ") && bar.contains('%') && bar.contains(" left"), "{bar:?}");
 }
+
+#[test]
+fn a_scan_of_one_long_file_shows_how_far_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = tones(&folder.path().join("long.wav"), &[(LOW, 1800.0)]).display().to_string();
+    let table = folder.path().join("out.jsonl").display().to_string();
+
+    let bar = on_terminal(folder.path(), &["scan", "--model", TONES, "-o", &table, &long]);
+
+    let parts = bar.split("% · 0/1 files · ").map(|before| before.rsplit(' ').next().unwrap().parse::<u8>());
+    assert!(parts.flatten().any(|percent| (1..100).contains(&percent)), "{bar:?}");
+    assert!(bar.contains(" times real time") && bar.contains(" left"), "{bar:?}");
+}
