@@ -101,10 +101,10 @@ class Stream:
         samples = array.array(self.code, [value for value in values for _ in range(self.channels)])
         return Gst.Buffer.new_wrapped(samples.tobytes())
 
-    def feed(self, until):
+    def feed(self, finished):
         due = time.monotonic()
         blocks = [self.block() for _ in range(8)]
-        while time.monotonic() < until:
+        while not finished.is_set():
             chance = self.random.random()
             if chance < 0.01:
                 self.change_caps()
@@ -198,12 +198,17 @@ def main(minutes, folder, seed):
     until = time.monotonic() + 60 * minutes
     for stream in streams:
         stream.pipeline.set_state(Gst.State.PLAYING)
-    threads = [threading.Thread(target=stream.feed, args=(until,)) for stream in streams]
-    threads += [threading.Thread(target=treat, args=(streams, models, until, seed + 10 + number)) for number in range(3)]
-    for thread in threads:
+    finished = threading.Event()
+    feeders = [threading.Thread(target=stream.feed, args=(finished,)) for stream in streams]
+    treaters = [threading.Thread(target=treat, args=(streams, models, until, seed + 10 + number)) for number in range(3)]
+    for thread in feeders + treaters:
         thread.start()
     seen = watch(until, min(5, 60 * minutes / 25))
-    for thread in threads:
+    for thread in treaters:
+        thread.join()
+    # Until then audio comes: a flush waits for a source that waits for audio (GstBaseSrc's stream lock).
+    finished.set()
+    for thread in feeders:
         thread.join()
     for stream in streams:
         stream.pipeline.set_state(Gst.State.NULL)
