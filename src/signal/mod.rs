@@ -124,6 +124,11 @@ impl Signal {
         self.timing.plan_format(info)
     }
 
+    /// Length of a planned buffer's audio, ns.
+    pub(crate) fn length_of(&self, plan: &Plan) -> u64 {
+        self.timing.clock.duration(plan.inside().len() as u64).nseconds()
+    }
+
     /// Plans a buffer; without a format, nothing of it is analysed.
     ///
     /// # Errors

@@ -3,8 +3,6 @@
 
 use std::collections::VecDeque;
 
-use gst::prelude::*;
-
 use super::held::Audio;
 use super::settings::Mode;
 use super::shape::{Frames, Plane, Shape, Shaper};
@@ -139,7 +137,7 @@ impl Cutter {
             }
             self.leave_out(audio, done..piece.start, out);
             done = piece.end;
-            self.pass(part_of(audio, &piece), out);
+            self.pass(audio.part(&piece), out);
         }
         self.leave_out(audio, done..all.end, out);
     }
@@ -149,9 +147,7 @@ impl Cutter {
             return;
         }
         (self.left_out, self.continues) = (true, false);
-        let Some(pts) = audio.buffer.pts() else { return };
-        let from = pts.saturating_add(length(audio, frames.start - audio.frames.start));
-        let to = pts.saturating_add(length(audio, frames.end - audio.frames.start));
+        let Some((from, to)) = audio.pts_of(frames.start).zip(audio.pts_of(frames.end)) else { return };
         match &mut self.gap {
             Some((_, end)) => *end = to,
             gap => *gap = Some((from, to)),
@@ -168,24 +164,4 @@ impl Cutter {
             out.push_back(Output::Event(gst::event::Gap::builder(from).duration(to.saturating_sub(from)).build()));
         }
     }
-}
-
-fn length(audio: &Audio, frames: i64) -> gst::ClockTime {
-    let nanoseconds = (frames as u64).mul_div_floor(gst::ClockTime::SECOND.nseconds(), audio.info.rate().max(1).into());
-    gst::ClockTime::from_nseconds(nanoseconds.unwrap_or(0))
-}
-
-/// A buffer of some frames of `audio`.
-fn part_of(audio: &Audio, piece: &std::ops::Range<i64>) -> gst::Buffer {
-    if *piece == audio.frames {
-        return audio.buffer.clone();
-    }
-    let (trim, count) = ((piece.start - audio.frames.start) as usize, (piece.end - piece.start) as usize);
-    let pts = audio.buffer.pts().map(|pts| pts.saturating_add(length(audio, trim as i64)));
-    let whole = audio.buffer.clone();
-    let mut part = gst_audio::audio_buffer_truncate(whole, audio.info.bpf(), trim, Some(count));
-    let buffer = part.make_mut();
-    buffer.set_pts(pts);
-    buffer.set_duration(length(audio, count as i64));
-    part
 }

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
+use gst::prelude::*;
+
 use super::shape::Frames;
 use super::spans::Stretch;
 use crate::signal::timing::{Position, Timing};
@@ -14,6 +16,8 @@ const SECOND: i128 = 1_000_000_000;
 const SAME_TIME: u64 = 1_000_000;
 /// Maximum length of one item, ns: sums of lengths stay numbers.
 const LONGEST: u64 = 1 << 50;
+/// Live audio leaves in whole buffers up to this length, ns; a longer buffer is divided where its first part is due.
+const MAX_WHOLE: u64 = 25_000_000;
 
 type Segment = gst::FormattedSegment<gst::ClockTime>;
 
@@ -35,6 +39,50 @@ pub(crate) struct Audio {
 }
 
 impl Audio {
+    /// Time of some frames, rounded down.
+    fn time_of(&self, frames: i64) -> gst::ClockTime {
+        let second = gst::ClockTime::SECOND.nseconds();
+        let nanoseconds = (frames as u64).mul_div_floor(second, self.info.rate().max(1).into());
+        gst::ClockTime::from_nseconds(nanoseconds.unwrap_or(0))
+    }
+
+    /// Timestamp of a frame.
+    pub(crate) fn pts_of(&self, frame: i64) -> Option<gst::ClockTime> {
+        self.buffer.pts().map(|pts| pts.saturating_add(self.time_of(frame - self.frames.start)))
+    }
+
+    /// A buffer of some of the frames.
+    pub(crate) fn part(&self, frames: &Range<i64>) -> gst::Buffer {
+        if *frames == self.frames {
+            return self.buffer.clone();
+        }
+        let (trim, count) = ((frames.start - self.frames.start) as usize, (frames.end - frames.start) as usize);
+        let whole = self.buffer.clone();
+        let mut part = gst_audio::audio_buffer_truncate(whole, self.info.bpf(), trim, Some(count));
+        let buffer = part.make_mut();
+        buffer.set_pts(self.pts_of(frames.start));
+        buffer.set_duration(self.time_of(count as i64));
+        part
+    }
+
+    /// Divides it before a frame that lies in the segment.
+    fn divide(&self, at: i64) -> (Self, Self) {
+        let part = |frames: Range<i64>, inside: Range<i64>| Self {
+            buffer: self.part(&frames),
+            info: Arc::clone(&self.info),
+            time: self.time.saturating_add(self.place_of(inside.start) - self.place_of(self.inside.start)),
+            frames,
+            inside,
+            origin: self.origin,
+            segment: self.segment.clone(),
+            is_alone: self.is_alone,
+        };
+        let first = part(self.frames.start..at, self.inside.start..at);
+        let mut second = part(at..self.frames.end, at..self.inside.end);
+        second.buffer.make_mut().unset_flags(gst::BufferFlags::DISCONT | gst::BufferFlags::RESYNC);
+        (first, second)
+    }
+
     /// The frame next to a place.
     fn frame_at(&self, place: u64) -> i64 {
         let (distance, rate) = (i128::from(place) - i128::from(self.origin), i128::from(self.info.rate()));
@@ -107,13 +155,30 @@ struct Held {
     place: u64,
 }
 
+impl Held {
+    /// Its length without what is missing before it.
+    fn own_length(&self) -> u64 {
+        match &self.item {
+            Item::Audio(audio) if !audio.inside.is_empty() => {
+                let places = audio.places();
+                (places.end - places.start).min(self.length)
+            }
+            _ => self.length,
+        }
+    }
+}
+
+/// Frames in a time, ns, rounded up.
+fn frames_of(time: u64, rate: u32) -> i64 {
+    let frames = time.mul_div_ceil(rate.into(), gst::ClockTime::SECOND.nseconds());
+    frames.and_then(|frames| i64::try_from(frames).ok()).unwrap_or(i64::MAX)
+}
+
 /// Everything that is held back, in order. Times are those of audio: played at another rate, they take another time.
 pub(crate) struct Queue {
     items: VecDeque<Held>,
     timing: Timing,
     held: u64,
-    /// Length of the newest audio or gap.
-    newest: u64,
     /// Place and timestamp of the newest audio's end.
     last: Option<(u64, u64)>,
     segment: Option<Arc<Segment>>,
@@ -121,14 +186,14 @@ pub(crate) struct Queue {
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { items: VecDeque::new(), timing: Timing::new(), held: 0, newest: 0, last: None, segment: None }
+        Self { items: VecDeque::new(), timing: Timing::new(), held: 0, last: None, segment: None }
     }
 }
 
 impl Queue {
     /// Forgets audio and places; gives the events.
     pub(crate) fn flush(&mut self) -> Vec<gst::Event> {
-        (self.held, self.newest, self.last) = (0, 0, None);
+        (self.held, self.last) = (0, None);
         let events = self.items.drain(..).filter_map(|held| match held.item {
             Item::Event(event) => Some(event),
             Item::Audio(_) => None,
@@ -193,21 +258,45 @@ impl Queue {
     fn hold(&mut self, item: Item, length: u64, place: u64) {
         let length = length.min(LONGEST);
         self.held = self.held.saturating_add(length);
-        self.newest = length;
         self.items.push_back(Held { item, length, place });
     }
 
-    /// The oldest, if it was held back for `delay`, or anyway. `early`: by less than the newest buffer's length before that,
-    /// so that nothing leaves later than `delay`, whatever the sizes of buffers.
-    pub(crate) fn pop(&mut self, delay: u64, early: bool, anyway: bool) -> Option<Item> {
-        let behind = self.held.saturating_sub(self.items.front()?.length);
-        let late = behind >= delay || (early && behind.saturating_add(self.newest) > delay);
-        if !(anyway || late) {
-            return None;
+    /// The oldest, if it was held back for `delay`, or anyway. `live`: what would be held longer until the next buffer comes
+    /// leaves now, so that nothing leaves later than upstream's latency and `delay` after it was recorded. Of a long buffer that
+    /// is a part, so each sample is held for `delay`, whatever the sizes of buffers.
+    pub(crate) fn pop(&mut self, delay: u64, live: bool, anyway: bool) -> Option<Item> {
+        let front = self.items.front()?;
+        let behind = self.held.saturating_sub(front.length);
+        if !anyway && behind < delay {
+            let due = behind.saturating_add(front.own_length()).saturating_sub(delay);
+            if !live || due == 0 {
+                return None;
+            }
+            self.divide_front(due);
         }
         let Held { item, length, .. } = self.items.pop_front()?;
         self.held = self.held.saturating_sub(length);
         Some(item)
+    }
+
+    /// Divides the oldest audio, if it is long, behind as much of it as is due, ns.
+    fn divide_front(&mut self, due: u64) {
+        let Some(Held { item: Item::Audio(audio), length, place }) = self.items.front() else { return };
+        let places = audio.places();
+        let own = places.end - places.start;
+        let due = frames_of(due, audio.info.rate());
+        let at = audio.inside.start.saturating_add(due);
+        if audio.is_alone || own <= MAX_WHOLE || at <= audio.inside.start || at >= audio.inside.end {
+            return;
+        }
+        let (first, second) = audio.divide(at);
+        let second_place = second.places().start;
+        let rest = (places.end - second_place).min(*length);
+        let second = Held { item: Item::Audio(second), length: rest, place: second_place };
+        let first = Held { item: Item::Audio(first), length: length - rest, place: *place };
+        self.items.pop_front();
+        self.items.push_front(second);
+        self.items.push_front(first);
     }
 
     /// Place where the audio begins that is still here; without any, where the next is to begin.

@@ -97,7 +97,7 @@ fn caps(format: &str) -> String {
 }
 
 /// Frames of `from` until `to` ms that are not silent anyway.
-fn frames(audio: &[i16], from: u64, to: u64) -> Vec<usize> {
+fn frames_of(audio: &[i16], from: u64, to: u64) -> Vec<usize> {
     let frame = |ms: u64| (ms * RATE / 1000) as usize;
     (frame(from)..frame(to)).filter(|&at| audio[at] != 0).collect()
 }
@@ -123,7 +123,7 @@ fn the_samples_of_an_event_are_muted_whatever_timestamps_say() {
     };
     let (exact, (from, to)) = muted("exact", &mut Some);
     assert!((4900..5100).contains(&from) && (5900..6200).contains(&to), "{from} {to}");
-    assert_eq!(exact, frames(&audio, from, to));
+    assert_eq!(exact, frames_of(&audio, from, to));
 
     let mut state = 3u64;
     let mut jitter = || {
@@ -137,7 +137,7 @@ fn the_samples_of_an_event_are_muted_whatever_timestamps_say() {
     assert!(muted("drift", &mut |time| Some(time + time / 100)).0 == exact);
     // A hole is time, and has no samples.
     let (holed, (from, to)) = muted("a hole", &mut |time| Some(time + if time > 3000 * MS { 100 * MS } else { 0 }));
-    assert_eq!(holed, frames(&audio, from - 100, to - 100));
+    assert_eq!(holed, frames_of(&audio, from - 100, to - 100));
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn the_samples_of_an_event_are_muted_at_any_rate() {
         chain.feed(&audio, 0, &mut Some);
         let (muted, events) = chain.muted(&audio);
         let [(from, to)] = ends(&events)[..] else { panic!("{events:?}") };
-        assert!(muted == frames(&audio, from, to), "{rate}: {:?} {from} {to}", muted.first());
+        assert!(muted == frames_of(&audio, from, to), "{rate}: {:?} {from} {to}", muted.first());
     }
 }
 
@@ -163,7 +163,7 @@ fn an_onset_that_is_found_long_before_the_first_window_has_not_left() {
         let (muted, events) = chain.muted(&audio);
         let [(from, to)] = ends(&events)[..] else { panic!("{properties}: {events:?}") };
         assert!(properties != "ensembles=1" || (1900..2300).contains(&from), "{properties}: the onset is at {from} ms");
-        assert!(muted == frames(&audio, from, to), "{properties}: {from} {:?}", muted.first().map(|frame| frame / 8));
+        assert!(muted == frames_of(&audio, from, to), "{properties}: {from} {:?}", muted.first().map(|frame| frame / 8));
     }
 }
 
@@ -196,7 +196,7 @@ fn played_backwards_the_samples_of_an_event_are_muted() {
                 let start = pieces.iter().map(|(at, _)| *at).find(|at| (*at..at + 2000).contains(from)).unwrap();
                 let (from, to) = ((from - margin.min(from * MS) / MS).max(start), (to + margin / MS).min(start + 2000));
                 let shift = |ms: u64| 6000 - start + (ms - start);
-                frames(&pushed, shift(from), shift(to))
+                frames_of(&pushed, shift(from), shift(to))
             })
             .collect();
         assert!(muted == wanted, "{margin} {ends:?} {:?} {:?}", muted.first(), wanted.first());
@@ -233,7 +233,7 @@ fn a_reset_of_the_analysis_moves_no_event() {
                 (from, to) = (from + 2000, to + 2000);
             }
             assert!((4900..5100).contains(&from), "{name} {has_timestamps}: {from}");
-            assert!(muted == frames(&audio, from, to), "{name} {has_timestamps}: {from} {to} {:?}", muted.first());
+            assert!(muted == frames_of(&audio, from, to), "{name} {has_timestamps}: {from} {to} {:?}", muted.first());
         }
     }
 }
@@ -268,7 +268,37 @@ fn elements_of_the_same_name_are_different_ones() {
         let (muted, events) = chain.muted(&audio);
         let [(from, to), other] = ends(&events)[..] else { panic!("{events:?}") };
         assert_eq!((from, to), other);
-        assert!(muted == frames(&audio, from, to), "{agree}: {:?}…{:?}, {from}…{to}", muted.first(), muted.last());
+        assert!(muted == frames_of(&audio, from, to), "{agree}: {:?}…{:?}, {from}…{to}", muted.first(), muted.last());
+    }
+}
+
+#[test]
+fn in_live_buffers_of_any_length_the_samples_of_an_event_are_muted() {
+    let audio = scene(12_000, &[(1500, 1900), (5000, 6000), (9100, 9900)]);
+    for (sync, frames) in [("always", 80), ("always", 24_000), ("never", 80), ("never", 8000), ("never", 30_000)] {
+        // Results that are not waited for come before the next buffer, which the test sends when they are here.
+        let properties = format!("MODEL name=classify sync={sync} max-pending=1000 report=all");
+        let mut chain = Chain::new(&format!("{} ! soundgate fade=0", classify(&properties)));
+        chain.harness.set_live(true);
+        let (mut windows, mut events) = (0, Vec::new());
+        for (index, chunk) in audio.chunks(frames).enumerate() {
+            chain.push(chunk, Some(time_of((index * frames) as u64)));
+            // Windows of 896 frames, ten a second.
+            let frames = ((index + 1) * frames).min(audio.len());
+            while sync == "never" && windows < frames.saturating_sub(96) / 800 {
+                let message = chain.bus.timed_pop_filtered(ClockTime::from_seconds(20), &[gst::MessageType::Element]);
+                let message = message.expect("a message for each window");
+                let structure = message.structure().unwrap();
+                windows += usize::from(structure.name() == "soundclassify");
+                events.extend(ClassificationEvent::try_from(structure).ok());
+            }
+        }
+        let (muted, late) = chain.muted(&audio);
+        events.retain(|event| event.kind == EventKind::End);
+        events.extend(late);
+        let wanted: Vec<usize> = ends(&events).iter().flat_map(|&(from, to)| frames_of(&audio, from, to)).collect();
+        assert_eq!(events.len(), 3, "{sync} {frames}: {events:?}");
+        assert!(muted == wanted, "{sync} {frames}: {:?} {:?} {:?}", muted.first(), muted.last(), ends(&events));
     }
 }
 

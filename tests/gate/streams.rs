@@ -38,6 +38,43 @@ fn live_audio_is_never_held_longer_whatever_the_sizes_of_buffers() {
 }
 
 #[test]
+fn of_long_live_buffers_each_sample_is_held_for_the_delay() {
+    for frames in [800, 8000, 12_345] {
+        let mut rig = gate(505 * MS);
+        rig.harness.set_live(true);
+        let audio = signal(frames * 6);
+        let mut left = Vec::new();
+        for (index, chunk) in audio.chunks(frames).enumerate() {
+            rig.push(chunk, (index * frames) as u64);
+            left.extend(rig.out());
+            let (came, went) = ((index + 1) * frames, left.iter().map(|(_, samples, _)| samples.len()).sum::<usize>());
+            assert_eq!(came - went, came.min(4040), "{frames} {index}");
+        }
+        rig.eos();
+        left.extend(rig.out());
+        assert!(left.iter().all(|(.., discont)| !discont), "{frames}");
+        assert_eq!(left.iter().map(|(frame, ..)| *frame).collect::<Vec<_>>(), {
+            let lengths = left.iter().map(|(_, samples, _)| samples.len() as u64);
+            lengths.scan(0, |at, length| Some(std::mem::replace(at, *at + length))).collect::<Vec<_>>()
+        });
+        let all = laid_out(&left, audio.len());
+        assert!(all == audio.iter().copied().map(Some).collect::<Vec<_>>(), "{frames}");
+    }
+}
+
+#[test]
+fn an_event_is_muted_exactly_in_live_buffers_that_are_longer_than_the_delay() {
+    let mut rig = gate(505 * MS);
+    rig.harness.set_live(true);
+    let audio = signal(40_000);
+    rig.run(&audio, &[8000], &[event(1, 1700 * MS, 2300 * MS), event(2, 2950 * MS, 3010 * MS)], 500 * MS);
+    let got = laid_out(&rig.out(), audio.len());
+    let muted: Vec<usize> = (0..audio.len()).filter(|frame| got[*frame] == Some(0)).collect();
+    let wanted: Vec<usize> = (13_600..18_400).chain(23_600..24_080).collect();
+    assert!(muted == wanted, "{:?}…{:?}, {}", muted.first(), muted.last(), muted.len());
+}
+
+#[test]
 fn whatever_timestamps_say_no_more_than_the_delay_is_held() {
     let mut rig = gate(500 * MS);
     let audio = signal(80);

@@ -57,6 +57,8 @@ pub struct SoundClassify {
     loader: Arc<Loader>,
     lives: AtomicU64,
     instance: Instance,
+    /// Length of the longest buffer whose results were not waited for, ns, since the stream began.
+    longest_buffer: AtomicU64,
     /// A new model or engine was requested, and loading it has not started.
     outdated: AtomicBool,
 }
@@ -202,6 +204,7 @@ impl BaseTransformImpl for SoundClassify {
         let (model, loader) = (loaded.model.clone(), Arc::clone(&self.loader));
         let results = Arc::new(Results::new(&self.obj(), loader, model, settings.clone()));
         let analysis = Analysis::new(prepare(loaded.clone(), &settings), results, &settings);
+        self.longest_buffer.store(0, Ordering::Relaxed);
         *lock(&self.state) = Some(Streaming { analysis, next: None, sync_known: false });
         // Changes in the meantime had no state to notify.
         let settings = lock(&self.settings).clone();
@@ -382,7 +385,11 @@ impl SoundClassify {
             if analysis.results().is_live() {
                 analysis.signal().set_wall_clock(self.wall_clock(buffer));
             }
-            analysis.signal().plan_buffer(buffer)
+            let plan = analysis.signal().plan_buffer(buffer)?;
+            if !analysis.waits() {
+                self.longest_buffer.fetch_max(analysis.signal().length_of(&plan), Ordering::Relaxed);
+            }
+            Ok(plan)
         });
     }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Answers to queries from downstream: the latency, and the time until events are known.
 
+use std::sync::atomic::Ordering;
+
 use gst_base::subclass::prelude::*;
 
 use super::{SoundClassify, lock};
@@ -37,7 +39,9 @@ impl SoundClassify {
     }
 
     /// Maximum time from a sound's onset until its event is known: the window, what lies between the onset and the window
-    /// with which the event begins, the longer of minimum duration and hold, and a run of the model.
+    /// with which the event begins, the longer of minimum duration and hold, a run of the model, and, where the streaming
+    /// thread does not wait for that, the next buffer, before which the event is sent. A short buffer comes within the time
+    /// that is counted for the run.
     fn delay(&self) -> Option<DelayQuery> {
         let model = lock(&self.loaded).as_ref().map(|loaded| loaded.model.clone())?;
         let settings = lock(&self.settings).clone();
@@ -51,7 +55,9 @@ impl SoundClassify {
         let ensemble = settings.event_windows().saturating_sub(1) as u64 * stride(&settings);
         let run = (u64::from(settings.process_count.get()) + 1) * stride(&settings);
         let before = ensemble.max(LOOKBACK);
-        let time = window.saturating_add(before).saturating_add(longest).saturating_add(run);
+        let buffer = self.longest_buffer.load(Ordering::Relaxed);
+        let next = if buffer > stride(&settings) { buffer } else { 0 };
+        let time = [before, longest, run, next].into_iter().fold(window, u64::saturating_add);
         Some(DelayQuery { time, reports_events: settings.report.has_events() })
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Events of sounds for elements downstream.
 
+use std::sync::atomic::Ordering;
+
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
@@ -40,6 +42,7 @@ impl SoundClassify {
     /// Discards the stream: its audio, its results, and its events that downstream has not got.
     pub(super) fn flush(&self) {
         self.reset();
+        self.longest_buffer.store(0, Ordering::Relaxed);
         let results = lock(&self.state).as_mut().map(|state| {
             state.analysis.signal().flush();
             state.analysis.results()
