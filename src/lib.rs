@@ -14,5 +14,5 @@ pub mod soundgate;
 mod stream;
 
 pub use plugin::plugin_register_static;
-pub use soundclassify::message::{Classification, ClassificationEvent, Label, ParseError};
+pub use soundclassify::message::{Classification, ClassificationEvent, GateEvent, GateSource, Label, ParseError};
 pub use soundclassify_core::{Error, decision::EventKind};

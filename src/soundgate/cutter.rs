@@ -7,6 +7,7 @@ use super::held::Audio;
 use super::settings::Mode;
 use super::shape::{Frames, Plane, Shape, Shaper};
 use super::spans::Stretch;
+use crate::soundclassify::message::GateEvent;
 
 /// A gap continues downstream when it is this long.
 const GAP_STEP: gst::ClockTime = gst::ClockTime::from_mseconds(200);
@@ -15,6 +16,7 @@ const GAP_STEP: gst::ClockTime = gst::ClockTime::from_mseconds(200);
 pub(crate) enum Output {
     Buffer(gst::Buffer),
     Event(gst::Event),
+    Message(GateEvent),
 }
 
 /// The one that cuts.

@@ -10,15 +10,17 @@ use gst::subclass::prelude::*;
 
 use super::cutter::{Cutter, Output};
 use super::held::{Item, Queue};
+use super::joined::JoinedEvents;
 use super::settings::{Mode, PROPERTIES, Settings};
-use super::spans::{Margins, Spans};
+use super::spans::{Margins, SourceEvent, Spans};
 use crate::panic::lock;
+use crate::signal::clock::Times;
 use crate::signal::input::frames;
-use crate::soundclassify::message::{DelayQuery, EVENT, StreamEvent};
+use crate::soundclassify::message::{DelayQuery, EVENT, GateEvent, Labelled, StreamEvent};
 use crate::soundclassify::raw_audio_templates;
 use soundclassify_core::decision::EventKind;
 
-static CAT: LazyLock<gst::DebugCategory> =
+pub(super) static CAT: LazyLock<gst::DebugCategory> =
     LazyLock::new(|| gst::DebugCategory::new("soundgate", gst::DebugColorFlags::empty(), Some("Sound gate")));
 
 /// Time of audio, ns, after which upstream is asked again how long it takes to know of events.
@@ -28,24 +30,27 @@ const LONGEST: u64 = 1 << 60;
 
 /// The element's private side.
 pub struct SoundGate {
-    sink: gst::Pad,
+    pub(super) sink: gst::Pad,
     src: gst::Pad,
-    settings: Mutex<Settings>,
-    state: Mutex<State>,
+    pub(super) settings: Mutex<Settings>,
+    pub(super) state: Mutex<State>,
 }
 
 /// What belongs to a stream.
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     info: Option<Arc<gst_audio::AudioInfo>>,
     queue: Queue,
     spans: Spans,
+    joined: JoinedEvents,
     cutter: Cutter,
     out: VecDeque<Output>,
     upstream: Upstream,
     /// Time of audio until upstream is asked again.
     ask_in: u64,
     warned: bool,
+    /// Whether sources can agree was found out for these properties.
+    pub(super) agreement_is_checked: bool,
 }
 
 /// What upstream answered.
@@ -58,7 +63,7 @@ struct Upstream {
 }
 
 /// How the gate acts on the next audio.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Act {
     mode: Mode,
     fade: u64,
@@ -113,6 +118,9 @@ impl ObjectImpl for SoundGate {
     fn set_property(&self, _id: usize, value: &glib::Value, spec: &glib::ParamSpec) {
         let before = self.delay();
         lock(&self.settings).set(spec.name(), value);
+        if ["labels", "agree", "agree-by", "label-groups"].contains(&spec.name()) {
+            lock(&self.state).agreement_is_checked = false;
+        }
         gst::debug!(CAT, imp = self, "{} is now {value:?}", spec.name());
         if self.delay() != before {
             self.post_latency();
@@ -146,7 +154,8 @@ impl ElementImpl for SoundGate {
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         let result = self.parent_change_state(transition);
         if transition == gst::StateChange::PausedToReady {
-            *lock(&self.state) = State::default();
+            let mut ended = std::mem::take(&mut *lock(&self.state));
+            self.post(ended.end_events());
         }
         result
     }
@@ -184,6 +193,7 @@ impl SoundGate {
                 Output::Event(event) => {
                     self.src.push_event(event);
                 }
+                Output::Message(event) => self.post([event]),
             }
         }
     }
@@ -191,7 +201,12 @@ impl SoundGate {
     fn act(&self) -> Act {
         let upstream = lock(&self.state).upstream;
         let settings = lock(&self.settings);
-        let margins = Margins { before: settings.before, after: settings.after, agree: settings.agree as usize };
+        let margins = Margins {
+            before: settings.before,
+            after: settings.after,
+            agree: settings.agree as usize,
+            agreement: Arc::clone(&settings.agreement),
+        };
         Act { mode: settings.mode, fade: settings.fade, margins, delay: settings.delay(upstream.delay) }
     }
 
@@ -229,7 +244,10 @@ impl SoundGate {
                 let mut state = lock(&self.state);
                 state.ask_in = 0;
                 state.warned = false;
+                state.agreement_is_checked = false;
+                let ended = matches!(event.view(), EventView::Eos(_)).then(|| state.end_events());
                 drop(state);
+                self.post(ended.into_iter().flatten());
                 return gst::Pad::event_default(pad, Some(&*self.obj()), event);
             }
             EventView::CustomDownstream(custom)
@@ -264,7 +282,12 @@ impl SoundGate {
 
     // As `queue` does: what is sticky applies to what follows a flush, too.
     fn flush(&self) {
-        let events = lock(&self.state).flush();
+        let (events, ended) = {
+            let mut state = lock(&self.state);
+            let ended = state.end_events();
+            (state.flush(), ended)
+        };
+        self.post(ended);
         let kept = events.iter().filter(|event| event.is_sticky());
         for event in kept.filter(|event| !matches!(event.type_(), gst::EventType::Segment | gst::EventType::Eos)) {
             // A pad that is not active has no stream.
@@ -274,8 +297,10 @@ impl SoundGate {
 
     // An event of a `soundclassify` upstream. Where both are at the same place, places are exact, whatever timestamps are.
     fn take(&self, structure: Option<&gst::StructureRef>) {
-        let Some(StreamEvent { source, places, event }) = structure.and_then(StreamEvent::read) else { return };
-        let counts = lock(&self.settings).has_label(&event.now.label);
+        let Some(read) = structure.and_then(StreamEvent::read) else { return };
+        let StreamEvent { source, element, places, groups, event } = read;
+        let labelled = Labelled { label: event.now.label.as_str().into(), groups: groups.into() };
+        let counts = lock(&self.settings).has_label(&labelled);
         let mut state = lock(&self.state);
         let here = state.queue.place();
         let from = places.filter(|places| places.passed == here).map(|places| places.onset).unwrap_or_else(|| {
@@ -283,11 +308,23 @@ impl SoundGate {
             state.queue.place_of(event.timestamp.nseconds(), running)
         });
         let is_late = from < state.queue.begin();
+        let own = SourceEvent {
+            source,
+            id: event.event_id,
+            element: element.into(),
+            labelled,
+            times: Times {
+                timestamp: event.timestamp,
+                stream_time: event.stream_time,
+                running_time: event.running_time,
+                utc: event.utc,
+                place: from,
+            },
+            peak: event.peak,
+        };
         match event.kind {
-            EventKind::Start if counts => state.spans.start(source, event.event_id, from),
-            EventKind::End => {
-                state.spans.end(source, event.event_id, from, from.saturating_add(event.duration.nseconds()));
-            }
+            EventKind::Start if counts => state.spans.start(own, from),
+            EventKind::End => state.spans.end(&own, from, from.saturating_add(event.duration.nseconds())),
             EventKind::Start | EventKind::Update => {}
         }
         drop(state);
@@ -314,6 +351,7 @@ impl SoundGate {
         if self.delay() != before {
             self.post_latency();
         }
+        self.check_agreement();
         if warn {
             gst::element_imp_warning!(
                 self,
@@ -375,17 +413,32 @@ impl State {
     fn flush(&mut self) -> Vec<gst::Event> {
         let out = self.out.drain(..).filter_map(|output| match output {
             Output::Event(event) => Some(event),
-            Output::Buffer(_) => None,
+            Output::Buffer(_) | Output::Message(_) => None,
         });
         let events = out.chain(self.queue.flush()).collect();
         self.spans.clear();
+        self.joined.flush();
         self.cutter.clear();
         self.ask_in = 0;
         events
     }
 
+    /// The messages that wait, and those of events that end here.
+    fn end_events(&mut self) -> Vec<GateEvent> {
+        let mut events = Vec::new();
+        self.out.retain(|output| match output {
+            Output::Message(event) => {
+                events.push(event.clone());
+                false
+            }
+            Output::Buffer(_) | Output::Event(_) => true,
+        });
+        self.joined.close(self.spans.agree(), &mut |event| events.push(event));
+        events
+    }
+
     fn next(&mut self, act: &Act, all: bool) -> Option<Output> {
-        let Self { queue, spans, cutter, out, upstream, .. } = self;
+        let Self { queue, spans, joined, cutter, out, upstream, .. } = self;
         cutter.set_live(upstream.live);
         while out.is_empty() {
             let Some(item) = queue.pop(act.delay, upstream.live, all) else {
@@ -394,9 +447,10 @@ impl State {
                 }
                 break;
             };
+            spans.set_margins(&act.margins);
+            joined.update(spans, queue.begin(), &mut |event| out.push_back(Output::Message(event)));
             match item {
                 Item::Audio(audio) => {
-                    spans.set_margins(act.margins);
                     if audio.is_alone {
                         let stretches = spans.stretches_in(&audio.places());
                         cutter.cut(audio, act.mode, &stretches, act.fade, out);

@@ -8,9 +8,12 @@
 //!
 //! Events arrive as serialized events in the stream. Audio is held back until the events about it are known.
 
+mod agreement;
 mod cutter;
 mod held;
 mod imp;
+mod joined;
+mod report;
 pub(crate) mod settings;
 mod shape;
 mod spans;
@@ -18,6 +21,7 @@ mod spans;
 use gst::glib;
 use gst::prelude::*;
 
+pub use agreement::AgreeBy;
 pub use settings::Mode;
 
 glib::wrapper! {
@@ -31,6 +35,7 @@ pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     if known && gst::ElementFactory::find("soundgate").is_some() {
         return Ok(());
     }
+    AgreeBy::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     Mode::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(Some(plugin), "soundgate", gst::Rank::NONE, SoundGate::static_type())
 }

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The gate's properties: values, descriptions, ranges, defaults.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use gst::glib;
 use gst::prelude::*;
+
+use super::agreement::Agreement;
+use crate::soundclassify::groups;
+use crate::soundclassify::message::Labelled;
 
 /// `delay` of this value follows from the `soundclassify` upstream.
 pub(crate) const AUTO: u64 = u64::MAX;
@@ -39,11 +43,26 @@ pub(crate) struct Settings {
     pub(crate) delay: u64,
     pub(crate) fade: u64,
     pub(crate) agree: u32,
+    label_groups: Option<gst::Structure>,
+    /// Of `agree-by` and `label-groups`.
+    pub(crate) agreement: Arc<Agreement>,
+    pub(crate) post_messages: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { labels: Vec::new(), mode: Mode::Mute, before: 0, after: 0, delay: AUTO, fade: 5_000_000, agree: 1 }
+        Self {
+            labels: Vec::new(),
+            mode: Mode::Mute,
+            before: 0,
+            after: 0,
+            delay: AUTO,
+            fade: 5_000_000,
+            agree: 1,
+            label_groups: None,
+            agreement: Arc::default(),
+            post_messages: true,
+        }
     }
 }
 
@@ -93,14 +112,33 @@ pub(crate) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
         glib::ParamSpecUInt::builder("agree")
             .nick("Agree")
             .blurb(
-                "Number of 'soundclassify' elements upstream that must have an event of one of the labels at the same time; \
-                 1: any of them",
+                "Number of 'soundclassify' elements upstream that must have an event at the same time, of the same label or \
+                 group ('agree-by'); 1: any of them",
             )
             .minimum(1)
             .maximum(64)
             .default_value(default.agree)
             .mutable_playing()
             .controllable()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("agree-by", default.agreement.by)
+            .nick("Agree by")
+            .blurb("What the events of 'agree' elements must have in common")
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoxed::builder::<gst::Structure>("label-groups")
+            .nick("Label groups")
+            .blurb(
+                "Labels that count as one, under the name of their group, for 'labels', 'agree' and messages; labels of different \
+                 models may differ. Example: \"groups,dog=<Bark,Dog>\"",
+            )
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoolean::builder("post-messages")
+            .nick("Post messages")
+            .blurb("Post an element message 'soundgate-event' when an event begins and when it ends")
+            .default_value(default.post_messages)
+            .mutable_playing()
             .build(),
     ]
 });
@@ -116,6 +154,9 @@ impl Settings {
             "delay" => self.delay.to_value(),
             "fade" => self.fade.to_value(),
             "agree" => self.agree.to_value(),
+            "agree-by" => self.agreement.by.to_value(),
+            "label-groups" => self.label_groups.to_value(),
+            "post-messages" => self.post_messages.to_value(),
             _ => unreachable!("property {name} is not one of ours"),
         }
     }
@@ -130,13 +171,20 @@ impl Settings {
             "delay" => self.delay = checked(value),
             "fade" => self.fade = checked(value),
             "agree" => self.agree = checked(value),
+            "agree-by" => self.agreement = Arc::new(Agreement { by: checked(value), ..(*self.agreement).clone() }),
+            "label-groups" => {
+                self.label_groups = checked(value);
+                let groups = self.label_groups.as_ref().map(groups).unwrap_or_default();
+                self.agreement = Arc::new(Agreement { groups, ..(*self.agreement).clone() });
+            }
+            "post-messages" => self.post_messages = checked(value),
             _ => unreachable!("property {name} is not one of ours"),
         }
     }
 
     /// Whether events of this label count.
-    pub(crate) fn has_label(&self, label: &str) -> bool {
-        self.labels.is_empty() || self.labels.iter().any(|own| own == label)
+    pub(crate) fn has_label(&self, label: &Labelled) -> bool {
+        self.agreement.selects(&self.labels, label)
     }
 
     /// How long audio is held back if the `soundclassify` elements upstream need `upstream`, ns; at most [`MAX_TIME`].

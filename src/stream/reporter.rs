@@ -296,7 +296,7 @@ fn structure(names: &Names, event: &Event<EventMark>, borders: &mut Borders<Time
     let duration = ClockTime::try_from(duration).unwrap_or(ClockTime::MAX);
     let now = name(names, event.index, event.probability);
     let mut structure = message::event(event.kind, event.id, Span { times, duration }, now, event.peak.into());
-    message::set_place(&mut structure, times.place);
+    message::set_place(&mut structure, times.place, names.groups_of(event.index));
     structure
 }
 

@@ -163,7 +163,11 @@ fn an_onset_that_is_found_long_before_the_first_window_has_not_left() {
         let (muted, events) = chain.muted(&audio);
         let [(from, to)] = ends(&events)[..] else { panic!("{properties}: {events:?}") };
         assert!(properties != "ensembles=1" || (1900..2300).contains(&from), "{properties}: the onset is at {from} ms");
-        assert!(muted == frames_of(&audio, from, to), "{properties}: {from} {:?}", muted.first().map(|frame| frame / 8));
+        assert!(
+            muted == frames_of(&audio, from, to),
+            "{properties}: {from} {:?}",
+            muted.first().map(|frame| frame / 8)
+        );
     }
 }
 

@@ -155,6 +155,7 @@ fn only_the_labels_that_count_are_acted_on() {
 fn agreement_is_where_both_sources_have_an_event() {
     let mut rig = gate("mute", (0, 0, 0));
     rig.gate.set_property("agree", 2u32);
+    rig.gate.set_property_from_str("label-groups", "groups,dog=<Bark,Dog>");
     let audio = signal(24_000);
     let other = Event { source: "b", label: "Dog", ..event(1, 1200 * MS, 2000 * MS) };
     rig.run(&audio, &[160], &[event(1, 1000 * MS, 1500 * MS), other, event(2, 2200 * MS, 2400 * MS)], LAG);

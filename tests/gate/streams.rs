@@ -2,11 +2,11 @@
 //! Flushes, ends, gaps, caps changes and live changes of properties while audio is held.
 
 use gst::prelude::*;
-use gstsoundclassify::EventKind;
+use gstsoundclassify::{EventKind, GateEvent};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::rig::{MS, RATE, Rig, event, frame_at, laid_out, signal};
+use crate::rig::{Event, MS, RATE, Rig, event, frame_at, laid_out, signal};
 
 fn gate(delay: u64) -> Rig {
     Rig::new(|gate| gate.set_property("delay", delay))
@@ -208,13 +208,20 @@ fn a_thousand_live_changes_leave_it_running() {
                 (state >> 33) % most
             };
             for _ in 0..1000 {
-                match next(7) {
+                match next(10) {
                     0 => gate.set_property_from_str("mode", ["mute", "keep", "drop", "replace"][next(4) as usize]),
                     1 => gate.set_property("before", next(300) * MS),
                     2 => gate.set_property("after", next(300) * MS),
                     3 => gate.set_property("delay", [next(400) * MS, u64::MAX][next(2) as usize]),
                     4 => gate.set_property("fade", next(30) * MS),
                     5 => gate.set_property("agree", next(3) as u32 + 1),
+                    6 => gate.set_property_from_str("agree-by", ["label", "group", "any"][next(3) as usize]),
+                    7 => gate.set_property("post-messages", next(2) == 0),
+                    8 => {
+                        let groups = ["groups,pet=<Bark,Meow>", "groups,dog=<Bark>,pet=<Meow>"][next(2) as usize];
+                        let groups = (next(3) > 0).then(|| groups.parse::<gst::Structure>().unwrap());
+                        gate.set_property("label-groups", groups);
+                    }
                     _ => gate.set_property("labels", gst::Array::new(&["Bark", "Meow"][..next(3) as usize])),
                 }
                 std::thread::yield_now();
@@ -226,11 +233,14 @@ fn a_thousand_live_changes_leave_it_running() {
     let mut index = 0;
     while !over.load(Ordering::SeqCst) || index < 1000 {
         let at = index * 10 * MS;
-        if index % 20 == 0 {
-            rig.send(event(index, at, at + 100 * MS), EventKind::Start);
-        }
-        if index % 20 == 15 {
-            rig.send(event(index - 15, at - 150 * MS, at), EventKind::End);
+        for (source, label) in [("a", "Bark"), ("b", "Bark"), ("c", "Meow")] {
+            let sent = |id, from, to| Event { source, label, ..event(id, from, to) };
+            if index % 20 == 0 {
+                rig.send(sent(index, at, at + 100 * MS), EventKind::Start);
+            }
+            if index % 20 == 15 {
+                rig.send(sent(index - 15, at - 150 * MS, at), EventKind::End);
+            }
         }
         rig.push(&audio, index * 80);
         index += 1;
@@ -241,6 +251,21 @@ fn a_thousand_live_changes_leave_it_running() {
     for (frame, samples, _) in rig.out() {
         assert!(frame >= last, "{frame} after {last}");
         last = frame + samples.len() as u64;
+    }
+    // Each event begins once and then ends once, in the order of their numbers, unless nothing was to be posted.
+    let messages = std::iter::from_fn(|| rig.bus.pop_filtered(&[gst::MessageType::Element]));
+    let events: Vec<GateEvent> =
+        messages.map(|message| GateEvent::try_from(message.structure().unwrap()).unwrap()).collect();
+    assert!(events.len() > 10, "{}", events.len());
+    let numbers = |kind| events.iter().filter(move |event| event.kind == kind).map(|event| event.event_id);
+    assert!(numbers(EventKind::Start).is_sorted_by(|one, next| one < next));
+    let mut ended: Vec<u64> = numbers(EventKind::End).collect();
+    ended.sort_unstable();
+    assert!(ended.is_sorted_by(|one, next| one < next));
+    for event in events.iter().filter(|event| event.kind == EventKind::End) {
+        let is_start = |other: &&GateEvent| other.kind == EventKind::Start && other.event_id == event.event_id;
+        let start = events.iter().find(is_start);
+        assert!(start.is_none_or(|start| start.timestamp == event.timestamp), "{event:?}");
     }
 }
 

@@ -3,11 +3,12 @@
 
 use std::sync::atomic::Ordering;
 
+use gst::prelude::*;
 use gst_base::subclass::prelude::*;
 
 use super::{SoundClassify, lock};
 use crate::soundclassify::enums::Sync;
-use crate::soundclassify::message::DelayQuery;
+use crate::soundclassify::message::{DelayQuery, Labelled, SourceLabels};
 use crate::soundclassify::settings::Settings;
 use soundclassify_core::decision::{LOOKBACK, LabelRule};
 
@@ -15,6 +16,9 @@ impl SoundClassify {
     /// Answers a query from downstream.
     pub(super) fn answer(&self, query: &mut gst::QueryRef) -> bool {
         let is_own = match query.view_mut() {
+            gst::QueryViewMut::Custom(custom) if SourceLabels::is_asked_by(custom) => {
+                self.source_labels().is_some_and(|labels| labels.answer(custom))
+            }
             gst::QueryViewMut::Custom(custom) => self.delay().is_some_and(|delay| delay.answer(custom)),
             _ => false,
         };
@@ -26,6 +30,20 @@ impl SoundClassify {
             latency.set(live, min.saturating_add(held), max.map(|max| max.saturating_add(held)));
         }
         answered || is_own
+    }
+
+    /// What events may be reported; `None` if none are.
+    fn source_labels(&self) -> Option<SourceLabels> {
+        let model = lock(&self.loaded).as_ref().map(|loaded| loaded.model.clone())?;
+        let settings = lock(&self.settings).clone();
+        let names = settings.names(model.manifest());
+        let labelled = |(index, label): (usize, &String)| Labelled {
+            label: label.as_str().into(),
+            groups: names.groups_of(index).map(str::to_owned).collect(),
+        };
+        let all = names.all.iter().enumerate().zip(settings.reported(&names));
+        let labels = all.filter(|(_, reported)| *reported).map(|(name, _)| labelled(name)).collect();
+        settings.report.has_events().then(|| SourceLabels { element: self.obj().name().into(), labels })
     }
 
     /// Maximum time for which a buffer of a live source is held back. A model that keeps up needs at most the time between two

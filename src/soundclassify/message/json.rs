@@ -6,7 +6,7 @@ use gst::ClockTime;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
-use super::{Classification, ClassificationEvent, Label};
+use super::{Classification, ClassificationEvent, GateEvent, GateSource, Label};
 
 impl Serialize for Label {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -40,6 +40,30 @@ impl Serialize for ClassificationEvent {
         best(&mut fields, &self.now)?;
         fields.serialize_field("peak", &self.peak)?;
         times(&mut fields, [Some(timestamp), stream_time, running_time], duration, utc)?;
+        fields.end()
+    }
+}
+
+impl Serialize for GateEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { timestamp, stream_time, running_time, duration, utc, .. } = *self;
+        let mut fields = serializer.serialize_struct("GateEvent", 11)?;
+        fields.serialize_field("kind", self.kind.name())?;
+        fields.serialize_field("event-id", &self.event_id)?;
+        fields.serialize_field("label", &self.label)?;
+        fields.serialize_field("probability", &self.probability)?;
+        fields.serialize_field("sources", &self.sources)?;
+        times(&mut fields, [Some(timestamp), stream_time, running_time], duration, utc)?;
+        fields.end()
+    }
+}
+
+impl Serialize for GateSource {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("GateSource", 3)?;
+        fields.serialize_field("element", &self.element)?;
+        fields.serialize_field("label", &self.label)?;
+        fields.serialize_field("probability", &self.probability)?;
         fields.end()
     }
 }

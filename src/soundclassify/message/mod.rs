@@ -9,6 +9,7 @@ use crate::signal::Level;
 use crate::signal::clock::Times;
 
 mod event;
+mod gate_event;
 #[cfg(feature = "serde")]
 mod json;
 mod meta;
@@ -16,9 +17,12 @@ mod stream_event;
 
 pub use event::{ClassificationEvent, EVENT};
 pub(crate) use event::{is_border, structure as event};
+pub use gate_event::{GATE_EVENT, GateEvent, GateSource};
 pub use meta::{META, results};
 pub(crate) use meta::{add_results, register as register_meta};
-pub(crate) use stream_event::{DelayQuery, Instance, Sender, StreamEvent, remove_place, set_place};
+pub(crate) use stream_event::{
+    DelayQuery, Instance, Labelled, Sender, SourceLabels, StreamEvent, remove_place, set_place,
+};
 
 /// Name of the element message of one window.
 pub const CLASSIFICATION: &str = "soundclassify";

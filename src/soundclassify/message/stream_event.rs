@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What goes from `soundclassify` to `soundgate`: events in the stream, and a query for the time they take.
+//! What goes from `soundclassify` to `soundgate`: events in the stream, and queries for the time they take and their labels.
 
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use gst::prelude::*;
 
-use super::{ClassificationEvent, field};
+use super::ClassificationEvent;
 
 const SOURCE: &str = "source";
 const INSTANCE: &str = "instance";
 const PLACE: &str = "place";
 const PASSED: &str = "passed";
+const GROUPS: &str = "groups";
 const DELAY: &str = "soundclassify-delay";
+const LABELS: &str = "soundclassify-labels";
+const SOURCES: &str = "sources";
 
 /// A number that no other element has: not in this process, and hardly in another one.
 #[derive(Debug)]
@@ -39,7 +42,11 @@ pub(crate) struct Sender<'a> {
 pub(crate) struct StreamEvent {
     /// A number of the sender, or of its name where it sends no number.
     pub(crate) source: u64,
+    /// Name of the sender.
+    pub(crate) element: String,
     pub(crate) places: Option<Places>,
+    /// Groups of its model that contain the label.
+    pub(crate) groups: Vec<String>,
     pub(crate) event: ClassificationEvent,
 }
 
@@ -52,14 +59,25 @@ pub(crate) struct Places {
     pub(crate) passed: u64,
 }
 
-/// Adds the place of an event to the structure of its message.
-pub(crate) fn set_place(structure: &mut gst::Structure, place: u64) {
+/// A label, and the groups of its model that contain it; a group is in itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Labelled {
+    pub(crate) label: Arc<str>,
+    pub(crate) groups: Arc<[String]>,
+}
+
+/// Adds the place of an event, and the groups that contain its label, to the structure of its message.
+pub(crate) fn set_place<'a>(structure: &mut gst::Structure, place: u64, groups: impl Iterator<Item = &'a str>) {
     structure.set(PLACE, place);
+    let groups = gst::Array::new(groups);
+    if !groups.is_empty() {
+        structure.set(GROUPS, groups);
+    }
 }
 
 /// Removes what is not part of the message.
 pub(crate) fn remove_place(structure: &mut gst::Structure) {
-    structure.remove_field(PLACE);
+    structure.remove_fields([PLACE, GROUPS]);
 }
 
 impl StreamEvent {
@@ -74,16 +92,24 @@ impl StreamEvent {
     }
 
     pub(crate) fn read(structure: &gst::StructureRef) -> Option<Self> {
+        let element: Option<String> = structure.get(SOURCE).ok();
         let source = match structure.get(INSTANCE) {
             Ok(instance) => instance,
-            Err(_) => hash(&field::<String>(structure, SOURCE).ok()?),
+            Err(_) => hash(element.as_ref()?),
         };
         let places = match (structure.get(PLACE), structure.get(PASSED)) {
             (Ok(onset), Ok(passed)) => Some(Places { onset, passed }),
             _ => None,
         };
-        Some(Self { source, places, event: ClassificationEvent::try_from(structure).ok()? })
+        let groups = strings(structure, GROUPS);
+        let event = ClassificationEvent::try_from(structure).ok()?;
+        Some(Self { source, element: element.unwrap_or_default(), places, groups, event })
     }
+}
+
+fn strings(structure: &gst::StructureRef, name: &str) -> Vec<String> {
+    let array = structure.get::<gst::ArrayRef<'_>>(name);
+    array.map(|array| array.iter().filter_map(|it| it.get().ok()).collect()).unwrap_or_default()
 }
 
 fn hash(name: &str) -> u64 {
@@ -126,6 +152,64 @@ impl DelayQuery {
     }
 }
 
+/// Labels and groups that a `soundclassify` may report, with their groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SourceLabels {
+    /// Name of the element.
+    pub(crate) element: String,
+    pub(crate) labels: Vec<Labelled>,
+}
+
+impl SourceLabels {
+    /// Asks upstream for those of each `soundclassify` that reports events, the nearest one first; `None` where none answers.
+    pub(crate) fn ask(sink: &gst::Pad) -> Option<Vec<Self>> {
+        let structure = gst::Structure::builder(LABELS).field(SOURCES, gst::Array::default()).build();
+        let mut query = gst::query::Custom::new(structure);
+        if !sink.peer_query(query.query_mut()) {
+            return None;
+        }
+        let sources = query.structure()?.get::<gst::Array>(SOURCES).ok()?;
+        Some(sources.iter().filter_map(Self::read).collect())
+    }
+
+    /// Adds this element's answer to a query; `false` for another query.
+    pub(crate) fn answer(&self, query: &mut gst::query::Custom<gst::QueryRef>) -> bool {
+        let structure = query.structure_mut();
+        if structure.name() != LABELS {
+            return false;
+        }
+        let before = structure.get::<gst::Array>(SOURCES).unwrap_or_default();
+        structure
+            .set(SOURCES, gst::Array::from_values(before.iter().cloned().chain([self.to_structure().to_send_value()])));
+        true
+    }
+
+    /// Whether a query is one for labels.
+    pub(crate) fn is_asked_by(query: &gst::query::Custom<gst::QueryRef>) -> bool {
+        query.structure().is_some_and(|structure| structure.name() == LABELS)
+    }
+
+    fn to_structure(&self) -> gst::Structure {
+        let label = |it: &Labelled| {
+            let groups = gst::Array::new(it.groups.iter().map(String::as_str));
+            gst::Structure::builder("label").field("label", &*it.label).field(GROUPS, groups).build().to_send_value()
+        };
+        let labels = gst::Array::from_values(self.labels.iter().map(label));
+        gst::Structure::builder(SOURCE).field("element", self.element.as_str()).field("labels", labels).build()
+    }
+
+    fn read(value: &gst::glib::SendValue) -> Option<Self> {
+        let structure = value.get::<gst::Structure>().ok()?;
+        let labels = structure.get::<gst::Array>("labels").ok()?;
+        let label = |value: &gst::glib::SendValue| {
+            let structure = value.get::<gst::Structure>().ok()?;
+            let label = structure.get::<String>("label").ok()?.into();
+            Some(Labelled { label, groups: strings(&structure, GROUPS).into() })
+        };
+        Some(Self { element: structure.get("element").ok()?, labels: labels.iter().filter_map(label).collect() })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,7 +232,7 @@ mod tests {
         };
         let sent = |instance: &Instance, passed| {
             let mut structure = event.to_structure();
-            set_place(&mut structure, 5);
+            set_place(&mut structure, 5, ["animal", "pet"].into_iter());
             let sender = Sender { name: "classify0", instance, passed };
             let sent = StreamEvent::build(structure, &sender);
             // As text, which is what reaches another process.
@@ -158,6 +242,10 @@ mod tests {
         let (one, other) = (Instance::default(), Instance::default());
         let read = sent(&one, Some(9));
         assert_eq!((read.places, &read.event), (Some(Places { onset: 5, passed: 9 }), &event));
+        assert_eq!(
+            (read.element.as_str(), &read.groups[..]),
+            ("classify0", &["animal".to_string(), "pet".to_string()][..])
+        );
         assert_eq!(sent(&one, None).places, None);
         assert_eq!(sent(&one, None).source, read.source);
         assert_ne!(sent(&other, None).source, read.source);
@@ -166,5 +254,22 @@ mod tests {
         unnumbered.set(SOURCE, "classify0");
         let read = StreamEvent::read(&unnumbered).unwrap();
         assert_eq!((read.source, read.places), (hash("classify0"), None));
+    }
+
+    #[test]
+    fn each_element_adds_its_labels_to_a_query() {
+        gst::init().unwrap();
+        let labelled = |label: &str, groups: &[&str]| Labelled {
+            label: label.into(),
+            groups: groups.iter().map(ToString::to_string).collect(),
+        };
+        let one = SourceLabels { element: "one".into(), labels: vec![labelled("Bark", &["animal"])] };
+        let other = SourceLabels { element: "other".into(), labels: vec![labelled("Dog", &[]), labelled("Rain", &[])] };
+        let structure = gst::Structure::builder(LABELS).field(SOURCES, gst::Array::default()).build();
+        let mut query = gst::query::Custom::new(structure);
+        assert!(SourceLabels::is_asked_by(&query) && one.answer(&mut query) && other.answer(&mut query));
+        let sources = query.structure().unwrap().get::<gst::Array>(SOURCES).unwrap();
+        let read: Vec<_> = sources.iter().filter_map(SourceLabels::read).collect();
+        assert_eq!(read, [one, other]);
     }
 }

@@ -4,16 +4,21 @@
 use std::fs;
 use std::path::Path;
 
-use crate::sandbox::{Sandbox, top};
+use crate::sandbox::{Sandbox, number, top};
 
 const RATE: u32 = 8000;
 
 /// A model that calls loud noise `label`, as `model=PATH`.
 fn model(sandbox: &Sandbox, label: &str) -> String {
+    model_in(sandbox, "test.toml", label)
+}
+
+/// The same, described by this file.
+fn model_in(sandbox: &Sandbox, file: &str, label: &str) -> String {
     let manifest = include_str!("../../../../tests/element/test-model.toml").replace("\"Bark\"", &format!("{label:?}"));
-    fs::write(sandbox.path("test.toml"), manifest).unwrap();
+    fs::write(sandbox.path(file), manifest).unwrap();
     fs::copy(top().join("tests/data/models/loudness.onnx"), sandbox.path("test.onnx")).unwrap();
-    format!("model={}", sandbox.path("test.toml").display())
+    format!("model={}", sandbox.path(file).display())
 }
 
 /// A recording of silence and noise in turns, of these lengths, ms.
@@ -75,6 +80,34 @@ fn events_are_printed_as_the_program_prints_them() {
     let words = ["file", "--events", "--ensembles=1", &format!("--{model}"), &file];
     let by_program = sandbox.start(env!("CARGO_BIN_EXE_soundclassify"), words).finish().succeeded().stdout;
     assert_eq!(printed, by_program);
+}
+
+#[test]
+fn two_models_that_agree_are_one_line() {
+    let sandbox = Sandbox::new();
+    let (one, other) = (model(&sandbox, "Knock"), model_in(&sandbox, "other.toml", "Thump"));
+    let file = recording(&sandbox, &[1000, 1000, 1500, 1000, 1000]);
+    let printed = sandbox
+        .launch(&format!(
+            "filesrc location={file} ! wavparse ! soundclassify {one} report=events ensembles=1 allow-labels=<Knock> ! \
+             soundclassify {other} report=events ensembles=1 allow-labels=<Thump> ! \
+             soundgate agree=2 label-groups=groups,hit=<Knock,Thump> ! fakesink"
+        ))
+        .finish()
+        .succeeded()
+        .stdout;
+    let messages: Vec<&str> = printed.lines().filter(|line| line.contains("): soundgate-event, ")).collect();
+    let times: Vec<u64> =
+        messages.iter().filter_map(|it| number(it, "timestamp")).map(|time| time / 1_000_000).collect();
+    assert_eq!(messages.len(), 4, "{printed}");
+    for ((message, time), (kind, wanted)) in
+        messages.iter().zip(times).zip([("start", 1000), ("end", 1000), ("start", 3500), ("end", 3500)])
+    {
+        assert!(time.abs_diff(wanted) < 150, "{message}");
+        for part in [format!("kind=(string){kind}"), "label=(string)hit".into(), "Knock".into(), "Thump".into()] {
+            assert!(message.contains(&part), "{part}: {message}");
+        }
+    }
 }
 
 #[test]

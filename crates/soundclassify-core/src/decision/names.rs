@@ -72,6 +72,14 @@ impl Names {
         }
     }
 
+    /// Names of the groups that contain a label; a group is in itself.
+    pub fn groups_of(&self, index: usize) -> impl Iterator<Item = &str> {
+        let names = self.all.iter().enumerate().skip(self.all.len() - self.members.len());
+        let has =
+            move |((group, _), members): &((usize, &String), &Vec<usize>)| *group == index || members.contains(&index);
+        names.zip(&self.members).filter(has).map(|((_, name), _)| name.as_str())
+    }
+
     /// How scores become those of the groups.
     #[must_use]
     pub fn groups(&self, merge: Merge) -> Groups {
@@ -97,6 +105,8 @@ mod tests {
         assert_eq!(names.reported(&[], &[]), [true, true, true, false]);
         assert_eq!(names.reported(&owned(&["pet"]), &[]), [false, false, false, true]);
         assert_eq!(names.index("pet"), Some(3));
+        let groups = |index| names.groups_of(index).collect::<Vec<_>>();
+        assert_eq!((groups(1), groups(2), groups(3)), (vec!["pet"], vec![], vec!["pet"]));
     }
 
     #[test]
