@@ -15,8 +15,12 @@ check_means() {
 # Programs for another architecture run under QEMU, in every folder (flag F: the kernel has opened the interpreter).
 check_emulation() {
   [[ $1 != "$(dpkg --print-architecture)" ]] || return 0
-  local machine=aarch64
-  [[ $1 == arm64 ]] || die "unknown architecture '$1'; expected arm64 or $(dpkg --print-architecture)"
+  local machine
+  case $1 in
+    arm64) machine=aarch64 ;;
+    armhf) machine=arm ;;
+    *) die "unknown architecture '$1'; expected arm64, armhf or $(dpkg --print-architecture)" ;;
+  esac
   grep -qs '^flags:.*F' "/proc/sys/fs/binfmt_misc/qemu-$machine" && return
   if command -v update-binfmts >/dev/null; then update-binfmts --enable "qemu-$machine" >/dev/null || true; fi
   grep -qs '^flags:.*F' "/proc/sys/fs/binfmt_misc/qemu-$machine" ||

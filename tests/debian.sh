@@ -5,11 +5,12 @@
 #   tests/debian.sh RELEASE [ARGUMENT...]           RELEASE: 13 (trixie, with rustc of its backports) or testing;
 #                                                   ARGUMENT: of `cargo nextest run` (or `cargo test`), instead of the
 #                                                   tests of the core, the plugin and the element
-#   tests/debian.sh RELEASE --arm64 [ARGUMENT...]   the same for 64-bit ARM: cross-compiled, run under QEMU
+#   tests/debian.sh RELEASE --arm64 [ARGUMENT...]   the same for 64-bit ARM: cross-compiled, run under QEMU; --armhf: for
+#                                                   32-bit ARM (ARMv7 with floating point)
 #   tests/debian.sh RELEASE --everything            lints, then all tests, with browser and sound server
-#   tests/debian.sh RELEASE [--arm64] --run COMMAND...   runs only a command in that system, in this folder
+#   tests/debian.sh RELEASE [--arm64 | --armhf] --run COMMAND...   runs only a command in that system, in this folder
 #
-# All features are enabled, including v1_24. debootstrap installs the system once, in target/debian/RELEASE-ARCHITECTURE
+# All features are enabled, including v1_24 where a package has it. debootstrap installs the system once, in target/debian/RELEASE-ARCHITECTURE
 # (2 GB for each architecture, and 5 GB for build results); remove the folder to start again. Needs root and debootstrap; ARM needs Debian's
 # packages qemu-user-static and binfmt-support. Packages come from the mirror of apt, or from DEBIAN_MIRROR. Nothing
 # outside target/ changes, and mounts end with the script.
@@ -73,14 +74,15 @@ install_build_tools() {
 }
 
 # What the cross compiler links, and what QEMU runs.
-install_arm64_tools() {
-  [[ ! -e /var/lib/soundclassify-tools-arm64 ]] || return 0
-  dpkg --add-architecture arm64
-  install_packages gcc-aarch64-linux-gnu libc6-dev:arm64 libstd-rust-dev:arm64 libgstreamer1.0-dev:arm64 libgstreamer-plugins-base1.0-dev:arm64 \
-    libgstreamer-plugins-bad1.0-0:arm64 gstreamer1.0-plugins-base:arm64 gstreamer1.0-plugins-good:arm64 "$(onnxruntime_package):arm64"
-  unpack_analytics :arm64
+install_cross_tools() {
+  local package=":$architecture"
+  [[ ! -e /var/lib/soundclassify-tools-$architecture ]] || return 0
+  dpkg --add-architecture "$architecture"
+  install_packages "gcc-$tuple" "libc6-dev$package" "libstd-rust-dev$package" "libgstreamer1.0-dev$package" "libgstreamer-plugins-base1.0-dev$package" \
+    "libgstreamer-plugins-bad1.0-0$package" "gstreamer1.0-plugins-base$package" "gstreamer1.0-plugins-good$package" "$(onnxruntime_package)$package"
+  unpack_analytics "$package"
   apt-get clean
-  touch /var/lib/soundclassify-tools-arm64
+  touch "/var/lib/soundclassify-tools-$architecture"
 }
 
 # gstreamer-analytics-1.0.pc and what it links. Its package would bring OpenCV, Vulkan and 500 more, 2 GB that nothing here needs.
@@ -90,10 +92,18 @@ unpack_analytics() (
   dpkg-deb --extract ./*.deb /
 )
 
-compile_for_arm64() {
-  install_arm64_tools
-  export CARGO_BUILD_TARGET=aarch64-unknown-linux-gnu CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
-  export PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig
+# Compiles for another architecture from here on.
+cross_compile() {
+  architecture=$1
+  local tuple rust
+  case $architecture in
+    arm64) tuple=aarch64-linux-gnu rust=aarch64-unknown-linux-gnu ;;
+    armhf) tuple=arm-linux-gnueabihf rust=armv7-unknown-linux-gnueabihf ;;
+  esac
+  install_cross_tools
+  local variable=${rust^^}
+  export CARGO_BUILD_TARGET=$rust "CARGO_TARGET_${variable//-/_}_LINKER=$tuple-gcc"
+  export PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_LIBDIR=/usr/lib/$tuple/pkgconfig:/usr/share/pkgconfig
 }
 
 # In that Debian.
@@ -103,10 +113,9 @@ inside() {
   cd "$root"
   install_build_tools
   architecture=$(dpkg --print-architecture)
-  if [[ ${1:-} == --arm64 ]]; then
+  if is_architecture "${1:-}"; then
+    cross_compile "${1#--}"
     shift
-    architecture=arm64
-    compile_for_arm64
   fi
   if [[ ${1:-} == --run ]]; then
     "${@:2}"
@@ -126,12 +135,30 @@ inside() {
   # Benchmarks and tests of the finding itself name the library.
   ORT_DYLIB_PATH=$(system_onnxruntime)
   export ORT_DYLIB_PATH
+  local options=(--locked)
+  if has_features "$@"; then options+=(--features "$features"); else say "Without $features, which the packages named do not have"; fi
   if command -v cargo-nextest >/dev/null; then
-    cargo nextest run --locked --features "$features" "$@"
+    cargo nextest run "${options[@]}" "$@"
   else
-    cargo test --locked --features "$features" "$@"
+    cargo test "${options[@]}" "$@"
   fi
 }
+
+# Whether the packages that the arguments select know the features: Cargo refuses those of others.
+has_features() {
+  local selected=()
+  while [[ $# -gt 0 ]]; do
+    case $1 in
+      --) break ;;
+      --package | -p) [[ $# == 1 ]] || selected+=("$1" "$2") ;;
+      --package=* | -p?* | --workspace | --all) selected+=("$1") ;;
+    esac
+    shift
+  done
+  cargo tree --locked --features "$features" "${selected[@]}" >/dev/null 2>&1
+}
+
+is_architecture() { [[ $1 == --arm64 || $1 == --armhf ]]; }
 
 system_onnxruntime() { dpkg-query -L "$(onnxruntime_package):$architecture" | grep -E '/libonnxruntime\.so\.[0-9.]+$' | head -n1; }
 
@@ -154,13 +181,16 @@ main() {
   debian_folder=$target/debian/$release-$(dpkg --print-architecture)
   system=$debian_folder/system
   # Development packages of two architectures can't be installed side by side.
-  [[ " ${*:2:2} " != *' --arm64 '* ]] || system+=-arm64
+  local argument
+  for argument in "${@:2:2}"; do
+    ! is_architecture "$argument" || system+=-${argument#--}
+  done
   if [[ ${2:-} == --enter ]]; then
     enter "${@:3}"
   fi
   check_means
   check_rust
-  [[ ${2:-} != --arm64 ]] || check_emulation arm64
+  ! is_architecture "${2:-}" || check_emulation "${2#--}"
   make_system
   cargo fetch --locked --quiet --manifest-path "$root/Cargo.toml"
   unshare --mount --propagation private "$BASH" "$0" "$release" --enter "${@:2}" || die "this does not pass on Debian $release."
