@@ -43,7 +43,7 @@ impl SoundGate {
         gst::element_imp_warning!(
             self,
             gst::LibraryError::Settings,
-            ("agree={count} has no effect: {reason}"),
+            ("agree={count} is never reached: {reason}"),
             [
                 "{}; expected {count} with the same label or group: set label-groups, for example \
                  \"groups,dog=<Bark,Dog>\", or agree-by=any, or agree=1",

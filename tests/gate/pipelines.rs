@@ -161,12 +161,26 @@ fn a_file_per_event_is_written() {
 
 #[test]
 fn a_live_pipeline_is_in_time_with_the_answered_latency() {
+    // 10 ms of the source, a stride of 100 ms of `sync=always`, 500 ms of the gate.
+    is_in_time(200, 80, "sync=always", 600);
+}
+
+#[test]
+fn a_live_pipeline_of_buffers_longer_than_the_delay_is_in_time() {
+    // 600 ms of the source, 500 ms of the gate.
+    is_in_time(4, 4800, "sync=never", 1100);
+}
+
+/// Runs a live source with so many buffers of so many frames; `wanted`: the minimum latency, ms.
+#[track_caller]
+fn is_in_time(buffers: u32, frames: u32, sync: &str, wanted: u64) {
     init();
     let folder = tempfile::tempdir().unwrap();
     let model = model(folder.path());
     let pipeline = gst::parse::launch(&format!(
-        "audiotestsrc is-live=true num-buffers=200 samplesperbuffer=80 ! audio/x-raw,rate=8000,channels=1 ! soundclassify model={} \
-         sync=always {CLASSIFY} ! soundgate delay=500000000 ! fakesink name=sink sync=true qos=true max-lateness=100000000",
+        "audiotestsrc is-live=true num-buffers={buffers} samplesperbuffer={frames} ! audio/x-raw,rate=8000,channels=1 ! \
+         soundclassify model={} {sync} {CLASSIFY} ! soundgate delay=500000000 ! \
+         fakesink name=sink sync=true qos=true max-lateness=100000000",
         model.display()
     ))
     .unwrap();
@@ -185,8 +199,7 @@ fn a_live_pipeline_is_in_time_with_the_answered_latency() {
     let mut latency = gst::query::Latency::new();
     assert!(pipeline.query(&mut latency));
     let (live, min, _) = latency.result();
-    // 10 ms of the source, a stride of 100 ms of `sync=always`, 500 ms of the gate.
-    assert!(live && min >= ClockTime::from_mseconds(600), "{live} {min}");
+    assert!(live && min >= ClockTime::from_mseconds(wanted), "{live} {min}");
     let dropped = sink.property::<gst::Structure>("stats").get::<u64>("dropped").unwrap();
     pipeline.set_state(gst::State::Null).unwrap();
     assert_eq!((*late.lock().unwrap(), dropped), (0, 0));

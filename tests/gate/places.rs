@@ -330,6 +330,21 @@ fn the_longest_hold_is_answered_as_an_hour() {
 }
 
 #[test]
+fn where_results_are_not_waited_for_a_long_buffer_is_added_to_the_delay() {
+    for (sync, frames, wanted) in [("never", 160, 0), ("never", 8000, 1000), ("always", 8000, 0)] {
+        let mut chain = Chain::new(&format!("{} ! soundgate", classify(&format!("MODEL sync={sync}"))));
+        chain.harness.set_live(true);
+        let latency = |chain: &mut Chain| chain.harness.query_latency().map(ClockTime::mseconds).unwrap();
+        let before = latency(&mut chain);
+        assert!(chain.bus.pop_filtered(&[gst::MessageType::Latency]).is_none());
+        chain.push(&vec![0; frames], Some(0));
+        assert_eq!(latency(&mut chain) - before, wanted, "{sync} {frames}");
+        let is_posted = chain.bus.pop_filtered(&[gst::MessageType::Latency]).is_some();
+        assert_eq!(is_posted, wanted > 0, "{sync} {frames}");
+    }
+}
+
+#[test]
 fn the_delay_is_that_of_the_documentation() {
     let delay = |properties: &str| {
         let mut chain = Chain::new(&format!("soundclassify report=events {properties} ! soundgate"));

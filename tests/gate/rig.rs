@@ -63,6 +63,14 @@ pub(crate) struct Rig {
 /// A buffer that came out: frame of its timestamp, its samples, and whether it is marked as discontinuous.
 pub(crate) type Out = (u64, Vec<i16>, bool);
 
+impl Drop for Rig {
+    fn drop(&mut self) {
+        // A message that stays on the bus keeps its sender, which keeps the bus.
+        self.gate.set_bus(None::<&gst::Bus>);
+        self.bus.set_flushing(true);
+    }
+}
+
 impl Rig {
     pub(crate) fn new(setup: impl FnOnce(&gst::Element)) -> Self {
         init();
