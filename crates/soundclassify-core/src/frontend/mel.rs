@@ -7,7 +7,7 @@ use super::spec::{LogMel, MelNorm, MelScale};
 
 /// Bands are padded to multiples of this, so that each is summed in whole vectors.
 const LANES: usize = 8;
-/// Sums of a band that are left after its vectors.
+/// Sums of a band that are left after its vectors. A band of at most as many bins takes half a vector.
 const HALF: usize = LANES / 2;
 
 /// Triangular bands; only the bins between a band's edges are kept.
@@ -15,18 +15,18 @@ const HALF: usize = LANES / 2;
 pub(super) struct MelBank {
     /// The first bin of each band.
     bins: Vec<usize>,
-    /// Neighbouring bands that have as many vectors of weights, in the order of the bands.
+    /// Neighbouring bands that have as many weights, in the order of the bands.
     runs: Vec<Run>,
-    weights: Vec<[f32; LANES]>,
+    weights: Vec<f32>,
     /// Sums of each band, those of its lanes `n` and `n + HALF` together.
     partial: Vec<[f32; HALF]>,
 }
 
-/// Neighbouring bands and the vectors of weights of each.
+/// Neighbouring bands and the weights of each, zeros behind them included.
 #[derive(Debug, Clone, Copy)]
 struct Run {
     bands: usize,
-    vectors: usize,
+    width: usize,
 }
 
 impl MelBank {
@@ -46,17 +46,15 @@ impl MelBank {
     fn add(&mut self, dense: &[f32]) {
         let bin = dense.iter().position(|weight| *weight > 0.0).unwrap_or(0);
         let end = dense.iter().rposition(|weight| *weight > 0.0).map_or(bin, |last| last + 1);
-        let vectors = (end - bin).div_ceil(LANES);
+        let bins = end - bin;
+        let width = if bins <= HALF { bins.next_multiple_of(HALF) } else { bins.next_multiple_of(LANES) };
         self.bins.push(bin);
-        match self.runs.last_mut().filter(|run| run.vectors == vectors) {
+        match self.runs.last_mut().filter(|run| run.width == width) {
             Some(run) => run.bands += 1,
-            None => self.runs.push(Run { bands: 1, vectors }),
+            None => self.runs.push(Run { bands: 1, width }),
         }
-        for weights in dense[bin..end].chunks(LANES) {
-            let mut padded = [0.0; LANES];
-            padded[..weights.len()].copy_from_slice(weights);
-            self.weights.push(padded);
-        }
+        self.weights.extend(&dense[bin..end]);
+        self.weights.resize(self.weights.len() + width - bins, 0.0);
     }
 
     /// One value per band from a spectrum of `n_fft / 2 + 1` values and the padding.
@@ -71,34 +69,39 @@ impl MelBank {
 fn sum_bands(bank: &mut MelBank, power: &[f32]) {
     let MelBank { bins, runs, weights, partial } = bank;
     let (mut bins, mut weights, mut partial) = (&bins[..], &weights[..], &mut partial[..]);
-    for Run { bands, vectors } in runs {
+    for Run { bands, width } in runs {
         let (own_bins, own_weights, own_partial);
         (own_bins, bins) = bins.split_at(*bands);
-        (own_weights, weights) = weights.split_at(*bands * *vectors);
+        (own_weights, weights) = weights.split_at(*bands * *width);
         (own_partial, partial) = partial.split_at_mut(*bands);
-        // A number of vectors that the compiler knows leaves no loop.
-        match vectors {
+        // A width that the compiler knows leaves no loop.
+        match *width {
             0 => own_partial.fill([0.0; HALF]),
-            1 => sum_run::<1>(own_bins, own_weights, power, own_partial),
-            2 => sum_run::<2>(own_bins, own_weights, power, own_partial),
-            3 => sum_run::<3>(own_bins, own_weights, power, own_partial),
-            _ => sum_long(*vectors, own_bins, own_weights, power, own_partial),
+            HALF => sum_narrow(own_bins, own_weights, power, own_partial),
+            ONE => sum_run(ONE, own_bins, own_weights, power, own_partial),
+            TWO => sum_run(TWO, own_bins, own_weights, power, own_partial),
+            THREE => sum_run(THREE, own_bins, own_weights, power, own_partial),
+            width => sum_run(width, own_bins, own_weights, power, own_partial),
         }
     }
 }
 
+const ONE: usize = LANES;
+const TWO: usize = 2 * LANES;
+const THREE: usize = 3 * LANES;
+
 #[inline(always)]
-fn sum_run<const VECTORS: usize>(bins: &[usize], weights: &[[f32; LANES]], power: &[f32], partial: &mut [[f32; HALF]]) {
-    let weights = weights.as_chunks::<VECTORS>().0;
-    for ((sums, bin), weights) in partial.iter_mut().zip(bins).zip(weights) {
-        *sums = sum(weights, power[*bin..][..VECTORS * LANES].as_chunks().0);
+fn sum_narrow(bins: &[usize], weights: &[f32], power: &[f32], partial: &mut [[f32; HALF]]) {
+    for ((sums, bin), weights) in partial.iter_mut().zip(bins).zip(weights.as_chunks::<HALF>().0) {
+        let power = &power[*bin..][..HALF];
+        *sums = std::array::from_fn(|lane| weights[lane] * power[lane]);
     }
 }
 
 #[inline(always)]
-fn sum_long(vectors: usize, bins: &[usize], weights: &[[f32; LANES]], power: &[f32], partial: &mut [[f32; HALF]]) {
-    for ((sums, bin), weights) in partial.iter_mut().zip(bins).zip(weights.chunks_exact(vectors)) {
-        *sums = sum(weights, power[*bin..][..vectors * LANES].as_chunks().0);
+fn sum_run(width: usize, bins: &[usize], weights: &[f32], power: &[f32], partial: &mut [[f32; HALF]]) {
+    for ((sums, bin), weights) in partial.iter_mut().zip(bins).zip(weights.chunks_exact(width)) {
+        *sums = sum(weights.as_chunks().0, power[*bin..][..width].as_chunks().0);
     }
 }
 
@@ -114,7 +117,7 @@ fn sum(weights: &[[f32; LANES]], power: &[[f32; LANES]]) -> [f32; HALF] {
     std::array::from_fn(|half| lanes[half] + lanes[half + HALF])
 }
 
-#[multiversion(targets("x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn sum_lanes(partial: &[[f32; HALF]], values: &mut [f32]) {
     for (value, sums) in values.iter_mut().zip(partial) {
         let [a, b, c, d] = *sums;
