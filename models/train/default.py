@@ -27,10 +27,10 @@ from .efficientat import RATE
 HERE = Path(__file__).parent
 FOLDS = (1, 2, 3, 4)
 STEPS = 5000
-VERSION = "7"
+VERSION = "8"
 LICENCE = "CC-BY-4.0"
 FEW, SHARE, USUAL = 20, 0.3, 4.0  # a label with fewer recordings leans on AudioSet's output by this share of its logit over -USUAL
-RESERVE = 1.0  # taken from the logit of Background, which would outvote short sounds before it
+RESERVE = 1.5  # taken from the logit of Background, which would outvote short sounds before it
 LEAST_RECORDINGS = 3  # of a label that is offered
 PUBLISHED, CLASSES = "mn04_as_mAP_432.pt", "class_labels_indices.csv"
 EMBEDDINGS_EACH = 4  # clips of a label in the table of embeddings

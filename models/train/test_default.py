@@ -154,17 +154,27 @@ class Stored(unittest.TestCase):
         self.assertEqual({row["fold"] for row in drawn}, {1, 3, 4})
 
     def test_batches_are_whole(self):
-        x, target, weight, answer = windows.Windows(self.folder, self.names, seed=6).batch(64)
-        self.assertEqual((x.shape, target.shape, weight.shape, answer.shape), ((64, 1, 128, 100), (64, len(labels.LABELS)), (64,), (64, 527)))
+        x, target = windows.Windows(self.folder, self.names, seed=6).batch(64)
+        self.assertEqual(x.shape, (64, 1, 128, 100))
+        self.assertEqual({name: part.shape for name, part in target.items()},
+                         {"label": (64, len(labels.LABELS)), "audioset": (64, efficientat.AUDIOSET), "weight": (64,)})
         self.assertTrue(np.isfinite(x).all())
-        np.testing.assert_allclose(target.sum(1)[weight > 0], 1, atol=1e-5)
-        self.assertTrue((answer >= 0).all() and (answer <= 1).all())
+        np.testing.assert_allclose(target["label"].sum(1)[target["weight"] > 0], 1, atol=1e-5)
+        self.assertTrue((target["audioset"] >= 0).all() and (target["audioset"] <= 1).all())
 
     def test_silence_carries_no_label(self):
         source = windows.Windows(self.folder, self.names, seed=7)
         for _ in range(20):
-            _, target, weight, _ = source.nothing()
-            self.assertEqual((np.ptp(target), weight), (0, 1))
+            _, target = source.nothing()
+            self.assertEqual((np.ptp(target.label), target.weight), (0, 1))
+
+    def test_a_sound_that_noise_hides_has_no_label(self):
+        source = windows.Windows(self.folder, self.names, seed=8)
+        power, target, _, _ = source.labelled(source.recordings.clips[0]["0"][0])
+        loud, faint = (source.in_steady_noise(power, target, above)[1] for above in (30.0, -80.0))
+        np.testing.assert_allclose(loud.label, target.label, atol=1e-4)
+        self.assertLess(np.ptp(faint.label), 1e-6)
+        self.assertLess(faint.audioset.max(), 1e-6)
 
 
 class Judging(unittest.TestCase):

@@ -26,7 +26,8 @@ class Batches(IterableDataset):
     def __iter__(self):
         windows = Windows(*self.arguments)
         while True:
-            yield [torch.from_numpy(part) for part in windows.batch(BATCH)]
+            x, target = windows.batch(BATCH)
+            yield torch.from_numpy(x), {name: torch.from_numpy(part) for name, part in target.items()}
 
 
 def new_network(published, audioset_names):
@@ -35,11 +36,11 @@ def new_network(published, audioset_names):
     return network
 
 
-def losses(network, x, target, weight, answer):
+def losses(network, x, target):
     scores, audioset, _ = network(x, FROZEN_BLOCKS, DROPOUT)
-    label = -(F.log_softmax(scores, 1) * target).sum(1)
-    kept = F.binary_cross_entropy_with_logits(audioset, answer, reduction="none").sum(1)
-    return (label * weight).sum() / weight.sum(), kept.mean()
+    label = -(F.log_softmax(scores, 1) * target["label"]).sum(1)
+    kept = F.binary_cross_entropy_with_logits(audioset, target["audioset"], reduction="none").sum(1)
+    return (label * target["weight"]).sum() / target["weight"].sum(), kept.mean()
 
 
 def train(folder, published, steps, held_out=None, seed=0, save=None, judge=None, minutes=float("inf"), start=None, slower=1.0):
@@ -68,8 +69,8 @@ def train(folder, published, steps, held_out=None, seed=0, save=None, judge=None
         factor = min(1, step / 100) * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * min(1, done))))
         for group, top in zip(optimizer.param_groups, tops):
             group["lr"] = top * factor
-        x, target, weight, answer = next(loader)
-        label, kept = losses(network, x.contiguous(memory_format=torch.channels_last), target, weight, answer)
+        x, target = next(loader)
+        label, kept = losses(network, x.contiguous(memory_format=torch.channels_last), target)
         optimizer.zero_grad(set_to_none=True)
         (label + KEPT * kept).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 3.0)

@@ -2,6 +2,7 @@
 """Random windows to learn from, changed as rooms, microphones, levels and other sounds would change them."""
 import json
 from collections import defaultdict
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,20 @@ USUAL_POWER = float(np.exp(-1.0))  # mean power of a window at the usual loudnes
 GENERATED = 0.25  # share of a label's windows that come of generated sounds, where it has both
 SMOOTHING = 0.05
 ANYWHERE = 0.2  # chance, of each of four draws, that a place without sound is taken
+HIDDEN = -12.0  # dB of a sound over noise at which half of it is lost
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the network should say of a window: probabilities of the labels, with a weight, and of AudioSet's classes."""
+
+    label: np.ndarray
+    audioset: np.ndarray
+    weight: float = 1.0
+
+    def hidden(self, kept):
+        """With a share `kept` of the sound: of what is lost, all labels are equally likely."""
+        return replace(self, label=kept * self.label + (1 - kept) / len(self.label), audioset=kept * self.audioset)
 
 
 class Recordings:
@@ -48,8 +63,7 @@ class Recordings:
         self.weight = weight / weight.sum()
         self.groups = {label: list(groups.values()) for label, groups in self.clips.items()}
         self.group_weight = {label: (w := np.array([len(g) for g in groups]) ** 0.5) / w.sum() for label, groups in self.groups.items()}
-        silence = [row for row in self.rows if row["path"].startswith("room/")]
-        self.room = silence
+        self.room = [row for row in self.rows if row["path"].startswith("room/")]
 
     def draw(self, rng, label=None):
         if label is None:
@@ -71,7 +85,7 @@ class Recordings:
 
 
 def cut(rng, recordings, row):
-    """Power of a window of a recording, whether something sounds in it, and the published network's answer."""
+    """Power of a window of a recording, the published network's answer, whether something sounds in it, and its dB above the recording's mean."""
     version = rng.integers(len(row["parts"])) if rng.random() < 0.55 else 0
     logs = recordings.read(row, version)
     power = np.exp(logs)
@@ -90,7 +104,9 @@ def cut(rng, recordings, row):
             break
     window = power[first:first + FRAMES]
     audible = window.mean(1).max() > 1e-3 * loudest
-    return window, bool(audible), recordings.answer(row, first - spare)
+    frames = power.mean(1)
+    usual = frames[frames > 1e-6 * loudest].mean()
+    return window, recordings.answer(row, first - spare), bool(audible), 10 * np.log10(max(window.mean(), FAINTEST) / usual)
 
 
 def noise_store(rng, seconds=40):
@@ -98,7 +114,7 @@ def noise_store(rng, seconds=40):
 
 
 class Windows:
-    """An endless source of batches: windows (n, 1, MELS, FRAMES), label targets, weights of these, AudioSet targets."""
+    """An endless source of batches: windows (n, 1, MELS, FRAMES) and the parts of their targets."""
 
     def __init__(self, folder, audioset_names, held_out=None, seed=0):
         self.recordings, self.rng = Recordings(folder, held_out), np.random.default_rng(seed)
@@ -130,10 +146,10 @@ class Windows:
             curve -= np.maximum(0, np.log2(rng.uniform(80, 500) / CENTRES)) * rng.uniform(1, 4)
         return power * np.exp(curve)
 
-    def levelled(self, power):
-        """A random level over 50 dB, and what a device adds by itself."""
+    def levelled(self, power, lowest=-42):
+        """A random level over 50 dB, and what a device adds by itself. `lowest`: dB."""
         rng = self.rng
-        decibels = rng.uniform(-42, 10) if rng.random() < 0.6 else rng.normal(0, 5)
+        decibels = rng.uniform(lowest, 10) if rng.random() < 0.6 else rng.normal(0, 5)
         power = power / max(power.mean(), FAINTEST) * USUAL_POWER * 10 ** (decibels / 10)
         if rng.random() < 0.6:
             power = power + self.coloured() * USUAL_POWER * 10 ** (rng.uniform(-80, -45) / 10)
@@ -150,20 +166,20 @@ class Windows:
         return power
 
     def labelled(self, row):
-        rng, target = self.rng, np.zeros(len(labels.LABELS), np.float32)
-        power, audible, answer = cut(rng, self.recordings, row)
+        """Power of a window of mean power 1, its target, whether something sounds in it, and its dB above the recording's mean."""
+        power, answer, audible, above = cut(self.rng, self.recordings, row)
         power = self.filtered(power)
-        label = row["label"]
+        label, target = row["label"], np.zeros(len(labels.LABELS), np.float32)
         if label >= 0:
             answer[self.closest[label]] = 0.5 + 0.5 * answer[self.closest[label]]
         if label == SILENT or not audible:
             target[:] = 1 / len(target)
         elif label >= 0:
             target[label] = 1
-        return power / max(power.mean(), FAINTEST), target, answer, audible
+        return power / max(power.mean(), FAINTEST), Target(target, answer), audible, above
 
     def one(self):
-        """(power, label target, weight of it, AudioSet target)"""
+        """(power, target)"""
         rng, draw = self.rng, self.rng.random()
         if draw < 0.06:
             return self.quiet()
@@ -172,50 +188,65 @@ class Windows:
         if draw < 0.16:
             return self.wild()
         row = self.recordings.draw(rng) if draw < 0.985 else self.recordings.none[rng.integers(len(self.recordings.none))]
-        power, target, answer, audible = self.labelled(row)
+        power, target, audible, above = self.labelled(row)
         if audible and rng.random() < 0.3:
-            other, second, also_answer, also = self.labelled(self.recordings.draw(rng))
-            ratio = rng.uniform(-2, 16)  # dB
-            if also:
-                power = power + other * 10 ** (-ratio / 10)
-                share = 1 / (1 + np.exp(-ratio / 2.5))
-                target = share * target + (1 - share) * second
-                answer = 1 - (1 - answer) * (1 - also_answer * min(1, 2 * (1 - share)))
-        if rng.random() < 0.55:
+            power, target = self.mixed(power, target)
+        draw = rng.random()
+        if draw < 0.3:
             power = power + self.coloured() * 10 ** (-rng.uniform(4, 40) / 10)
-        return self.masked(self.levelled(power)), target, 1.0, answer
+        elif draw < 0.65 and audible:
+            return self.in_steady_noise(power, target, above)
+        return self.masked(self.levelled(power)), target
+
+    def mixed(self, power, target):
+        """With a second sound, mostly fainter."""
+        other, second, audible, _ = self.labelled(self.recordings.draw(self.rng))
+        ratio = self.rng.uniform(-2, 16)  # dB
+        if not audible:
+            return power, target
+        share = 1 / (1 + np.exp(-ratio / 2.5))
+        audioset = 1 - (1 - target.audioset) * (1 - second.audioset * min(1, 2 * (1 - share)))
+        return power + other * 10 ** (-ratio / 10), replace(target, label=share * target.label + (1 - share) * second.label, audioset=audioset)
+
+    def in_steady_noise(self, power, target, above):
+        """Noise that is as loud in all of a recording, and may hide the sound in this window. `above`: dB of the window above the recording's mean."""
+        snr = above + self.rng.uniform(0, 32)
+        power = (power + self.coloured() * 10 ** (-snr / 10)) / (1 + 10 ** (-snr / 10))
+        return self.masked(self.levelled(power, lowest=-15)), target.hidden(1 / (1 + np.exp(-(snr - HIDDEN) / 2.5)))
 
     def quiet(self):
         """A quiet room: faint noise, now and then with something far fainter than it."""
-        rng, target = self.rng, np.zeros(len(labels.LABELS), np.float32)
+        rng, wanted = self.rng, np.zeros(len(labels.LABELS), np.float32)
         row = self.recordings.room[rng.integers(len(self.recordings.room))]
-        power, _, answer = cut(rng, self.recordings, row)
+        power, answer, _, _ = cut(rng, self.recordings, row)
         power = power / power.mean() * np.exp(np.interp(np.arange(MELS), np.linspace(0, MELS - 1, 5), rng.normal(0, 0.5, 5)))
         if rng.random() < 0.5:
             power = power + self.coloured() * 10 ** (rng.uniform(-10, 10) / 10)
-        target[BACKGROUND] = 1
-        return power / power.mean() * USUAL_POWER * 10 ** (rng.uniform(-66, -24) / 10), target, 1.0, answer
+        wanted[BACKGROUND] = 1
+        return power / power.mean() * USUAL_POWER * 10 ** (rng.uniform(-66, -24) / 10), Target(wanted, answer)
 
     def nothing(self):
         """Digital silence and dither: no label at all."""
-        target = np.full(len(labels.LABELS), 1 / len(labels.LABELS), np.float32)
+        wanted = np.full(len(labels.LABELS), 1 / len(labels.LABELS), np.float32)
         power = np.full((FRAMES, MELS), FAINTEST, np.float32)
         if self.rng.random() < 0.5:
             power = power + self.coloured() * 10 ** self.rng.uniform(-8, -6)
-        return power, target, 1.0, self.silence
+        return power, Target(wanted, self.silence)
 
     def wild(self):
         """Sounds without a label, and mixtures of several with one: only the published network says what they are."""
         rng, unlabelled = self.rng, self.recordings.unlabelled
         row = unlabelled[rng.integers(len(unlabelled))] if rng.random() < 0.7 else self.recordings.draw(rng)
-        power, _, answer, _ = self.labelled(row)
+        power, target, _, _ = self.labelled(row)
         if rng.random() < 0.4:
-            other, _, also_answer, _ = self.labelled(unlabelled[rng.integers(len(unlabelled))])
-            power, answer = power + other * 10 ** (-rng.uniform(0, 10) / 10), np.maximum(answer, 0.8 * also_answer)
-        return self.levelled(power), np.zeros(len(labels.LABELS), np.float32), 0.0, answer
+            other, second, _, _ = self.labelled(unlabelled[rng.integers(len(unlabelled))])
+            power = power + other * 10 ** (-rng.uniform(0, 10) / 10)
+            target = replace(target, audioset=np.maximum(target.audioset, 0.8 * second.audioset))
+        return self.levelled(power), replace(target, weight=0.0)
 
     def batch(self, count):
         parts = [self.one() for _ in range(count)]
-        power, target, weight, answer = (np.stack([part[i] for part in parts]).astype(np.float32) for i in range(4))
+        power = np.stack([power for power, _ in parts]).astype(np.float32)
         x = scaled(power).astype(np.float32).transpose(0, 2, 1)[:, None]
-        return x, (1 - SMOOTHING) * target + SMOOTHING / target.shape[1], weight, answer
+        found = {name: np.stack([getattr(target, name) for _, target in parts]).astype(np.float32) for name in Target.__dataclass_fields__}
+        return x, found | {"label": (1 - SMOOTHING) * found["label"] + SMOOTHING / found["label"].shape[1]}
