@@ -353,7 +353,7 @@ pub(crate) struct TuneArgs {
 #[derive(Debug, Args)]
 pub(crate) struct LearnArgs {
     /// A new label and a recording of it; further recordings of the same label may follow
-    #[arg(value_name = "NAME=FILE", required = true, value_parser = input())]
+    #[arg(value_name = "NAME=FILE", required = true, value_parser = input(), add = complete::named_files())]
     pub(crate) sounds: Vec<String>,
     /// Recordings of other sounds, such as your own rooms
     #[arg(long, value_name = "FILE", num_args = 1.., value_parser = input(), add = complete::files())]

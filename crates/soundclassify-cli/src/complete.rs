@@ -6,6 +6,7 @@ use std::{
     path::Path,
 };
 
+use clap::Command;
 use clap_complete::{
     CompleteEnv,
     engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter},
@@ -23,10 +24,24 @@ pub(crate) const VARIABLE: &str = "SOUNDCLASSIFY_COMPLETE";
 
 /// Answers the script of a shell; whether it asked.
 pub(crate) fn answer() -> Result<bool> {
-    let completed = CompleteEnv::with_factory(args::command)
+    let completed = CompleteEnv::with_factory(command)
         .var(VARIABLE)
         .try_complete(std::env::args_os(), std::env::current_dir().ok().as_deref());
     completed.map_err(|error| Failure::Failed(error.to_string()))
+}
+
+/// The command line; one that begins with an option may have those of `live`.
+fn command() -> Command {
+    let command = args::command();
+    // The words follow `-- soundclassify`.
+    let first = std::env::args_os().skip_while(|word| word != "--").nth(2);
+    match command.find_subcommand("live") {
+        Some(live) if first.is_some_and(|word| word.to_string_lossy().starts_with('-')) => {
+            let options: Vec<_> = live.get_arguments().cloned().collect();
+            command.args(options)
+        }
+        _ => command,
+    }
 }
 
 /// Built-in models, manifests and networks.
@@ -43,6 +58,17 @@ pub(crate) fn models() -> ArgValueCompleter {
 /// Files and folders.
 pub(crate) fn files() -> ArgValueCompleter {
     ArgValueCompleter::new(PathCompleter::any())
+}
+
+/// Files, the first one after `NAME=`. Most shells give both as one word, bash gives what is after `=`.
+pub(crate) fn named_files() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let word = current.to_string_lossy();
+        let Some((name, file)) = word.split_once('=') else { return PathCompleter::any().complete(current) };
+        let name = if name.is_empty() { String::new() } else { format!("{name}=") };
+        let found = PathCompleter::any().complete(file.as_ref());
+        found.into_iter().map(|path| path.add_prefix(&name)).collect()
+    })
 }
 
 /// The last label of a list, with commas between.

@@ -39,6 +39,23 @@ fn labels_are_those_of_the_model_on_the_command_line() {
 }
 
 #[test]
+fn without_a_command_the_options_are_those_of_live() {
+    assert!(offered(&["--allow-labels", "Ba"]).contains(&"Bark".to_owned()));
+    assert_eq!(offered(&["--plain", "--oversam"]), ["--oversamples"]);
+    assert!(offered(&["--v"]).contains(&"--version".to_owned()));
+}
+
+#[test]
+fn recordings_of_a_new_label_are_completed() {
+    let folder = TONES.rsplit_once('/').unwrap().0;
+    let file = format!("{folder}/ton");
+    assert!(offered(&["learn", &file]).contains(&TONES.to_owned()));
+    assert!(offered(&["learn", &format!("Kettle={file}")]).contains(&format!("Kettle={TONES}")));
+    // What bash gives of `Kettle=`.
+    assert!(!offered(&["learn", "="]).is_empty());
+}
+
+#[test]
 fn models_are_built_in_names_and_files() {
     assert_eq!(offered(&["file", "--model", "def"]), ["default"]);
     assert_eq!(offered(&["inspect", "sur"]), ["sure"]);
