@@ -54,9 +54,6 @@ def recall_picture(recordings, recall, names, instruments, path):
     recordings, recall, instruments = np.maximum(recordings, 1), np.array(recall), np.array(instruments)
     for chosen, label, marker in ((~instruments, "everyday sounds", "o"), (instruments, "instruments", "^")):
         axes.scatter(recordings[chosen], 100 * recall[chosen], marker=marker, alpha=0.7, label=label)
-    for count, value, name in zip(recordings, recall, names):
-        if value < 0.7:
-            axes.annotate(name.replace("_", " "), (count, 100 * value), fontsize=7, xytext=(4, 2), textcoords="offset points")
     axes.set_xscale("log")
     ticks = [1, 2, 5, 10, 20, 40]
     axes.set_xticks(ticks, ticks)
@@ -66,5 +63,18 @@ def recall_picture(recordings, recall, names, instruments, path):
     axes.set_title("Recall by number of recordings (held-out clips)", fontsize=11)
     axes.legend(loc="upper left")
     figure.tight_layout()
+    annotate(axes, [(count, 100 * value, name.replace("_", " ")) for count, value, name in zip(recordings, recall, names) if value < 0.7])
     figure.savefig(path, dpi=110)
     plt.close(figure)
+
+
+def annotate(axes, points, size=7):
+    """Names (x, y, name) beside their points, moved up where another name is in the way."""
+    taken, scale = [], 72 / axes.figure.dpi
+    for x, y, name in sorted(points):
+        at = axes.transData.transform((x, y)) * scale
+        width, up = 0.6 * size * len(name), 2
+        while any(left < at[0] + width and at[0] < right and abs(at[1] + up - line) < size for left, right, line in taken):
+            up += 1
+        taken.append((at[0], at[0] + width, at[1] + up))
+        axes.annotate(name, (x, y), fontsize=size, xytext=(4, up), textcoords="offset points")
