@@ -5,6 +5,7 @@
 #
 #   benches/compare.sh               the front end
 #   benches/compare.sh --original    also a prediction of ml-sound-classifier, with librosa and TensorFlow (downloads 0.3 GB)
+#   benches/compare.sh --published   also a prediction of EfficientAT's mn04 with PyTorch, which PYTHON must have (../shared has the weights)
 #
 # PYTHON is an interpreter with the packages of benches/requirements*.txt [default: benches/venv.sh creates an environment].
 # ORT_DYLIB_PATH is the path of ONNX Runtime [default: that of pipelines/setup.sh].
@@ -22,7 +23,7 @@ bench() {
 }
 
 benches=("$(bench frontend)")
-[[ ${1:-} != --original ]] || benches+=("$(bench element)")
+[[ ! ${1:-} =~ ^--(original|published)$ ]] || benches+=("$(bench element)" "${1#--}")
 "$python" benches/compare_features.py "${benches[0]}"
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
 exec "$python" benches/compare.py "${benches[@]}"
