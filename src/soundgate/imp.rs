@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The gate's pads, queries and locks. `settings` and `state` are never held together, nor while pushing or asking.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use gst::glib;
@@ -34,6 +34,8 @@ pub struct SoundGate {
     src: gst::Pad,
     pub(super) settings: Mutex<Settings>,
     pub(super) state: Mutex<State>,
+    /// Numbers of the events whose start was posted, but not their end.
+    pub(super) posted: Mutex<HashSet<u64>>,
 }
 
 /// What belongs to a stream.
@@ -97,7 +99,7 @@ impl ObjectSubclass for SoundGate {
             })
             .flags(gst::PadFlags::PROXY_CAPS)
             .build();
-        Self { sink, src, settings: Mutex::default(), state: Mutex::default() }
+        Self { sink, src, settings: Mutex::default(), state: Mutex::default(), posted: Mutex::default() }
     }
 }
 

@@ -8,18 +8,28 @@ use super::agreement::Obstacle;
 use super::imp::{CAT, SoundGate};
 use crate::panic::lock;
 use crate::soundclassify::message::{GateEvent, SourceLabels};
+use soundclassify_core::decision::EventKind;
 
 /// So many labels of an element are named in a warning.
 const NAMED: usize = 3;
 
 impl SoundGate {
-    /// Posts events, with `post-messages`.
+    /// Posts events, with `post-messages`: an end if its start was posted, whatever the property is by then.
     pub(super) fn post(&self, events: impl IntoIterator<Item = GateEvent>) {
         let posts = lock(&self.settings).post_messages;
-        for event in events.into_iter().filter(|_| posts) {
+        for event in events.into_iter().filter(|event| self.is_posted(event, posts)) {
             let message = gst::message::Element::builder(event.to_structure()).src(&*self.obj()).build();
             // Without a bus there is no receiver.
             let _ = self.obj().post_message(message);
+        }
+    }
+
+    fn is_posted(&self, event: &GateEvent, posts: bool) -> bool {
+        let mut posted = lock(&self.posted);
+        match event.kind {
+            EventKind::Start => posts && posted.insert(event.event_id),
+            EventKind::End => posted.remove(&event.event_id),
+            _ => posted.contains(&event.event_id),
         }
     }
 

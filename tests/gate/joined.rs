@@ -202,6 +202,26 @@ fn no_messages_are_posted_where_none_are_wanted() {
 }
 
 #[test]
+fn a_start_that_was_posted_has_its_end_whatever_is_wanted_by_then() {
+    for (first, kinds) in [(true, vec![EventKind::Start, EventKind::End]), (false, vec![])] {
+        let mut rig = gate(1, "label");
+        rig.gate.set_property("post-messages", first);
+        let audio = signal(FRAMES);
+        for (index, chunk) in audio.chunks(80).enumerate() {
+            match index as u64 * 10 {
+                200 => rig.send(event("a", 1, "Bark", 100, 1500), EventKind::Start),
+                1200 => rig.gate.set_property("post-messages", !first),
+                1600 => rig.send(event("a", 1, "Bark", 100, 1500), EventKind::End),
+                _ => {}
+            }
+            rig.push(chunk, index as u64 * 80);
+        }
+        rig.eos();
+        assert_eq!(posted(&rig).iter().map(|event| event.kind).collect::<Vec<_>>(), kinds, "{first}");
+    }
+}
+
+#[test]
 fn a_handler_of_messages_may_change_properties() {
     let mut rig = gate(1, "label");
     let gate = rig.gate.clone();
