@@ -24,7 +24,7 @@ RATE = 16000
 # Of each recording, s.
 SECONDS = 60
 # Recordings of a scan, and of the short run on Ray, whose difference leaves out the start of Ray.
-MANY, FEW = 20, 6
+MANY, FEW = 80, 6
 # Of the stream that is pushed, minutes.
 STREAM_MINUTES = 10
 # Linux: processes whose parents ended become children of this one, and count.
@@ -128,35 +128,43 @@ def python(programs, many, _few, bench):
     row(f"the same ({one:.1f} s)", f"`soundclassify file` ({two:.1f} s)", ratio, "")
 
 
-def ray(programs, many, few, _bench):
-    """One worker against `scan` with one job; the difference of a long and a short run is the work without the start."""
-    starts = []
-
-    def beyond(run):
-        short, long = run(few), run(many)
-        starts.append(short[0] - (long[0] - short[0]) * FEW / (MANY - FEW))
-        return tuple(a - b for a, b in zip(long, short))
-
-    measured = []
-    for number in range(RAY_ROUNDS):
-        runs = [programs.ray, programs.scan][::1 if number % 2 else -1]
-        both = [beyond(run) for run in runs]
-        measured.append(both if number % 2 else both[::-1])
-        print(f"  ray and scan, processor and wall time, s: {measured[-1]}", file=sys.stderr)
-    minutes = (MANY - FEW) * SECONDS // 60
-    for index, what in enumerate(("processor time", "throughput")):
-        ratio = statistics.median(scan[index] / on_ray[index] for on_ray, scan in measured)
-        row(f"`soundclassify-ray --workers 1`, {minutes} min of audio, {what}", "`scan -j 1`, the same files", ratio, "≥ 0.85")
-    print(f"start and end, processor time: {max(starts):.1f} s at most (Ray)", flush=True)
+def beyond(run, few, many):
+    """Processor and wall time of the work without the start: the difference of a long and a short run; and the processor time of the start."""
+    short, long = run(few), run(many)
+    return tuple(a - b for a, b in zip(long, short)), short[0] - (long[0] - short[0]) * FEW / (MANY - FEW)
 
 
-def growth(programs, many, _few, _bench):
-    """Processor time of the same archive with 1, 2 and 4 workers: more workers are faster as long as it does not rise."""
+def ray(programs, many, few, _bench, counts=(1, 2)):
+    """Workers against `scan` with as many jobs."""
+    for count in counts:
+        runs = [lambda source: programs.ray(source, count), lambda source: programs.scan(source, jobs=count)]
+        measured, starts = [], []
+        for number in range(RAY_ROUNDS):
+            order = (0, 1) if number % 2 else (1, 0)
+            found = {which: beyond(runs[which], few, many) for which in order}
+            measured.append([found[which][0] for which in (0, 1)])
+            starts.append(found[0][1])
+            print(f"  ray and scan, processor and wall time, s: {measured[-1]}", file=sys.stderr)
+        minutes = (MANY - FEW) * SECONDS // 60
+        for index, what in enumerate(("processor time", "throughput")):
+            ratio = statistics.median(scan[index] / on_ray[index] for on_ray, scan in measured)
+            row(f"`soundclassify-ray --workers {count}`, {minutes} min of audio, {what}", f"`scan -j {count}`, the same files", ratio, "≥ 0.85")
+        print(f"start and end, processor time: {max(starts):.1f} s at most (Ray)", flush=True)
+
+
+def growth(programs, many, few, _bench):
+    """The same archive with 1, 2 and 4 workers: processor time, which should not rise, and on Ray also throughput, which ends at the number of cores."""
     counts = (1, 2, 4)
+    cores = f"{os.cpu_count()} cores"
     rounds = [[programs.scan(many, jobs=count)[0] for count in counts] for _ in range(RAY_ROUNDS)]
     for position, count in enumerate(counts[1:], 1):
         ratio = statistics.median(times[position] / times[0] for times in rounds)
-        row(f"processor time of `scan -j {count}`, {os.cpu_count()} cores", "`scan -j 1`, the same files", ratio, "1")
+        row(f"processor time of `scan -j {count}`, {cores}", "`scan -j 1`, the same files", ratio, "1")
+    rounds = [[beyond(lambda source: programs.ray(source, count), few, many)[0] for count in counts] for _ in range(RAY_ROUNDS)]
+    for position, count in enumerate(counts[1:], 1):
+        for index, what in enumerate(("processor time", "wall time")):
+            ratio = statistics.median(times[position][index] / times[0][index] for times in rounds)
+            row(f"{what} of `soundclassify-ray --workers {count}`, {cores}", "`--workers 1`, the same files", ratio, "")
 
 
 PARTS = {part.__name__: part for part in (python, parquet, ray, growth)}

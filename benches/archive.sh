@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Measures what archives cost: the Python package against the core, Parquet against JSON, Ray against `scan`. Up to 20 minutes.
+# Measures what archives cost: the Python package against the core, Parquet against JSON, Ray against `scan`. Up to 40 minutes.
 #
 #   benches/archive.sh [python|parquet|ray|growth …]
 #
