@@ -7,7 +7,8 @@
 # First installs what is missing, like pipelines/setup.sh. Tests that need recordings or models of ../shared print why
 # they skip. Separate, because they take long: `cargo cinstall --release --destdir=DIR --prefix=/usr` (cargo-c), which
 # builds a plugin that gst-inspect-1.0 finds; tests/debian.sh, with the feature v1_24, which needs a newer GStreamer;
-# tests/fuzz.sh, tests/soak.sh, tests/sanitize.sh, and tests/telemetry.sh for 90 seconds.
+# tests/soak.sh, tests/sanitize.sh, and tests/telemetry.sh for 90 seconds. The fuzz targets run for 60 seconds each if
+# cargo-fuzz is installed; tests/fuzz.sh builds it.
 set -euo pipefail
 
 # shellcheck source=../pipelines/setup.sh
@@ -117,6 +118,15 @@ test_features() {
   cargo test --locked --quiet --package gst-plugin-soundclassify --lib --test element --features "$(supported_features)"
 }
 
+# The committed inputs of the fuzz targets are among the tests; new ones are tried if cargo-fuzz is installed.
+fuzz() {
+  if command -v cargo-fuzz >/dev/null; then
+    tests/fuzz.sh 60
+  else
+    echo "skipped: new inputs for the fuzz targets, because cargo-fuzz is not installed; tests/fuzz.sh builds it and runs them"
+  fi
+}
+
 step "requirements"
 setup --tests
 export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$onnxruntime} G_DEBUG=fatal-criticals RUSTDOCFLAGS="-D warnings"
@@ -138,4 +148,5 @@ if [[ $# == 0 ]]; then
   step "the element with all features" && test_features
   step "Python package" && tests/python.sh
   step "no telemetry" && bash tests/telemetry.sh 12
+  step "fuzz targets" && fuzz
 fi
