@@ -59,6 +59,8 @@ pub struct Clock {
     segment: Option<gst::FormattedSegment<ClockTime>>,
     segment_is_new: bool,
     wall: WallClock,
+    /// Frame at which it should be read again.
+    wall_due: u64,
     meter: Meter,
 }
 
@@ -84,6 +86,7 @@ impl Clock {
             segment: None,
             segment_is_new: false,
             wall: WallClock::Unknown,
+            wall_due: 0,
             meter: Meter::default(),
         }
     }
@@ -101,6 +104,7 @@ impl Clock {
     /// What UTC is from now on. Two readings of this machine's clock differ a little each time, and the first one stays. The
     /// source's own clock stays until another stream begins, for not every buffer may have a reading.
     pub(super) fn set_wall(&mut self, wall: WallClock) {
+        self.wall_due = self.frames + self.rate;
         self.wall = match (self.wall, wall) {
             (WallClock::Timestamp(own), WallClock::RunningTime(_) | WallClock::Unknown) => WallClock::Timestamp(own),
             (WallClock::RunningTime(before), WallClock::RunningTime(now))
@@ -110,6 +114,11 @@ impl Clock {
             }
             _ => wall,
         };
+    }
+
+    /// Whether what UTC is should be read again: it is unknown, or a second has passed.
+    pub(super) fn wants_wall(&self) -> bool {
+        self.wall == WallClock::Unknown || self.frames >= self.wall_due
     }
 
     /// Level of `length` analysis samples from `position` on, at `analysis_rate` Hz, as far as their frames have come.
@@ -128,7 +137,7 @@ impl Clock {
     /// Starts counting frames at 0 again; the stream goes on.
     pub(super) fn reset(&mut self) {
         self.before.1 += self.frames;
-        self.frames = 0;
+        (self.frames, self.wall_due) = (0, 0);
         self.anchors.clear();
         self.meter.reset();
         if self.counts_samples {

@@ -234,10 +234,7 @@ impl Input {
 
     fn mix_interleaved(&mut self, bytes: &[u8], count: usize, channels: usize) {
         if channels == 1 && self.info.format() == gst_audio::AUDIO_FORMAT_F32 {
-            for (mono, bytes) in self.mono.iter_mut().zip(bytes.as_chunks::<4>().0) {
-                *mono = sanitised(f32::from_ne_bytes(*bytes).into(), &mut self.invalid) as f32;
-            }
-            return;
+            return self.copy(bytes, count);
         }
         self.unpack(bytes, count * channels);
         let power = if self.channel.is_none() && channels > 1 && self.balance.is_open() {
@@ -255,6 +252,20 @@ impl Input {
         }
         if let Some(power) = power {
             self.balance.count(&self.mono[..count], power);
+        }
+    }
+
+    // Without a branch for each sample, unless one of them is not finite or too loud.
+    fn copy(&mut self, bytes: &[u8], count: usize) {
+        let mut is_plain = true;
+        for (mono, bytes) in self.mono[..count].iter_mut().zip(bytes.as_chunks::<4>().0) {
+            *mono = f32::from_ne_bytes(*bytes);
+            is_plain &= mono.abs() <= LOUDEST as f32;
+        }
+        if !is_plain {
+            for mono in &mut self.mono[..count] {
+                *mono = sanitised((*mono).into(), &mut self.invalid) as f32;
+            }
         }
     }
 

@@ -4,8 +4,12 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use multiversion::multiversion;
+
 /// Frames whose level is computed once.
-const BLOCK: usize = 1024;
+const BLOCK: usize = 256;
+/// Sums that are computed at once.
+const LANES: usize = 16;
 /// Added to squares, as `level` does, so that digital silence has a finite level, -350 dB.
 const EPSILON: f64 = 1e-35;
 
@@ -22,12 +26,19 @@ pub struct Level {
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     enabled: bool,
-    /// Number of the first frame that is kept, of a whole block.
+    /// Number of the first block.
     first: u64,
-    frames: VecDeque<f32>,
-    blocks: VecDeque<Sum>,
-    /// Of the block that is not complete.
-    open: Sum,
+    blocks: VecDeque<Block>,
+    /// Frames of the last block, which may be incomplete.
+    filled: usize,
+    spare: Vec<Block>,
+}
+
+#[derive(Debug)]
+struct Block {
+    frames: [f32; BLOCK],
+    /// Of all frames, once they have come.
+    sum: Sum,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -44,9 +55,8 @@ impl Meter {
 
     /// Forgets everything; frames count from 0 again.
     pub(super) fn reset(&mut self) {
-        self.frames.clear();
-        self.blocks.clear();
-        (self.first, self.open) = (0, Sum::default());
+        self.spare.extend(self.blocks.drain(..));
+        (self.first, self.filled) = (0, 0);
     }
 
     /// Takes the next frames.
@@ -55,12 +65,16 @@ impl Meter {
             return;
         }
         while !frames.is_empty() {
-            let room = BLOCK - self.frames.len() % BLOCK;
-            let (now, later) = frames.split_at(room.min(frames.len()));
-            self.frames.extend(now);
-            self.open.add(now);
-            if now.len() == room {
-                self.blocks.push_back(std::mem::take(&mut self.open));
+            if self.filled == BLOCK || self.blocks.is_empty() {
+                self.blocks.push_back(self.spare.pop().unwrap_or_default());
+                self.filled = 0;
+            }
+            let Some(block) = self.blocks.back_mut() else { return };
+            let (now, later) = frames.split_at(frames.len().min(BLOCK - self.filled));
+            block.frames[self.filled..][..now.len()].copy_from_slice(now);
+            self.filled += now.len();
+            if self.filled == BLOCK {
+                block.sum = Sum::of(&block.frames);
             }
             frames = later;
         }
@@ -68,29 +82,34 @@ impl Meter {
 
     /// Level of a span of frames, as far as they have come. Spans must not begin earlier from call to call.
     pub(super) fn level(&mut self, span: Range<u64>) -> Level {
-        while self.first + BLOCK as u64 <= span.start && self.blocks.pop_front().is_some() {
-            self.frames.drain(..BLOCK);
-            self.first += BLOCK as u64;
+        while (self.first + 1) * BLOCK as u64 <= span.start && self.blocks.len() > 1 {
+            self.spare.extend(self.blocks.pop_front());
+            self.first += 1;
         }
-        let within = |frame: u64| usize::try_from(frame.saturating_sub(self.first)).unwrap_or(usize::MAX);
-        let end = within(span.end).min(self.frames.len());
-        let start = within(span.start).min(end);
-        let whole = start.div_ceil(BLOCK).min(end / BLOCK)..end / BLOCK;
+        let begin = self.first * BLOCK as u64;
+        let come = self.blocks.len().saturating_sub(1) * BLOCK + self.filled;
+        let within = |frame: u64| usize::try_from(frame.saturating_sub(begin)).unwrap_or(usize::MAX).min(come);
+        let (start, end) = (within(span.start), within(span.end));
         let mut sum = Sum::default();
-        sum.add(self.frames.range(start..end.min(whole.start * BLOCK).max(start)));
-        self.blocks.range(whole.clone()).for_each(|block| sum.join(block));
-        sum.add(self.frames.range((whole.end * BLOCK).max(start).min(end)..end));
-        sum.level(end - start)
+        for (index, block) in self.blocks.range(start / BLOCK..end.div_ceil(BLOCK).max(start / BLOCK)).enumerate() {
+            let first = (start / BLOCK + index) * BLOCK;
+            let (from, to) = (start.max(first) - first, end.min(first + BLOCK) - first);
+            sum.join(&if to - from == BLOCK { block.sum } else { Sum::of(&block.frames[from..to]) });
+        }
+        sum.level(end.saturating_sub(start))
+    }
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Self { frames: [0.0; BLOCK], sum: Sum::default() }
     }
 }
 
 impl Sum {
-    // One after the other: the sum is the same however they came.
-    fn add<'a>(&mut self, frames: impl IntoIterator<Item = &'a f32>) {
-        for &frame in frames {
-            self.energy += f64::from(frame) * f64::from(frame);
-            self.peak = self.peak.max(frame.abs());
-        }
+    fn of(frames: &[f32]) -> Self {
+        let (energy, peak) = sum(frames);
+        Self { energy, peak }
     }
 
     fn join(&mut self, other: &Self) {
@@ -103,6 +122,24 @@ impl Sum {
         let peak = f64::from(self.peak);
         Level { rms: decibels(self.energy / frames.max(1) as f64), peak: decibels(peak * peak) }
     }
+}
+
+/// `Σ x²` and the greatest `|x|`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn sum(frames: &[f32]) -> (f64, f32) {
+    let (vectors, rest) = frames.as_chunks::<LANES>();
+    let (mut energy, mut peak) = ([0.0; LANES], [0f32; LANES]);
+    for vector in vectors {
+        for lane in 0..LANES {
+            energy[lane] += f64::from(vector[lane]) * f64::from(vector[lane]);
+            peak[lane] = peak[lane].max(vector[lane].abs());
+        }
+    }
+    for (lane, frame) in rest.iter().enumerate() {
+        energy[lane] += f64::from(*frame) * f64::from(*frame);
+        peak[lane] = peak[lane].max(frame.abs());
+    }
+    (energy.iter().sum(), peak.into_iter().fold(0.0, f32::max))
 }
 
 #[cfg(test)]
@@ -130,7 +167,7 @@ mod tests {
     fn nothing_is_kept_unless_asked_for() {
         let mut meter = Meter::default();
         meter.push(&[1.0; 3000]);
-        assert!(meter.frames.is_empty());
+        assert!(meter.blocks.is_empty());
     }
 
     proptest! {

@@ -181,7 +181,7 @@ impl Signal {
             self.cut(cut, sink);
         }
         if let Some(change) = plan.change.take() {
-            self.change(change)?;
+            self.change(*change)?;
         }
         let part = self.timing.advance(plan);
         let Self { input, timing: Timing { clock, .. }, complaint, .. } = self;
@@ -293,6 +293,11 @@ impl Signal {
     /// Measures levels from now on, for [`Clock::level`].
     pub fn measure_levels(&mut self) {
         self.timing.clock.enable_levels();
+    }
+
+    /// Whether the clock on the wall should be read: it is unknown, or was read a second of audio ago.
+    pub(crate) fn wants_wall_clock(&self) -> bool {
+        self.timing.clock.wants_wall()
     }
 
     /// When the next buffers were, by a clock on the wall.

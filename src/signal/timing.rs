@@ -21,7 +21,8 @@ pub(super) const MAX_BUFFER: ClockTime = ClockTime::from_seconds(600);
 #[derive(Debug, Default)]
 pub struct Plan {
     pub(super) cut: Option<Cut>,
-    pub(super) change: Option<Change>,
+    /// Boxed: a plan is moved for each buffer, and caps are much larger than the rest.
+    pub(super) change: Option<Box<Change>>,
     pub(super) silence: Silence,
     pub(super) audio: Range<usize>,
     pts: Option<ClockTime>,
@@ -206,7 +207,7 @@ impl Timing {
         if self.has_format(&info) {
             return Plan::default();
         }
-        Plan { cut: Some(Cut::Break), change: Some(Change::Format(info)), ..Plan::default() }
+        Plan { cut: Some(Cut::Break), change: Some(Box::new(Change::Format(info))), ..Plan::default() }
     }
 
     fn plan_segment(&mut self, segment: &gst::Segment) -> Plan {
@@ -214,7 +215,7 @@ impl Timing {
         let cut = (self.playback != playback).then_some(Cut::Break);
         self.playback = playback;
         let time = segment.downcast_ref().cloned();
-        Plan { cut, change: Some(Change::Segment(time)), ..Plan::default() }
+        Plan { cut, change: Some(Box::new(Change::Segment(time))), ..Plan::default() }
     }
 
     /// Plans a gap: silence for the part that no audio covers, inside the segment.
@@ -345,7 +346,7 @@ impl Timing {
             self.cut(cut);
         }
         if let Some(change) = plan.change.take() {
-            self.change(change);
+            self.change(*change);
         }
         let mut first = None;
         loop {

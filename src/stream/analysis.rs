@@ -133,6 +133,11 @@ impl Analysis {
         Arc::clone(&self.dispatch.results)
     }
 
+    /// Whether the source is live.
+    pub(crate) fn is_live(&self) -> bool {
+        self.dispatch.results.is_live()
+    }
+
     pub(crate) fn stream(&self) -> Arc<Stream> {
         Arc::clone(&self.dispatch.stream)
     }
@@ -188,11 +193,11 @@ impl Analysis {
         let Self { signal, windows, dispatch, .. } = self;
         let rate = signal.input_rate() as f64;
         let stepped = signal.step(plan, buffer, &mut |piece, clock| dispatch.take(windows, &piece, clock))?;
-        let tally = &mut dispatch.tally;
-        tally.analysis += begun.elapsed();
+        let (tally, now) = (&mut dispatch.tally, Instant::now());
+        tally.analysis += now - begun;
         tally.audio += stepped.frames as f64 / rate;
         tally.invalid_samples += stepped.invalid;
-        dispatch.results.note_received(scale(windows.received(), dispatch.rate));
+        dispatch.results.note_received(scale(windows.received(), dispatch.rate), now);
         Ok(())
     }
 

@@ -61,6 +61,10 @@ pub struct SoundClassify {
     longest_buffer: AtomicU64,
     /// A new model or engine was requested, and loading it has not started.
     outdated: AtomicBool,
+    /// `add-meta`, for every buffer.
+    adds_meta: AtomicBool,
+    /// The element went to PLAYING, and the clock on the wall was not read since.
+    running_time_is_new: AtomicBool,
 }
 
 /// From READY→PAUSED to PAUSED→READY.
@@ -108,6 +112,7 @@ impl ObjectImpl for SoundClassify {
         let mut settings = lock(&self.settings);
         let effect = settings.set(spec.name(), value);
         let now = settings.clone();
+        self.adds_meta.store(now.add_meta, Ordering::Relaxed);
         drop(settings);
         gst::debug!(CAT, imp = self, "{} is now {value:?}", spec.name());
         match effect {
@@ -166,6 +171,9 @@ impl ElementImpl for SoundClassify {
     }
 
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if transition == gst::StateChange::PausedToPlaying {
+            self.running_time_is_new.store(true, Ordering::Relaxed);
+        }
         let loaded = match transition {
             gst::StateChange::NullToReady => self.load(),
             gst::StateChange::ReadyToPaused => self.reload(),
@@ -382,8 +390,8 @@ impl SoundClassify {
 
     fn analyse_buffer(&self, buffer: &gst::BufferRef) {
         self.analyse(Some(buffer), REPLY_TIMEOUT, |analysis| {
-            if analysis.results().is_live() {
-                analysis.signal().set_wall_clock(self.wall_clock(buffer));
+            if analysis.is_live() {
+                self.read_wall_clock(buffer, analysis.signal());
             }
             let plan = analysis.signal().plan_buffer(buffer)?;
             if !analysis.waits() {

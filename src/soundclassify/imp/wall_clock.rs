@@ -1,20 +1,28 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! When the buffers of a live source were, by a clock on the wall.
 
+use std::sync::atomic::Ordering;
+
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::SoundClassify;
+use crate::signal::Signal;
 use crate::signal::clock::WallClock;
 
 /// Reference clocks in UTC, and the seconds from their zero to 1970.
 const REFERENCES: [(&str, i128); 2] = [("timestamp/x-unix", 0), ("timestamp/x-ntp", 2_208_988_800)];
 
 impl SoundClassify {
-    /// From the buffer's `GstReferenceTimestampMeta`, or else from this machine's clock at the running time of now.
-    pub(super) fn wall_clock(&self, buffer: &gst::BufferRef) -> WallClock {
-        reference(buffer).or_else(|| self.of_this_machine()).unwrap_or_default()
+    /// Reads the buffer's `GstReferenceTimestampMeta`, or else this machine's clock at the running time of now: once a second,
+    /// and when the element goes to PLAYING, for running time may be another one then.
+    pub(super) fn read_wall_clock(&self, buffer: &gst::BufferRef, signal: &mut Signal) {
+        if let Some(wall) = reference(buffer) {
+            signal.set_wall_clock(wall);
+        } else if self.running_time_is_new.swap(false, Ordering::Relaxed) || signal.wants_wall_clock() {
+            signal.set_wall_clock(self.of_this_machine().unwrap_or_default());
+        }
     }
 
     fn of_this_machine(&self) -> Option<WallClock> {

@@ -50,9 +50,10 @@ impl Results {
     }
 
     /// Notes the arrival of audio, and its duration since the last reset.
-    pub(crate) fn note_received(&self, received: gst::ClockTime) {
-        let now = u64::try_from(self.source.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.source.last.store(now, Ordering::Relaxed);
+    pub(crate) fn note_received(&self, received: gst::ClockTime, now: Instant) {
+        let since = now.saturating_duration_since(self.source.begun);
+        let milliseconds = since.as_secs() * 1000 + u64::from(since.subsec_millis());
+        self.source.last.store(milliseconds, Ordering::Relaxed);
         self.source.received.store(received.nseconds(), Ordering::Relaxed);
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The level of the samples over time: where a sound may begin and end within a window, and digital silence.
 
-use std::collections::VecDeque;
+use std::ops::Range;
 
 use multiversion::multiversion;
 
@@ -26,7 +26,7 @@ pub(super) struct Levels {
     hop: u64,
     window: u64,
     /// Levels of the newest hops, dB; the last one is that of hop `hops - 1`.
-    levels: VecDeque<f32>,
+    levels: Vec<f32>,
     most: usize,
     hops: u64,
     energy: f64,
@@ -57,7 +57,7 @@ impl Levels {
             rate,
             hop,
             window: window as u64,
-            levels: VecDeque::with_capacity(most + 1),
+            levels: Vec::with_capacity(most),
             most,
             hops: 0,
             energy: 0.0,
@@ -86,9 +86,9 @@ impl Levels {
     fn close_hop(&mut self) {
         let level = 10.0 * (self.energy / self.hop as f64).log10() as f32;
         if self.levels.len() == self.most {
-            self.levels.pop_front();
+            self.levels.remove(0);
         }
-        self.levels.push_back(level.max(FLOOR));
+        self.levels.push(level.max(FLOOR));
         self.hops += 1;
         self.energy = 0.0;
     }
@@ -111,34 +111,61 @@ impl Levels {
         let half = self.window / 2;
         let rise = if start == 0 { 0 } else { start + self.window - seconds(EXPECTED.0).min(half) };
         let fall = start + seconds(EXPECTED.1).min(half);
-        let range = start / self.hop + 1..(start + self.window) / self.hop;
-        let best = |expected: u64, sign: f32, loss: f32| {
-            let loss = loss * self.hop as f32 / self.rate.max(1) as f32;
-            let of = |hop: u64| {
-                let step = sign * self.step_at(hop, range.end)?;
-                let value = step - loss * (hop * self.hop).abs_diff(expected) as f32 / self.hop as f32;
-                (step >= MIN_STEP).then_some((value, hop * self.hop))
-            };
-            let steepest = range.clone().filter_map(of).max_by(|one, other| one.0.total_cmp(&other.0));
-            steepest.map_or((expected, false), |(_, at)| (at, true))
-        };
-        let ((rise, rises), (fall, falls)) = (best(rise, 1.0, RISE_LOSS), best(fall, -1.0, FALL_LOSS));
+        let (mut steepest_rise, mut steepest_fall) = (Border::at(rise), Border::at(fall));
+        self.each_step(start / self.hop + 1..(start + self.window) / self.hop, |hop, step| {
+            steepest_rise.offer(step, hop, RISE_LOSS, self);
+            steepest_fall.offer(-step, hop, FALL_LOSS, self);
+        });
+        let ((rise, rises), (fall, falls)) = (steepest_rise.place(), steepest_fall.place());
         Steps { rise, rises, fall, falls }
     }
 
-    // Mean level of the hops from `hop` on, up to `end`, less that of those before it.
-    fn step_at(&self, hop: u64, end: u64) -> Option<f32> {
+    // For each hop of a range: the mean level of the hops from it on, within the range, less that of those before it.
+    fn each_step(&self, range: Range<u64>, mut take: impl FnMut(u64, f32)) {
         let first = self.hops - self.levels.len() as u64;
-        let at = usize::try_from(hop.checked_sub(first)?).ok()?;
-        let end = usize::try_from(end.checked_sub(first)?).ok()?.min(self.levels.len());
-        if at == 0 || at >= end {
-            return None;
+        let at = |hop: u64| usize::try_from(hop.saturating_sub(first)).unwrap_or(usize::MAX).min(self.levels.len());
+        let (begin, end) = (at(range.start).max(1), at(range.end));
+        let mean = |levels: &[f32]| levels.iter().sum::<f32>() / levels.len() as f32;
+        // The mean up to a hop is that from `AVERAGED` hops earlier on.
+        let mut before = [0.0; AVERAGED];
+        for at in begin.saturating_sub(AVERAGED)..end {
+            let after = mean(&self.levels[at..(at + AVERAGED).min(end)]);
+            if at >= begin {
+                let complete = at >= AVERAGED;
+                let before = if complete { before[at % AVERAGED] } else { mean(&self.levels[..at]) };
+                take(first + at as u64, after - before);
+            }
+            before[at % AVERAGED] = after;
         }
-        let mean = |range: std::ops::Range<usize>| {
-            let count = range.len() as f32;
-            self.levels.range(range).sum::<f32>() / count
-        };
-        Some(mean(at..(at + AVERAGED).min(end)) - mean(at.saturating_sub(AVERAGED)..at))
+    }
+}
+
+/// The steepest step so far.
+struct Border {
+    expected: u64,
+    steepest: Option<(f32, u64)>,
+}
+
+impl Border {
+    fn at(expected: u64) -> Self {
+        Self { expected, steepest: None }
+    }
+
+    // Of equal ones, the last counts.
+    fn offer(&mut self, step: f32, hop: u64, loss: f32, levels: &Levels) {
+        if step < MIN_STEP {
+            return;
+        }
+        let (place, length) = (hop * levels.hop, levels.hop as f32);
+        let loss = loss * length / levels.rate.max(1) as f32;
+        let value = step - loss * place.abs_diff(self.expected) as f32 / length;
+        if self.steepest.is_none_or(|(steepest, _)| steepest.total_cmp(&value).is_le()) {
+            self.steepest = Some((value, place));
+        }
+    }
+
+    fn place(self) -> (u64, bool) {
+        self.steepest.map_or((self.expected, false), |(_, place)| (place, true))
     }
 }
 
@@ -159,6 +186,7 @@ fn energy(samples: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const RATE: u32 = 8000;
     const WINDOW: usize = 8000;
@@ -208,5 +236,28 @@ mod tests {
         assert_eq!(silent, [false, false, false, true, true]);
         levels.push(&[0.1]);
         assert!(!levels.is_silent(16_000));
+    }
+    proptest! {
+        #[test]
+        fn steps_are_differences_of_means(
+            hops in prop::collection::vec(-100f32..0.0, 0..150),
+            from in 0u64..160,
+            length in 0u64..60,
+        ) {
+            let mut levels = Levels::new(RATE, WINDOW);
+            levels.hops = hops.len() as u64;
+            levels.levels = hops[hops.len().saturating_sub(levels.most)..].to_vec();
+            let (known, first) = (levels.levels.clone(), levels.hops as usize - levels.levels.len());
+            let mean = |levels: &[f32]| levels.iter().sum::<f32>() / levels.len() as f32;
+            let end = (from + length) as usize;
+            let wanted: Vec<_> = (first + 1..hops.len().min(end)).filter(|hop| *hop as u64 >= from).map(|hop| {
+                let (at, end) = (hop - first, (end - first).min(known.len()));
+                let step = mean(&known[at..(at + AVERAGED).min(end)]) - mean(&known[at.saturating_sub(AVERAGED)..at]);
+                (hop as u64, step)
+            }).collect();
+            let mut found = Vec::new();
+            levels.each_step(from..from + length, |hop, step| found.push((hop, step)));
+            prop_assert_eq!(found, wanted);
+        }
     }
 }
