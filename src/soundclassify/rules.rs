@@ -67,16 +67,29 @@ pub(crate) fn rules(structure: &gst::Structure) -> BTreeMap<String, GivenRule> {
     structure.iter().map(|(label, value)| (label.to_string(), GivenRule::read(value))).collect()
 }
 
-/// The groups that a `label-groups` holds, in its order: each an array, a list or one label.
+/// The groups that a `label-groups` holds, in its order: each an array, a list or one label. What is no text is left out.
 #[must_use]
 pub fn groups(structure: &gst::Structure) -> Vec<Group> {
-    let strings = |values: &[glib::SendValue]| values.iter().filter_map(|value| value.get::<String>().ok()).collect();
-    let members = |value: &glib::SendValue| {
-        let array = value.get::<gst::ArrayRef<'_>>().map(|array| strings(array.as_slice()));
-        let list = || value.get::<gst::ListRef<'_>>().map(|list| strings(list.as_slice()));
-        array.or_else(|_| list()).or_else(|_| value.get::<String>().map(|name| vec![name])).unwrap_or_default()
+    let labels = |value| members(value).into_iter().filter_map(|value| value.get::<String>().ok()).collect();
+    structure.iter().map(|(name, value)| (name.to_string(), labels(value))).collect()
+}
+
+/// What `label-groups` holds that is no label, by group.
+pub(crate) fn group_problems(structure: &gst::Structure) -> Vec<(String, String)> {
+    let wrong = |(name, value): (&glib::GStr, _)| {
+        let unreadable = members(value).into_iter().filter(|value| value.get::<String>().is_err());
+        let types: Vec<_> = unreadable.map(|value| value.type_().name()).collect();
+        let found = if members(value).is_empty() { "nothing".into() } else { types.join(", ") };
+        (!found.is_empty()).then(|| (name.to_string(), format!("expected labels, found {found}")))
     };
-    structure.iter().map(|(name, value)| (name.to_string(), members(value))).collect()
+    structure.iter().filter_map(wrong).collect()
+}
+
+/// The values of an array or a list, or a single one.
+fn members(value: &glib::SendValue) -> Vec<&glib::SendValue> {
+    let array = value.get::<gst::ArrayRef<'_>>().map(|array| array.as_slice());
+    let list = || value.get::<gst::ListRef<'_>>().map(|list| list.as_slice());
+    array.or_else(|_| list()).map_or_else(|_| vec![value], |values| values.iter().collect())
 }
 
 #[cfg(test)]
@@ -115,5 +128,14 @@ mod tests {
         let wanted =
             [("alarm", owned(&["Siren", "Fire_alarm"])), ("pet", owned(&["Bark", "Meow"])), ("rain", owned(&["Rain"]))];
         assert_eq!(groups(&text.parse().unwrap()), wanted.map(|(name, members)| (name.to_string(), members)));
+    }
+    #[test]
+    fn what_is_no_label_in_a_group_is_named() {
+        gst::init().unwrap();
+        let problems = |text: &str| group_problems(&text.parse().unwrap());
+        assert_eq!(problems("groups,alarm=<Siren,Fire_alarm>,rain=Rain"), []);
+        let found = problems("groups,dog=<Bark,5>,cat=3,bird=<>");
+        assert_eq!(found.iter().map(|(group, _)| group.as_str()).collect::<Vec<_>>(), ["dog", "cat", "bird"]);
+        assert_eq!(found[0].1, "expected labels, found gint");
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gst::glib;
 
 use crate::soundclassify::message::{Labelled, SourceLabels};
-use soundclassify_core::decision::Group;
+use soundclassify_core::decision::{Group, unknown_label_hint};
 
 /// What the events of several sources must have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
@@ -58,6 +58,28 @@ impl Agreement {
             || is_listed(&event.label)
             || self.own_groups(&event.label).any(is_listed)
             || event.groups.iter().any(|group| is_listed(group))
+    }
+
+    /// Names in `labels` and in the groups that none of these sources reports, each as a sentence.
+    pub(crate) fn unknown(&self, sources: &[SourceLabels], labels: &[String]) -> Vec<String> {
+        let reported = sources.iter().flat_map(|source| &source.labels);
+        let names =
+            reported.flat_map(|it| std::iter::once(it.label.as_ref()).chain(it.groups.iter().map(String::as_str)));
+        let known: BTreeSet<String> = names.map(str::to_owned).collect();
+        let own: BTreeSet<String> = self.groups.iter().map(|(name, _)| name.clone()).collect();
+        let known: Vec<String> = known.into_iter().collect();
+        let listed = labels.iter().filter(|name| !own.contains(*name)).map(|name| ("labels".to_owned(), name));
+        let members = self
+            .groups
+            .iter()
+            .flat_map(|(group, members)| members.iter().map(move |name| (format!("label-groups: \"{group}\""), name)));
+        let sentence = |(place, name): (String, &String)| {
+            let near = unknown_label_hint(name, &known)?;
+            let hint =
+                if near.is_empty() { "no name is similar".into() } else { format!("similar: {}", near.join(", ")) };
+            Some(format!("{place}: no soundclassify upstream reports \"{name}\"; {hint}"))
+        };
+        listed.chain(members).filter_map(sentence).collect()
     }
 
     /// Why so many of these sources can never agree; `None` where they can.
@@ -132,6 +154,21 @@ mod tests {
         assert!(listed("Dog", &labelled("Dog", &[])) && listed("dog", &labelled("Dog", &[])));
         assert!(listed("animal", &labelled("Bark", &["animal"])));
         assert!(!listed("Bark", &labelled("Dog", &["animal"])));
+    }
+
+    #[test]
+    fn names_that_no_source_reports_are_found() {
+        let labels = vec![labelled("Bark", &["animal"]), labelled("Rain", &[])];
+        let sources = [SourceLabels { element: "classify".into(), labels }];
+        let own = agreement(AgreeBy::Label, &[("dog", &["Bark", "Growl"])]);
+        let given = ["animal", "dog", "Rain", "Brak"].map(String::from);
+        let found = own.unknown(&sources, &given);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!(found[0], "labels: no soundclassify upstream reports \"Brak\"; similar: Bark");
+        assert!(
+            found[1].starts_with("label-groups: \"dog\": no soundclassify upstream reports \"Growl\""),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -51,8 +51,10 @@ pub(super) struct State {
     /// Time of audio until upstream is asked again.
     ask_in: u64,
     warned: bool,
-    /// Whether sources can agree was found out for these properties.
-    pub(super) agreement_is_checked: bool,
+    /// Numbers of the `soundclassify` that were upstream when it was asked last.
+    sources: Vec<u64>,
+    /// Whether the names in the properties are known upstream, and sources can agree, was found out.
+    pub(super) names_are_checked: bool,
 }
 
 /// What upstream answered.
@@ -119,9 +121,14 @@ impl ObjectImpl for SoundGate {
 
     fn set_property(&self, _id: usize, value: &glib::Value, spec: &glib::ParamSpec) {
         let before = self.delay();
-        lock(&self.settings).set(spec.name(), value);
-        if ["labels", "agree", "agree-by", "label-groups"].contains(&spec.name()) {
-            lock(&self.state).agreement_is_checked = false;
+        let changed = {
+            let mut settings = lock(&self.settings);
+            let names = settings.names();
+            settings.set(spec.name(), value);
+            settings.names() != names
+        };
+        if changed {
+            lock(&self.state).names_are_checked = false;
         }
         gst::debug!(CAT, imp = self, "{} is now {value:?}", spec.name());
         if self.delay() != before {
@@ -240,13 +247,13 @@ impl SoundGate {
                 self.flush();
                 return self.src.push_event(event);
             }
-            EventView::StreamStart(_) | EventView::Eos(_) | EventView::SegmentDone(_) => {
+            // Audio of the stream before stays: its last events may become known by the first audio of this one.
+            EventView::StreamStart(_) => lock(&self.state).expect_other_sources(),
+            EventView::Eos(_) | EventView::SegmentDone(_) => {
                 // What can't be pushed is not wanted any more.
                 let _ = self.release(true);
                 let mut state = lock(&self.state);
-                state.ask_in = 0;
-                state.warned = false;
-                state.agreement_is_checked = false;
+                state.expect_other_sources();
                 let ended = matches!(event.view(), EventView::Eos(_)).then(|| state.end_events());
                 drop(state);
                 self.post(ended.into_iter().flatten());
@@ -341,19 +348,20 @@ impl SoundGate {
         let delay = DelayQuery::ask(&self.sink);
         let found = Upstream {
             live,
-            delay: delay.map(|delay| delay.time),
-            reports_events: delay.is_some_and(|delay| delay.reports_events),
+            delay: delay.as_ref().map(|delay| delay.time),
+            reports_events: delay.as_ref().is_some_and(|delay| delay.reports_events),
         };
         let before = self.delay();
         let warn = {
             let mut state = lock(&self.state);
             state.upstream = found;
+            state.end_events_of_removed(delay.map(|delay| delay.instances).unwrap_or_default());
             !found.reports_events && !std::mem::replace(&mut state.warned, true)
         };
         if self.delay() != before {
             self.post_latency();
         }
-        self.check_agreement();
+        self.check_names();
         if warn {
             gst::element_imp_warning!(
                 self,
@@ -411,6 +419,22 @@ impl SoundGate {
 }
 
 impl State {
+    /// What is upstream is asked again.
+    fn expect_other_sources(&mut self) {
+        self.ask_in = 0;
+        self.warned = false;
+        self.names_are_checked = false;
+    }
+
+    /// A `soundclassify` that is no longer upstream sends no ends: its events end with the audio that is here.
+    fn end_events_of_removed(&mut self, sources: Vec<u64>) {
+        let place = self.queue.place();
+        let removed = std::mem::replace(&mut self.sources, sources);
+        for source in removed.iter().filter(|source| !self.sources.contains(source)) {
+            self.spans.end_source(*source, place);
+        }
+    }
+
     /// Forgets the stream; gives the events that were held back, in order.
     fn flush(&mut self) -> Vec<gst::Event> {
         let out = self.out.drain(..).filter_map(|output| match output {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use gst::ClockTime;
 
+use super::agreement::Agreement;
 use super::spans::{Joined, Spans, Stretch};
 use crate::signal::clock::Times;
 use crate::soundclassify::message::{GateEvent, GateSource};
@@ -25,6 +26,9 @@ pub(crate) struct JoinedEvents {
     next: u64,
     /// That of the spans that were read last.
     version: u64,
+    /// What sources agreed on then, and the place from which on it counts.
+    agreement: Arc<Agreement>,
+    agreement_since: u64,
 }
 
 /// An event that has begun.
@@ -46,13 +50,26 @@ struct Border {
 
 impl Default for JoinedEvents {
     fn default() -> Self {
-        Self { open: Vec::new(), ended: BTreeMap::new(), count: 0, passed: 0, next: u64::MAX, version: 0 }
+        Self {
+            open: Vec::new(),
+            ended: BTreeMap::new(),
+            count: 0,
+            passed: 0,
+            next: u64::MAX,
+            version: 0,
+            agreement: Arc::default(),
+            agreement_since: 0,
+        }
     }
 }
 
 impl JoinedEvents {
     /// Audio up to the place `passed` leaves. `post` gets what begins before it and what ends by then, in order.
     pub(crate) fn update(&mut self, spans: &mut Spans, passed: u64, post: &mut dyn FnMut(GateEvent)) {
+        if *spans.agreement() != self.agreement {
+            self.agreement = Arc::clone(spans.agreement());
+            self.agreement_since = self.passed;
+        }
         let (joined, version) = spans.joined();
         if version != self.version || passed >= self.next {
             let mut joined = joined.to_vec();
@@ -81,7 +98,7 @@ impl JoinedEvents {
     /// Places start again.
     pub(crate) fn flush(&mut self) {
         self.ended.clear();
-        self.passed = 0;
+        (self.passed, self.agreement_since) = (0, 0);
     }
 
     // An open event lasts as long as sources agree. If they don't any more, because a property changed or an end became
@@ -110,7 +127,8 @@ impl JoinedEvents {
                 continue;
             }
             self.count += 1;
-            let begin = from.max(ended.unwrap_or(0));
+            // What has left was reported under the names of that time.
+            let begin = from.max(ended.unwrap_or(0)).max(self.agreement_since.min(to));
             let mut open = Open {
                 id: self.count,
                 name: Arc::clone(&found.name),
@@ -269,6 +287,19 @@ mod tests {
         let times: Vec<_> = posted.iter().map(|(kind, id, _, from, length, _)| (*kind, *id, *from, *length)).collect();
         let (start, end) = (EventKind::Start, EventKind::End);
         assert_eq!(times, [(start, 1, 20, 0), (end, 1, 20, 30), (start, 2, 50, 0), (end, 2, 50, 50)]);
+    }
+
+    #[test]
+    fn under_another_name_an_event_begins_where_audio_left() {
+        let mut spans = spans_of(&agreeing(1, AgreeBy::Label), &[(1, "Bark", 10, 100)]);
+        let (mut joined, mut posted) = (JoinedEvents::default(), Vec::new());
+        joined.update(&mut spans, 50, &mut |event| posted.push(short(event)));
+        spans.set_margins(&agreeing(1, AgreeBy::Any));
+        joined.update(&mut spans, 60, &mut |event| posted.push(short(event)));
+        joined.update(&mut spans, 110, &mut |event| posted.push(short(event)));
+        let found: Vec<_> = posted.iter().map(|it| (it.0, it.2.as_str(), it.3, it.4)).collect();
+        let (start, end) = (EventKind::Start, EventKind::End);
+        assert_eq!(found, [(start, "dog", 10, 0), (end, "dog", 10, 40), (start, "Bark", 50, 0), (end, "Bark", 50, 50)]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The gate's messages, and the warning that sources can never agree.
+//! The gate's messages, and its warnings of names without effect and of sources that can never agree.
 
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -8,7 +8,8 @@ use super::agreement::Obstacle;
 use super::imp::{CAT, SoundGate};
 use crate::panic::lock;
 use crate::soundclassify::message::{GateEvent, SourceLabels};
-use soundclassify_core::decision::EventKind;
+use crate::soundclassify::rules::group_problems;
+use soundclassify_core::{decision::EventKind, text};
 
 /// So many labels of an element are named in a warning.
 const NAMED: usize = 3;
@@ -33,22 +34,38 @@ impl SoundGate {
         }
     }
 
-    /// Warns, once for each stream and each change of these properties, if the elements upstream can never agree.
-    pub(super) fn check_agreement(&self) {
-        let (agreement, labels, count) = {
-            let settings = lock(&self.settings);
-            (settings.agreement.clone(), settings.labels.clone(), settings.agree as usize)
-        };
-        if count <= 1 || std::mem::replace(&mut lock(&self.state).agreement_is_checked, true) {
+    /// Warns, once for each stream and each change of these properties, of what in them has no effect: groups that can't be
+    /// read, names that no element upstream reports, and a number of sources that can never agree.
+    pub(super) fn check_names(&self) {
+        let settings = lock(&self.settings).clone();
+        let count = settings.agree as usize;
+        let names_none = settings.labels.is_empty() && settings.agreement.groups.is_empty();
+        if (names_none && count <= 1) || std::mem::replace(&mut lock(&self.state).names_are_checked, true) {
             return;
+        }
+        for (group, problem) in settings.label_groups.as_ref().map(group_problems).unwrap_or_default() {
+            self.warn_of_name(&format!("label-groups: \"{group}\": {problem}"));
         }
         let Some(sources) = SourceLabels::ask(&self.sink).filter(|sources| !sources.is_empty()) else { return };
         gst::debug!(CAT, imp = self, "{} soundclassify upstream report events", sources.len());
-        let reason = match agreement.obstacle(&sources, &labels, count) {
-            None => return,
-            Some(Obstacle::Sources(1)) => "only 1 soundclassify upstream reports events".to_owned(),
-            Some(Obstacle::Sources(found)) => format!("only {found} soundclassify upstream report events"),
-            Some(Obstacle::Names) => format!("no label or group is the same in {count} soundclassify upstream"),
+        for unknown in settings.agreement.unknown(&sources, &settings.labels) {
+            self.warn_of_name(&unknown);
+        }
+        if let Some(obstacle) = settings.agreement.obstacle(&sources, &settings.labels, count).filter(|_| count > 1) {
+            self.warn_of_obstacle(obstacle, count, &sources);
+        }
+    }
+
+    fn warn_of_name(&self, text: &str) {
+        let text = text::bus_message(text);
+        gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{text}"), ["the name has no effect"]);
+    }
+
+    fn warn_of_obstacle(&self, obstacle: Obstacle, count: usize, sources: &[SourceLabels]) {
+        let reason = match obstacle {
+            Obstacle::Sources(1) => "only 1 soundclassify upstream reports events".to_owned(),
+            Obstacle::Sources(found) => format!("only {found} soundclassify upstream report events"),
+            Obstacle::Names => format!("no label or group is the same in {count} soundclassify upstream"),
         };
         gst::element_imp_warning!(
             self,
@@ -57,7 +74,7 @@ impl SoundGate {
             [
                 "{}; expected {count} with the same label or group: set label-groups, for example \
                  \"groups,dog=<Bark,Dog>\", or agree-by=any, or agree=1",
-                summary(&sources)
+                summary(sources)
             ]
         );
     }

@@ -43,7 +43,7 @@ pub(crate) struct Settings {
     pub(crate) delay: u64,
     pub(crate) fade: u64,
     pub(crate) agree: u32,
-    label_groups: Option<gst::Structure>,
+    pub(crate) label_groups: Option<gst::Structure>,
     /// Of `agree-by` and `label-groups`.
     pub(crate) agreement: Arc<Agreement>,
     pub(crate) post_messages: bool,
@@ -180,6 +180,11 @@ impl Settings {
             "post-messages" => self.post_messages = checked(value),
             _ => unreachable!("property {name} is not one of ours"),
         }
+    }
+
+    /// What names labels and groups, and how many sources have to agree on them.
+    pub(crate) fn names(&self) -> (Vec<String>, u32, Arc<Agreement>) {
+        (self.labels.clone(), self.agree, Arc::clone(&self.agreement))
     }
 
     /// Whether events of this label count.

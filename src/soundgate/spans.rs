@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Events of all sources → spans of time in which the gate acts. Times are places, ns of audio.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -96,6 +97,14 @@ impl Spans {
         }
     }
 
+    /// A source is gone; its open events end at `place`.
+    pub(crate) fn end_source(&mut self, source: u64, place: u64) {
+        for span in self.spans.iter_mut().filter(|span| span.event.source == source && span.to == u64::MAX) {
+            span.to = place.max(span.from);
+            self.outdated = true;
+        }
+    }
+
     /// Everything before `time` is over.
     pub(crate) fn forget_before(&mut self, time: u64) {
         let after = self.margins.after;
@@ -141,6 +150,11 @@ impl Spans {
     /// Number of sources that have to agree.
     pub(crate) fn agree(&self) -> usize {
         self.margins.agree.max(1)
+    }
+
+    /// What sources agree on.
+    pub(crate) fn agreement(&self) -> &Arc<Agreement> {
+        &self.margins.agreement
     }
 
     /// Where the next event begins, at `place` or after it.
@@ -228,16 +242,17 @@ fn agreed(spans: &[&Span], count: usize) -> Vec<Stretch> {
     let mut sources: Vec<u64> = spans.iter().map(|span| span.event.source).collect();
     sources.sort_unstable();
     sources.dedup();
-    let mut borders: Vec<(u64, i32)> = Vec::new();
+    // At the same time, beginnings come before ends, so what touches is joined.
+    let mut borders: Vec<(u64, Reverse<i32>)> = Vec::new();
     for source in sources {
         let own = united(spans.iter().filter(|span| span.event.source == source));
         let own = own.iter().filter(|stretch| stretch.to > stretch.from);
-        borders.extend(own.flat_map(|stretch| [(stretch.from, 1), (stretch.to, -1)]));
+        borders.extend(own.flat_map(|stretch| [(stretch.from, Reverse(1)), (stretch.to, Reverse(-1))]));
     }
     borders.sort_unstable();
     let (mut now, mut since, mut stretches) = (0i32, None, Vec::new());
     let count = i32::try_from(count).unwrap_or(i32::MAX);
-    for (time, step) in borders {
+    for (time, Reverse(step)) in borders {
         now += step;
         match since {
             None if now >= count => since = Some(time),
@@ -317,6 +332,14 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn agreements_that_touch_are_one() {
+        let margins = Margins { agree: 2, ..Margins::default() };
+        let mut spans = spans(&margins, &[(1, 0, 50), (2, 0, 100), (3, 50, 100)]);
+        let (joined, _) = spans.joined();
+        assert_eq!(joined.iter().map(|it| (it.stretch.from, it.stretch.to)).collect::<Vec<_>>(), [(0, 100)]);
+    }
+
+    #[test]
     fn sources_agree_on_a_label_a_group_or_anything() {
         let events = [(1, "Bark", 0, 100), (2, "Dog", 50, 150), (1, "Rain", 200, 300), (2, "Wind", 250, 350)];
         assert_eq!(pairs(&mut spans_of(&Margins { agree: 2, ..Margins::default() }, &events)), []);
@@ -350,6 +373,20 @@ pub(super) mod tests {
         assert_eq!(pairs(&mut spans), [(50, u64::MAX)]);
         spans.end(&event, 50, 60);
         assert_eq!(pairs(&mut spans), [(50, 60)]);
+    }
+
+    #[test]
+    fn open_events_of_a_source_that_is_gone_end() {
+        let mut spans = spans(&Margins::default(), &[(1, 10, 20)]);
+        for (source, from) in [(1, 30), (2, 150)] {
+            spans.start(source_event(9, (source, "Bark", from, 0)), from);
+        }
+        spans.end_source(1, 90);
+        assert_eq!(pairs(&mut spans), [(10, 20), (30, 90), (150, u64::MAX)]);
+        // Not known to have begun by then.
+        spans.start(source_event(10, (1, "Bark", 100, 0)), 100);
+        spans.end_source(1, 95);
+        assert_eq!(pairs(&mut spans), [(10, 20), (30, 90), (100, 100), (150, u64::MAX)]);
     }
 
     pub(crate) fn any_events() -> impl Strategy<Value = Vec<Given>> {

@@ -6,7 +6,7 @@ use gstsoundclassify::{EventKind, GateEvent};
 use proptest::prelude::*;
 
 use crate::pipelines::{model, run};
-use crate::rig::{Event, MS, Rig, frame_at, laid_out, signal, time_of};
+use crate::rig::{Event, MS, Rig, frame_at, init, laid_out, signal, time_of};
 
 const DELAY: u64 = 900 * MS;
 /// Frames of the audio.
@@ -280,6 +280,53 @@ fn what_can_never_agree_is_a_warning() {
     }
     let alone = warnings(bark, "", "agree=2");
     assert!(alone.len() == 1 && alone[0].contains("only 1 soundclassify upstream reports events"), "{alone:?}");
+}
+
+#[test]
+fn names_that_nothing_reports_are_warned_of_once() {
+    let bark = "allow-labels=<Bark>";
+    let quiet = ["labels=<Bark>", "labels=<pet> label-groups=groups,pet=<Bark>", "labels=<>"];
+    for gate in quiet {
+        assert_eq!(warnings(bark, "", gate), Vec::<String>::new(), "{gate}");
+    }
+    for (gate, wanted) in [
+        ("labels=<Bark,Brak>", "labels: no soundclassify upstream reports \"Brak\"; similar: Bark"),
+        ("label-groups=groups,pet=<Bark,Miaow>", "label-groups: \"pet\": no soundclassify upstream reports \"Miaow\""),
+        ("label-groups=groups,pet=<Bark,3>", "label-groups: \"pet\": expected labels, found gint"),
+    ] {
+        let found = warnings(bark, "", gate);
+        assert!(found.len() == 1 && found[0].contains(wanted), "{gate}: {found:?}");
+    }
+}
+
+#[test]
+fn a_property_that_keeps_its_value_is_not_checked_again() {
+    let folder = tempfile::tempdir().unwrap();
+    init();
+    let pipeline = gst::parse::launch(&format!(
+        "audiotestsrc num-buffers=100 samplesperbuffer=800 ! audio/x-raw,rate=8000,channels=1 ! \
+         soundclassify model={} report=events ensembles=1 ! soundgate name=gate agree=2 ! fakesink",
+        model(folder.path()).display()
+    ));
+    let pipeline = pipeline.unwrap().downcast::<gst::Pipeline>().unwrap();
+    let gate = pipeline.by_name("gate").unwrap();
+    let (pad, same) = (gate.static_pad("sink").unwrap(), gate.clone());
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        same.set_property("agree", 2u32);
+        same.set_property_from_str("agree-by", "label");
+        gst::PadProbeReturn::Ok
+    });
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let mut found = 0;
+    for message in pipeline.bus().unwrap().iter_timed(gst::ClockTime::from_seconds(60)) {
+        match message.view() {
+            gst::MessageView::Eos(_) => break,
+            gst::MessageView::Warning(_) => found += 1,
+            _ => {}
+        }
+    }
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert_eq!(found, 1);
 }
 
 fn any_events() -> impl Strategy<Value = Vec<(Event, u64)>> {

@@ -322,6 +322,47 @@ fn an_event_that_a_flush_discarded_is_not_sent_behind_it() {
     assert_eq!(events.filter(|event| event.type_() == gst::EventType::CustomDownstream).count(), 0);
 }
 
+/// Of a stream with the same name, only its first buffer says that it is another one.
+#[test]
+fn the_end_of_a_stream_is_muted_if_another_one_follows() {
+    for (name, length) in ["same", "other"].into_iter().flat_map(|name| [450, 700, 1100, 3000].map(|it| (name, it))) {
+        let mut chain = Chain::gate();
+        let (one, other) = (scene(length, &[(length - 350, length)]), scene(2000, &[]));
+        chain.push_event(gst::event::StreamStart::new("same"));
+        chain.segment(1.0, None);
+        chain.feed(&one, 0, &mut Some);
+        chain.push_event(gst::event::StreamStart::new(name));
+        let mut segment = gst::FormattedSegment::<ClockTime>::new();
+        segment.set_base(ClockTime::from_mseconds(length as u64));
+        chain.push_event(gst::event::Segment::new(&segment));
+        chain.feed(&other, 0, &mut Some);
+        let both = [one, other].concat();
+        let (muted, events) = chain.muted(&both);
+        let wanted: Vec<usize> = ends(&events).iter().flat_map(|&(from, to)| frames_of(&both, from, to)).collect();
+        assert_eq!(events.len(), 1, "{name} {length}: {events:?}");
+        assert!(muted == wanted, "{name} {length}: {:?} {:?} {:?}", muted.first(), muted.last(), ends(&events));
+    }
+}
+
+#[test]
+fn the_event_of_an_element_that_is_removed_ends_within_a_second() {
+    let elements =
+        format!("identity name=before ! {} ! identity name=after ! soundgate fade=0", classify("MODEL name=classify"));
+    let mut chain = Chain::new(&elements);
+    let audio = scene(8000, &[(1000, 8000)]);
+    let (one, other) = audio.split_at(3000 * RATE as usize / 1000);
+    chain.feed(one, 0, &mut Some);
+    let [before, classify, after] = ["before", "classify", "after"].map(|name| chain.bin.by_name(name).unwrap());
+    gst::Element::unlink_many([&before, &classify, &after]);
+    before.link(&after).unwrap();
+    chain.bin.remove(&classify).unwrap();
+    classify.set_state(gst::State::Null).unwrap();
+    chain.feed(other, one.len(), &mut Some);
+    let (muted, _) = chain.muted(&audio);
+    let last = *muted.last().unwrap() as u64 * 1000 / RATE;
+    assert!((3000..=4040).contains(&last), "{last}");
+}
+
 #[test]
 fn the_longest_hold_is_answered_as_an_hour() {
     let mut chain = Chain::new(&format!("{} ! soundgate", classify("MODEL event-hold=18446744073709551615")));

@@ -76,7 +76,8 @@ impl SoundClassify {
         let buffer = self.longest_buffer.load(Ordering::Relaxed);
         let next = if buffer > stride(&settings) { buffer } else { 0 };
         let time = [before, longest, run, next].into_iter().fold(window, u64::saturating_add);
-        Some(DelayQuery { time, reports_events: settings.report.has_events() })
+        let reports_events = settings.report.has_events();
+        Some(DelayQuery { time, reports_events, instances: vec![self.instance.number()] })
     }
 }
 

@@ -9,7 +9,7 @@ use super::{CAT, SoundClassify, lock};
 use crate::signal::Complaint;
 use crate::signal::input::InputError;
 use crate::soundclassify::loader::Loaded;
-use crate::soundclassify::rules::groups;
+use crate::soundclassify::rules::{group_problems, groups};
 use crate::soundclassify::settings::Settings;
 use soundclassify_core::{
     decision::{Ensemble, unknown_label_hint},
@@ -80,6 +80,9 @@ impl SoundClassify {
                     self.warn_of_unknown_label("label-groups", &name, &near);
                 }
             }
+        }
+        for (group, problem) in settings.label_groups.as_ref().map(group_problems).unwrap_or_default() {
+            self.warn_of_value(&format!("label-groups: \"{group}\": {problem}"));
         }
         for (name, _) in thresholds.iter().filter(|(_, value)| value.is_none()) {
             self.warn_of_value(&format!("label-thresholds: \"{name}\": expected a number from 0 to 1"));

@@ -22,6 +22,13 @@ const SOURCES: &str = "sources";
 #[derive(Debug)]
 pub(crate) struct Instance(u64);
 
+impl Instance {
+    /// The number, as events carry it.
+    pub(crate) fn number(&self) -> u64 {
+        self.0
+    }
+}
+
 impl Default for Instance {
     fn default() -> Self {
         static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
@@ -119,32 +126,43 @@ fn hash(name: &str) -> u64 {
 }
 
 /// The answer of all `soundclassify` upstream to the query for their delay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DelayQuery {
     /// The longest time from a sound until the beginning and the end of its event are known, ns.
     pub(crate) time: u64,
     /// Whether any of them reports events.
     pub(crate) reports_events: bool,
+    /// Their numbers.
+    pub(crate) instances: Vec<u64>,
 }
 
 impl DelayQuery {
     /// Asks upstream; `None` where no `soundclassify` answers.
     pub(crate) fn ask(sink: &gst::Pad) -> Option<Self> {
-        let structure = gst::Structure::builder(DELAY).field("time", 0u64).field("events", false).build();
+        let structure = gst::Structure::builder(DELAY)
+            .field("time", 0u64)
+            .field("events", false)
+            .field(SOURCES, gst::Array::default())
+            .build();
         let mut query = gst::query::Custom::new(structure);
         if !sink.peer_query(query.query_mut()) {
             return None;
         }
         let structure = query.structure()?;
-        Some(Self { time: structure.get("time").ok()?, reports_events: structure.get("events").ok()? })
+        let instances = structure.get::<gst::Array>(SOURCES).ok()?;
+        let instances = instances.iter().filter_map(|it| it.get().ok()).collect();
+        Some(Self { time: structure.get("time").ok()?, reports_events: structure.get("events").ok()?, instances })
     }
 
     /// Adds this element's answer to a query; `false` for another query.
-    pub(crate) fn answer(self, query: &mut gst::query::Custom<gst::QueryRef>) -> bool {
+    pub(crate) fn answer(&self, query: &mut gst::query::Custom<gst::QueryRef>) -> bool {
         let structure = query.structure_mut();
         if structure.name() != DELAY {
             return false;
         }
+        let before = structure.get::<gst::Array>(SOURCES).unwrap_or_default();
+        let instances = self.instances.iter().map(ToSendValue::to_send_value);
+        structure.set(SOURCES, gst::Array::from_values(before.iter().cloned().chain(instances)));
         let (time, events) = (structure.get("time").unwrap_or(0u64), structure.get("events").unwrap_or(false));
         structure.set("time", time.max(self.time));
         structure.set("events", events || self.reports_events);
