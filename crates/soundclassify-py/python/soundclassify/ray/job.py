@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -55,18 +56,31 @@ def run(job: Job, units: list[Unit], workers: int | None) -> Iterator[Unit]:
     if not units:
         return
     by_name = {unit.name(): unit for unit in units}
-    plan = pa.table({"part": [unit.part for unit in units], "files": [unit.files for unit in units]})
-    blocks = min(len(units), MOST_BLOCKS)
     limit = min(workers or max(1, int(ray.cluster_resources().get("CPU", 1))), len(units))
-    done = ray.data.from_arrow(plan).repartition(blocks).map_batches(
+    # Ready-made blocks: no task of Ray Data's needs a processor that actors occupy, so all actors may start at once.
+    done = ray.data.from_arrow(list(_blocks(units))).map_batches(
         Worker,
         fn_constructor_args=(job,),
         batch_size=1,
         batch_format="pyarrow",
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=limit),
+        compute=_pool(limit),
         num_cpus=1,
     )
     for batch in done.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
         for name in batch["name"].to_pylist():
             yield by_name[name]
 
+
+def _pool(limit: int) -> ray.data.ActorPoolStrategy:
+    """As many actors as may run, from the beginning where this version of Ray can; otherwise it adds them by itself."""
+    if "initial_size" in inspect.signature(ray.data.ActorPoolStrategy).parameters:
+        return ray.data.ActorPoolStrategy(min_size=1, max_size=limit, initial_size=limit)
+    return ray.data.ActorPoolStrategy(min_size=1, max_size=limit)
+
+
+def _blocks(units: list[Unit]) -> Iterator[pa.Table]:
+    """The units in order, in blocks that differ by one unit at most."""
+    count = min(len(units), MOST_BLOCKS)
+    for index in range(count):
+        block = units[index * len(units) // count : (index + 1) * len(units) // count]
+        yield pa.table({"part": [unit.part for unit in block], "files": [unit.files for unit in block]})
