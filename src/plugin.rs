@@ -19,6 +19,6 @@ gst::plugin_define!(
     "MIT/X11",
     env!("CARGO_PKG_NAME"),
     env!("CARGO_PKG_NAME"),
-    "soundclassify",
+    env!("ORIGIN"),
     env!("BUILD_REL_DATE")
 );
