@@ -301,6 +301,22 @@ def tensors():
                    helper.make_node("Identity", ["logits"], ["hn"]), helper.make_node("Identity", ["flat"], ["wide"])],
          [value("input", [1, 1, MELS, FRAMES]), value("h", [1, CLASSES])],
          [value("logits", [1, CLASSES]), value("hn", [1, CLASSES]), value("wide", [1, MELS * FRAMES])], [weights])
+    # The same with a state of 16 bits, and an embedding of 16 bits with axes of length 1 behind its values.
+    save("half-state", [helper.make_node("Cast", ["h"], ["before"], to=FLOAT), *linear_nodes(target="own"),
+                        helper.make_node("Add", ["own", "before"], ["logits"]),
+                        helper.make_node("Cast", ["logits"], ["hn"], to=half),
+                        helper.make_node("Cast", ["flat"], ["narrow"], to=half),
+                        helper.make_node("Reshape", ["narrow", "axes"], ["embedding"])],
+         [value("input", [1, 1, MELS, FRAMES]), value("h", [1, CLASSES], half)],
+         [value("logits", [1, CLASSES]), value("hn", [1, CLASSES], half),
+          value("embedding", [1, MELS * FRAMES, 1, 1], half)],
+         [weights, constant("axes", [1, MELS * FRAMES, 1, 1], np.int64)])
+    # Classes before frames, which only a run can show.
+    save("classes-first", [helper.make_node("Squeeze", ["input", "axis"], ["plane"]),
+                           helper.make_node("Slice", ["plane", "start", "end", "axis"], ["rows"]),
+                           helper.make_node("Compress", ["rows", "all"], ["logits"], axis=2)],
+         [window], [value("logits", [None] * 3)],
+         [constant("axis", [1], np.int64), constant("all", [True] * FRAMES, bool), constant("start", [0], np.int64), constant("end", [CLASSES], np.int64)])
 
 
 if __name__ == "__main__":

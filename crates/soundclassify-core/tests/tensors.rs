@@ -8,7 +8,7 @@ use std::{fs, path::Path, sync::mpsc, time::Duration};
 use common::{DATA, MANIFEST};
 use soundclassify_core::{
     Error,
-    model::{Engine, EngineOptions, Model, Network, Stream, load_network},
+    model::{Engine, EngineOptions, Model, Network, Stream, load_embedding, load_network},
 };
 use tempfile::TempDir;
 
@@ -172,6 +172,52 @@ fn a_state_is_carried_within_a_stream_until_it_is_reset() {
     let twice = format!("\"hn\"\n{state}");
     edit("\"hn\"\n", &twice).refused(&["state[1].input", "each input once", "\"h\" again"]);
     edit("output", "outptu").refused(&["state[0].output", "nothing, but \"outptu\""]);
+}
+
+#[test]
+fn a_state_and_an_embedding_may_have_16_bits() {
+    let state = "[[state]]\ninput = \"h\"\noutput = \"hn\"\n";
+    let tiny = Tiny::new("half-state", "", "embedding = \"embedding\"");
+    let path = tiny.0.path().join("tiny.toml");
+    fs::write(&path, fs::read_to_string(&path).unwrap() + state).unwrap();
+    let model = Model::load(path.to_str().unwrap()).unwrap();
+    let engine = Engine::shared(&model, &EngineOptions::default()).unwrap();
+    let (one, run) = stream(&engine);
+    run(0, &window(1), &one);
+    let sum: Vec<f32> = linear(&window(1)).iter().zip(linear(&window(2))).map(|(a, b)| a + b).collect();
+    assert_close(&run(1, &window(2), &one), &sum, 1e-2);
+
+    let mut network = load_embedding(&model, EngineOptions::default()).unwrap();
+    assert_eq!(network.classes(), 24, "axes of length 1 behind the values are none");
+    let mut embedding = vec![0.0; 24];
+    network.run(&[&window(3)], &mut embedding).unwrap();
+    assert_close(&embedding, &window(3), 1e-3);
+}
+
+#[test]
+fn the_last_axis_of_an_output_is_that_of_the_classes() {
+    Tiny::new("classes-first", "", "").refused(&["3 classes in the last axis", "[1, 3, 6]", "tiny"]);
+    let attention = "reduce = \"attention\"\nattention = \"logits\"";
+    Tiny::new("linear", "", attention).refused(&["output.attention", "another output than that of the scores"]);
+}
+
+#[test]
+fn numbers_outside_of_the_range_of_a_type_are_refused() {
+    let input = |zero: &str| format!("scale = 0.01\nzero-point = {zero}");
+    let output = |zero: &str| format!("scale = 0.1\nzero-point = {zero}");
+    Tiny::new("quantised", &input("10"), &output("5")).network().unwrap();
+    Tiny::new("quantised", &input("-1"), &output("5")).refused(&["input.zero-point", "0 to 255", "found -1"]);
+    Tiny::new("quantised", &input("10"), &output("200")).refused(&["output.zero-point", "-128 to 127", "found 200"]);
+    let constant = "[[input.constant]]\nname = \"lengths\"\nvalue = 1e25";
+    Tiny::new("lengths", constant, "").refused(&["input.constant", "\"lengths\" i64", "9007199254740992"]);
+}
+
+#[test]
+fn the_reason_for_a_misfit_names_the_manifest_and_each_key_once() {
+    let constant = "[[input.constant]]\nname = \"lengths\"\nvalue = 0.5";
+    let Err(error) = Tiny::new("lengths", constant, "").network() else { panic!("0.5 is no length") };
+    let text = error.to_string();
+    assert!(text.contains("tiny.toml") && !text.contains("found none for"), "{text}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{
     limits::MAX_VALUES,
-    manifest::{Constant, Element, Manifest, State},
+    manifest::{Constant, Element, Manifest, Scale, State},
 };
 
 /// An input or an output of a network.
@@ -58,11 +58,12 @@ pub(crate) struct FittedConstant {
     pub(crate) value: f64,
 }
 
-/// A state of f32 values and its names.
+/// A state of f32 or f16 values and its names.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FittedState {
     pub(crate) input: String,
     pub(crate) output: String,
+    pub(crate) element: Element,
     pub(crate) dims: Vec<i64>,
 }
 
@@ -101,34 +102,40 @@ impl Fit {
         outputs: &[TensorInfo],
         reasons: &mut Vec<String>,
     ) -> Option<Self> {
-        let window = keep(window(manifest, inputs), reasons);
+        let states = manifest.states.iter().map(|state| fit_state(state, inputs, outputs));
+        let states = states.filter_map(|state| keep(state, reasons)).collect();
+        let window = window(manifest, inputs);
+        let per_window = !matches!(window, Ok((_, _, Batch::Absent)));
+        let constants = manifest.constants.iter().map(|constant| fit_constant(constant, inputs, per_window));
+        let constants = constants.filter_map(|constant| keep(constant, reasons)).collect();
+        let window = keep(window, reasons);
         let output = keep(output(manifest, outputs), reasons);
         let further = |key: &str, name: &Option<String>, reasons: &mut Vec<String>| {
             let index = name.as_deref().map(|name| choose(key, "output", Some(name), outputs)).transpose();
             let index = index.and_then(|index| {
-                index.map_or(Ok(()), |index| expect_f32(key, "output", &outputs[index])).map(|()| index)
+                index.map_or(Ok(()), |index| expect_float(key, "output", &outputs[index]).map(drop)).map(|()| index)
             });
             keep(index, reasons).flatten()
         };
         let attention = further("output.attention", &manifest.attention_name, reasons);
+        if let Some(index) = attention.filter(|_| attention == output) {
+            let found = &outputs[index];
+            reasons.push(format!("output.attention: expected another output than that of the scores, found {found}"));
+        }
         let embedding = further("output.embedding", &manifest.embedding_name, reasons);
         let (input, input_element, batch) = window?;
-        let per_window = batch != Batch::Absent;
-        let constants = manifest.constants.iter().map(|constant| fit_constant(constant, inputs, per_window));
-        let constants = constants.filter_map(|constant| keep(constant, reasons)).collect();
-        let states = manifest.states.iter().map(|state| fit_state(state, inputs, outputs));
-        let states = states.filter_map(|state| keep(state, reasons)).collect();
         let fit = Self { batch, input, input_element, constants, states, output: output?, attention, embedding };
-        fit.without_value(inputs).into_iter().for_each(|reason| reasons.push(reason));
+        fit.without_value(manifest, inputs).into_iter().for_each(|reason| reasons.push(reason));
         Some(fit)
     }
 
     /// Inputs without a value.
-    fn without_value(&self, inputs: &[TensorInfo]) -> Option<String> {
+    fn without_value(&self, manifest: &Manifest, inputs: &[TensorInfo]) -> Option<String> {
+        let is = |given: &str, name: &str| given == name || name.strip_suffix(":0") == Some(given);
         let given = |index: usize, name: &str| {
             index == self.input
-                || self.constants.iter().any(|constant| constant.name == name)
-                || self.states.iter().any(|state| state.input == name)
+                || manifest.constants.iter().any(|constant| is(&constant.name, name))
+                || manifest.states.iter().any(|state| is(&state.input, name))
         };
         let missing = inputs.iter().enumerate().filter(|(index, port)| !given(*index, &port.name));
         let missing: Vec<_> = missing.map(|(_, port)| port.clone()).collect();
@@ -159,7 +166,7 @@ fn window(manifest: &Manifest, inputs: &[TensorInfo]) -> Result<(usize, Element,
     if others.contains(&&port.name) {
         return Err(format!("input.name: expected an input without [[input.constant]] and [[state]], found {port}"));
     }
-    let element = fit_element("input", port, manifest.input_scale.is_some())?;
+    let element = fit_element("input", port, manifest.input_scale)?;
     if let Some(found) = manifest.input_element.filter(|found| *found != element) {
         let expected = format!("{element}, which the network's input {port} has");
         return Err(format!("input.type: expected {expected}, found {found}; remove or change it"));
@@ -169,19 +176,24 @@ fn window(manifest: &Manifest, inputs: &[TensorInfo]) -> Result<(usize, Element,
 
 fn output(manifest: &Manifest, outputs: &[TensorInfo]) -> Result<usize, String> {
     let output = choose("output.name", "output", manifest.output_name.as_deref(), outputs)?;
-    fit_element("output", &outputs[output], manifest.output_scale.is_some())?;
+    fit_element("output", &outputs[output], manifest.output_scale)?;
     fit_output(manifest.labels.len(), &outputs[output])?;
     Ok(output)
 }
 
 /// The element type of a tensor, which has a scale if and only if it is of integers.
-fn fit_element(what: &str, port: &TensorInfo, has_scale: bool) -> Result<Element, String> {
+fn fit_element(what: &str, port: &TensorInfo, scale: Option<Scale>) -> Result<Element, String> {
     let Some(element) = Element::of(&port.element) else {
         return Err(format!("expected an {what} of f32, f16, u8 or i8 values, found {port}"));
     };
-    match (element.is_integer(), has_scale) {
-        (true, false) => Err(format!("expected {what}.scale and {what}.zero-point for the {what} {port}, found none")),
-        (false, true) => Err(format!("{what}.scale: allowed for u8 and i8 only; the {what} is {port}; remove it")),
+    match (element.range(), scale) {
+        (Some((min, max)), Some(Scale { zero_point, .. })) if !(min..=max).contains(&zero_point) => {
+            Err(format!("{what}.zero-point: expected {min} to {max} for the {what} {port}, found {zero_point}"))
+        }
+        (Some(_), None) => {
+            Err(format!("expected {what}.scale and {what}.zero-point for the {what} {port}, found none"))
+        }
+        (None, Some(_)) => Err(format!("{what}.scale: allowed for u8 and i8 only; the {what} is {port}; remove it")),
         _ => Ok(element),
     }
 }
@@ -198,6 +210,11 @@ fn fit_constant(constant: &Constant, inputs: &[TensorInfo], per_window: bool) ->
     if port.element.starts_with('i') && constant.value.fract() != 0.0 {
         return Err(format!("input.constant: expected a whole number for {port}, found {}", constant.value));
     }
+    let most = most(&port.element);
+    if constant.value.abs() > most {
+        let expected = format!("a number from -{most} to {most} for {port}");
+        return Err(format!("input.constant: expected {expected}, found {}", constant.value));
+    }
     let per_window = per_window && matches!(port.dims.first(), Some(None));
     let dims = sizes("input.constant", port)?;
     Ok(FittedConstant {
@@ -209,18 +226,33 @@ fn fit_constant(constant: &Constant, inputs: &[TensorInfo], per_window: bool) ->
     })
 }
 
+/// The greatest whole number that a constant of this type may be, and its negative.
+fn most(element: &str) -> f64 {
+    match element {
+        "f16" => 65_504.0,
+        "i32" => f64::from(i32::MAX),
+        // Beyond it, a number of the manifest is not exact.
+        "i64" => 9_007_199_254_740_992.0,
+        _ => f64::from(f32::MAX),
+    }
+}
+
 fn fit_state(state: &State, inputs: &[TensorInfo], outputs: &[TensorInfo]) -> Result<FittedState, String> {
     let input = &inputs[choose("state.input", "input", Some(&state.input), inputs)?];
     let output = &outputs[choose("state.output", "output", Some(&state.output), outputs)?];
-    expect_f32("state.input", "input", input)?;
-    expect_f32("state.output", "output", output)?;
+    let element = expect_float("state.input", "input", input)?;
+    let next = expect_float("state.output", "output", output)?;
+    if element != next {
+        return Err(format!("state: expected the same type of the input {input} and the output {output}"));
+    }
     let same = |(a, b): (&Option<usize>, &Option<usize>)| a.is_none() || b.is_none() || a == b;
     let unknown = input.dims.is_empty() || output.dims.is_empty();
     let fits = unknown || input.dims.len() == output.dims.len() && input.dims.iter().zip(&output.dims).all(same);
     if !fits {
         return Err(format!("state: expected the same shape of the input {input} and the output {output}"));
     }
-    Ok(FittedState { input: input.name.clone(), output: output.name.clone(), dims: sizes("state.input", input)? })
+    let dims = sizes("state.input", input)?;
+    Ok(FittedState { input: input.name.clone(), output: output.name.clone(), element, dims })
 }
 
 /// The axes of a further input, of which a free one has 1 value.
@@ -272,24 +304,29 @@ fn fit_input(shape: &[usize], port: &TensorInfo) -> Result<Batch, String> {
 }
 
 fn fit_output(labels: usize, port: &TensorInfo) -> Result<(), String> {
-    let mut dims = port.dims.as_slice();
-    while let [front @ .., Some(1)] = dims {
-        if labels == 1 || front.len() < 2 {
-            break;
-        }
-        dims = front;
-    }
-    match dims.last() {
-        Some(Some(classes)) if *classes != labels => {
-            Err(format!("the manifest has {labels} labels, the output {port} has {classes} classes"))
-        }
+    match values_axis(&port.dims, Some(1), 2).filter(|_| labels > 1).or(port.dims.last().copied()) {
+        Some(Some(classes)) if classes != labels => Err(format!(
+            "labels: the manifest has {labels} labels, the output {port} has {classes} classes; change labels.file, \
+             labels.names or output.name"
+        )),
         _ => Ok(()),
     }
 }
 
-fn expect_f32(key: &str, what: &str, port: &TensorInfo) -> Result<(), String> {
-    if port.element == "f32" {
-        return Ok(());
+/// The axis of the values: the last one, without axes of length `one` behind it as long as `minimum` remain.
+pub(crate) fn values_axis<T: Copy + PartialEq>(mut dims: &[T], one: T, minimum: usize) -> Option<T> {
+    while let [front @ .., last] = dims {
+        if *last != one || front.len() < minimum {
+            break;
+        }
+        dims = front;
     }
-    Err(format!("{key}: expected an {what} of f32 values, found {port}"))
+    dims.last().copied()
+}
+
+fn expect_float(key: &str, what: &str, port: &TensorInfo) -> Result<Element, String> {
+    match Element::of(&port.element) {
+        Some(element @ (Element::F32 | Element::F16)) => Ok(element),
+        _ => Err(format!("{key}: expected an {what} of f32 or f16 values, found {port}")),
+    }
 }

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! How the output of a run becomes the scores of its windows.
 
+use std::borrow::Cow;
+
 use ort::value::{DynValue, Outlet, Shape};
 
-use super::tensors::{decode, failed};
+use super::tensors::decode;
 use crate::{
     error::{Error, Result},
     model::{
         activation::{Activation, activate_and_reduce},
+        fit::{Batch, values_axis},
         manifest::{Manifest, Reduce, Scale},
     },
 };
@@ -29,10 +32,16 @@ pub(super) fn scores_of(manifest: &Manifest) -> Reading {
 }
 
 /// How the output of the embedding is read. The first run finds shapes that are not declared.
-pub(super) fn embedding_of(output: &Outlet) -> Reading {
-    let classes = output.dtype().tensor_shape().and_then(|shape| shape.last().copied());
-    let classes = classes.and_then(|axis| usize::try_from(axis).ok()).unwrap_or(0);
+pub(super) fn embedding_of(output: &Outlet, batch: Batch) -> Reading {
+    let classes = output.dtype().tensor_shape().and_then(|shape| embedding_axis(shape, batch));
+    let classes = classes.unwrap_or(0);
     Reading { activation: Activation::None, reduce: Reduce::Mean, classes, scale: None }
+}
+
+/// Values of an embedding of this shape; `None` where the axis is free.
+pub(super) fn embedding_axis(shape: &[i64], batch: Batch) -> Option<usize> {
+    let minimum = if batch == Batch::Absent { 1 } else { 2 };
+    values_axis(shape, 1, minimum).and_then(|axis| usize::try_from(axis).ok()).filter(|axis| *axis > 0)
 }
 
 /// The scores in the output of a run of `size` windows, and its shape.
@@ -45,24 +54,26 @@ pub(super) fn read(
 ) -> Result<Shape> {
     let Reading { activation, reduce, classes, scale } = reading;
     let (shape, raw) = decode(output, scale)?;
-    if raw.is_empty() || raw.len() % (size * classes) != 0 {
+    // A declared shape was compared with the labels before.
+    let is_last = classes == 1 || [1, 2].map(|minimum| values_axis(&shape, 1, minimum)).contains(&Some(classes as i64));
+    if raw.is_empty() || raw.len() % (size * classes) != 0 || !is_last {
         return Err(Error::Inference(format!(
-            "expected {size} windows of {classes} classes, found an output of shape {:?}",
+            "expected {size} windows of {classes} classes in the last axis, found an output of shape {:?}",
             &shape[..],
         )));
     }
     let row = raw.len() / size;
     let weights = weights.map(|weights| weights_of(weights, size, row, classes)).transpose()?;
     for (number, (raw, scores)) in raw.chunks_exact(row).zip(scores.chunks_exact_mut(classes)).enumerate() {
-        let weights = weights.map(|weights| &weights[number * weights.len() / size..][..weights.len() / size]);
+        let weights = weights.as_ref().map(|weights| &weights[number * weights.len() / size..][..weights.len() / size]);
         activate_and_reduce(activation, reduce, raw, weights, scores);
     }
     Ok(shape)
 }
 
 /// The weights of `size` windows with `row` values each: one per value or one per frame.
-fn weights_of(weights: &DynValue, size: usize, row: usize, classes: usize) -> Result<&[f32]> {
-    let (shape, weights) = weights.try_extract_tensor::<f32>().map_err(|error| failed(&error))?;
+fn weights_of(weights: &DynValue, size: usize, row: usize, classes: usize) -> Result<Cow<'_, [f32]>> {
+    let (shape, weights) = decode(weights, None)?;
     if weights.len() != size * row && weights.len() != size * row / classes {
         return Err(Error::Inference(format!(
             "the output of output.attention has shape {:?}: expected one weight per frame, or one per frame and \

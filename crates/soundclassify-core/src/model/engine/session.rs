@@ -12,13 +12,13 @@ use std::{
 
 use ort::{
     session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionOutputs},
-    value::{DynValue, Shape, Tensor as OrtTensor, TensorRef},
+    value::{DynValue, Outlet, Shape, Tensor as OrtTensor, TensorElementType, TensorRef},
 };
 
 use super::{
     EngineOptions,
     loading::{builder, commit, register, tensor_infos},
-    reading::{Reading, embedding_of, read, scores_of},
+    reading::{Reading, embedding_axis, embedding_of, read, scores_of},
     runner::MAX_BATCH,
     tensors::{States, constant, encode, failed},
 };
@@ -94,7 +94,8 @@ impl OrtNetwork {
         let session = model.with_bytes(|bytes| commit(builder, bytes))?.map_err(&fail)?;
         // Other providers have separate memory and handles for each thread.
         let is_portable = options.provider == ExecutionProvider::Cpu && model.has_constant_cost();
-        Self::fitted(session, model, target, model.size(), is_portable).map_err(fail)
+        Self::fitted(session, model, target, model.size(), is_portable)
+            .map_err(|reason| fail(with_manifest(reason, model)))
     }
 
     /// One run of one window.
@@ -126,15 +127,15 @@ impl OrtNetwork {
             dims.insert(0, 1);
         }
         let max_batch = max_batch(&fit)?;
-        let is_plain = fit.is_plain();
         let name = session.inputs()[fit.input].name().to_owned();
         let (output, attention, reading) = match target {
             Target::Scores => (fit.output, fit.attention, scores_of(manifest)),
             Target::Embedding => {
                 let output = fit.embedding.ok_or("the manifest names no output.embedding")?;
-                (output, None, embedding_of(&session.outputs()[output]))
+                (output, None, embedding_of(&session.outputs()[output], fit.batch))
             }
         };
+        let is_plain = fit.is_plain() && is_f32(&session.outputs()[output]);
         Ok(Self {
             session,
             run_options: Arc::new(run_options),
@@ -202,9 +203,8 @@ impl OrtNetwork {
         }
         self.reading.classes = 1;
         let shape = self.run_unbound(&[window], &mut [0.0]).map_err(|error| error.to_string())?;
-        let last = shape.last().and_then(|axis| usize::try_from(*axis).ok()).filter(|axis| *axis > 0);
-        self.reading.classes =
-            last.ok_or_else(|| format!("output.embedding has the shape {:?}, without values", &shape[..]))?;
+        self.reading.classes = embedding_axis(&shape, self.batch)
+            .ok_or_else(|| format!("output.embedding has the shape {:?}, without values", &shape[..]))?;
         Ok(())
     }
 
@@ -276,6 +276,15 @@ impl OrtNetwork {
         self.states.keep(next.unwrap_or_default());
         Ok(shape)
     }
+}
+
+/// The reason why a network and its manifest do not fit, and which manifest that is.
+fn with_manifest(reason: String, model: &Model) -> String {
+    if model.is_built_in() { reason } else { format!("{reason} (manifest {})", model.manifest().path.display()) }
+}
+
+fn is_f32(output: &Outlet) -> bool {
+    output.dtype().tensor_type() == Some(TensorElementType::Float32)
 }
 
 /// Maximum number of windows of one run.

@@ -108,8 +108,9 @@ impl States {
         if held.len() == self.fitted.len() {
             return Ok(held);
         }
-        let zeros =
-            |state: &FittedState| tensor(&state.dims, vec![0.0f32; state.dims.iter().product::<i64>() as usize]);
+        let zeros = |state: &FittedState| {
+            encode(&state.dims, &vec![0.0; state.dims.iter().product::<i64>() as usize], state.element, None)
+        };
         self.fitted.iter().map(zeros).collect()
     }
 

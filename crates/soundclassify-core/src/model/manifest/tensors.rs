@@ -40,9 +40,13 @@ impl Element {
         }
     }
 
-    /// Whether values of this type need a [`Scale`].
-    pub(crate) fn is_integer(self) -> bool {
-        matches!(self, Self::U8 | Self::I8)
+    /// The minimum and the maximum of integers, which need a [`Scale`].
+    pub(crate) fn range(self) -> Option<(i32, i32)> {
+        match self {
+            Self::U8 => Some((0, 255)),
+            Self::I8 => Some((-128, 127)),
+            Self::F32 | Self::F16 => None,
+        }
     }
 }
 
