@@ -10,6 +10,7 @@ use gst::prelude::*;
 use super::shape::Frames;
 use super::spans::Stretch;
 use crate::signal::timing::{Position, Timing};
+use crate::soundclassify::message::{remove, remove_results};
 
 const SECOND: i128 = 1_000_000_000;
 /// Running times this close to each other, ns, are the same.
@@ -62,6 +63,10 @@ impl Audio {
         let buffer = part.make_mut();
         buffer.set_pts(self.pts_of(frames.start));
         buffer.set_duration(self.time_of(count as i64));
+        if trim > 0 {
+            remove_results(buffer);
+            shift_references(buffer, self.time_of(trim as i64));
+        }
         part
     }
 
@@ -138,6 +143,21 @@ impl Audio {
                 into.push(frames);
             }
         }
+    }
+}
+
+/// The buffer begins later by `by`, in the time of other clocks, too.
+fn shift_references(buffer: &mut gst::BufferRef, by: gst::ClockTime) {
+    let references: Vec<_> = buffer
+        .iter_meta::<gst::ReferenceTimestampMeta>()
+        .map(|meta| (meta.reference_owned(), meta.timestamp(), meta.duration()))
+        .collect();
+    if references.is_empty() {
+        return;
+    }
+    remove(buffer, gst::ReferenceTimestampMeta::meta_api());
+    for (reference, timestamp, duration) in references {
+        gst::ReferenceTimestampMeta::add(buffer, &reference, timestamp.saturating_add(by), duration);
     }
 }
 

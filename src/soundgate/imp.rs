@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The gate's pads, queries and locks. `settings` and `state` are never held together, nor while pushing or asking.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use gst::glib;
@@ -51,10 +51,10 @@ pub(super) struct State {
     /// Time of audio until upstream is asked again.
     ask_in: u64,
     warned: bool,
-    /// Numbers of the `soundclassify` that were upstream when it was asked last.
-    sources: Vec<u64>,
-    /// Whether the names in the properties are known upstream, and sources can agree, was found out.
-    pub(super) names_are_checked: bool,
+    /// Numbers of the `soundclassify` that were upstream, and whether they were when it was asked last.
+    sources: BTreeMap<u64, bool>,
+    /// Warnings about these properties that were posted.
+    pub(super) warned_of: HashSet<String>,
 }
 
 /// What upstream answered.
@@ -128,7 +128,7 @@ impl ObjectImpl for SoundGate {
             settings.names() != names
         };
         if changed {
-            lock(&self.state).names_are_checked = false;
+            lock(&self.state).warned_of.clear();
         }
         gst::debug!(CAT, imp = self, "{} is now {value:?}", spec.name());
         if self.delay() != before {
@@ -282,7 +282,11 @@ impl SoundGate {
             }
             _ => {}
         }
-        if !event.is_serialized() || lock(&self.state).queue.is_empty() {
+        if !event.is_serialized() {
+            return gst::Pad::event_default(pad, Some(&*self.obj()), event);
+        }
+        if lock(&self.state).end_gap_if_empty() {
+            let _ = self.release(false);
             return gst::Pad::event_default(pad, Some(&*self.obj()), event);
         }
         lock(&self.state).queue.push_event(event);
@@ -354,9 +358,11 @@ impl SoundGate {
         let before = self.delay();
         let warn = {
             let mut state = lock(&self.state);
+            // A `soundclassify` that was there may be back in a moment.
+            let may_return = state.upstream.reports_events;
             state.upstream = found;
-            state.end_events_of_removed(delay.map(|delay| delay.instances).unwrap_or_default());
-            !found.reports_events && !std::mem::replace(&mut state.warned, true)
+            state.note_sources(delay.as_ref().map_or(&[], |delay| &delay.instances));
+            !may_return && !found.reports_events && !std::mem::replace(&mut state.warned, true)
         };
         if self.delay() != before {
             self.post_latency();
@@ -419,19 +425,33 @@ impl SoundGate {
 }
 
 impl State {
+    /// Whether nothing is held back; then a gap that is open ends here.
+    fn end_gap_if_empty(&mut self) -> bool {
+        let is_empty = self.queue.is_empty();
+        if is_empty {
+            self.cutter.end_gap(&mut self.out);
+        }
+        is_empty
+    }
+
     /// What is upstream is asked again.
     fn expect_other_sources(&mut self) {
         self.ask_in = 0;
         self.warned = false;
-        self.names_are_checked = false;
     }
 
-    /// A `soundclassify` that is no longer upstream sends no ends: its events end with the audio that is here.
-    fn end_events_of_removed(&mut self, sources: Vec<u64>) {
+    /// A `soundclassify` that is no longer upstream sends no ends: its events end with the audio that is here, those of which
+    /// the beginning comes late, too. They go on if it is back before the next flush.
+    fn note_sources(&mut self, present: &[u64]) {
         let place = self.queue.place();
-        let removed = std::mem::replace(&mut self.sources, sources);
-        for source in removed.iter().filter(|source| !self.sources.contains(source)) {
-            self.spans.end_source(*source, place);
+        for source in present {
+            if self.sources.insert(*source, true) == Some(false) {
+                self.spans.come_back(*source);
+            }
+        }
+        for (source, is_present) in self.sources.iter_mut().filter(|(source, _)| !present.contains(source)) {
+            *is_present = false;
+            self.spans.leave(*source, place);
         }
     }
 
@@ -443,6 +463,7 @@ impl State {
         });
         let events = out.chain(self.queue.flush()).collect();
         self.spans.clear();
+        self.sources.retain(|_, is_present| *is_present);
         self.joined.flush();
         self.cutter.clear();
         self.ask_in = 0;

@@ -128,7 +128,10 @@ impl JoinedEvents {
             }
             self.count += 1;
             // What has left was reported under the names of that time.
-            let begin = from.max(ended.unwrap_or(0)).max(self.agreement_since.min(to));
+            let begin = from.max(ended.unwrap_or(0)).max(self.agreement_since);
+            if begin >= to && begin > from {
+                continue;
+            }
             let mut open = Open {
                 id: self.count,
                 name: Arc::clone(&found.name),
@@ -300,6 +303,18 @@ mod tests {
         let found: Vec<_> = posted.iter().map(|it| (it.0, it.2.as_str(), it.3, it.4)).collect();
         let (start, end) = (EventKind::Start, EventKind::End);
         assert_eq!(found, [(start, "dog", 10, 0), (end, "dog", 10, 40), (start, "Bark", 50, 0), (end, "Bark", 50, 50)]);
+    }
+
+    #[test]
+    fn an_event_that_is_over_is_not_reported_under_another_name() {
+        let margins = |by| Margins { after: 200, ..agreeing(1, by) };
+        let mut spans = spans_of(&margins(AgreeBy::Label), &[(1, "Bark", 10, 40)]);
+        let (mut joined, mut posted) = (JoinedEvents::default(), Vec::new());
+        joined.update(&mut spans, 50, &mut |event| posted.push(short(event)));
+        spans.set_margins(&margins(AgreeBy::Any));
+        joined.update(&mut spans, 60, &mut |event| posted.push(short(event)));
+        joined.update(&mut spans, 110, &mut |event| posted.push(short(event)));
+        assert_eq!(posted.iter().map(|it| it.0).collect::<Vec<_>>(), [EventKind::Start, EventKind::End]);
     }
 
     #[test]

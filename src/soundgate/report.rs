@@ -34,13 +34,13 @@ impl SoundGate {
         }
     }
 
-    /// Warns, once for each stream and each change of these properties, of what in them has no effect: groups that can't be
+    /// Warns, once for each change of these properties, of what in them has no effect: groups that can't be
     /// read, names that no element upstream reports, and a number of sources that can never agree.
     pub(super) fn check_names(&self) {
         let settings = lock(&self.settings).clone();
         let count = settings.agree as usize;
         let names_none = settings.labels.is_empty() && settings.agreement.groups.is_empty();
-        if (names_none && count <= 1) || std::mem::replace(&mut lock(&self.state).names_are_checked, true) {
+        if names_none && count <= 1 {
             return;
         }
         for (group, problem) in settings.label_groups.as_ref().map(group_problems).unwrap_or_default() {
@@ -56,9 +56,15 @@ impl SoundGate {
         }
     }
 
+    fn is_new_warning(&self, text: &str) -> bool {
+        lock(&self.state).warned_of.insert(text.to_owned())
+    }
+
     fn warn_of_name(&self, text: &str) {
         let text = text::bus_message(text);
-        gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{text}"), ["the name has no effect"]);
+        if self.is_new_warning(&text) {
+            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{text}"), ["the name has no effect"]);
+        }
     }
 
     fn warn_of_obstacle(&self, obstacle: Obstacle, count: usize, sources: &[SourceLabels]) {
@@ -67,10 +73,14 @@ impl SoundGate {
             Obstacle::Sources(found) => format!("only {found} soundclassify upstream report events"),
             Obstacle::Names => format!("no label or group is the same in {count} soundclassify upstream"),
         };
+        let text = format!("agree={count} is never reached: {reason}");
+        if !self.is_new_warning(&text) {
+            return;
+        }
         gst::element_imp_warning!(
             self,
             gst::LibraryError::Settings,
-            ("agree={count} is never reached: {reason}"),
+            ("{text}"),
             [
                 "{}; expected {count} with the same label or group: set label-groups, for example \
                  \"groups,dog=<Bark,Dog>\", or agree-by=any, or agree=1",

@@ -37,6 +37,8 @@ struct Span {
     event: SourceEvent,
     from: u64,
     to: u64,
+    /// Its source is gone, and sent no end.
+    is_left: bool,
 }
 
 /// What makes stretches of events.
@@ -83,7 +85,7 @@ impl Spans {
         if self.spans.len() >= MAX_SPANS {
             self.spans.remove(0);
         }
-        self.spans.push(Span { event, from, to: u64::MAX });
+        self.spans.push(Span { event, from, to: u64::MAX, is_left: false });
         self.outdated = true;
     }
 
@@ -91,16 +93,24 @@ impl Spans {
     pub(crate) fn end(&mut self, event: &SourceEvent, from: u64, to: u64) {
         let is_same = |known: &SourceEvent| known.source == event.source && known.id == event.id;
         if let Some(span) = self.spans.iter_mut().rev().find(|span| is_same(&span.event)) {
-            (span.from, span.to) = (from, to.max(from));
+            (span.from, span.to, span.is_left) = (from, to.max(from), false);
             (span.event.times, span.event.peak) = (event.times, event.peak);
             self.outdated = true;
         }
     }
 
-    /// A source is gone; its open events end at `place`.
-    pub(crate) fn end_source(&mut self, source: u64, place: u64) {
+    /// A source is gone; its open events end at `place`, unless it comes back.
+    pub(crate) fn leave(&mut self, source: u64, place: u64) {
         for span in self.spans.iter_mut().filter(|span| span.event.source == source && span.to == u64::MAX) {
-            span.to = place.max(span.from);
+            (span.to, span.is_left) = (place.max(span.from), true);
+            self.outdated = true;
+        }
+    }
+
+    /// A source is back; the events that it left open go on.
+    pub(crate) fn come_back(&mut self, source: u64) {
+        for span in self.spans.iter_mut().filter(|span| span.event.source == source && span.is_left) {
+            (span.to, span.is_left) = (u64::MAX, false);
             self.outdated = true;
         }
     }
@@ -109,7 +119,7 @@ impl Spans {
     pub(crate) fn forget_before(&mut self, time: u64) {
         let after = self.margins.after;
         let known = self.spans.len();
-        self.spans.retain(|span| span.to.saturating_add(after) > time);
+        self.spans.retain(|span| span.is_left || span.to.saturating_add(after) > time);
         self.outdated |= self.spans.len() != known;
     }
 
@@ -381,12 +391,19 @@ pub(super) mod tests {
         for (source, from) in [(1, 30), (2, 150)] {
             spans.start(source_event(9, (source, "Bark", from, 0)), from);
         }
-        spans.end_source(1, 90);
+        spans.leave(1, 90);
         assert_eq!(pairs(&mut spans), [(10, 20), (30, 90), (150, u64::MAX)]);
         // Not known to have begun by then.
         spans.start(source_event(10, (1, "Bark", 100, 0)), 100);
-        spans.end_source(1, 95);
+        spans.leave(1, 95);
         assert_eq!(pairs(&mut spans), [(10, 20), (30, 90), (100, 100), (150, u64::MAX)]);
+        spans.forget_before(120);
+        spans.come_back(1);
+        assert_eq!(pairs(&mut spans), [(30, u64::MAX)]);
+        spans.end(&source_event(9, (1, "Bark", 30, 0)), 30, 130);
+        spans.end(&source_event(10, (1, "Bark", 100, 0)), 100, 110);
+        spans.end(&source_event(9, (2, "Bark", 150, 0)), 150, 160);
+        assert_eq!(pairs(&mut spans), [(30, 130), (150, 160)]);
     }
 
     pub(crate) fn any_events() -> impl Strategy<Value = Vec<Given>> {

@@ -5,6 +5,7 @@
 use gst::ClockTime;
 use gst::prelude::*;
 use gst_check::Harness;
+use gstsoundclassify::soundclassify::message::results;
 use gstsoundclassify::{ClassificationEvent, EventKind};
 
 use crate::pipelines::{model, noise, scene};
@@ -344,23 +345,67 @@ fn the_end_of_a_stream_is_muted_if_another_one_follows() {
     }
 }
 
-#[test]
-fn the_event_of_an_element_that_is_removed_ends_within_a_second() {
-    let elements =
-        format!("identity name=before ! {} ! identity name=after ! soundgate fade=0", classify("MODEL name=classify"));
-    let mut chain = Chain::new(&elements);
-    let audio = scene(8000, &[(1000, 8000)]);
+/// Loud audio of which `change` does something with the `soundclassify` after 3 s; ms of the last muted frame.
+fn last_muted(change: impl FnOnce(&gst::Bin, &[gst::Element; 3])) -> u64 {
+    let classify = classify("MODEL name=classify");
+    let mut chain = Chain::new(&format!("identity name=before ! {classify} ! identity name=after ! soundgate fade=0"));
+    let audio = scene(9000, &[(1000, 7000)]);
     let (one, other) = audio.split_at(3000 * RATE as usize / 1000);
     chain.feed(one, 0, &mut Some);
-    let [before, classify, after] = ["before", "classify", "after"].map(|name| chain.bin.by_name(name).unwrap());
-    gst::Element::unlink_many([&before, &classify, &after]);
-    before.link(&after).unwrap();
-    chain.bin.remove(&classify).unwrap();
-    classify.set_state(gst::State::Null).unwrap();
+    let elements = ["before", "classify", "after"].map(|name| chain.bin.by_name(name).unwrap());
+    let [before, classify, after] = &elements;
+    gst::Element::unlink_many([before, classify, after]);
+    change(&chain.bin, &elements);
     chain.feed(other, one.len(), &mut Some);
     let (muted, _) = chain.muted(&audio);
-    let last = *muted.last().unwrap() as u64 * 1000 / RATE;
+    *muted.last().unwrap() as u64 * 1000 / RATE
+}
+
+#[test]
+fn the_event_of_an_element_that_is_removed_ends_within_a_second() {
+    let last = last_muted(|bin, [before, classify, after]| {
+        before.link(after).unwrap();
+        bin.remove(classify).unwrap();
+        classify.set_state(gst::State::Null).unwrap();
+    });
     assert!((3000..=4040).contains(&last), "{last}");
+}
+
+#[test]
+fn the_event_of_an_element_that_restarts_ends_with_its_sound() {
+    let last = last_muted(|_, [before, classify, after]| {
+        classify.set_state(gst::State::Ready).unwrap();
+        gst::Element::link_many([before, classify, after]).unwrap();
+        classify.sync_state_with_parent().unwrap();
+    });
+    assert!((6900..=7300).contains(&last), "{last}");
+}
+
+#[test]
+fn the_part_of_a_buffer_has_its_results_once_and_its_own_time_of_other_clocks() {
+    let properties = "MODEL name=classify add-meta=true report=all";
+    let mut chain = Chain::new(&format!("{} ! soundgate fade=0 delay=530000000", classify(properties)));
+    chain.harness.set_live(true);
+    let audio = scene(6000, &[(2000, 4000)]);
+    let reference = gst::Caps::new_empty_simple("timestamp/x-unix");
+    let (mut found, mut sent) = (0, 0);
+    for (index, chunk) in audio.chunks(800).enumerate() {
+        let bytes: Vec<u8> = chunk.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        let mut buffer = gst::Buffer::from_mut_slice(bytes);
+        let time = ClockTime::from_nseconds(time_of(index as u64 * 800));
+        let writable = buffer.get_mut().unwrap();
+        writable.set_pts(time);
+        gst::ReferenceTimestampMeta::add(writable, &reference, time + ClockTime::from_seconds(100), ClockTime::NONE);
+        assert_eq!(chain.harness.push(buffer), Ok(gst::FlowSuccess::Ok));
+        while let Some(buffer) = chain.harness.try_pull() {
+            found += results(&buffer).len();
+            let meta = buffer.meta::<gst::ReferenceTimestampMeta>().unwrap();
+            assert_eq!(meta.timestamp() - buffer.pts().unwrap(), ClockTime::from_seconds(100));
+        }
+        let messages = std::iter::from_fn(|| chain.bus.pop_filtered(&[gst::MessageType::Element]));
+        sent += messages.filter(|message| message.structure().unwrap().name() == "soundclassify").count();
+    }
+    assert!(found > 20 && found <= sent, "{found} of {sent}");
 }
 
 #[test]

@@ -213,6 +213,7 @@ impl BaseTransformImpl for SoundClassify {
         let results = Arc::new(Results::new(&self.obj(), loader, model, settings.clone()));
         let analysis = Analysis::new(prepare(loaded.clone(), &settings), results, &settings);
         self.longest_buffer.store(0, Ordering::Relaxed);
+        self.instance.renew();
         *lock(&self.state) = Some(Streaming { analysis, next: None, sync_known: false });
         // Changes in the meantime had no state to notify.
         let settings = lock(&self.settings).clone();

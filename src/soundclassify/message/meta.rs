@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Results on buffers.
 
+use std::ops::ControlFlow;
+
+use gst::buffer::BufferMetaForeachAction;
 use gst::glib;
 use gst::meta::CustomMeta;
 #[cfg(feature = "v1_24")]
@@ -38,6 +41,25 @@ pub(crate) fn add_results(buffer: &mut gst::BufferRef, results: Vec<gst::Structu
     };
     meta.mut_structure().set(RESULTS, gst::Array::new(all));
     Ok(())
+}
+
+/// Removes the results: another part of the same buffer has them.
+pub(crate) fn remove_results(buffer: &mut gst::BufferRef) {
+    if let Ok(mut meta) = CustomMeta::from_mut_buffer(buffer, META) {
+        meta.mut_structure().set(RESULTS, gst::Array::default());
+    }
+    #[cfg(feature = "v1_24")]
+    if buffer.meta::<AnalyticsRelationMeta>().is_some() {
+        remove(buffer, AnalyticsRelationMeta::meta_api());
+    }
+}
+
+/// Removes the metadata of one kind.
+pub(crate) fn remove(buffer: &mut gst::BufferRef, api: glib::Type) {
+    buffer.foreach_meta_mut(|meta| {
+        let is_wanted = meta.api() != api;
+        ControlFlow::Continue(if is_wanted { BufferMetaForeachAction::Keep } else { BufferMetaForeachAction::Remove })
+    });
 }
 
 fn structures(buffer: &gst::BufferRef) -> Vec<gst::Structure> {

@@ -18,23 +18,32 @@ const DELAY: &str = "soundclassify-delay";
 const LABELS: &str = "soundclassify-labels";
 const SOURCES: &str = "sources";
 
-/// A number that no other element has: not in this process, and hardly in another one.
+/// A number that no other element has, from READY to PAUSED and back: not in this process, and hardly in another one.
 #[derive(Debug)]
-pub(crate) struct Instance(u64);
+pub(crate) struct Instance(AtomicU64);
 
 impl Instance {
     /// The number, as events carry it.
     pub(crate) fn number(&self) -> u64 {
-        self.0
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Another number: the numbers of events start again.
+    pub(crate) fn renew(&self) {
+        self.0.store(next_number(), Ordering::Relaxed);
     }
 }
 
 impl Default for Instance {
     fn default() -> Self {
-        static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self(PROCESS.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)))
+        Self(AtomicU64::new(next_number()))
     }
+}
+
+fn next_number() -> u64 {
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    PROCESS.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// The element that sends events, and where its stream is.
@@ -91,7 +100,7 @@ impl StreamEvent {
     /// The event of a message's structure.
     pub(crate) fn build(mut structure: gst::Structure, sender: &Sender<'_>) -> gst::Event {
         structure.set(SOURCE, sender.name);
-        structure.set(INSTANCE, sender.instance.0);
+        structure.set(INSTANCE, sender.instance.number());
         if let Some(passed) = sender.passed {
             structure.set(PASSED, passed);
         }
