@@ -376,6 +376,44 @@ fn numbers_outside_their_limits_are_named() {
 }
 
 #[test]
+fn ranges_are_in_words_and_what_was_found_is_shown() {
+    let with = |line: &str| edited("[output]", &format!("{line}\n[output]"));
+    let check = |line: &str| format!("{PLAIN}[check]\naudio = \"a\"\nscores = \"s\"\n{line}");
+    refuses(&with("amin = 0"), &["features.amin (line 12)", "a number above 0, at most 1,", "found 0"]);
+    refuses(&with("waveform-scale = \"16-bit\""), &["above 0, at most 1000000000,", "found \"16-bit\""]);
+    refuses(
+        &edited("\"none\"\n[features]", "\"none\"\nscale = -0.1\nzero-point = 0\n[features]"),
+        &["input.scale (line 10)", "a number above 0, at most 1e30,", "found -0.1"],
+    );
+    refuses(&check("tolerance = 2"), &["check.tolerance (line 19)", "a number above 0, at most 1,", "found 2"]);
+    refuses(&with("top-db = true"), &["a number from 0 to 1000, or \"none\"", "found true"]);
+    refuses(&format!("{PLAIN}[defaults]\nsilence-threshold = 3"), &["a number of at most 0,"]);
+    for (value, found) in [("true", "true"), ("[1]", "the list [1]"), ("[1, 2, 3, 4, 5]", "[1, 2, 3, 4, …]")] {
+        let constant = format!("[[input.constant]]\nname = \"c\"\nvalue = {value}\n[features]");
+        refuses(
+            &edited("[features]", &constant),
+            &["input.constant[0].value (line 12)", "from -1e30 to 1e30, \"frames\" or \"sample-rate\"", found],
+        );
+    }
+    refuses(&with("log = \"ln\"\noffset = 1\namin = 0.1"), &["features.amin", "found log = \"ln\""]);
+    refuses(&with("log = \"log10\"\noffset = 1\ntop-db = 3"), &["features.top-db", "found log = \"log10\""]);
+    refuses(&with("offset = 1"), &["features.offset", "found log = \"db\" of the preset"]);
+    let waveform = edited("preset = \"fsdkaggle2018-small\"", "kind = \"waveform\"\nsample-rate = 16000\nwindow = 1");
+    refuses(&waveform, &["input.layout (line 7)", "expected samples", "found mels-frames"]);
+    refuses(&format!("{PLAIN}[labels.groups]\n\" \" = [\"Bark\"]"), &["a name, not empty", "found \" \""]);
+}
+
+#[test]
+fn a_file_of_labels_that_cannot_be_read_is_named_with_its_key() {
+    let manifest = edited("names = [\"Bark\", \"Rain\", \"Background\"]", "file = \"x.txt\"");
+    refuses(&manifest, &["tiny.toml: labels.file (line 15)", "a file of labels", "found no file", "x.txt"]);
+    let folder = folder(&manifest);
+    fs::create_dir(folder.path().join("x.txt")).unwrap();
+    let reported = Manifest::load(&folder.path().join("tiny.toml")).unwrap_err().to_string();
+    assert!(reported.contains("labels.file (line 15)") && reported.contains("not a regular file"), "{reported}");
+}
+
+#[test]
 fn thresholds_of_many_labels_are_read_at_once() {
     let thresholds: String = (0..70_000).rev().map(|label| format!("{label} = 0\n")).collect();
     let manifest = edited("names = [\"Bark\", \"Rain\", \"Background\"]\n", "file = \"tiny.txt\"\n");
@@ -457,7 +495,7 @@ fn labels_come_from_a_csv_column() {
 fn labels_come_from_one_place() {
     refuses_labels("", b"", &["labels", "one of file", "none or several"]);
     refuses_labels(&format!("{NAMES}\nfile = \"labels\""), b"a", &["none or several"]);
-    refuses_labels("file = \"other\"", b"", &["labels", "other not found", "labels.file names it"]);
+    refuses_labels("file = \"other\"", b"", &["labels.file (line 15)", "found no file", "other"]);
     refuses(&edited("\"Rain\"", "\"Bark\""), &["labels.names (line 15)", "every label once"]);
     refuses(&edited("\"Bark\", \"Rain\", \"Background\"", ""), &["labels.names", "at least one label"]);
 }

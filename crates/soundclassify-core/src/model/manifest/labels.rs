@@ -52,10 +52,12 @@ fn groups(table: &Section<'_>, labels: &[String]) -> Result<Groups> {
     let mut groups = Groups::new();
     for (name, members) in table.lists()? {
         if !is_plain(&name.value) {
-            return Err(table.wrong(&name.value, "a name, not empty and without control characters", "another one"));
+            let expected = "a name, not empty and without control characters";
+            return Err(table.wrong(&name.value, expected, format!("{:?}", name.value)));
         }
         if labels.contains(&name.value) {
-            return Err(table.wrong(&name.value, "a name that is not a label; choose a different name", "a label"));
+            let expected = "a name that is not a label; choose a different name";
+            return Err(table.wrong(&name.value, expected, format!("the label {:?}", name.value)));
         }
         if members.is_empty() {
             return Err(table.wrong(&name.value, "at least one label", "an empty list"));

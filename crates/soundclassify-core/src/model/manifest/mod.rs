@@ -222,8 +222,18 @@ struct Folder<'a>(&'a Path);
 impl Files for Folder<'_> {
     fn labels(&self, section: &Section<'_>, key: &'static str, name: &str) -> Result<LabelFile> {
         let path = beside(section, key, self.0, name)?;
-        let text = read_text("labels", &path, MAX_LABEL_FILE, &format!("{} names it", section.dotted(key)))?;
-        Ok(LabelFile { path, text })
+        match read_text("labels", &path, MAX_LABEL_FILE, "") {
+            Ok(text) => Ok(LabelFile { path, text }),
+            Err(error) => {
+                let found = match &error {
+                    Error::NotFound { .. } => format!("no file {}; copy it there, or correct the name", path.display()),
+                    Error::Read { source, .. } => format!("{}: {source}", path.display()),
+                    _ => error.to_string(),
+                };
+                let expected = format!("the name of a file of labels, text of at most {} MiB", MAX_LABEL_FILE >> 20);
+                Err(section.wrong(key, expected, found))
+            }
+        }
     }
 }
 

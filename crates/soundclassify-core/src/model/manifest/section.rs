@@ -213,9 +213,15 @@ impl<'a> Section<'a> {
     }
 
     pub(crate) fn float(&self, key: &'static str, range: RangeInclusive<f64>) -> Result<Option<f64>> {
+        self.float_or(key, range, "")
+    }
+
+    /// A number of a key that may have a word instead, which the caller has looked for; `words`: how an error continues, such as
+    /// `, or "none"`.
+    pub(crate) fn float_or(&self, key: &'static str, range: RangeInclusive<f64>, words: &str) -> Result<Option<f64>> {
         let Some(found) = self.get(key) else { return Ok(None) };
         let value = number(found.get_ref()).filter(|value| range.contains(value));
-        value.map(Some).ok_or_else(|| self.mistyped(key, within(&range), found.get_ref()))
+        value.map(Some).ok_or_else(|| self.mistyped(key, within(&range) + words, found.get_ref()))
     }
 
     /// One number, or a list of numbers that is not empty.
@@ -242,7 +248,7 @@ impl<'a> Section<'a> {
                 self.known.borrow_mut().push(key);
                 Ok(Some(None))
             }
-            _ => Ok(self.float(key, range)?.map(Some)),
+            _ => Ok(self.float_or(key, range, ", or \"none\"")?.map(Some)),
         }
     }
 
@@ -357,8 +363,20 @@ fn near<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
     near.into_iter().map(|(_, name)| name).collect()
 }
 
+/// The numbers of a range in words. One that begins at the smallest positive number has all above 0.
 fn within(range: &RangeInclusive<f64>) -> String {
-    format!("a number from {} to {}", range.start(), range.end())
+    let (start, end) = (*range.start(), *range.end());
+    match start {
+        f64::MIN_POSITIVE => format!("a number above 0, at most {}", brief(end)),
+        f64::NEG_INFINITY => format!("a number of at most {}", brief(end)),
+        _ => format!("a number from {} to {}", brief(start), brief(end)),
+    }
+}
+
+/// A number without rows of zeros.
+fn brief(number: f64) -> String {
+    let is_long = number != 0.0 && !(1e-4..1e10).contains(&number.abs());
+    if is_long { format!("{number:e}") } else { number.to_string() }
 }
 
 fn integer(value: &DeValue<'_>) -> Option<u64> {
@@ -376,7 +394,10 @@ fn number(value: &DeValue<'_>) -> Option<f64> {
     }
 }
 
-/// The value as it stands there, or what it is.
+/// Values of a list that an error shows.
+const SHOWN: usize = 4;
+
+/// The value as it stands there, the beginning of a list, or that it is a table.
 fn show(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => format!("{text:?}"),
@@ -384,7 +405,11 @@ fn show(value: &DeValue<'_>) -> String {
         DeValue::Float(float) => float.to_string(),
         DeValue::Boolean(value) => value.to_string(),
         DeValue::Datetime(date) => date.to_string(),
-        DeValue::Array(_) => "a list".into(),
+        DeValue::Array(items) => {
+            let values = items.iter().take(SHOWN).map(|item| show(item.get_ref()));
+            let rest = (items.len() > SHOWN).then(|| "…".to_owned());
+            format!("the list [{}]", values.chain(rest).collect::<Vec<_>>().join(", "))
+        }
         DeValue::Table(_) => "a table".into(),
     }
 }

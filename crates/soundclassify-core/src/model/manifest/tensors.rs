@@ -141,7 +141,7 @@ fn constant(section: Section<'_>) -> Result<(String, Value)> {
         Some("frames") => Value::Frames,
         Some("sample-rate") => Value::SampleRate,
         Some(other) => return Err(section.wrong("value", expected, format!("{other:?}"))),
-        None => match section.float("value", -1e30..=1e30)? {
+        None => match section.float_or("value", -1e30..=1e30, ", \"frames\" or \"sample-rate\"")? {
             Some(number) => Value::Number(number),
             None => return Err(section.missing("value", expected)),
         },

@@ -27,7 +27,13 @@ pub(super) fn read(features: &Section<'_>, preset: Option<Log>) -> Result<Log> {
         _ => top_db.map(|_| ("top-db", "only with log = \"db\"")),
     };
     if let Some((key, expected)) = unfit {
-        return Err(features.wrong(key, expected, "a different log"));
+        let name = LOGS.iter().find(|(_, known)| *known == kind).map_or("", |(name, _)| name);
+        let origin = match (features.has("log"), features.has("preset")) {
+            (true, _) => "",
+            (false, true) => " of the preset",
+            (false, false) => ", which it is without this key",
+        };
+        return Err(features.wrong(key, expected, format!("log = {name:?}{origin}")));
     }
     let (preset_amin, preset_top_db, preset_offset) = match preset {
         Some(Log::Db { amin, top_db }) => (amin, top_db, None),

@@ -142,7 +142,10 @@ fn kind(features: &Section<'_>, preset: Option<&FeatureSpec>) -> Result<Kind> {
 fn check_layout(input: &Section<'_>, layout: Layout, kind: Kind) -> Result<()> {
     match (kind, layout) {
         (Kind::Waveform, Layout::Samples) => Ok(()),
-        (Kind::Waveform, _) => Err(input.wrong("layout", "samples, because features.kind is waveform", "another")),
+        (Kind::Waveform, other) => {
+            let name = LAYOUTS.iter().find(|(_, layout)| *layout == other).map_or("", |(name, _)| name);
+            Err(input.wrong("layout", "samples, because features.kind is waveform", name))
+        }
         (_, Layout::Samples) => {
             let expected = format!("mels-frames or frames-mels, because features.kind is {}", kind.name());
             Err(input.wrong("layout", expected, "samples"))
