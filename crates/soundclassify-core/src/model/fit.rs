@@ -199,7 +199,7 @@ fn fit_element(what: &str, port: &TensorInfo, scale: Option<Scale>) -> Result<El
 }
 
 /// Element types that a constant may have.
-const CONSTANTS: &[&str] = &["f32", "f64", "f16", "i32", "i64"];
+pub(super) const CONSTANTS: &[&str] = &["f32", "f64", "f16", "i32", "i64"];
 
 fn fit_constant(constant: &Constant, inputs: &[TensorInfo], per_window: bool) -> Result<FittedConstant, String> {
     let index = choose("input.constant", "input", Some(&constant.name), inputs)?;

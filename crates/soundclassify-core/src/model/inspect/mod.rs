@@ -3,7 +3,9 @@
 
 mod clues;
 mod guess;
+mod label_list;
 mod model_info;
+mod roles;
 mod template;
 
 use std::{
@@ -17,7 +19,7 @@ use super::{
     engine::{self, EngineOptions},
     fit::{Fit, TensorInfo},
     limits::MAX_ONNX,
-    manifest::{Manifest, read_file},
+    manifest::{Element, Manifest, read_file},
     onnx::Network,
     source::Model,
     weights::Weights,
@@ -60,15 +62,31 @@ pub fn inspect(name: &str) -> Result<Report> {
         }
         model => model?,
     };
-    if !model.is_built_in() {
-        check::file(model.onnx_path())?;
-    }
-    let look = |bytes: &[u8]| look(bytes, model.onnx_path(), model.folder());
-    let (inputs, outputs, clues) = model.with_bytes(look)??;
+    let (inputs, outputs, clues) = look_at(&model)?;
     let manifest = model.manifest().clone();
     let misfit = Fit::of(&manifest, &inputs, &outputs).err();
     let failure = if misfit.is_none() { first_run(&model).err().map(|error| error.to_string()) } else { None };
     Ok(Report { onnx: manifest.onnx.clone(), inputs, outputs, manifest: Some(manifest), misfit, failure, clues })
+}
+
+/// The element type of the network's input for the window, which a manifest need not state. The network is loaded in a
+/// separate process first, and not run.
+///
+/// # Errors
+/// [`Error::Runtime`](crate::Error::Runtime), and [`Error::Model`](crate::Error::Model) when the network can't be loaded or
+/// does not fit its manifest.
+pub fn input_element(model: &Model) -> Result<Element> {
+    let (inputs, outputs, _) = look_at(model)?;
+    let misfit = |reason| Error::Model { path: model.onnx_path().to_path_buf(), reason };
+    Fit::of(model.manifest(), &inputs, &outputs).map(|fit| fit.input_element).map_err(misfit)
+}
+
+/// Inputs, outputs and clues of a model's network.
+fn look_at(model: &Model) -> Result<(Vec<TensorInfo>, Vec<TensorInfo>, Clues)> {
+    if !model.is_built_in() {
+        check::file(model.onnx_path())?;
+    }
+    model.with_bytes(|bytes| look(bytes, model.onnx_path(), model.folder()))?
 }
 
 /// Loads the network and runs it, as an element would.
@@ -216,6 +234,50 @@ mod tests {
         assert_eq!(Fit::of(&manifest, &report.inputs, &report.outputs).map(|_| ()), Ok(()), "{text}");
         assert_eq!((&*manifest.constants[0].name, &*manifest.states[0].output), ("x_lens", "h_next"), "{text}");
         assert_eq!(manifest.embedding_name.as_deref(), Some("embedding"), "{text}");
+    }
+
+    #[test]
+    fn a_constant_is_only_proposed_where_it_may_be_one() {
+        for element in ["f32", "f64", "f16", "i64", "i32", "i16", "i8", "u8", "u64", "bool", "String"] {
+            let mut report = report(&[None, Some(96), Some(64)], 3);
+            report.inputs.push(TensorInfo { name: "k".into(), element: element.into(), dims: vec![Some(1)] });
+
+            let text = report.template();
+
+            let manifest = Manifest::embedded(Path::new("t.toml"), &text, "").unwrap();
+            let fit = Fit::of(&manifest, &report.inputs, &report.outputs).map(|_| ());
+            let is_explained = text.contains(&format!("# No [[input.constant]] for \"k\" {element} [1]: "));
+            match fit {
+                Ok(()) => assert!(manifest.constants.len() == 1 && !is_explained, "{text}"),
+                Err(why) => assert!(manifest.constants.is_empty() && is_explained, "{why}: {text}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_state_is_no_window_in_a_template() {
+        let port = |name: &str, element: &str, dims: &[Option<usize>]| TensorInfo {
+            name: name.into(),
+            element: element.into(),
+            dims: dims.to_vec(),
+        };
+        let state = [Some(2), None, Some(128)];
+        let report = Report {
+            inputs: vec![
+                port("input", "f32", &[None, Some(512)]),
+                port("state", "f32", &state),
+                port("sr", "i64", &[]),
+            ],
+            outputs: vec![port("output", "f32", &[None, Some(1)]), port("stateN", "f32", &state)],
+            ..report(&[], 1)
+        };
+
+        let text = report.template();
+
+        assert!(text.contains("input = \"state\"\noutput = \"stateN\""), "{text}");
+        let manifest = Manifest::embedded(Path::new("t.toml"), &text, "").unwrap();
+        assert_eq!(Fit::of(&manifest, &report.inputs, &report.outputs).map(|_| ()), Ok(()), "{text}");
+        assert_eq!((manifest.input_name.as_deref(), manifest.features.window), (Some("input"), 512), "{text}");
     }
 
     #[test]

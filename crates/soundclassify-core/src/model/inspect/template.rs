@@ -4,10 +4,12 @@
 use std::path::Path;
 
 use super::{
-    clues::{Clues, labels},
+    clues::Clues,
     guess::{Confidence, Guess, Window},
+    label_list::labels,
+    roles::{Roles, StatePair, is_embedding},
 };
-use crate::model::fit::TensorInfo;
+use crate::model::fit::{CONSTANTS, TensorInfo};
 
 /// Most labels that a template lists; more belong into a file of their own.
 const MOST_NAMES: usize = 1000;
@@ -19,8 +21,8 @@ pub(super) fn template(onnx: &Path, inputs: &[TensorInfo], outputs: &[TensorInfo
     let stem = onnx.file_stem().unwrap_or_default().to_string_lossy();
     let inputs: Vec<_> = inputs.iter().map(|port| clues.info.filled(port)).collect();
     let outputs: Vec<_> = outputs.iter().map(|port| clues.info.filled(port)).collect();
-    let input = window_input(&inputs);
-    let output = scores_output(&outputs);
+    let roles = Roles::of(&inputs, &outputs);
+    let (input, output) = (roles.window, roles.scores);
     let window = Window::of(inputs.get(input).map_or(&[], |port| &port.dims), clues);
     let classes = outputs.get(output).and_then(|port| port.dims.last().copied().flatten()).unwrap_or(1);
     let activation = activation(outputs.get(output), classes, clues);
@@ -43,14 +45,14 @@ pub(super) fn template(onnx: &Path, inputs: &[TensorInfo], outputs: &[TensorInfo
         format!("channel-axis = \"{}\"", window.channel_axis),
         format!("normalize = \"{}\"  {}", window.normalize.value, window.normalize.comment()),
         scale(inputs.get(input)),
-        range.unwrap_or_default() + &further(&inputs, input, &outputs),
+        range.unwrap_or_default() + &further(&inputs, &outputs, &roles),
         format!("\n[features]  {}", window.features.comment()),
         window.features.value,
         format!("[output]                            # {}", one_line(&outputs)),
         named(&outputs, output),
         format!("activation = \"{}\"  {}", activation.value, activation.comment()),
         scale(outputs.get(output)),
-        embedding(&outputs, output),
+        embedding(&outputs, &roles),
         format!("[labels]  {}", labels.comment()),
         labels.value,
     ]
@@ -58,22 +60,6 @@ pub(super) fn template(onnx: &Path, inputs: &[TensorInfo], outputs: &[TensorInfo
     .filter(|line| !line.is_empty())
     .map(|line| line + "\n")
     .collect()
-}
-
-/// The input that most probably takes the window: of floats or bytes, with the most axes.
-fn window_input(inputs: &[TensorInfo]) -> usize {
-    let is_window = |port: &TensorInfo| ["f32", "f16", "u8", "i8"].contains(&&*port.element);
-    let rank = |(_, port): &(usize, &TensorInfo)| (is_window(port), port.dims.len());
-    inputs.iter().enumerate().rev().max_by_key(rank).map_or(0, |(index, _)| index)
-}
-
-/// The output that most probably has the scores: by its name, or the first one.
-fn scores_output(outputs: &[TensorInfo]) -> usize {
-    let is_scores = |port: &TensorInfo| {
-        let name = port.name.to_lowercase();
-        ["prob", "score", "logit", "clipwise", "pred", "class"].iter().any(|part| name.contains(part))
-    };
-    outputs.iter().position(is_scores).unwrap_or(0)
 }
 
 /// The name of one of several ports.
@@ -91,31 +77,37 @@ fn scale(port: Option<&TensorInfo>) -> String {
     port.filter(is_integer).map(|_| lines.to_owned()).unwrap_or_default()
 }
 
-/// Tables for the inputs beside the window's.
-fn further(inputs: &[TensorInfo], window: usize, outputs: &[TensorInfo]) -> String {
-    let others = inputs.iter().enumerate().filter(|(index, _)| *index != window).map(|(_, port)| port);
-    let table = |port: &TensorInfo| {
-        let name = port.name.to_lowercase();
-        let next =
-            outputs.iter().find(|output| output.name.contains(&port.name) && output.dims.len() == port.dims.len());
-        if let Some(next) = next.filter(|_| port.element == "f32") {
-            let names = format!("input = {}\noutput = {}", quoted(&port.name), quoted(&next.name));
-            return format!("\n[[state]]  # confidence medium: an output has its shape and name\n{names}");
-        }
-        let guess = match &name {
-            name if name.contains("len") => Guess::new("\"frames\"", Confidence::Medium, "its name has \"len\""),
-            name if name.contains("rate") || name == "sr" => {
-                Guess::new("\"sample-rate\"", Confidence::Medium, "its name is that of a sample rate")
-            }
-            _ => Guess::new("0", Confidence::Low, "a further input needs a value"),
-        };
-        format!("\n[[input.constant]]  {}\nname = {}\nvalue = {}", guess.comment(), quoted(&port.name), guess.value)
+/// Tables for the inputs beside the window's: constants, then states.
+fn further(inputs: &[TensorInfo], outputs: &[TensorInfo], roles: &Roles) -> String {
+    let is_state = |input: usize| roles.states.iter().any(|pair| pair.input == input);
+    let others = inputs.iter().enumerate().filter(|(input, _)| *input != roles.window && !is_state(*input));
+    let constants: String = others.map(|(_, port)| constant(port)).collect();
+    let state = |StatePair { input, output, guess }: &StatePair| {
+        let [input, output] = [&inputs[*input].name, &outputs[*output].name].map(|name| quoted(name));
+        format!("\n[[state]]  {}\ninput = {input}\noutput = {output}", guess.comment())
     };
-    let (mut constants, mut states) = (String::new(), String::new());
-    for text in others.map(table) {
-        if text.contains("[[state]]") { states += &text } else { constants += &text }
-    }
+    let states: String = roles.states.iter().map(state).collect();
     (constants + &states).trim_end().to_owned()
+}
+
+/// The table of an input that is the same for every window, or why there is none.
+fn constant(port: &TensorInfo) -> String {
+    if !CONSTANTS.contains(&port.element.as_str()) {
+        let port = one_line(std::slice::from_ref(port));
+        return format!(
+            "\n# No [[input.constant]] for {port}: constants are of {}; export the network without this input",
+            CONSTANTS.join(", ")
+        );
+    }
+    let name = port.name.to_lowercase();
+    let guess = match &name {
+        name if name.contains("len") => Guess::new("\"frames\"", Confidence::Medium, "its name has \"len\""),
+        name if name.contains("rate") || name == "sr" => {
+            Guess::new("\"sample-rate\"", Confidence::Medium, "its name is that of a sample rate")
+        }
+        _ => Guess::new("0", Confidence::Low, "a further input needs a value"),
+    };
+    format!("\n[[input.constant]]  {}\nname = {}\nvalue = {}", guess.comment(), quoted(&port.name), guess.value)
 }
 
 fn activation(port: Option<&TensorInfo>, classes: usize, clues: &Clues) -> Guess {
@@ -139,12 +131,13 @@ fn activation(port: Option<&TensorInfo>, classes: usize, clues: &Clues) -> Guess
 }
 
 /// The output that most probably describes a window.
-fn embedding(outputs: &[TensorInfo], scores: usize) -> String {
-    let is_embedding =
-        |port: &TensorInfo| ["embed", "feature", "hidden"].iter().any(|part| port.name.to_lowercase().contains(part));
-    let found = outputs.iter().enumerate().find(|(index, port)| *index != scores && is_embedding(port));
-    let line = |port: &TensorInfo| format!("embedding = {}  # confidence medium: by its name", quoted(&port.name));
-    found.map(|(_, port)| line(port)).unwrap_or_default() + "\n"
+fn embedding(outputs: &[TensorInfo], roles: &Roles) -> String {
+    let is_free = |output: usize| output != roles.scores && roles.states.iter().all(|pair| pair.output != output);
+    let found = outputs.iter().enumerate().find(|(output, port)| is_free(*output) && is_embedding(port));
+    let line = |(_, port): (usize, &TensorInfo)| {
+        format!("embedding = {}  # confidence medium: by its name", quoted(&port.name))
+    };
+    found.map(line).unwrap_or_default() + "\n"
 }
 
 /// The keys that say the labels, of `count` classes.
