@@ -101,7 +101,7 @@ fn compare(
 ) -> Result<Part> {
     let values = WindowValues::new(model, what, None, -1)?;
     let item = values.shape();
-    let found = values.of(&files.audio.to_string_lossy())?;
+    let found = values.of(&files.audio.to_string_lossy()).map_err(|failure| files.of_audio(failure))?;
     let length = item.iter().product::<usize>().max(1);
     let found_shape = [&[found.len() / length], &item[..]].concat();
     // An axis of length 1, such as that of the channel, makes no difference.
@@ -164,6 +164,14 @@ impl CheckFiles {
             )));
         }
         Ok(Self { manifest: manifest.path.clone(), files, audio, _folder: folder })
+    }
+
+    /// The failure of an analysis of the recording, with the key that names it.
+    fn of_audio(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Failed(why) => Failure::Failed(format!("{}: check.audio: {why}", self.manifest.display())),
+            other => other,
+        }
     }
 
     /// The authors' array: its shape and values.

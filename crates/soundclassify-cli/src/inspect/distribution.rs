@@ -5,10 +5,11 @@ use std::fmt;
 
 use serde::Serialize;
 use soundclassify_core::{
-    frontend::{ChannelAxis, FeatureSpec, FixedNormalize, Layout, Normalize},
-    model::{Element, Manifest, Model, Scale},
+    frontend::{ChannelAxis, FeatureSpec, Layout},
+    model::{self, Element, Manifest, Model, Scale as IntegerScale},
 };
 
+use super::scale::{Scale, Verdict};
 use crate::{
     exit::Result,
     window_values::{What, WindowValues},
@@ -18,12 +19,6 @@ use crate::{
 const PERCENTS: [u32; 7] = [1, 5, 25, 50, 75, 95, 99];
 /// Lines of bands at most: adjacent bands share one.
 const LINES: usize = 16;
-/// Range of the mean and of the standard deviation after `normalize-mean` and `normalize-std` of the training data: about 0 and 1.
-const NORMAL_MEAN: f64 = 2.0;
-const NORMAL_DEVIATION: std::ops::RangeInclusive<f64> = 0.1..=3.0;
-/// The same without: logarithms, decibels or samples.
-const PLAIN_MEAN: f64 = 120.0;
-const PLAIN_DEVIATION: std::ops::RangeInclusive<f64> = 1e-4..=60.0;
 /// Maximum usual share of values at the minimum.
 const USUAL_FLOOR: f64 = 0.5;
 /// Greatest usual share of values that integers can't hold.
@@ -47,6 +42,7 @@ pub(super) struct Distribution {
     clipped: Option<f64>,
     /// Of each mel band or coefficient, the lowest first; empty for samples.
     bands: Vec<Band>,
+    scale: Scale,
     warnings: Vec<String>,
 }
 
@@ -65,18 +61,32 @@ struct Band {
 pub(super) fn of(model: &Model, file: &str) -> Result<Distribution> {
     let windows = WindowValues::new(model, What::Input, None, -1)?;
     let values = windows.of(file)?;
-    Ok(Distribution::new(file, model.manifest(), values))
+    // An element type of the manifest must be the network's, which is what the integers have.
+    let element = || model::input_element(model).map_err(|error| error.to_string());
+    let integers = model.manifest().input_scale.map(|scale| (scale, element()));
+    Ok(Distribution::new(file, model.manifest(), integers, values))
 }
 
 impl Distribution {
-    fn new(recording: &str, manifest: &Manifest, mut values: Vec<f32>) -> Self {
+    /// `integers`: of an input of integers their scale and their type, or why that is not known.
+    fn new(
+        recording: &str,
+        manifest: &Manifest,
+        integers: Option<(IntegerScale, std::result::Result<Element, String>)>,
+        mut values: Vec<f32>,
+    ) -> Self {
         let spec = &manifest.features;
         let (shape, length) = (spec.shape(), spec.len());
         let bands = bands(spec, &values);
         let count = values.len() as f64;
         let mean = values.iter().map(|value| f64::from(*value)).sum::<f64>() / count;
         let variance = values.iter().map(|value| (f64::from(*value) - mean).powi(2)).sum::<f64>() / count;
-        let clipped = manifest.input_scale.map(|scale| clipped(&values, scale, manifest.input_element));
+        let scale = Scale::of(spec, &values, mean, variance.sqrt());
+        let (clipped, unknown) = match integers {
+            None => (None, None),
+            Some((scale, Ok(element))) => (clipped(&values, scale, element), None),
+            Some((_, Err(why))) => (None, Some(format!("the range of the input's integers is not known: {why}"))),
+        };
         values.sort_unstable_by(f32::total_cmp);
         let at = |percent: u32| values[(values.len() - 1) * percent as usize / 100];
         let (min, max) = (at(0), at(100));
@@ -93,31 +103,23 @@ impl Distribution {
             at_floor,
             clipped,
             bands,
+            scale,
             warnings: Vec::new(),
         };
-        distribution.warnings = distribution.warnings(spec);
+        distribution.warnings = distribution.warnings();
+        distribution.warnings.extend(unknown);
         distribution
     }
 
     /// What is improbable, and which keys of the manifest decide it.
-    fn warnings(&self, spec: &FeatureSpec) -> Vec<String> {
-        let Self { mean, standard_deviation: deviation, at_floor, clipped, .. } = self;
+    fn warnings(&self) -> Vec<String> {
+        let Self { at_floor, clipped, scale, .. } = self;
         let mut warnings = Vec::new();
         if self.min == self.max {
             return vec![format!("all values are {}; the recording may be silent", self.min)];
         }
-        let is_normal = spec.fixed != FixedNormalize::None && spec.normalize == Normalize::None;
-        let (most, usual, keys) = match is_normal {
-            true => (NORMAL_MEAN, NORMAL_DEVIATION, "features.normalize-mean, features.normalize-std, features.log"),
-            false => (PLAIN_MEAN, PLAIN_DEVIATION, "features.log, input.normalize"),
-        };
-        if mean.abs() > most || !usual.contains(deviation) {
-            let expected =
-                if is_normal { "about 0 and 1, because of normalize-mean and normalize-std" } else { "smaller values" };
-            warnings.push(format!(
-                "improbable scale: the mean is {mean:.3} and the standard deviation {deviation:.3}, expected {expected}; check {keys} and \
-                 features.waveform-scale (1, or 32768 for networks trained on 16-bit values), unless the recording is much quieter or louder than the training data"
-            ));
+        if scale.verdict == Verdict::Improbable {
+            warnings.push(format!("improbable scale: {}", scale.reason));
         }
         if *at_floor > USUAL_FLOOR {
             warnings.push(format!(
@@ -137,41 +139,40 @@ impl Distribution {
         }
         warnings
     }
-
-    /// Whether nothing is improbable.
-    pub(super) fn is_probable(&self) -> bool {
-        self.warnings.is_empty()
-    }
 }
 
-/// Share of the values that integers of this scale can't hold.
-fn clipped(values: &[f32], Scale { scale, zero_point }: Scale, element: Option<Element>) -> f64 {
+/// Share of the values that integers of this type and scale can't hold; `None` for a type of floating-point values.
+fn clipped(values: &[f32], IntegerScale { scale, zero_point }: IntegerScale, element: Element) -> Option<f64> {
     let (min, max) = match element {
-        Some(Element::I8) => (-128, 127),
-        Some(Element::U8) => (0, 255),
-        // The network's own type is one of both.
-        _ => (-128, 255),
+        Element::I8 => (-128, 127),
+        Element::U8 => (0, 255),
+        Element::F32 | Element::F16 => return None,
     };
     let [min, max] = [min, max].map(|step| scale * f64::from(step - zero_point));
     let half = scale / 2.0;
     let outside = values.iter().filter(|value| !(min - half..=max + half).contains(&f64::from(**value)));
-    outside.count() as f64 / values.len() as f64
+    Some(outside.count() as f64 / values.len() as f64)
 }
 
-/// The values of each band of all windows.
-fn bands(spec: &FeatureSpec, values: &[f32]) -> Vec<Band> {
+/// The number of bands or coefficients, and which one a value of a row of windows is of; `None` for samples.
+pub(super) fn bands_of(spec: &FeatureSpec) -> Option<(usize, impl Fn(usize) -> usize)> {
     let shape = spec.shape();
     let axes = match spec.channel_axis {
         ChannelAxis::First => &shape[1..],
         ChannelAxis::Last => &shape[..shape.len() - 1],
         ChannelAxis::None => &shape[..],
     };
-    let (count, frames) = match (spec.layout, axes) {
+    let (count, run) = match (spec.layout, axes) {
         (Layout::MelsFrames, [bands, frames]) => (*bands, *frames),
-        (Layout::FramesMels, [frames, bands]) => (*bands, *frames),
-        _ => return Vec::new(),
+        (Layout::FramesMels, [_, bands]) => (*bands, 1),
+        _ => return None,
     };
-    let index = |at: usize| if spec.layout == Layout::MelsFrames { at / frames % count } else { at % count };
+    Some((count, move |at| at / run % count))
+}
+
+/// The values of each band of all windows.
+fn bands(spec: &FeatureSpec, values: &[f32]) -> Vec<Band> {
+    let Some((count, index)) = bands_of(spec) else { return Vec::new() };
     let mut bands = vec![Band { min: f32::INFINITY, mean: 0.0, max: f32::NEG_INFINITY }; count];
     for (at, value) in values.iter().enumerate() {
         let band = &mut bands[index(at)];
@@ -210,17 +211,16 @@ impl fmt::Display for Distribution {
             let Band { min, mean, max } = joined(bands);
             writeln!(f, "band      {name:<9} {min:>10.4} … {max:>10.4}, mean {mean:>10.4}")?;
         }
-        if self.is_probable() {
-            return write!(f, "scale     probable");
-        }
-        let warnings: Vec<_> = self.warnings.iter().map(|warning| format!("warning   {warning}")).collect();
-        f.write_str(&warnings.join("\n"))
+        let scale = (self.scale.verdict != Verdict::Improbable).then(|| format!("scale     {}", self.scale));
+        let warnings = self.warnings.iter().map(|warning| format!("warning   {warning}"));
+        f.write_str(&scale.into_iter().chain(warnings).collect::<Vec<_>>().join("\n"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use soundclassify_core::model::Scale;
 
     fn manifest(model: &str) -> Manifest {
         Model::load(model).unwrap().manifest().clone()
@@ -237,9 +237,9 @@ mod tests {
         let count = manifest.features.log_mel().unwrap().n_mels;
         let frames = manifest.features.len() / count;
 
-        let last = Distribution::new("a", &manifest, values(|at| (at % count) as f32));
+        let last = Distribution::new("a", &manifest, None, values(|at| (at % count) as f32));
         manifest.features.layout = Layout::MelsFrames;
-        let first = Distribution::new("a", &manifest, values(|at| (at / frames) as f32));
+        let first = Distribution::new("a", &manifest, None, values(|at| (at / frames) as f32));
 
         let expected: Vec<_> = (0..count).map(|n| Band { min: n as f32, mean: n as f64, max: n as f32 }).collect();
         assert_eq!(last.bands, expected);
@@ -252,12 +252,12 @@ mod tests {
         let manifest = manifest("default");
         let noise = |at: usize| ((at * 7919 % 1000) as f32 / 500.0 - 1.0) * 1.7;
 
-        let usual = Distribution::new("a", &manifest, values(noise));
-        let shifted = Distribution::new("a", &manifest, values(|at| noise(at) - 20.0));
-        let floor = Distribution::new("a", &manifest, values(|at| if at % 3 > 0 { -1.7 } else { noise(at) }));
-        let silent = Distribution::new("a", &manifest, values(|_| 0.5));
+        let usual = Distribution::new("a", &manifest, None, values(noise));
+        let shifted = Distribution::new("a", &manifest, None, values(|at| noise(at) - 20.0));
+        let floor = Distribution::new("a", &manifest, None, values(|at| if at % 3 > 0 { -1.7 } else { noise(at) }));
+        let silent = Distribution::new("a", &manifest, None, values(|_| 0.5));
 
-        assert!(usual.is_probable(), "{usual}");
+        assert!(usual.warnings.is_empty() && usual.to_string().contains("scale     probable: "), "{usual}");
         assert!(
             shifted.to_string().contains("improbable scale") && shifted.to_string().contains("waveform-scale"),
             "{shifted}"
@@ -270,7 +270,12 @@ mod tests {
     fn what_integers_cannot_hold_is_counted() {
         let scale = Scale { scale: 0.1, zero_point: 128 };
 
-        assert_eq!(clipped(&[-12.8, 12.7, 0.0, 12.8], scale, Some(Element::U8)), 0.25);
-        assert_eq!(clipped(&[-25.6, -0.1, -1.0, -26.0], scale, Some(Element::I8)), 0.25);
+        assert_eq!(clipped(&[-12.8, 12.7, 0.0, 12.8], scale, Element::U8), Some(0.25));
+        assert_eq!(clipped(&[-25.6, -0.1, -1.0, -26.0], scale, Element::I8), Some(0.25));
+        assert_eq!(clipped(&[1.0], scale, Element::F32), None);
+
+        let unknown =
+            Distribution::new("a", &manifest("default"), Some((scale, Err("no file".into()))), values(|at| at as f32));
+        assert!(unknown.to_string().contains("integers is not known: no file"), "{unknown}");
     }
 }

@@ -2,6 +2,7 @@
 //! `soundclassify inspect`: shows a network and its manifest, whether they fit, and whether they give the known values.
 
 mod distribution;
+mod scale;
 
 use serde::Serialize;
 use soundclassify_core::{

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::support::{LOW, TONES, melody, objects, run, stdout, text, tones};
+use crate::support::{LOW, TONES, melody, objects, run, small_manifest, stdout, text, tones};
 
 /// The model of tones in a folder of its own, beside a recording and its own scores and features, which `[check]` names.
 pub(crate) struct Checked(tempfile::TempDir);
@@ -98,6 +98,8 @@ fn what_a_check_lacks_is_named() {
     model.check("scores = \"text.npy\"");
     reports(&["check.scores", "expected an .npy file"]);
     model.check("scores = \"scores.npy\"");
+    fs::write(model.path("melody.wav"), "no recording").unwrap();
+    reports(&["tones.toml: check.audio: ", "melody.wav"]);
     fs::remove_file(model.path("melody.wav")).unwrap();
     reports(&["check.audio", "expected a recording", "melody.wav"]);
     let without = run(["inspect", "--verify", TONES]);
@@ -147,4 +149,59 @@ fn the_distribution_of_a_recording_shows_a_wrong_scale() {
     let json = &objects(&stdout(["inspect", TONES, "--input", &audio, "--json"]))[0];
     assert_eq!(json["bands"].as_array().map(Vec::len), Some(12), "{json}");
     assert_eq!((&json["min"], &json["windows"]), (&0.0.into(), &55.into()), "{json}");
+}
+
+#[test]
+fn the_scale_of_a_preset_is_checked_for_a_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    let audio = melody(folder.path()).to_str().unwrap().to_owned();
+    fs::copy(Path::new(TONES).with_file_name("tones.onnx"), folder.path().join("tones.onnx")).unwrap();
+    let tones = fs::read_to_string(TONES).unwrap();
+    let (head, rest) = tones.split_once("[features]").unwrap();
+    let tail = &rest[rest.find("\n[").unwrap()..];
+    let path = folder.path().join("tones.toml");
+    // What is shown does not depend on the network, which has different axes.
+    let shown = |scale: &str, more: &[&str]| {
+        let head = head.replace("\"minmax\"", "\"none\"");
+        fs::write(&path, format!("{head}[features]\npreset = \"yamnet\"\n{scale}\n{tail}")).unwrap();
+        stdout([&["inspect", path.to_str().unwrap(), "--input", &audio], more].concat())
+    };
+
+    let right = shown("", &[]);
+    let wrong = shown("waveform-scale = 32768", &[]);
+    let json = &objects(&shown("waveform-scale = 32768", &["--json"]))[0];
+
+    assert!(right.contains("scale     probable: features.waveform-scale is 1, as in the preset yamnet"), "{right}");
+    let expected =
+        "warning   improbable scale: features.waveform-scale: found 32768, expected 1, as in the preset yamnet";
+    assert!(wrong.contains(expected) && !wrong.contains("scale     "), "{wrong}");
+    assert_eq!(json["scale"]["verdict"], "improbable", "{json}");
+}
+
+#[test]
+fn the_range_of_integers_is_that_of_the_networks_own_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let audio = melody(folder.path()).to_str().unwrap().to_owned();
+    let network = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/models/quantised.onnx");
+    fs::copy(network, folder.path().join("quantised.onnx")).unwrap();
+    let path = folder.path().join("quantised.toml");
+    let shown = |input: &str, labels: &str| {
+        let output = "[output]\nactivation = \"none\"\nscale = 0.1\nzero-point = 5";
+        let manifest = small_manifest("quantised", output).replace("\n[features]", &format!("{input}\n[features]"));
+        fs::write(&path, manifest.replace("\"c\"]", labels)).unwrap();
+        objects(&stdout(["inspect", path.to_str().unwrap(), "--input", &audio, "--json"])).remove(0)
+    };
+    let scale = "scale = 1.0\nzero-point = 0";
+
+    // Decibels below 0 of silence: an u8 has none of them, an i8 most.
+    let own = shown(scale, "\"c\"]");
+    let stated = shown(&format!("type = \"u8\"\n{scale}"), "\"c\"]");
+    let misfit = shown(scale, "\"c\", \"d\"]");
+
+    let share = own["clipped"].as_f64().unwrap();
+    assert!(share > 0.3, "{own}");
+    assert_eq!(own["clipped"], stated["clipped"], "{stated}");
+    let warned = |line: &serde_json::Value, part: &str| line["warnings"].to_string().contains(part);
+    assert!(warned(&own, "outside of the range of the input's integers"), "{own}");
+    assert!(misfit["clipped"].is_null() && warned(&misfit, "4 labels"), "{misfit}");
 }

@@ -90,7 +90,8 @@ impl Pairs<'_> {
             self.inputs.iter().enumerate().any(|(other, port)| other != input && !is_taken(other) && is_window(port));
         // One output at least has the scores.
         let has_scores = self.found.len() + 1 < self.outputs.len();
-        if is_taken(input) || !has_window || !has_scores || from.element != "f32" {
+        let is_float = ["f32", "f16"].contains(&from.element.as_str());
+        if is_taken(input) || !has_window || !has_scores || !is_float {
             return;
         }
         let is_free = |output: usize| self.found.iter().all(|pair| pair.output != output);
