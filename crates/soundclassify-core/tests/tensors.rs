@@ -12,6 +12,9 @@ use soundclassify_core::{
 };
 use tempfile::TempDir;
 
+/// The state of the recurrent networks.
+const STATE: &str = "[[state]]\ninput = \"h\"\noutput = \"hn\"\n";
+
 struct Tiny(TempDir);
 
 impl Tiny {
@@ -26,8 +29,19 @@ impl Tiny {
         Self(folder)
     }
 
+    /// The same with these tables at the end of the manifest.
+    fn with(self, tables: &str) -> Self {
+        let path = self.0.path().join("tiny.toml");
+        fs::write(&path, fs::read_to_string(&path).unwrap() + tables).unwrap();
+        self
+    }
+
+    fn model(&self) -> Result<Model, Error> {
+        Model::load(self.0.path().join("tiny.toml").to_str().unwrap())
+    }
+
     fn network(&self) -> Result<Box<dyn Network>, Error> {
-        load_network(&Model::load(self.0.path().join("tiny.toml").to_str().unwrap())?, EngineOptions::default())
+        load_network(&self.model()?, EngineOptions::default())
     }
 
     #[track_caller]
@@ -133,11 +147,8 @@ fn stream(engine: &std::sync::Arc<Engine>) -> (Stream, impl Fn(u64, &[f32], &Str
 
 #[test]
 fn a_state_is_carried_within_a_stream_until_it_is_reset() {
-    let state = "[[state]]\ninput = \"h\"\noutput = \"hn\"\n";
-    let tiny = Tiny::new("state", "", "");
-    let path = tiny.0.path().join("tiny.toml");
-    fs::write(&path, fs::read_to_string(&path).unwrap() + state).unwrap();
-    let model = Model::load(path.to_str().unwrap()).unwrap();
+    let tiny = Tiny::new("state", "", "").with(STATE);
+    let model = tiny.model().unwrap();
     let engine = Engine::shared(&model, &EngineOptions::default()).unwrap();
     let sum = |windows: &[usize]| -> Vec<f32> {
         let scores: Vec<_> = windows.iter().map(|seed| linear(&window(*seed))).collect();
@@ -160,27 +171,19 @@ fn a_state_is_carried_within_a_stream_until_it_is_reset() {
     assert!(engine.has_state());
     assert_eq!(engine.networks(), 1, "all windows of a stream need the network with its state");
 
-    let edit = |from: &str, to: &str| {
-        let tiny = Tiny::new("state", "", "");
-        let path = tiny.0.path().join("tiny.toml");
-        fs::write(&path, fs::read_to_string(&path).unwrap() + &state.replace(from, to)).unwrap();
-        tiny
-    };
+    let edit = |from: &str, to: &str| Tiny::new("state", "", "").with(&STATE.replace(from, to));
     Tiny::new("state", "", "").refused(&["[[state]]", "\"h\" f32 [1, 3]"]);
     edit("\"hn\"", "\"next\"").refused(&["state.output", "\"next\"", "\"hn\" f32 [1, 3]"]);
     edit("\"hn\"", "\"wide\"").refused(&["same shape", "\"h\" f32 [1, 3]", "\"wide\" f32 [1, 24]"]);
-    let twice = format!("\"hn\"\n{state}");
+    let twice = format!("\"hn\"\n{STATE}");
     edit("\"hn\"\n", &twice).refused(&["state[1].input", "each input once", "\"h\" again"]);
     edit("output", "outptu").refused(&["state[0].output", "nothing, but \"outptu\""]);
 }
 
 #[test]
 fn a_state_and_an_embedding_may_have_16_bits() {
-    let state = "[[state]]\ninput = \"h\"\noutput = \"hn\"\n";
-    let tiny = Tiny::new("half-state", "", "embedding = \"embedding\"");
-    let path = tiny.0.path().join("tiny.toml");
-    fs::write(&path, fs::read_to_string(&path).unwrap() + state).unwrap();
-    let model = Model::load(path.to_str().unwrap()).unwrap();
+    let tiny = Tiny::new("half-state", "", "embedding = \"embedding\"").with(STATE);
+    let model = tiny.model().unwrap();
     let engine = Engine::shared(&model, &EngineOptions::default()).unwrap();
     let (one, run) = stream(&engine);
     run(0, &window(1), &one);
@@ -222,11 +225,7 @@ fn the_reason_for_a_misfit_names_the_manifest_and_each_key_once() {
 
 #[test]
 fn a_network_by_itself_carries_no_state() {
-    let tiny = Tiny::new("state", "", "");
-    let path = tiny.0.path().join("tiny.toml");
-    let state = "[[state]]\ninput = \"h\"\noutput = \"hn\"\n";
-    fs::write(&path, fs::read_to_string(&path).unwrap() + state).unwrap();
-    let mut network = tiny.network().unwrap();
+    let mut network = Tiny::new("state", "", "").with(STATE).network().unwrap();
     let alone = scores(&mut *network, &window(1));
     assert_eq!(scores(&mut *network, &window(1)), alone);
     network.select(3, 0);
