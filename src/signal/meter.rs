@@ -4,8 +4,6 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use multiversion::multiversion;
-
 /// Frames whose level is computed once.
 const BLOCK: usize = 256;
 /// Sums that are computed at once.
@@ -41,6 +39,7 @@ struct Block {
     sum: Sum,
 }
 
+/// `Σ x²` and the greatest `|x|`.
 #[derive(Debug, Default, Clone, Copy)]
 struct Sum {
     energy: f64,
@@ -107,9 +106,19 @@ impl Default for Block {
 }
 
 impl Sum {
+    // In lanes, which the compiler makes vectors of.
     fn of(frames: &[f32]) -> Self {
-        let (energy, peak) = sum(frames);
-        Self { energy, peak }
+        let (vectors, rest) = frames.as_chunks::<LANES>();
+        let (mut energy, mut peak) = ([0.0; LANES], [0f32; LANES]);
+        let mut add = |lane: usize, frame: f32| {
+            energy[lane] += f64::from(frame) * f64::from(frame);
+            peak[lane] = peak[lane].max(frame.abs());
+        };
+        for vector in vectors {
+            (0..LANES).for_each(|lane| add(lane, vector[lane]));
+        }
+        rest.iter().enumerate().for_each(|(lane, frame)| add(lane, *frame));
+        Self { energy: energy.iter().sum(), peak: peak.into_iter().fold(0.0, f32::max) }
     }
 
     fn join(&mut self, other: &Self) {
@@ -122,24 +131,6 @@ impl Sum {
         let peak = f64::from(self.peak);
         Level { rms: decibels(self.energy / frames.max(1) as f64), peak: decibels(peak * peak) }
     }
-}
-
-/// `Σ x²` and the greatest `|x|`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn sum(frames: &[f32]) -> (f64, f32) {
-    let (vectors, rest) = frames.as_chunks::<LANES>();
-    let (mut energy, mut peak) = ([0.0; LANES], [0f32; LANES]);
-    for vector in vectors {
-        for lane in 0..LANES {
-            energy[lane] += f64::from(vector[lane]) * f64::from(vector[lane]);
-            peak[lane] = peak[lane].max(vector[lane].abs());
-        }
-    }
-    for (lane, frame) in rest.iter().enumerate() {
-        energy[lane] += f64::from(*frame) * f64::from(*frame);
-        peak[lane] = peak[lane].max(frame.abs());
-    }
-    (energy.iter().sum(), peak.into_iter().fold(0.0, f32::max))
 }
 
 #[cfg(test)]

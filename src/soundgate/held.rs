@@ -10,7 +10,7 @@ use gst::prelude::*;
 use super::shape::Frames;
 use super::spans::Stretch;
 use crate::signal::timing::{Position, Timing};
-use crate::soundclassify::message::{remove, remove_results};
+use crate::soundclassify::message::{remove_metadata, remove_results};
 
 const SECOND: i128 = 1_000_000_000;
 /// Running times this close to each other, ns, are the same.
@@ -155,7 +155,7 @@ fn shift_references(buffer: &mut gst::BufferRef, by: gst::ClockTime) {
     if references.is_empty() {
         return;
     }
-    remove(buffer, gst::ReferenceTimestampMeta::meta_api());
+    remove_metadata(buffer, gst::ReferenceTimestampMeta::meta_api());
     for (reference, timestamp, duration) in references {
         gst::ReferenceTimestampMeta::add(buffer, &reference, timestamp.saturating_add(by), duration);
     }

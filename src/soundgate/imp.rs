@@ -28,6 +28,9 @@ const ASK_INTERVAL: u64 = 1_000_000_000;
 /// Maximum of what is answered, ns: played slowly, an hour takes days.
 const LONGEST: u64 = 1 << 60;
 
+/// Properties that name labels and groups, and how many sources have to agree on them.
+const NAMES: [&str; 4] = ["labels", "agree", "agree-by", "label-groups"];
+
 /// The element's private side.
 pub struct SoundGate {
     pub(super) sink: gst::Pad,
@@ -121,14 +124,10 @@ impl ObjectImpl for SoundGate {
 
     fn set_property(&self, _id: usize, value: &glib::Value, spec: &glib::ParamSpec) {
         let before = self.delay();
-        let changed = {
-            let mut settings = lock(&self.settings);
-            let names = settings.names();
-            settings.set(spec.name(), value);
-            settings.names() != names
-        };
-        if changed {
-            lock(&self.state).warned_of.clear();
+        if NAMES.contains(&spec.name()) {
+            self.set_names(spec.name(), value);
+        } else {
+            lock(&self.settings).set(spec.name(), value);
         }
         gst::debug!(CAT, imp = self, "{} is now {value:?}", spec.name());
         if self.delay() != before {
@@ -222,6 +221,19 @@ impl SoundGate {
     fn delay(&self) -> u64 {
         let upstream = lock(&self.state).upstream;
         lock(&self.settings).delay(upstream.delay)
+    }
+
+    // A value that stays is not checked again.
+    fn set_names(&self, name: &str, value: &glib::Value) {
+        let changed = {
+            let mut settings = lock(&self.settings);
+            let before = settings.names();
+            settings.set(name, value);
+            settings.names() != before
+        };
+        if changed {
+            lock(&self.state).warned_of.clear();
+        }
     }
 
     fn sync_controls(&self, buffer: &gst::BufferRef) {

@@ -182,7 +182,7 @@ impl Settings {
         }
     }
 
-    /// What names labels and groups, and how many sources have to agree on them.
+    /// The values that name labels and groups, and how many sources have to agree on them.
     pub(crate) fn names(&self) -> (Vec<String>, u32, Arc<Agreement>) {
         (self.labels.clone(), self.agree, Arc::clone(&self.agreement))
     }

@@ -50,12 +50,12 @@ pub(crate) fn remove_results(buffer: &mut gst::BufferRef) {
     }
     #[cfg(feature = "v1_24")]
     if buffer.meta::<AnalyticsRelationMeta>().is_some() {
-        remove(buffer, AnalyticsRelationMeta::meta_api());
+        remove_metadata(buffer, AnalyticsRelationMeta::meta_api());
     }
 }
 
 /// Removes the metadata of one kind.
-pub(crate) fn remove(buffer: &mut gst::BufferRef, api: glib::Type) {
+pub(crate) fn remove_metadata(buffer: &mut gst::BufferRef, api: glib::Type) {
     buffer.foreach_meta_mut(|meta| {
         let is_wanted = meta.api() != api;
         ControlFlow::Continue(if is_wanted { BufferMetaForeachAction::Keep } else { BufferMetaForeachAction::Remove })

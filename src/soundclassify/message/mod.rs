@@ -19,7 +19,7 @@ pub use event::{ClassificationEvent, EVENT};
 pub(crate) use event::{is_border, structure as event};
 pub use gate_event::{GATE_EVENT, GateEvent, GateSource};
 pub use meta::{META, results};
-pub(crate) use meta::{add_results, register as register_meta, remove, remove_results};
+pub(crate) use meta::{add_results, register as register_meta, remove_metadata, remove_results};
 pub(crate) use stream_event::{
     DelayQuery, Instance, Labelled, Sender, SourceLabels, StreamEvent, remove_place, set_place,
 };

@@ -226,7 +226,7 @@ fn fit_constant(constant: &Constant, inputs: &[TensorInfo], per_window: bool) ->
     })
 }
 
-/// The greatest whole number that a constant of this type may be, and its negative.
+/// The greatest absolute value of a constant of this type.
 fn most(element: &str) -> f64 {
     match element {
         "f16" => 65_504.0,
