@@ -110,14 +110,16 @@ impl Sum {
     fn of(frames: &[f32]) -> Self {
         let (vectors, rest) = frames.as_chunks::<LANES>();
         let (mut energy, mut peak) = ([0.0; LANES], [0f32; LANES]);
-        let mut add = |lane: usize, frame: f32| {
-            energy[lane] += f64::from(frame) * f64::from(frame);
-            peak[lane] = peak[lane].max(frame.abs());
-        };
         for vector in vectors {
-            (0..LANES).for_each(|lane| add(lane, vector[lane]));
+            for lane in 0..LANES {
+                energy[lane] += f64::from(vector[lane]) * f64::from(vector[lane]);
+                peak[lane] = peak[lane].max(vector[lane].abs());
+            }
         }
-        rest.iter().enumerate().for_each(|(lane, frame)| add(lane, *frame));
+        for (lane, frame) in rest.iter().enumerate() {
+            energy[lane] += f64::from(*frame) * f64::from(*frame);
+            peak[lane] = peak[lane].max(frame.abs());
+        }
         Self { energy: energy.iter().sum(), peak: peak.into_iter().fold(0.0, f32::max) }
     }
 
