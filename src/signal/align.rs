@@ -9,32 +9,34 @@
 use std::fmt;
 
 /// Differences up to this are jitter, ns.
-pub(super) const JUMP: i128 = 40 * MS;
+pub(super) const JUMP: i64 = 40 * MS;
 /// A difference has to last this long, of audio.
-const SETTLED: i128 = SECOND;
+const SETTLED: i64 = SECOND;
 /// Maximum hole that is filled with silence: one or a few packets. Networks are trained with as much erased.
-const MAX_HOLE: i128 = 200 * MS;
+const MAX_HOLE: i64 = 200 * MS;
 /// Minimum hole with DISCONT; a smaller one is rounding, because no packet is so short.
-const MIN_HOLE: i128 = MS / 2;
+const MIN_HOLE: i64 = MS / 2;
 /// A step without DISCONT is rounding or drift up to this.
-const ROUNDING: i128 = 5 * MS;
+const ROUNDING: i64 = 5 * MS;
 /// A lost packet without DISCONT is at least this long.
-const MIN_STEP: i128 = 10 * MS;
+const MIN_STEP: i64 = 10 * MS;
 /// After this duration of exact timestamps, a step is a hole without further proof.
-const STEADY: i128 = 400 * MS;
+const STEADY: i64 = 400 * MS;
 /// Maximum jitter from one buffer to the next.
-const IMPLAUSIBLE: i128 = 500 * MS;
+const IMPLAUSIBLE: i64 = 500 * MS;
 /// Movement within half a second of timestamps that run at a different rate than the samples.
-const SENSELESS: i128 = 100 * MS;
+const SENSELESS: i64 = 100 * MS;
 /// Tolerance for audio that continues where it ended before a gap.
-const OVERTAKEN: i128 = 10 * MS;
+const OVERTAKEN: i64 = 10 * MS;
 /// Jitter, steps back and shifts are remembered for this long, of audio.
-const MEMORY: i128 = 10 * SECOND;
+const MEMORY: i64 = 10 * SECOND;
 /// Steps back or shifts of one kind within [`MEMORY`] of each other until timestamps are ignored.
 const TOO_OFTEN: u32 = 3;
 
-const SECOND: i128 = 1_000_000_000;
-const MS: i128 = 1_000_000;
+const SECOND: i64 = 1_000_000_000;
+const MS: i64 = 1_000_000;
+/// Later timestamps, after 283 years, count as missing: sums of others can't overflow.
+const LATEST: u64 = i64::MAX as u64 - (1 << 58);
 
 /// How audio joins what came before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,34 +73,34 @@ impl fmt::Display for Nonsense {
 /// Compares timestamps with the count of samples. Times are nanoseconds.
 #[derive(Debug)]
 pub(super) struct Aligner {
-    rate: i128,
+    rate: u64,
     /// Played backwards: each buffer lies before the one that came before it.
     reverse: bool,
     /// Frames since the last break.
     frames: u64,
     /// Nanoseconds of audio since the stream began.
-    audio: i128,
+    audio: i64,
     /// Timestamp of the last buffer.
-    last: Option<i128>,
+    last: Option<i64>,
     /// Where the last buffer ended by its own timestamp.
-    end: Option<i128>,
+    end: Option<i64>,
     /// Where audio ended before the silence that came last instead of what is missing. What an element before still
     /// held may come behind it.
-    gap: Option<i128>,
+    gap: Option<i64>,
     line: Option<Line>,
     /// Part of the difference that steps of exact timestamps made, each too short to be certain of.
-    missing: i128,
+    missing: i64,
     /// How long timestamps have been exact.
-    exact: i128,
+    exact: i64,
     /// When jitter was last seen.
-    jitter: Option<i128>,
+    jitter: Option<i64>,
     /// The last hole that only timestamps proved.
     hole: Option<Hole>,
     watch: Option<Watch>,
     steps_back: Count,
     shifts: [Count; 2],
     /// Breaks with no joined buffer between them.
-    run: Option<(i128, u32)>,
+    run: Option<(i64, u32)>,
     /// What comes next does not join, whatever its timestamp.
     rest_is_lost: bool,
     ignored: Option<Nonsense>,
@@ -108,24 +110,24 @@ pub(super) struct Aligner {
 #[derive(Debug, Clone, Copy)]
 struct Line {
     frame: u64,
-    pts: i128,
+    pts: i64,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Hole {
-    at: i128,
-    size: i128,
+    at: i64,
+    size: i64,
 }
 
 /// Things that happened within [`MEMORY`] of each other.
 #[derive(Debug, Default, Clone, Copy)]
 struct Count {
-    last: Option<i128>,
+    last: Option<i64>,
     number: u32,
 }
 
 impl Count {
-    fn add(&mut self, now: i128) -> u32 {
+    fn add(&mut self, now: i64) -> u32 {
         let goes_on = self.last.is_some_and(|last| now - last <= MEMORY);
         self.number = if goes_on { self.number + 1 } else { 1 };
         self.last = Some(now);
@@ -136,32 +138,32 @@ impl Count {
 /// Timestamps beside the line, all on the same side.
 #[derive(Debug)]
 struct Watch {
-    since: i128,
+    since: i64,
     late: bool,
     /// One of them was before that of the buffer before.
     steps_back: bool,
-    smallest: i128,
-    largest: i128,
+    smallest: i64,
+    largest: i64,
     /// Sum and number of the differences in the first and in the second half of the time.
-    halves: [(i128, i128); 2],
+    halves: [(i128, i64); 2],
 }
 
 impl Watch {
-    fn new(since: i128, difference: i128) -> Self {
+    fn new(since: i64, difference: i64) -> Self {
         let late = difference > 0;
-        Self { since, late, steps_back: false, smallest: i128::MAX, largest: 0, halves: [(0, 0); 2] }
+        Self { since, late, steps_back: false, smallest: i64::MAX, largest: 0, halves: [(0, 0); 2] }
     }
 
-    fn add(&mut self, now: i128, difference: i128) {
+    fn add(&mut self, now: i64, difference: i64) {
         self.smallest = self.smallest.min(difference.abs());
         self.largest = self.largest.max(difference.abs());
         let (sum, number) = &mut self.halves[usize::from(now - self.since > SETTLED / 2)];
-        *sum += difference;
+        *sum += i128::from(difference);
         *number += 1;
     }
 
-    fn means(&self) -> [i128; 2] {
-        self.halves.map(|(sum, number)| sum / number.max(1))
+    fn means(&self) -> [i64; 2] {
+        self.halves.map(|(sum, number)| (sum / i128::from(number.max(1))) as i64)
     }
 }
 
@@ -221,13 +223,13 @@ impl Aligner {
     }
 
     /// Where the last buffer ended by its own timestamp, and whether a gap continues from there.
-    pub(super) fn end(&self) -> Option<(i128, bool)> {
+    pub(super) fn end(&self) -> Option<(i64, bool)> {
         self.end.map(|end| (end, self.gap.is_some()))
     }
 
     /// How a gap joins what came before.
     pub(super) fn judge_gap(&mut self, start: u64) -> Verdict {
-        let pts = i128::from(start);
+        let Some(pts) = time(start) else { return Verdict::Join };
         let (Some(end), Some(difference)) = (self.end, self.difference(pts)) else { return Verdict::Join };
         if self.ignored.is_some() || self.is_overtaken(pts) || (pts - end).abs() <= JUMP || difference.abs() <= JUMP {
             return Verdict::Join;
@@ -247,14 +249,14 @@ impl Aligner {
         if self.ignored.is_some() {
             return Verdict::Join;
         }
-        let verdict = self.verdict(pts.map(i128::from), self.nanoseconds(frames), discont);
+        let verdict = self.verdict(pts.and_then(time), self.nanoseconds(frames), discont);
         if verdict != Verdict::Break {
             self.run = None;
         }
         verdict
     }
 
-    fn verdict(&mut self, pts: Option<i128>, length: i128, discont: bool) -> Verdict {
+    fn verdict(&mut self, pts: Option<i64>, length: i64, discont: bool) -> Verdict {
         let (Some(pts), Some(end)) = (pts, self.end) else { return self.without_time(discont) };
         let Some(difference) = self.difference(pts) else { return Verdict::Join };
         let step = pts - end;
@@ -294,7 +296,7 @@ impl Aligner {
     }
 
     // A hole that DISCONT announces is as long as the timestamps say.
-    fn announced(&mut self, step: i128, length: i128) -> Verdict {
+    fn announced(&mut self, step: i64, length: i64) -> Verdict {
         match step {
             step if (-ROUNDING..MIN_HOLE).contains(&step) => {
                 self.exact += length;
@@ -306,7 +308,7 @@ impl Aligner {
     }
 
     // The step is what is missing, but for what was missing before and too short to be certain of.
-    fn proven(&mut self, step: i128, difference: i128) -> Verdict {
+    fn proven(&mut self, step: i64, difference: i64) -> Verdict {
         let size = if (difference - step).abs() <= ROUNDING { step } else { difference };
         if size > MAX_HOLE {
             return self.cut(step);
@@ -317,7 +319,7 @@ impl Aligner {
     }
 
     // A packet that was only late looks like a hole until the next one comes at its time.
-    fn hole_was_none(&mut self, difference: i128, length: i128) -> bool {
+    fn hole_was_none(&mut self, difference: i64, length: i64) -> bool {
         let Some(hole) = self.hole else { return false };
         let recent = self.audio - hole.at <= SETTLED.max(2 * length);
         if !recent {
@@ -342,7 +344,7 @@ impl Aligner {
     }
 
     // A new stretch of audio begins, unless that happens again and again.
-    fn cut(&mut self, step: i128) -> Verdict {
+    fn cut(&mut self, step: i64) -> Verdict {
         if step < 0 && self.steps_back.add(self.audio) >= TOO_OFTEN {
             return self.ignore(Nonsense::StepsBack);
         }
@@ -365,7 +367,7 @@ impl Aligner {
     }
 
     // Steps back are jitter; behind a gap an element's delay may have changed.
-    fn note(&mut self, step: i128, length: i128) {
+    fn note(&mut self, step: i64, length: i64) {
         if step.abs() <= ROUNDING {
             self.exact += length;
         } else if step < 0 && self.gap.is_none() {
@@ -379,13 +381,14 @@ impl Aligner {
     }
 
     // Drift of up to 4 % moves the line.
-    fn follow(&mut self, difference: i128, length: i128) {
-        if let Some(line) = &mut self.line {
-            line.pts += difference * length / (length + SECOND);
+    fn follow(&mut self, difference: i64, length: i64) {
+        // One nanosecond is rounding, and no division of 128 bits.
+        if let Some(line) = self.line.as_mut().filter(|_| difference.abs() > 1) {
+            line.pts += (i128::from(difference) * i128::from(length) / i128::from(length + SECOND)) as i64;
         }
     }
 
-    fn watch(&mut self, pts: i128, difference: i128) -> Verdict {
+    fn watch(&mut self, pts: i64, difference: i64) -> Verdict {
         let (now, stepped_back) = (self.audio, self.last.is_some_and(|last| pts < last));
         if self.watch.as_ref().is_none_or(|watch| watch.late != (difference > 0)) {
             self.watch = Some(Watch::new(now, difference));
@@ -401,7 +404,7 @@ impl Aligner {
     }
 
     // The difference has lasted.
-    fn settle(&mut self, watch: &Watch, difference: i128) -> Verdict {
+    fn settle(&mut self, watch: &Watch, difference: i64) -> Verdict {
         let [first, second] = watch.means();
         if (second - first).abs() > SENSELESS {
             return self.ignore(if watch.steps_back { Nonsense::StepsBack } else { Nonsense::OtherRate });
@@ -424,7 +427,7 @@ impl Aligner {
     /// Counts `frames` that start at `pts`. Gives their time, if they say one: where timestamps jitter, that of the line.
     pub(super) fn advance(&mut self, pts: Option<u64>, frames: u64) -> Option<u64> {
         // What was overtaken takes its place behind the silence, and moves no time.
-        let pts = pts.map(i128::from).filter(|&pts| self.ignored.is_none() && !self.is_overtaken(pts));
+        let pts = pts.and_then(time).filter(|&pts| self.ignored.is_none() && !self.is_overtaken(pts));
         let gap = self.gap.filter(|_| pts.is_none());
         let length = self.nanoseconds(frames);
         let time = pts.map(|pts| if self.is_jittery() { self.expected().unwrap_or(pts) } else { pts });
@@ -442,14 +445,14 @@ impl Aligner {
 
     /// Counts `frames` of silence instead of audio that is missing.
     pub(super) fn advance_gap(&mut self, pts: Option<u64>, frames: u64) -> Option<u64> {
-        let gap = self.gap.or(self.end).or(pts.map(i128::from));
+        let gap = self.gap.or(self.end).or(pts.and_then(time));
         let time = self.advance(pts, frames);
         self.gap = gap;
         time
     }
 
     // Audio that continues where it ended before a gap, and comes after that.
-    fn is_overtaken(&self, pts: i128) -> bool {
+    fn is_overtaken(&self, pts: i64) -> bool {
         self.gap.is_some_and(|gap| (gap - pts).abs() <= OVERTAKEN)
     }
 
@@ -461,17 +464,22 @@ impl Aligner {
         self.exact >= STEADY && !self.is_jittery()
     }
 
-    fn expected(&self) -> Option<i128> {
+    fn expected(&self) -> Option<i64> {
         self.line.map(|line| line.pts + self.nanoseconds(self.frames - line.frame))
     }
 
-    fn difference(&self, pts: i128) -> Option<i128> {
+    fn difference(&self, pts: i64) -> Option<i64> {
         self.expected().map(|expected| pts - expected)
     }
 
-    fn nanoseconds(&self, frames: u64) -> i128 {
-        i128::from(frames) * SECOND / self.rate
+    fn nanoseconds(&self, frames: u64) -> i64 {
+        let seconds = frames / self.rate;
+        (seconds * SECOND as u64 + (frames - seconds * self.rate) * SECOND as u64 / self.rate) as i64
     }
+}
+
+fn time(nanoseconds: u64) -> Option<i64> {
+    (nanoseconds <= LATEST).then_some(nanoseconds as i64)
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ use super::timing::Position;
 const DRIFT: ClockTime = ClockTime::from_mseconds(10);
 /// The same for this machine's clock on the wall and that of the pipeline.
 const WALL_JITTER: ClockTime = ClockTime::from_mseconds(20);
+/// The clock on the wall is read once in this many seconds of audio.
+const WALL_EVERY: u64 = 10;
 
 /// Times of one window's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +106,7 @@ impl Clock {
     /// What UTC is from now on. Two readings of this machine's clock differ a little each time, and the first one stays. The
     /// source's own clock stays until another stream begins, for not every buffer may have a reading.
     pub(super) fn set_wall(&mut self, wall: WallClock) {
-        self.wall_due = self.frames + self.rate;
+        self.wall_due = self.frames + WALL_EVERY * self.rate;
         self.wall = match (self.wall, wall) {
             (WallClock::Timestamp(own), WallClock::RunningTime(_) | WallClock::Unknown) => WallClock::Timestamp(own),
             (WallClock::RunningTime(before), WallClock::RunningTime(now))
@@ -116,7 +118,7 @@ impl Clock {
         };
     }
 
-    /// Whether what UTC is should be read again: it is unknown, or a second has passed.
+    /// Whether what UTC is should be read again: it is unknown, or was read long enough ago.
     pub(super) fn wants_wall(&self) -> bool {
         self.wall == WallClock::Unknown || self.frames >= self.wall_due
     }

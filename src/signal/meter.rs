@@ -24,19 +24,11 @@ pub struct Level {
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     enabled: bool,
-    /// Number of the first block.
+    /// Number of the first one, a multiple of [`BLOCK`].
     first: u64,
-    blocks: VecDeque<Block>,
-    /// Frames of the last block, which may be incomplete.
-    filled: usize,
-    spare: Vec<Block>,
-}
-
-#[derive(Debug)]
-struct Block {
-    frames: [f32; BLOCK],
-    /// Of all frames, once they have come.
-    sum: Sum,
+    frames: VecDeque<f32>,
+    /// Of their complete blocks.
+    sums: VecDeque<Sum>,
 }
 
 /// `Σ x²` and the greatest `|x|`.
@@ -54,54 +46,58 @@ impl Meter {
 
     /// Forgets everything; frames count from 0 again.
     pub(super) fn reset(&mut self) {
-        self.spare.extend(self.blocks.drain(..));
-        (self.first, self.filled) = (0, 0);
+        self.frames.clear();
+        self.sums.clear();
+        self.first = 0;
     }
 
     /// Takes the next frames.
-    pub(super) fn push(&mut self, mut frames: &[f32]) {
+    pub(super) fn push(&mut self, frames: &[f32]) {
         if !self.enabled {
             return;
         }
-        while !frames.is_empty() {
-            if self.filled == BLOCK || self.blocks.is_empty() {
-                self.blocks.push_back(self.spare.pop().unwrap_or_default());
-                self.filled = 0;
-            }
-            let Some(block) = self.blocks.back_mut() else { return };
-            let (now, later) = frames.split_at(frames.len().min(BLOCK - self.filled));
-            block.frames[self.filled..][..now.len()].copy_from_slice(now);
-            self.filled += now.len();
-            if self.filled == BLOCK {
-                block.sum = Sum::of(&block.frames);
-            }
-            frames = later;
+        self.frames.extend(frames);
+        for block in self.sums.len()..self.frames.len() / BLOCK {
+            let sum = self.sum(block * BLOCK..(block + 1) * BLOCK);
+            self.sums.push_back(sum);
         }
     }
 
     /// Level of a span of frames, as far as they have come. Spans must not begin earlier from call to call.
     pub(super) fn level(&mut self, span: Range<u64>) -> Level {
-        while (self.first + 1) * BLOCK as u64 <= span.start && self.blocks.len() > 1 {
-            self.spare.extend(self.blocks.pop_front());
-            self.first += 1;
-        }
-        let begin = self.first * BLOCK as u64;
-        let come = self.blocks.len().saturating_sub(1) * BLOCK + self.filled;
-        let within = |frame: u64| usize::try_from(frame.saturating_sub(begin)).unwrap_or(usize::MAX).min(come);
+        let index = |frame: u64, first: u64| usize::try_from(frame.saturating_sub(first)).unwrap_or(usize::MAX);
+        let past = (index(span.start, self.first) / BLOCK).min(self.sums.len());
+        self.frames.drain(..past * BLOCK);
+        self.sums.drain(..past);
+        self.first += (past * BLOCK) as u64;
+        let within = |frame: u64| index(frame, self.first).min(self.frames.len());
         let (start, end) = (within(span.start), within(span.end));
-        let mut sum = Sum::default();
-        for (index, block) in self.blocks.range(start / BLOCK..end.div_ceil(BLOCK).max(start / BLOCK)).enumerate() {
-            let first = (start / BLOCK + index) * BLOCK;
-            let (from, to) = (start.max(first) - first, end.min(first + BLOCK) - first);
-            sum.join(&if to - from == BLOCK { block.sum } else { Sum::of(&block.frames[from..to]) });
+        let blocks = start.div_ceil(BLOCK)..(end / BLOCK).min(self.sums.len());
+        if blocks.is_empty() {
+            return self.sum(start..end.max(start)).level(end.saturating_sub(start));
         }
-        sum.level(end.saturating_sub(start))
+        let mut sum = self.sum(start..blocks.start * BLOCK).joined(&self.sum(blocks.end * BLOCK..end));
+        for block in self.sums.range(blocks) {
+            sum = sum.joined(block);
+        }
+        sum.level(end - start)
     }
-}
 
-impl Default for Block {
-    fn default() -> Self {
-        Self { frames: [0.0; BLOCK], sum: Sum::default() }
+    // Of less than two blocks. Where the ring wraps, the order of the sum must stay the same.
+    fn sum(&self, range: Range<usize>) -> Sum {
+        let (head, tail) = self.frames.as_slices();
+        let (in_head, in_tail) = (|at: usize| at.min(head.len()), |at: usize| at.saturating_sub(head.len()));
+        let (head, tail) =
+            (&head[in_head(range.start)..in_head(range.end)], &tail[in_tail(range.start)..in_tail(range.end)]);
+        match (head, tail) {
+            ([], frames) | (frames, []) => Sum::of(frames),
+            _ => {
+                let mut frames = [0.0; 2 * BLOCK];
+                frames[..head.len()].copy_from_slice(head);
+                frames[head.len()..][..tail.len()].copy_from_slice(tail);
+                Sum::of(&frames[..head.len() + tail.len()])
+            }
+        }
     }
 }
 
@@ -123,9 +119,8 @@ impl Sum {
         Self { energy: energy.iter().sum(), peak: peak.into_iter().fold(0.0, f32::max) }
     }
 
-    fn join(&mut self, other: &Self) {
-        self.energy += other.energy;
-        self.peak = self.peak.max(other.peak);
+    fn joined(self, other: &Self) -> Self {
+        Self { energy: self.energy + other.energy, peak: self.peak.max(other.peak) }
     }
 
     fn level(self, frames: usize) -> Level {
@@ -160,7 +155,7 @@ mod tests {
     fn nothing_is_kept_unless_asked_for() {
         let mut meter = Meter::default();
         meter.push(&[1.0; 3000]);
-        assert!(meter.blocks.is_empty());
+        assert!(meter.frames.is_empty());
     }
 
     proptest! {

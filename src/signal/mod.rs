@@ -295,7 +295,7 @@ impl Signal {
         self.timing.clock.enable_levels();
     }
 
-    /// Whether the clock on the wall should be read: it is unknown, or was read a second of audio ago.
+    /// Whether the clock on the wall should be read: it is unknown, or was read ten seconds of audio ago.
     pub(crate) fn wants_wall_clock(&self) -> bool {
         self.timing.clock.wants_wall()
     }

@@ -223,9 +223,9 @@ impl Timing {
         if self.aligner.ignored().is_some() {
             return self.silence(None, duration);
         }
-        let joins = |known: i128, goes_on: bool| goes_on || (known - i128::from(start.nseconds())).abs() <= align::JUMP;
-        let known = self.aligner.end().filter(|&(known, goes_on)| joins(known, goes_on));
-        let known = known.and_then(|(known, _)| u64::try_from(known).ok()).map(ClockTime::from_nseconds);
+        let known = self.aligner.end().and_then(|(known, goes_on)| Some((u64::try_from(known).ok()?, goes_on)));
+        let joins = |&(known, goes_on): &(u64, bool)| goes_on || known.abs_diff(start.nseconds()) <= align::JUMP as u64;
+        let known = known.filter(joins).map(|(known, _)| ClockTime::from_nseconds(known));
         let first = known.map_or(start, |known| known.max(start));
         let Some((start, end)) = self.clock.clip(first, start.saturating_add(duration)) else { return Plan::default() };
         let verdict = self.aligner.judge_gap(start.nseconds());
