@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Compares the presets' network inputs with torchaudio, librosa and kaldi-native-fbank: compare_features.py FRONTEND_BENCH.
+"""Compares the presets' network inputs, and cepstra, with torchaudio, librosa and kaldi-native-fbank: compare_features.py FRONTEND_BENCH.
 
-Six kinds of signal, two seconds each: noise, a chirp, silence, clicks, full scale and a constant. Where torch, torchaudio or
-the published run.py of ../shared is missing, what needs it is left out with a line that says so.
+Six kinds of signal, two seconds each: noise, a chirp, silence, clicks, full scale and a constant. Where torch, torchaudio (for
+the cepstra, its transforms) or the published run.py of ../shared is missing, what needs it is left out with a line that says so.
 
 Bands that are almost empty beside a loud one hold the rounding of the transform, and the logarithm makes it visible. Where a
-difference is larger than the goal, the reference's own rounding is shown, too: the difference between its results with 32-bit
-and 64-bit numbers, with the transform of torch in place of librosa's, which always computes with 64 bits.
+difference is larger than the goal, the reference's own rounding is shown, too: the largest difference between its results with
+32-bit and 64-bit numbers, with the transform of torch in place of librosa's, which always computes with 64 bits. A reference of
+32 bits alone is compared with torchaudio's code for the same, of both lengths.
 """
 
 import importlib.util
@@ -46,6 +47,29 @@ def with_kaldi(samples, bands, snip_edges, high, scale):
     return numpy.array([bank.get_frame(frame) for frame in range(bank.num_frames_ready)])
 
 
+def mfcc_with_kaldi(samples):
+    """The settings of `mfcc_kaldi` in `preset_goldens.py`."""
+    options = kaldi_native_fbank.MfccOptions()
+    options.frame_opts.samp_freq, options.frame_opts.dither = 16000, 0
+    options.mel_opts.num_bins, options.mel_opts.high_freq = 23, 0
+    options.num_ceps, options.cepstral_lifter, options.use_energy = 13, 22, False
+    cepstra = kaldi_native_fbank.OnlineMfcc(options)
+    cepstra.accept_waveform(16000, (samples * 32768).astype(numpy.float32))
+    cepstra.input_finished()
+    return numpy.array([cepstra.get_frame(frame) for frame in range(cepstra.num_frames_ready)])
+
+
+def mfcc_with_torchaudio(samples, double=True):
+    """torchaudio's own transform, with the settings of `mfcc_torchaudio` in `preset_goldens.py`."""
+    import torch
+    import torchaudio
+    mel = {"n_fft": 512, "hop_length": 160, "n_mels": 40, "f_min": 20.0}
+    transform = torchaudio.transforms.MFCC(16000, 13, norm=None, log_mels=True, melkwargs=mel)
+    samples = torch.from_numpy(samples)
+    cepstra = transform.double()(samples) if double else transform.float()(samples.float())
+    return cepstra.T.numpy()[:(len(samples) - 256) // 160 + 1]
+
+
 def own(bench, preset, samples, bands):
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "samples"
@@ -55,23 +79,33 @@ def own(bench, preset, samples, bands):
 
 
 def references():
-    """Name of the preset, of the reference, rate, bands, the reference, and the same with numbers of the other length."""
+    """Name of the preset, of the reference, rate, bands, the reference, and the same with numbers of other lengths."""
     goldens, why = None, None
     try:
         import torch
         goldens = load(ROOT / "tests/data/preset_goldens.py")
     except ImportError as error:
         why = error
-    double = {name: lambda x, name=name: numpy.asarray(goldens.PRESETS[name][1](torch.from_numpy(x))) if goldens else None
-              for name in ("zipformer", "beats")}
-    yield "zipformer", "kaldi-native-fbank", 16000, 80, lambda x: with_kaldi(x, 80, False, -400, 1), double["zipformer"]
+    def others(name):
+        """The code of the goldens with 64 bits and with 32, for a reference of 32 bits."""
+        make = goldens and goldens.PRESETS[name][1]
+        return make and (lambda x: [numpy.asarray(make(samples)) for samples in (torch.from_numpy(x), torch.from_numpy(x).float())])
+
+    yield "zipformer", "kaldi-native-fbank", 16000, 80, lambda x: with_kaldi(x, 80, False, -400, 1), others("zipformer")
     beats = lambda x: (with_kaldi(x, 128, True, 0, 32768) - 15.41663) / (2 * 6.55582)  # noqa: E731
-    yield "beats", "kaldi-native-fbank", 16000, 128, beats, double["beats"]
+    yield "beats", "kaldi-native-fbank", 16000, 128, beats, others("beats")
+    yield "mfcc-kaldi", "kaldi-native-fbank", 16000, 13, mfcc_with_kaldi, others("mfcc-kaldi")
     if goldens is None:
         print(f"left out: torchaudio and librosa ({why})")
         return
+    try:
+        import torchaudio  # noqa: F401
+        single = lambda x: [mfcc_with_torchaudio(x, double=False)]  # noqa: E731
+        yield "mfcc-torchaudio", "torchaudio's transform", 16000, 13, mfcc_with_torchaudio, single
+    except (ImportError, OSError, AttributeError) as error:
+        print(f"left out: mfcc-torchaudio against torchaudio's transform ({error})")
     for preset, (rate, make) in goldens.PRESETS.items():
-        if preset.startswith("mfcc") or preset in ("birdnet", "perch"):
+        if preset in ("birdnet", "perch"):
             continue
         bands = numpy.load(ROOT / f"tests/data/presets/{preset}.npy").shape[1]
         single = None if preset in DOUBLE_ONLY else lambda x, make=make: rounded(goldens, make, x)
@@ -95,7 +129,7 @@ def rounded(goldens, make, samples):
 
     exact, goldens.power = goldens.power, power
     try:
-        return numpy.asarray(make(torch.from_numpy(samples).float()))
+        return [numpy.asarray(make(torch.from_numpy(samples).float()))]
     finally:
         goldens.power = exact
 
@@ -117,8 +151,8 @@ def main():
         for kind, samples in signals(rate):
             expected = reference(samples)
             deviation = difference(own(sys.argv[1], preset, samples, bands), expected)
-            again = other(samples) if deviation > GOAL and other else None
-            rounding = 0.0 if again is None else difference(again, expected)
+            again = other(samples) if deviation > GOAL and other else []
+            rounding = max((difference(one, expected) for one in again), default=0.0)
             if deviation > max(GOAL, ROUNDINGS * rounding):
                 failures.append(f"{preset}, {kind}: {deviation:.1e}")
             cells.append(f"{deviation:.1e}" + (f" (its own rounding {rounding:.1e})" if deviation > GOAL else ""))

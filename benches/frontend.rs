@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The front end's cost, as ratios: `cargo bench --bench frontend`. With `audio PRESET FILE` (raw mono f32 at the preset's
 //! rate) it prints the seconds that the log-mel frames of that file take, and nothing else; with `values PRESET FILE` it
-//! writes the network's input of all complete frames, as one window, to FILE.values (f32, frames × bands).
+//! writes the network's input of all complete frames, as one window, to FILE.values (f32, frames × bands). PRESET may also be
+//! `mfcc-librosa`, `mfcc-torchaudio` or `mfcc-kaldi`, cepstra with the settings of `tests/data/preset_goldens.py`.
 
 mod common;
 
@@ -10,7 +11,9 @@ use std::time::Duration;
 
 use common::{compare, rig::noise_samples};
 use realfft::RealFftPlanner;
-use soundclassify_core::frontend::{FeatureSpec, Features, Frontend, Layout, LogMel, preset};
+use soundclassify_core::frontend::{
+    FeatureSpec, Features, Frontend, Layout, Lifter, Log, LogMel, MelNorm, MelScale, Mfcc, preset,
+};
 
 /// Buffers of a live pipeline are about this long.
 const BUFFERS_A_SECOND: usize = 100;
@@ -18,7 +21,7 @@ const BUFFERS_A_SECOND: usize = 100;
 fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     if let [mode, preset, file] = arguments.as_slice() {
-        let preset = preset::named(preset).expect("a preset");
+        let preset = preset::named(preset).or_else(|| cepstra(preset)).expect("a preset");
         match mode.as_str() {
             "audio" => audio(&preset, file),
             "values" => values(preset, file),
@@ -94,8 +97,37 @@ fn values(mut spec: FeatureSpec, file: &str) {
 }
 
 fn with_frames(spec: FeatureSpec, frames: usize) -> FeatureSpec {
-    let Some(mel) = spec.log_mel().cloned() else { panic!("a preset of frames") };
-    FeatureSpec { features: Features::LogMel(LogMel { frames, ..mel }), ..spec }
+    let features = match spec.features {
+        Features::LogMel(mel) => Features::LogMel(LogMel { frames, ..mel }),
+        Features::Mfcc(mfcc) => Features::Mfcc(Mfcc { mel: LogMel { frames, ..mfcc.mel }, ..mfcc }),
+        Features::Waveform => panic!("a preset of frames"),
+    };
+    FeatureSpec { features, ..spec }
+}
+
+/// 13 cepstral coefficients at 16 kHz as this library makes them.
+fn cepstra(name: &str) -> Option<FeatureSpec> {
+    let librosa = LogMel {
+        n_fft: 512,
+        win_length: 512,
+        hop_length: 160,
+        n_mels: 40,
+        fmin: 20.0,
+        fmax: 8000.0,
+        log: Log::Db { amin: 1e-10, top_db: Some(80.0) },
+        ..preset::librosa()
+    };
+    let torchaudio =
+        LogMel { scale: MelScale::Htk, norm: MelNorm::None, log: Log::Ln { offset: 1e-6 }, ..librosa.clone() };
+    let kaldi = LogMel { waveform_scale: 32_768.0, ..LogMel::kaldi(16_000, 23, 1) };
+    let (mel, orthonormal, lifter) = match name {
+        "mfcc-librosa" => (librosa, true, Lifter::Librosa(22.0)),
+        "mfcc-torchaudio" => (torchaudio, false, Lifter::None),
+        "mfcc-kaldi" => (kaldi, true, Lifter::Kaldi(22.0)),
+        _ => return None,
+    };
+    let features = Features::Mfcc(Mfcc { mel, coefficients: 13, orthonormal, lifter });
+    Some(FeatureSpec { features, ..preset::ced() })
 }
 
 /// What one more window adds, against the frames that are new in it.
