@@ -7,12 +7,12 @@ mod scale;
 use serde::Serialize;
 use soundclassify_core::{
     frontend::{FeatureSpec, Features},
-    model::{self, Manifest, Model, Report, TensorInfo},
+    model::{self, Manifest, Model, Report, TensorInfo, builtin},
 };
 
 use crate::{
     args::InspectArgs,
-    exit::{Exit, Result},
+    exit::{Exit, Failure, Result},
     interrupt,
     output::{Form, Printer, json},
     verify,
@@ -36,6 +36,10 @@ struct Said<'a> {
     version: &'a str,
     licence: &'a str,
     description: &'a str,
+    /// Hz.
+    sample_rate: u32,
+    /// Seconds.
+    window: f64,
     input: Vec<usize>,
     labels: &'a [String],
 }
@@ -47,6 +51,13 @@ pub(crate) fn run(args: &InspectArgs) -> Result<Exit> {
     }
     if let Some(recording) = &args.input {
         return show_input(args, recording);
+    }
+    if args.template && builtin::find(&args.model).is_some() {
+        let why = format!(
+            "{0} is built in and has a manifest; `soundclassify inspect {0}` shows it. A template needs a network: the path of an .onnx file",
+            args.model
+        );
+        return Err(Failure::Usage(why));
     }
     let report = model::inspect(&args.model)?;
     let mut printer = Printer::stdout(Form::Plain, false);
@@ -134,6 +145,8 @@ fn said(manifest: &Manifest) -> Said<'_> {
         version: &manifest.version,
         licence: &manifest.licence,
         description: &manifest.description,
+        sample_rate: manifest.features.sample_rate,
+        window: manifest.features.window as f64 / f64::from(manifest.features.sample_rate),
         input: manifest.features.shape(),
         labels: &manifest.labels,
     }

@@ -69,6 +69,40 @@ fn a_template_says_how_sure_it_is_and_why() {
 }
 
 #[test]
+fn labels_that_the_program_would_refuse_are_no_template() {
+    let folder = tempfile::tempdir().unwrap();
+    let (onnx, manifest) = (folder.path().join("mine.onnx"), folder.path().join("mine.toml"));
+    let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/tones/tones.onnx")).unwrap();
+    for (labels, why) in [
+        ("Quiet,Low,Low,High", "has \"Low\" twice"),
+        ("{0: 'Quiet', 1: 'Low', 2: '', 3: 'High'}", "has \"\", which is empty or has control characters"),
+        ("['Quiet', 'Low', 'Mid\\u0007dle', 'High']", "has \"Mid\\u{7}dle\", which is empty"),
+        ("Quiet,Low", "has 2 labels, not 4"),
+    ] {
+        std::fs::write(&onnx, [bytes.clone(), metadata("labels", labels)].concat()).unwrap();
+        let template = stdout(["inspect", onnx.to_str().unwrap(), "--template"]);
+        assert!(template.contains("[labels]  # confidence low: only their number is known"), "{template}");
+        assert!(template.contains(&format!("the metadata \"labels\" {why}")), "{template}");
+        std::fs::write(&manifest, &template).unwrap();
+        assert!(stdout(["inspect", manifest.to_str().unwrap()]).contains("fit       network and manifest fit"));
+        std::fs::remove_file(&manifest).unwrap();
+    }
+    // Labels in a file that does not fit, either.
+    std::fs::write(&onnx, bytes).unwrap();
+    std::fs::write(folder.path().join("labels.txt"), "Quiet\nLow\nLow\nHigh\n").unwrap();
+    assert!(stdout(["inspect", onnx.to_str().unwrap(), "--template"]).contains("names = [\"label-0\""));
+}
+
+#[test]
+fn a_template_is_of_a_network_and_never_json() {
+    let built_in = run(["inspect", "--template", "default"]);
+    let message = text(&built_in.stderr);
+    assert_eq!(built_in.status.code(), Some(2), "{message}");
+    assert!(message.contains("default is built in") && message.contains("the path of an .onnx file"), "{message}");
+    assert_eq!(run(["inspect", "--template", "--json", TONES]).status.code(), Some(2));
+}
+
+#[test]
 fn the_lines_of_a_report_are_aligned() {
     let lines = stdout(["inspect", "sure"]);
 

@@ -84,10 +84,35 @@ impl Clues {
     /// Hz, and whether metadata state it or a name such as `32k`.
     pub(super) fn sample_rate(&self) -> Option<(u32, bool)> {
         let stated = self.metadata(&["sample_rate", "samplerate", "sampling_rate", "sample-rate", "sr", "fs"]);
-        let stated =
-            stated.and_then(|(_, value)| value.trim().parse().ok()).filter(|rate| (1000..=768_000).contains(rate));
+        let stated = stated.and_then(|(_, value)| rate(value));
         let is_named = |name: &str| self.words.iter().any(|word| word.strip_suffix("hz").unwrap_or(word) == name);
         let named = || RATES.iter().find(|(name, _)| is_named(name));
         stated.map(|rate| (rate, true)).or_else(|| named().map(|(_, rate)| (*rate, false)))
+    }
+}
+
+/// Hz in texts such as `44100`, `44100.0`, `44100 Hz` and `44.1kHz`.
+fn rate(text: &str) -> Option<u32> {
+    let text = text.trim().to_lowercase();
+    let number = text.strip_suffix("hz").unwrap_or(&text).trim_end();
+    let (number, unit) = number.strip_suffix('k').map_or((number, 1.0), |number| (number.trim_end(), 1000.0));
+    let hertz = number.parse::<f64>().ok()? * unit;
+    let rounded = hertz.round();
+    let is_rate = (hertz - rounded).abs() < 1e-3 && (1000.0..=768_000.0).contains(&rounded);
+    is_rate.then_some(rounded as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rate;
+
+    #[test]
+    fn rates_are_read_however_they_are_written() {
+        for text in ["44100", " 44100.0 ", "44100 Hz", "44100hz", "44.1kHz", "44.1 khz", "44.1k", "4.41e4"] {
+            assert_eq!(rate(text), Some(44_100), "{text}");
+        }
+        for text in ["", "Hz", "k", "fast", "-16000", "16", "16000.5", "NaN", "inf", "1e99", "16 MHz"] {
+            assert_eq!(rate(text), None, "{text}");
+        }
     }
 }

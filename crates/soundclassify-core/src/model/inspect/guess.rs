@@ -8,6 +8,9 @@ use crate::frontend::{FeatureSpec, Layout, LogMel, Normalize, preset};
 
 /// Numbers of mel bands that are often used: what distinguishes bands from frames.
 const USUAL_MELS: [usize; 5] = [40, 64, 80, 128, 256];
+/// Examples for axes that are not known.
+const MELS: usize = 64;
+const FRAMES: usize = 96;
 /// Presets and the words that name them; where several fit, the first one is taken.
 const NAMES: &[(&str, &[&str])] = &[
     ("yamnet", &["yamnet"]),
@@ -145,31 +148,18 @@ impl Window {
         }
     }
 
-    /// Features that no preset has.
+    /// Features of which no preset is certain: numbers that the shape does not have are to be filled in.
     fn unknown(channel_axis: &'static str, rows: Option<usize>, columns: Option<usize>, clues: &Clues) -> Self {
-        let (rows, columns) = (rows.unwrap_or(64), columns.unwrap_or(96));
-        let usual = |count| USUAL_MELS.contains(&count);
-        let (layout, mels, frames) = match usual(columns) && !usual(rows) {
-            true => ("frames-mels", columns, rows),
-            false => ("mels-frames", rows, columns),
-        };
-        let layout = match usual(mels) != usual(frames) {
-            true => Guess::new(
-                layout,
-                Confidence::Medium,
-                format!("{mels} is a common number of mel bands, {frames} is not"),
-            ),
-            false => Guess::new(layout, Confidence::Low, format!("{mels} and {frames} could both be mel bands")),
-        };
+        let (layout, mels, frames) = layout(rows, columns);
         let (rate, _, why) = rate(clues);
+        let matching = matching(mels, frames, clues);
+        let (axes, bands, count) = (Axes { mels, frames }, mels.unwrap_or(MELS), frames.unwrap_or(FRAMES));
         // One second.
         let features = format!(
-            "sample-rate = {rate}\nwindow = 1.0\nn-fft = 1024\nhop-length = {}\nn-mels = {mels}\nframes = {frames}\n",
-            (rate as usize / frames.max(1)).max(1)
+            "sample-rate = {rate}\nwindow = 1.0\nn-fft = 1024\nhop-length = {}\nn-mels = {bands}\nframes = {count}\n",
+            (rate as usize / count.max(1)).max(1)
         );
-        let why = format!(
-            "no preset has {mels} bands and {frames} frames; {why}; window, n-fft and hop-length are not known"
-        );
+        let why = format!("{}; {why}; window, n-fft and hop-length are not known", axes.reason(&matching, clues));
         Self {
             layout,
             channel_axis,
@@ -177,6 +167,77 @@ impl Window {
             features: Guess::new(features, Confidence::Low, why),
         }
     }
+}
+
+/// What the shape says of a spectrum.
+struct Axes {
+    mels: Option<usize>,
+    frames: Option<usize>,
+}
+
+impl Axes {
+    /// Which of them are not known, and the presets that they could be of.
+    fn reason(&self, presets: &[&str], clues: &Clues) -> String {
+        let list = if presets.is_empty() { "none".into() } else { presets.join(", ") };
+        let at = clues.sample_rate().map(|(rate, _)| format!(" at {rate} Hz")).unwrap_or_default();
+        match (self.mels, self.frames) {
+            (None, None) => "no axis is known: n-mels and frames are only examples".into(),
+            (Some(mels), None) => format!("frames is only an example; presets with {mels} bands{at}: {list}"),
+            (None, Some(frames)) => format!("n-mels is only an example; presets with {frames} frames{at}: {list}"),
+            (Some(mels), Some(frames)) if presets.is_empty() => {
+                format!("no preset{at} has {mels} bands and {frames} frames")
+            }
+            (Some(mels), Some(_)) => format!("presets with {mels} bands and any number of frames{at}: {list}"),
+        }
+    }
+}
+
+/// The layout, and the numbers of bands and frames, of two axes.
+fn layout(rows: Option<usize>, columns: Option<usize>) -> (Guess, Option<usize>, Option<usize>) {
+    let usual = |count: Option<usize>| count.is_some_and(|count| USUAL_MELS.contains(&count));
+    // A free axis is more probably that of frames, and a known number that is not usual, too.
+    let is_turned = match (rows, columns) {
+        (Some(_), None) => !usual(rows),
+        (None, Some(_)) => usual(columns),
+        _ => usual(columns) && !usual(rows),
+    };
+    let (layout, mels, frames) =
+        if is_turned { ("frames-mels", columns, rows) } else { ("mels-frames", rows, columns) };
+    let (confidence, why) = match (mels, frames) {
+        (None, None) => (Confidence::Low, "no axis is known".into()),
+        (Some(mels), None) => {
+            (Confidence::Medium, format!("{mels} is a common number of mel bands, the other axis is free"))
+        }
+        (None, Some(frames)) => {
+            (Confidence::Low, format!("{frames} is not a common number of mel bands, the other axis is free"))
+        }
+        (Some(mels), Some(frames)) if usual(Some(mels)) != usual(Some(frames)) => {
+            (Confidence::Medium, format!("{mels} is a common number of mel bands, {frames} is not"))
+        }
+        (Some(mels), Some(frames)) if usual(Some(mels)) => {
+            (Confidence::Low, format!("{mels} and {frames} could both be mel bands"))
+        }
+        (Some(mels), Some(frames)) => {
+            (Confidence::Low, format!("neither {mels} nor {frames} is a common number of mel bands"))
+        }
+    };
+    (Guess::new(layout, confidence, why), mels, frames)
+}
+
+/// Presets with these numbers of bands and frames, as far as they are known; those of networks that take any number of
+/// frames have any.
+fn matching(mels: Option<usize>, frames: Option<usize>, clues: &Clues) -> Vec<&'static str> {
+    let rate = clues.sample_rate().map(|(rate, _)| rate);
+    let fits = |name: &str| {
+        let spec = preset::named(name)?;
+        let mel = spec.log_mel()?;
+        let has_rate = rate.is_none_or(|rate| rate == spec.sample_rate);
+        let has_mels = mels.is_none_or(|mels| mels == mel.n_mels);
+        let has_frames =
+            frames.is_none_or(|frames| frames == mel.frames || mels.is_some() && ANY_LENGTH.contains(&name));
+        Some(has_rate && has_mels && has_frames)
+    };
+    preset::ALL.iter().map(|(name, _)| *name).filter(|name| fits(name) == Some(true)).collect()
 }
 
 /// Presets that have so many bands, and as many frames or any number.

@@ -17,8 +17,16 @@ pub(super) fn labels(text: &str) -> Vec<String> {
     quoted.unwrap_or_else(|| split(text, ','))
 }
 
+/// Texts between separators, without an index and a colon before each if those are indices of a whole list.
 fn split(text: &str, separator: char) -> Vec<String> {
-    text.split(separator).map(|label| label.trim().to_owned()).filter(|label| !label.is_empty()).collect()
+    let labels: Vec<_> =
+        text.split(separator).map(|label| label.trim().to_owned()).filter(|label| !label.is_empty()).collect();
+    let pair = |label: &String| {
+        let (index, label) = label.split_once(':')?;
+        Some((Item::Index(index.trim().parse().ok()?), Item::Text(label.trim().to_owned())))
+    };
+    let pairs = labels.iter().map(pair).collect::<Option<Vec<_>>>();
+    pairs.filter(|pairs| !pairs.is_empty()).and_then(in_order).unwrap_or(labels)
 }
 
 /// A text or a whole number.
@@ -199,6 +207,20 @@ mod tests {
         }
         let many: Vec<_> = (0..12).map(|index| format!("\"{index}\": \"l{index}\"")).collect();
         assert_eq!(labels(&format!("{{{}}}", many.join(", ")))[10], "l10");
+    }
+
+    #[test]
+    fn indices_before_labels_are_no_part_of_them() {
+        for text in
+            ["0: cat, 1: dog, 2: bird", "0:cat\n1:dog\n2:bird\n", "1: cat, 2: dog, 3: bird", "2: bird, 0: cat, 1: dog"]
+        {
+            assert_eq!(labels(text), ["cat", "dog", "bird"], "{text}");
+        }
+        // Not the indices of a list.
+        assert_eq!(labels("0: cat, 2: dog"), ["0: cat", "2: dog"]);
+        assert_eq!(labels("0: cat, dog"), ["0: cat", "dog"]);
+        assert_eq!(labels("7: seven, 8: eight"), ["7: seven", "8: eight"]);
+        assert_eq!(labels("noise: white, noise: pink"), ["noise: white", "noise: pink"]);
     }
 
     #[test]

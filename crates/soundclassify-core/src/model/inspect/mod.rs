@@ -218,6 +218,53 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_known_is_no_reason() {
+        let cases: [(&[Option<usize>], &str, &str); 6] = [
+            (
+                &[None, None, None],
+                "mels-frames\"  # confidence low: no axis is known",
+                "no axis is known: n-mels and frames",
+            ),
+            (
+                &[None, None, Some(64)],
+                "frames-mels\"  # confidence medium: 64 is a common number of mel bands, the other axis is free",
+                "frames is only an example; presets with 64 bands: ced, fsdkaggle2018-small, panns, panns-16k, vggish, yamnet;",
+            ),
+            (
+                &[None, Some(1), Some(96), None],
+                "frames-mels\"  # confidence low: 96 is not a common",
+                "n-mels is only an example; presets with 96 frames: vggish, yamnet;",
+            ),
+            (&[None, Some(77), Some(33)], "confidence low: neither 77 nor 33", "no preset has 77 bands and 33 frames"),
+            (
+                &[None, Some(128), Some(301)],
+                "confidence medium: 128 is a common",
+                "presets with 128 bands and any number of frames: efficientat;",
+            ),
+            (&[None, Some(80), Some(64)], "confidence low: 80 and 64 could both", "any number of frames: zipformer;"),
+        ];
+        for (dims, layout, features) in cases {
+            let (text, _) = template("net.onnx", dims, 3);
+            assert!(text.contains(layout) && text.contains(features), "{dims:?}: {text}");
+            assert!(text.contains("[features]  # confidence low"), "{dims:?}: {text}");
+        }
+        // The shape of two presets, at a rate of neither.
+        let (text, _) = template("net_8khz.onnx", &[None, Some(96), Some(64)], 3);
+        assert!(text.contains("no preset at 8000 Hz has 64 bands and 96 frames"), "{text}");
+    }
+
+    #[test]
+    fn axes_of_length_one_hold_no_classes() {
+        for dims in [&[None, Some(3), Some(1)][..], &[None, Some(7), Some(3), Some(1), Some(1)], &[Some(1), Some(3)]] {
+            let mut report = report(&[None, Some(96), Some(64)], 3);
+            report.outputs[0].dims = dims.to_vec();
+            let manifest = Manifest::embedded(Path::new("t.toml"), &report.template(), "").unwrap();
+            assert_eq!(manifest.labels.len(), 3, "{dims:?}");
+            assert_eq!(Fit::of(&manifest, &report.inputs, &report.outputs).map(|_| ()), Ok(()), "{dims:?}");
+        }
+    }
+
+    #[test]
     fn further_inputs_get_values() {
         let mut report = report(&[None, None, Some(80)], 3);
         let port = |name: &str, element: &str, dims: &[Option<usize>]| TensorInfo {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A manifest to begin with, whose comments say how sure each guess is and why.
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use super::{
     clues::Clues,
@@ -9,7 +9,10 @@ use super::{
     label_list::labels,
     roles::{Roles, StatePair, is_embedding},
 };
-use crate::model::fit::{CONSTANTS, TensorInfo};
+use crate::model::{
+    fit::{CONSTANTS, TensorInfo, values_axis},
+    manifest::section::is_plain,
+};
 
 /// Most labels that a template lists; more belong into a file of their own.
 const MOST_NAMES: usize = 1000;
@@ -24,7 +27,7 @@ pub(super) fn template(onnx: &Path, inputs: &[TensorInfo], outputs: &[TensorInfo
     let roles = Roles::of(&inputs, &outputs);
     let (input, output) = (roles.window, roles.scores);
     let window = Window::of(inputs.get(input).map_or(&[], |port| &port.dims), clues);
-    let classes = outputs.get(output).and_then(|port| port.dims.last().copied().flatten()).unwrap_or(1);
+    let classes = outputs.get(output).and_then(|port| values_axis(&port.dims, Some(1), 2).flatten()).unwrap_or(1);
     let activation = activation(outputs.get(output), classes, clues);
     let labels = label_lines(onnx, &stem, classes, clues);
     let range = inputs.get(input).and_then(|port| clues.info.range(&port.name));
@@ -143,17 +146,21 @@ fn embedding(outputs: &[TensorInfo], roles: &Roles) -> String {
 /// The keys that say the labels, of `count` classes.
 fn label_lines(onnx: &Path, stem: &str, count: usize, clues: &Clues) -> Guess {
     let keys = ["labels", "label", "classes", "class_names", "names", "id2label", "categories"];
-    if let Some((key, found)) =
-        clues.metadata(&keys).map(|(key, text)| (key, labels(text))).filter(|(_, found)| found.len() == count)
-    {
+    let stated = clues.metadata(&keys).map(|(key, text)| (key, labels(text)));
+    let misfit =
+        stated.as_ref().and_then(|(key, found)| Some(format!("the metadata {key:?} {}", misfit(found, count)?)));
+    if let Some((key, found)) = stated.filter(|_| misfit.is_none()) {
         let names: Vec<_> = found.iter().map(|label| quoted(label)).collect();
         let reason = format!("the metadata {key:?} has {count} of them");
         return Guess::new(format!("names = [{}]", names.join(", ")), Confidence::High, reason);
     }
     let beside = [format!("{stem}.labels.txt"), "labels.txt".into(), "classes.txt".into(), "class_labels.txt".into()];
-    let lines =
-        |name: &String| std::fs::read_to_string(onnx.with_file_name(name)).map_or(0, |text| text.lines().count());
-    if let Some(name) = beside.iter().find(|name| lines(name) == count) {
+    let fits = |name: &&String| {
+        let text = std::fs::read_to_string(onnx.with_file_name(name)).unwrap_or_default();
+        let lines: Vec<_> = text.trim_end().lines().map(|line| line.trim().to_owned()).collect();
+        self::misfit(&lines, count).is_none()
+    };
+    if let Some(name) = beside.iter().find(fits) {
         let reason = format!("the file beside the network has {count} lines");
         return Guess::new(format!("file = {}", quoted(name)), Confidence::Medium, reason);
     }
@@ -162,13 +169,25 @@ fn label_lines(onnx: &Path, stem: &str, count: usize, clues: &Clues) -> Guess {
         let reason = "AudioSet has 527 classes, and its table is beside the network";
         return Guess::new(format!("csv = \"{table}\"\ncolumn = \"display_name\""), Confidence::High, reason);
     }
+    let but = misfit.map(|why| format!("; {why}")).unwrap_or_default();
     if count > MOST_NAMES {
         let value = format!("file = {}   # {count} labels, one per line", quoted(&beside[0]));
-        return Guess::new(value, Confidence::Low, "to be written in the order of the output");
+        return Guess::new(value, Confidence::Low, format!("to be written in the order of the output{but}"));
     }
     let names: Vec<_> = (0..count).map(|class| format!("\"label-{class}\"")).collect();
     let value = format!("names = [{}]   # or file = \"labels.txt\", one per line", names.join(", "));
-    Guess::new(value, Confidence::Low, "only their number is known; in the order of the output")
+    Guess::new(value, Confidence::Low, format!("only their number is known; in the order of the output{but}"))
+}
+
+/// Why these can't be the labels of `count` classes.
+fn misfit(labels: &[String], count: usize) -> Option<String> {
+    let mut seen = HashSet::with_capacity(labels.len());
+    let mut wrong = labels.iter().filter_map(|label| match seen.insert(label) {
+        _ if !is_plain(label) => Some(format!("has {label:?}, which is empty or has control characters")),
+        true => None,
+        false => Some(format!("has {label:?} twice")),
+    });
+    if labels.len() == count { wrong.next() } else { Some(format!("has {} labels, not {count}", labels.len())) }
 }
 
 /// As TOML writes a text.
