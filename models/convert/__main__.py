@@ -7,8 +7,8 @@
     python -m models.convert NETWORK.tflite  --preset yamnet --labels map.csv --column display_name -o OUT
     python -m models.convert NETWORK.pt      --preset yamnet --shape 1,96,64 --labels labels.txt -o OUT   TorchScript
 
-OUT gets NAME.onnx, NAME.labels.txt and NAME.toml; `soundclassify model=OUT/NAME.toml` runs it. With the program soundclassify at hand, OUT also gets
-a recording and the network's own scores of it: `soundclassify inspect --verify OUT/NAME.toml` compares them with ours.
+OUT gets NAME.onnx, NAME.labels.txt and NAME.toml; `soundclassify model=OUT/NAME.toml` runs it. OUT also gets a recording and the source network's scores
+of it, with which `soundclassify inspect --verify OUT/NAME.toml` compares. The program soundclassify checks the manifest's keys and makes the windows.
 """
 import argparse
 import re
@@ -28,7 +28,7 @@ def options():
     parser = argparse.ArgumentParser(prog="models.convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("network", type=Path, help=".pb, .h5, .keras, .tflite or .pt, or the folder of a SavedModel")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the results")
-    parser.add_argument("--settings", type=Path, help="config.py of ml-sound-classifier, the same as .json, or tables of a manifest as .toml")
+    parser.add_argument("--settings", type=Path, help="config.py of ml-sound-classifier, the same as .json, or tables of a manifest as .toml, with any of its keys")
     parser.add_argument("--preset", choices=settings.PRESETS, help="features; replaces those of --settings")
     parser.add_argument("--labels", type=Path, help="file with one label per line, or a .csv with --column [default: the labels of the settings]")
     parser.add_argument("--column", help="column of the .csv of labels")
@@ -37,16 +37,16 @@ def options():
     parser.add_argument("--description", default="", help="description of the sounds that it detects")
     parser.add_argument("--licence", default="NOASSERTION", help="SPDX expression [default: NOASSERTION]")
     parser.add_argument("--version", default="1")
-    parser.add_argument("--layout", choices=checks.LAYOUTS, help="axes of a window [default: from the shape]")
-    parser.add_argument("--normalize", choices=checks.NORMALIZE, help="normalisation of each window [default: that of the settings, else none for yamnet, minmax for others]")
-    parser.add_argument("--activation", choices=checks.ACTIVATIONS, help="how the output becomes probabilities [default: from the network]")
+    parser.add_argument("--layout", help="axes of a window: one of a manifest's [default: from the shape]")
+    parser.add_argument("--normalize", help="normalisation of each window: one of a manifest's [default: that of the settings, else of the preset's networks]")
+    parser.add_argument("--activation", help="how the output becomes probabilities: one of a manifest's [default: from the network]")
     parser.add_argument("--architecture", choices=("mobilenetv2", "alexnet"), help="for .h5 with weights only [default: from the weights]")
     parser.add_argument("--shape", help="shape of one window for .pt, for example 1,96,64")
     parser.add_argument("--input", help="name of the input, for graphs with several inputs")
     parser.add_argument("--output", help="name of the output, for graphs with several outputs")
     parser.add_argument("--check", type=Path, help=".npy with windows for the comparison (soundclassify features writes them) [default: noise]")
     parser.add_argument("--tolerance", type=float, help="maximum difference [default: 1e-4; int8 TFLite: 32/256]")
-    parser.add_argument("--program", help="the program soundclassify, for [check] [default: the newest built, or the installed one]")
+    parser.add_argument("--program", help="the program soundclassify, which checks the manifest and makes the windows [default: the newest built, the installed one, or it is built]")
     return parser.parse_args()
 
 
@@ -69,48 +69,91 @@ def convert(chosen):
         raise Failure(f"{chosen.network}: expected labels for {source.classes} classes, found none; give --labels or settings with labels")
     if len(known.labels) != source.classes:
         raise Failure(f"{chosen.network}: expected {source.classes} labels, one per class, found {len(known.labels)}")
-    checks.defaults(chosen.settings, known.defaults, known.labels)
-    shape = window_layout(chosen, known, source.shape)
+    run = program.find(chosen.program)
     model = source.export()
-    network.free_batch(model)
+    if network.unsupported(model):
+        raise Failure(f"{chosen.network}: ONNX has no operator for {', '.join(network.unsupported(model))}, as tf2onnx reports above; if there is an ONNX file of this "
+                      f"network, `soundclassify inspect --template` writes a manifest for it")
+    tolerance = source.tolerance if chosen.tolerance is None else chosen.tolerance
+    model = network.with_free_batch(model, source.shape, tolerance)
     network.tidy(model)
     activation = chosen.activation or known.output.get("activation") or network.activation(model)
     if activation is None:
         raise Failure(f"{chosen.network}: does not end in a softmax or sigmoid; set --activation to the function that turns its output into probabilities")
     with staged(chosen.out, f"{name}.toml") as folder:
-        onnx_file = folder / f"{name}.onnx"
+        onnx_file, path = folder / f"{name}.onnx", folder / f"{name}.toml"
         onnx.save(model, onnx_file)
-        windows = network.check_windows(source.shape, shape["normalize"].startswith("minmax"), chosen.check)
-        tolerance = source.tolerance if chosen.tolerance is None else chosen.tolerance
-        difference = network.compare(source, onnx_file, windows, tolerance)
         (folder / f"{name}.labels.txt").write_text("".join(f"{label}\n" for label in known.labels))
-        tables = {
-            None: {"name": name, "description": chosen.description or f"{source.classes} classes, converted from {chosen.network.name}",
-                   "licence": chosen.licence, "version": chosen.version, "onnx": onnx_file.name, "sha256": manifest.sha256(onnx_file)},
-            "input": {"name": model.graph.input[0].name} | shape, "features": known.features,
-            "output": {"name": model.graph.output[0].name, "activation": activation},
-            "labels": {"file": f"{name}.labels.txt"}, "defaults": known.defaults,
-        }
+        tables = manifest_tables(chosen, known, onnx_file, model.graph, activation)
+        recorded = recorded_windows(run, path, fitted(chosen, known, run, path, tables, source.shape)["window"], source.shape)
+        windows = network.check_windows(source.shape, recorded, known.input["normalize"], chosen.check)
+        difference = network.compare(source, onnx_file, windows, tolerance)
+        scores = network.probabilities(source.run(recorded), activation, known.output.get("reduce", "mean"))
+        np.save(folder / known_scores.table(name)["scores"], scores.astype(np.float32))
+        tables["check"] = known_scores.table(name) | {"tolerance": min(1.0, max(1e-3, tolerance))}
         comment = (f"Converted from {chosen.network.name} (SHA-256 {manifest.sha256(chosen.network)});\n"
                    f"largest difference from it {difference:.2e} on {len(windows)} windows.")
-        (folder / f"{name}.toml").write_text(manifest.text(tables, comment))
-        tables["check"] = check(program.find(chosen.program, build=False), source, folder, name, activation, tolerance)
-        (folder / f"{name}.toml").write_text(manifest.text(tables, comment))
-    print(f"wrote {chosen.out / name}.toml, .labels.txt and .onnx")
+        path.write_text(manifest.text(tables, comment))
+        print(f"[check]: scores {program.verify(run, path)}")
+    print(f"wrote {chosen.out / name}.toml, .labels.txt, .onnx and what [check] names")
 
 
-def check(run, source, folder, name, activation, tolerance):
-    """Values of [check]: a recording, and the source's own scores of its windows. None without the program, which makes the windows."""
-    if run is None:
-        print("no [check] was written: the program soundclassify, which makes the windows, was not found; give it with --program")
-        return {}
-    audio, made = folder / known_scores.RECORDING, folder / "windows.npy"
-    known_scores.recording(audio)
-    known_scores.features(run, folder / f"{name}.toml", audio, made)
-    windows = np.load(made).reshape(-1, *source.shape)
+def manifest_tables(chosen, known, onnx_file, graph, activation):
+    """The manifest without the axes of a window and [check]."""
+    name = onnx_file.stem
+    tables = {
+        None: {"name": name, "description": chosen.description or f"{len(known.labels)} classes, converted from {chosen.network.name}",
+               "licence": chosen.licence, "version": chosen.version, "onnx": onnx_file.name, "sha256": manifest.sha256(onnx_file)},
+        "input": {"name": graph.input[0].name} | known.input, "features": known.features,
+        "output": {"name": graph.output[0].name} | known.output | {"activation": activation},
+        "labels": {"file": f"{name}.labels.txt"}, "defaults": known.defaults,
+    }
+    for key, value in known.further.items():
+        if isinstance(value, dict):
+            tables[key] = tables.get(key, {}) | value
+        else:
+            tables[None][key] = value
+    return tables
+
+
+def fitted(chosen, known, run, path, tables, shape):
+    """Writes the manifest with the first layout and channel axis with which the program accepts it; returns the program's report of it."""
+    reasons = []
+    for axes in possible_axes(shape, known.usual_input.get("layout")):
+        if any(known.input.get(key, axes[key]) != axes[key] for key in axes):
+            continue
+        tables["input"] |= axes
+        path.write_text(manifest.text(tables, "To be checked."))
+        read, reason = program.inspect(run, path)
+        if reason is None:
+            return read
+        reasons.append(reason)
+    if not reasons:
+        given = ", ".join(f"{key} {known.input[key]}" for key in ("layout", "channel-axis") if key in known.input)
+        wanted = given or "samples, or mels and frames, with at most one channel"
+        raise Failure(f"{chosen.settings or chosen.network}: expected windows of {wanted}, found that {chosen.network} takes windows of {tuple(shape)}")
+    raise Failure(f"{chosen.settings or chosen.network}: the program refuses the manifest of {chosen.network}, which takes windows of {tuple(shape)}:\n{reasons[0]}")
+
+
+def possible_axes(shape, usual):
+    """Layouts and channel axes that windows of this shape may have; those of the layout `usual` first."""
+    found = []
+    for axis, at, plane in (("first", 0, shape[1:]), ("last", -1, shape[:-1]), ("none", None, shape)):
+        if at is not None and shape[at] != 1:
+            continue
+        layouts = {1: ("samples",), 2: ("mels-frames", "frames-mels")}.get(len(plane), ())
+        found += [{"layout": layout, "channel-axis": axis} for layout in layouts]
+    return sorted(found, key=lambda axes: axes["layout"] != usual)
+
+
+def recorded_windows(run, path, window, shape):
+    """Writes a recording that has a window of so many seconds; returns the network's input for it, as the program makes it."""
+    audio, made = path.with_name(known_scores.RECORDING), path.with_name("windows.npy")
+    known_scores.recording(audio, window)
+    known_scores.features(run, path, audio, made)
+    windows = np.load(made).reshape(-1, *shape)
     made.unlink()
-    np.save(folder / known_scores.table(name)["scores"], network.probabilities(source.run(windows), activation).astype(np.float32))
-    return known_scores.table(name) | {"tolerance": min(1.0, max(1e-3, tolerance))}
+    return windows
 
 
 def gathered(chosen):
@@ -123,9 +166,11 @@ def gathered(chosen):
         known.features = {"preset": chosen.preset}
     if not known.features:
         raise Failure("which features does the network take? Give --settings or --preset")
-    known.input.setdefault("normalize", "none" if known.features.get("preset") == "yamnet" else "minmax")
-    if chosen.normalize:
-        known.input["normalize"] = chosen.normalize
+    if "normalize" in known.usual_input:
+        known.input.setdefault("normalize", known.usual_input["normalize"])
+    for key in ("layout", "normalize"):
+        if getattr(chosen, key):
+            known.input[key] = getattr(chosen, key)
     if chosen.labels:
         known.labels = settings.read_labels(chosen.labels, chosen.column)
     elif chosen.fsdkaggle2018_labels:
@@ -154,7 +199,7 @@ def loaded(chosen, known):
         return graph.load(chosen.network, tensors)
     if suffix in (".h5", ".hdf5", ".keras"):
         from . import keras_file
-        return keras_file.load(chosen.network, chosen.architecture, (*known.spectrum, 1), known.labels and len(known.labels))
+        return keras_file.load(chosen.network, chosen.architecture, known.spectrum and (*known.spectrum, 1), known.labels and len(known.labels))
     if suffix == ".tflite":
         from . import tflite
         return tflite.load(chosen.network)
@@ -170,29 +215,6 @@ def parsed_shape(text):
     if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)*", text):
         raise Failure(f"--shape: expected numbers with commas, as in 1,96,64, found {text!r}")
     return [int(number) for number in text.split(",")]
-
-
-def window_layout(chosen, known, shape):
-    """`[input]` of the manifest without the name, seen from the shape of a window and the features."""
-    table = {"layout": chosen.layout or known.input.get("layout"), "channel-axis": None, "normalize": known.input["normalize"]}
-    if len(shape) == 2:
-        table["channel-axis"], spectrum = "none", tuple(shape)
-    elif len(shape) == 3 and 1 in (shape[0], shape[-1]):
-        first = shape[0] == 1
-        table["channel-axis"], spectrum = ("first", tuple(shape[1:])) if first else ("last", tuple(shape[:2]))
-    else:
-        raise Failure(f"{chosen.network}: expected windows of mels and frames with at most one channel, found {shape}")
-    axis = known.input.get("channel-axis", table["channel-axis"])
-    if axis != table["channel-axis"]:
-        raise Failure(f"{chosen.settings}: [input] channel-axis: expected {table['channel-axis']}, as {chosen.network} takes windows of {tuple(shape)}, "
-                      f"found {axis}")
-    wanted = known.spectrum
-    fitting = [layout for layout, axes in (("mels-frames", wanted), ("frames-mels", wanted[::-1])) if axes == spectrum]
-    if not fitting or table["layout"] not in (None, *fitting):
-        raise Failure(f"{chosen.network}: takes windows of {spectrum[0]} × {spectrum[1]}, the features are {wanted[0]} mels × {wanted[1]} frames"
-                      + (f" in the layout {table['layout']}" if table["layout"] else ""))
-    table["layout"] = table["layout"] or fitting[0]
-    return table
 
 
 if __name__ == "__main__":

@@ -7,11 +7,25 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import tensorflow as tf  # noqa: E402
 import tf2onnx  # noqa: E402
 from google.protobuf.message import DecodeError  # noqa: E402
+from tf2onnx.handler import tf_op  # noqa: E402
+from tf2onnx.onnx_opset.signal import ComplexAbsOp  # noqa: E402
 
 from .files import Failure, existing  # noqa: E402
 from .folding import PHASE, fold  # noqa: E402
 
 OPSET = 17
+
+
+@tf_op("ComplexAbs")
+class ComplexAbs:
+    """tf2onnx 1.17 refuses a Fourier transform whose axes it does not know; it puts real and imaginary part on the first one."""
+
+    @classmethod
+    def version_13(cls, graph, node, **options):
+        shape = graph.get_shape(node.input[0])
+        if shape and shape[0] == -1:
+            graph.set_shape(node.input[0], [2, *shape[1:]])
+        ComplexAbsOp.version_13(graph, node, **options)
 
 
 def load(path, tensors):

@@ -40,7 +40,7 @@ def load(path, architecture, shape, classes):
         raise Failure(f"{path}: no HDF5 file: {error}") from error
     if not arrays:
         raise Failure(f"{path}: holds neither a model nor weights: its layer_names name no layer that has some")
-    if classes is None:
+    if classes is None or shape is None:
         raise Failure(f"{path}: holds weights alone: give --settings (config.py or .json of the application), which contain shape and labels")
     return Network(path, filled(path, arrays, architecture or guessed(path, arrays), shape, classes))
 

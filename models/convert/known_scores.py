@@ -9,7 +9,6 @@ takes Python's own library alone.
 import argparse
 import math
 import random
-import subprocess
 import sys
 import tempfile
 import wave
@@ -28,12 +27,13 @@ def table(name):
     return {"audio": RECORDING, "scores": f"{name}.check.npy"}
 
 
-def recording(path):
-    """Writes the recording: a rising tone with noise and clicks, the same each time; as long as a few windows of a second."""
+def recording(path, window=0.0):
+    """Writes the recording: a rising tone with noise and clicks, the same each time; as long as a few windows of a second, or of `window` seconds."""
+    seconds = max(SECONDS, window + 0.25)
     chance, phase, samples = random.Random(1), 0.0, array("h")
-    for number in range(int(RATE * SECONDS)):
+    for number in range(int(RATE * seconds)):
         time = number / RATE
-        phase += 2 * math.pi * 150 * 80 ** (time / SECONDS) / RATE
+        phase += 2 * math.pi * 150 * 80 ** (time / seconds) / RATE
         value = 0.3 * math.sin(phase) + 0.05 * chance.uniform(-1, 1) + (0.5 if number % 8000 < 16 else 0)
         samples.append(round(32767 * value * min(1, 20 * abs(math.sin(math.pi * time / 0.7)))))
     if sys.byteorder == "big":
@@ -47,8 +47,7 @@ def recording(path):
 
 def features(run, manifest, audio, out, *what):
     """Has the program write the windows of a recording, or with `what` their scores, as .npy."""
-    command = [run, "features", "--model", str(manifest), *what, "-o", str(out), str(audio)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = program.called(run, "features", "--model", manifest, *what, "-o", out, audio)
     if done.returncode:
         raise Failure(f"{manifest}: the program failed on {audio}: {(done.stderr or done.stdout).strip()}")
 

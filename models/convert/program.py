@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The companion program `soundclassify`, which computes features and scores as the element does."""
+import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -30,3 +32,29 @@ def find(given, build=True):
     if subprocess.run(["cargo", "build", "--release", "--package", "soundclassify-cli"], cwd=ROOT).returncode:
         raise Failure("cargo could not build the program soundclassify; see above")
     return str(target / "release" / "soundclassify")
+
+
+def called(run, *arguments):
+    """The program's run with these arguments: its status and texts."""
+    return subprocess.run([run, *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+
+def inspect(run, path):
+    """The manifest at `path` as the program reads it, or None, and why the program can't use it with its network, or None."""
+    done = called(run, "inspect", "--json", path)
+    try:
+        report = json.loads(done.stdout)
+    except json.JSONDecodeError:
+        report = {}
+    reason = report.get("misfit") or report.get("failure") or (done.stderr.strip() or "no reason given" if done.returncode else None)
+    # Neither the folder nor the lines of a manifest that the user does not see.
+    return report.get("manifest"), reason and re.sub(r" \(line \d+\)", "", reason.replace(f"{Path(path).parent}{os.sep}", ""))
+
+
+def verify(run, path):
+    """Has the program compare its own scores with those of the manifest's [check]."""
+    done = called(run, "inspect", "--verify", path)
+    said = (done.stdout + done.stderr).strip().replace(f"{Path(path).parent}{os.sep}", "")
+    if done.returncode:
+        raise Failure(f"{Path(path).name}: its scores differ from those of the source:\n{said}")
+    return next((line.split(None, 1)[1] for line in said.splitlines() if line.startswith("scores")), said)

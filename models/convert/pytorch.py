@@ -48,6 +48,9 @@ class Network:
 
     def export(self):
         file = io.BytesIO()
-        torch.onnx.export(self.module, (torch.zeros(2, *self.shape),), file, opset_version=OPSET, input_names=["input"],
-                          output_names=["scores"], dynamic_axes={"input": {0: "N"}, "scores": {0: "N"}}, **TRACED)
+        try:
+            torch.onnx.export(self.module, (torch.zeros(2, *self.shape),), file, opset_version=OPSET, input_names=["input"],
+                              output_names=["scores"], dynamic_axes={"input": {0: "N"}, "scores": {0: "N"}}, **TRACED)
+        except Exception as error:  # PyTorch raises classes of its own and RuntimeError
+            raise Failure(f"{self.path}: PyTorch can't export it to ONNX: {str(error).strip().splitlines()[0]}") from error
         return onnx.load_from_string(file.getvalue())

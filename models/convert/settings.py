@@ -3,8 +3,7 @@
 
 - `.py`: the original's `config.py`. It is read, never run: assignments of plain values and arithmetic to `conf.…`.
 - `.json`: the same names, or `sample_rate` for `sampling_rate`, in one object.
-- `.toml`: the tables `[features]`, `[input]`, `[output]`, `[labels]`, `[defaults]` as in a manifest; names of input and output are the
-  source's.
+- `.toml`: tables of a manifest, whose keys the program checks; names of input and output are the source's.
 """
 import ast
 import csv
@@ -13,17 +12,30 @@ import json
 import operator
 import tomllib
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from . import checks
 from .files import Failure, existing
 
 ORIGINAL_FRONT_END = {  # librosa 0.6's defaults, which the original leaves as they are
     "mel-scale": "slaney", "mel-norm": "slaney", "power": 2, "center": True, "log": "db", "amin": 1e-10, "top-db": 80}
-PRESETS = {  # (mels, frames) and what the original's settings must be for the preset to stand for them
+ORIGINAL_PRESETS = {  # what the original's settings must be for the preset to stand for them
     "fsdkaggle2018": {"sample-rate": 44100, "window": 1, "n-fft": 2560, "hop-length": 347, "n-mels": 128, "frames": 128, "fmin": 20, "fmax": 22050},
     "fsdkaggle2018-small": {"sample-rate": 16000, "window": 1, "n-fft": 1280, "hop-length": 253, "n-mels": 64, "frames": 64, "fmin": 20, "fmax": 8000},
-    "yamnet": {"sample-rate": 16000, "window": 0.975, "n-fft": 512, "hop-length": 160, "n-mels": 64, "frames": 96, "fmin": 125, "fmax": 7500},
 }
+
+
+def preset_inputs():
+    """Name of each preset to its `[input]`: that of the manifest in models/ that has its name, or of the original's networks."""
+    found = {name: {"layout": "mels-frames", "normalize": "minmax"} for name in ORIGINAL_PRESETS}
+    for path in sorted(Path(__file__).resolve().parents[1].glob("*.toml")):
+        tables = tomllib.loads(path.read_text())
+        if tables.get("features", {}).get("preset") == path.stem:
+            found[path.stem] = tables["input"]
+    return dict(sorted(found.items()))
+
+
+PRESETS = preset_inputs()
 NORMALIZE = {"samplewise": "minmax"}  # the original's name, and its default
 FSDKAGGLE2018 = """Hi-hat Saxophone Trumpet Glockenspiel Cello Knock Gunshot_or_gunfire Clarinet Computer_keyboard Keys_jangling
     Snare_drum Writing Laughter Tearing Fart Oboe Flute Cough Telephone Bark Chime Bass_drum Bus Squeak Scissors Harmonica Gong
@@ -40,13 +52,20 @@ class Settings:
     output: dict = field(default_factory=dict)
     labels: list | None = None
     defaults: dict = field(default_factory=dict)
+    further: dict = field(default_factory=dict)  # other keys and tables, as they are
     tensors: dict = field(default_factory=dict)  # names of the source's input and output, where the settings say
 
     @property
     def spectrum(self):
-        """(mels, frames) of a window."""
-        known = PRESETS.get(self.features.get("preset"), {}) | self.features
-        return known["n-mels"], known["frames"]
+        """(mels, frames) of a window, where the settings themselves or the original say; else None."""
+        known = ORIGINAL_PRESETS.get(self.features.get("preset"), {}) | self.features
+        size = (known.get("n-mels"), known.get("frames"))
+        return size if all(type(number) is int and number > 0 for number in size) else None
+
+    @property
+    def usual_input(self):
+        """`[input]` of the networks that have this preset."""
+        return PRESETS.get(self.features.get("preset"), {})
 
 
 def read(path):
@@ -106,6 +125,9 @@ def from_python(path, text):
     return values
 
 
+WHOLE = ("sample-rate", "n-fft", "hop-length", "n-mels")
+
+
 def from_original(path, values):
     names = {"sample-rate": ("sampling_rate", "sample_rate"), "window": ("duration",), "n-fft": ("n_fft",),
              "hop-length": ("hop_length",), "n-mels": ("n_mels",), "fmin": ("fmin",), "fmax": ("fmax",)}
@@ -114,12 +136,12 @@ def from_original(path, values):
         found = [values[each] for each in alternatives if each in values]
         if not found:
             raise Failure(f"{path}: {alternatives[0]} is missing")
-        checks.one(f"{path}: {alternatives[0]}", checks.FEATURES[name], found[0])
+        checks.one(f"{path}: {alternatives[0]}", checks.whole(1, 1 << 20) if name in WHOLE else checks.number(0, 768_000), found[0])
         features[name] = found[0]
     features["frames"] = 1 + int(features["sample-rate"] * features["window"]) // features["hop-length"]
     normalize = values.get("normalize", "samplewise")
-    checks.one(f"{path}: normalize", checks.choice(*NORMALIZE, *checks.NORMALIZE), normalize)
-    preset = next((name for name, known in PRESETS.items() if known == features and name != "yamnet"), None)
+    checks.one(f"{path}: normalize", checks.PLAIN, normalize)
+    preset = next((name for name, known in ORIGINAL_PRESETS.items() if known == features), None)
     defaults = {"oversamples": values.get("rt_oversamples", values.get("oversamples")),
                 "process-count": values.get("rt_process_count", values.get("process_count")),
                 "ensembles": values.get("pred_ensembles", values.get("ensembles"))}
@@ -128,8 +150,6 @@ def from_original(path, values):
     tensors = {name: values[name] for name in ("input", "output") if name in values}
     for name, value in tensors.items():
         checks.one(f"{path}: {name}", checks.PLAIN, value)
-    checks.features(path, features, PRESETS)
-    checks.defaults(path, defaults, None)
     return Settings(
         features=features, input={"normalize": NORMALIZE.get(normalize, normalize)},
         labels=checked_labels(path, values["labels"]) if "labels" in values else None, defaults=defaults, tensors=tensors)
@@ -140,21 +160,37 @@ def from_toml(path, text):
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise Failure(f"{path}: no TOML: {error}") from error
-    unknown = values.keys() - {"features", "input", "output", "labels", "defaults"}
-    if unknown:
-        raise Failure(f"{path}: unknown tables: {', '.join(sorted(unknown))}")
-    given = {name: values.get(name, {}) for name in ("features", "input", "output", "defaults")}
-    checks.features(path, given["features"], PRESETS)
-    checks.table(path, "input", given["input"], checks.INPUT)
-    checks.table(path, "output", given["output"], checks.OUTPUT)
-    checks.defaults(path, given["defaults"], None)
-    tensors = {name: given[name].pop("name") for name in ("input", "output") if "name" in given[name]}
-    return Settings(**given, labels=labels_of(path, values["labels"]) if "labels" in values else None, tensors=tensors)
+    ours = [key for key in (*OPTIONS, *RESULTS) if key in values]
+    if ours:
+        how = f"give --{ours[0]}" if ours[0] in OPTIONS else "models.convert writes it"
+        raise Failure(f"{path}: {ours[0]}: expected no such key in settings, found one: {how}")
+    for name in TABLES:
+        checks.is_table(path, name, values.get(name, {}))
+    features, inputs, output, defaults = (values.pop(name, {}) for name in TABLES)
+    preset = features.get("preset")
+    if preset is not None:
+        checks.one(f"{path}: [features] preset", checks.choice(*PRESETS), preset)
+    tensors = {name: table.pop("name") for name, table in (("input", inputs), ("output", output)) if "name" in table}
+    for name, value in tensors.items():
+        checks.one(f"{path}: [{name}] name", checks.PLAIN, value)
+    labels = None
+    if "labels" in values:
+        checks.is_table(path, "labels", values["labels"])
+        sources = {key: value for key, value in values["labels"].items() if key in LABEL_SOURCES}
+        labels = labels_of(path, sources)
+        values["labels"] = {key: value for key, value in values["labels"].items() if key not in LABEL_SOURCES}
+    return Settings(features, inputs, output, labels, defaults, values, tensors)
+
+
+TABLES = ("features", "input", "output", "defaults")
+OPTIONS = ("name", "description", "licence", "version")  # keys of a manifest that options set
+RESULTS = ("onnx", "sha256", "check")
+LABEL_SOURCES = {"names": checks.LABELS, "file": checks.PLAIN, "csv": checks.PLAIN, "column": checks.PLAIN}
 
 
 def labels_of(path, table):
     """The labels that the table [labels] names; its files lie beside the settings."""
-    checks.table(path, "labels", table, {"names": checks.LABELS, "file": checks.PLAIN, "csv": checks.PLAIN, "column": checks.PLAIN})
+    checks.table(path, "labels", table, LABEL_SOURCES)
     match sorted(table):
         case ["names"]:
             return checked_labels(path, table["names"])
