@@ -85,12 +85,14 @@ def convert(chosen):
         onnx.save(model, onnx_file)
         (folder / f"{name}.labels.txt").write_text("".join(f"{label}\n" for label in known.labels))
         tables = manifest_tables(chosen, known, onnx_file, model.graph, activation)
-        recorded = recorded_windows(run, path, fitted(chosen, known, run, path, tables, source.shape)["window"], source.shape)
+        read = fitted(chosen, known, run, path, tables, source.shape)
+        known_table = known_scores.table(name) | {"audio": f"{name}.check.wav"}  # its length is that of this network's windows
+        recorded = recorded_windows(run, path, folder / known_table["audio"], read["window"], source.shape)
         windows = network.check_windows(source.shape, recorded, known.input["normalize"], chosen.check)
         difference = network.compare(source, onnx_file, windows, tolerance)
         scores = network.probabilities(source.run(recorded), activation, known.output.get("reduce", "mean"))
-        np.save(folder / known_scores.table(name)["scores"], scores.astype(np.float32))
-        tables["check"] = known_scores.table(name) | {"tolerance": min(1.0, max(1e-3, tolerance))}
+        np.save(folder / known_table["scores"], scores.astype(np.float32))
+        tables["check"] = known_table | {"tolerance": min(1.0, max(1e-3, tolerance))}
         comment = (f"Converted from {chosen.network.name} (SHA-256 {manifest.sha256(chosen.network)});\n"
                    f"largest difference from it {difference:.2e} on {len(windows)} windows.")
         path.write_text(manifest.text(tables, comment))
@@ -146,9 +148,9 @@ def possible_axes(shape, usual):
     return sorted(found, key=lambda axes: axes["layout"] != usual)
 
 
-def recorded_windows(run, path, window, shape):
+def recorded_windows(run, path, audio, window, shape):
     """Writes a recording that has a window of so many seconds; returns the network's input for it, as the program makes it."""
-    audio, made = path.with_name(known_scores.RECORDING), path.with_name("windows.npy")
+    made = path.with_name("windows.npy")
     known_scores.recording(audio, window)
     known_scores.features(run, path, audio, made)
     windows = np.load(made).reshape(-1, *shape)

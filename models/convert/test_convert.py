@@ -379,7 +379,9 @@ open('/nonexistent/never/run')
         self.assertEqual(run(self.folder, program="models.convert.pytorch_example").returncode, 0)
         manifest = self.converts(self.folder / "example.pt", "--preset", "yamnet", "--shape", "1,96,64", "--labels", self.folder / "example.labels.txt",
                                  "--program", built)
-        self.assertEqual(manifest["check"], {"audio": "check.wav", "scores": "example.check.npy", "tolerance": 1e-3})
+        self.assertEqual(manifest["check"], {"audio": "example.check.wav", "scores": "example.check.npy", "tolerance": 1e-3})
+        # Another network, whose recording is longer, in the same folder.
+        self.assertEqual(run(*self.torchscript((998, 128)), "--preset", "beats", "-o", self.out).returncode, 0)
         verify = [built, "inspect", "--verify", self.out / "example.toml"]
         done = subprocess.run(verify, capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
