@@ -311,6 +311,34 @@ def tensors():
          [value("logits", [1, CLASSES]), value("hn", [1, CLASSES], half),
           value("embedding", [1, MELS * FRAMES, 1, 1], half)],
          [weights, constant("axes", [1, MELS * FRAMES, 1, 1], np.int64)])
+    # States with free axes: one grows by the scores of each run, and its mean is added to the scores;
+    save("growing-state", [*linear_nodes(target="own"), helper.make_node("Concat", ["h", "own"], ["hn"], axis=1),
+                           helper.make_node("ReduceMean", ["h"], ["mean"], axes=[1], keepdims=1),
+                           helper.make_node("Add", ["own", "mean"], ["logits"])],
+         [value("input", [1, 1, MELS, FRAMES]), value("h", [1, "length"])], [value("logits", [1, CLASSES]), value("hn", [1, "next"])], [weights])
+    # one is returned twice as tall, which only a run can show;
+    save("tall-state", [*linear_nodes(target="own"), helper.make_node("Mul", ["own", "zero"], ["nothing"]),
+                        helper.make_node("ReduceMax", ["nothing"], ["none"], keepdims=0),
+                        helper.make_node("Add", ["none", "repeats"], ["floats"]),
+                        helper.make_node("Cast", ["floats"], ["counts"], to=INT64),
+                        helper.make_node("Tile", ["h", "counts"], ["hn"]),
+                        helper.make_node("Add", ["own", "h"], ["logits"])],
+         [value("input", [1, 1, MELS, FRAMES]), value("h", [1, CLASSES])], [value("logits", [1, CLASSES]), value("hn", ["rows", "columns"])],
+         [weights, constant("zero", 0.0), constant("repeats", [2.0, 1.0])])
+    # and one grows although the network takes a single row.
+    save("outgrown-state", [*linear_nodes(target="own"), helper.make_node("Reshape", ["h", "row"], ["before"]),
+                            helper.make_node("Add", ["own", "before"], ["logits"]),
+                            helper.make_node("Concat", ["h", "own"], ["hn"], axis=0)],
+         [value("input", [1, 1, MELS, FRAMES]), value("h", ["rows", CLASSES])], [value("logits", [1, CLASSES]), value("hn", ["next", CLASSES])],
+         [weights, constant("row", [1, CLASSES], np.int64)])
+    # Names with the suffix that converters from TensorFlow append; the scores times `lengths:0`.
+    save("suffixes", [helper.make_node("Cast", ["lengths:0"], ["factors"], to=FLOAT),
+                      helper.make_node("Unsqueeze", ["factors", "one"], ["column"]), *linear_nodes("input:0", "own"),
+                      helper.make_node("Mul", ["own", "column"], ["logits:0"]),
+                      helper.make_node("Identity", ["flat"], ["embedding:0"])],
+         [value("input:0", ["batch", 1, MELS, FRAMES]), value("lengths:0", ["batch"], INT64)],
+         [value("logits:0", ["batch", CLASSES]), value("embedding:0", ["batch", MELS * FRAMES])],
+         [weights, constant("one", [1], np.int64)])
     # Classes before frames, which only a run can show.
     save("classes-first", [helper.make_node("Squeeze", ["input", "axis"], ["plane"]),
                            helper.make_node("Slice", ["plane", "start", "end", "axis"], ["rows"]),

@@ -181,6 +181,69 @@ fn a_state_is_carried_within_a_stream_until_it_is_reset() {
 }
 
 #[test]
+fn each_tensor_has_one_use() {
+    let second = |input: &str, output: &str| {
+        let state = format!("{STATE}[[state]]\ninput = \"{input}\"\noutput = \"{output}\"\n");
+        Tiny::new("state", "", "").with(&state)
+    };
+    let expected = ["tiny.toml: state[1].output (line", "each output once", "again, as in state[0].output"];
+    second("g", "hn").refused(&expected);
+    second("g", "hn:0").refused(&expected);
+    second("h:0", "gn").refused(&["state[1].input (line", "each input once", "\"h:0\" again, as in state[0].input"]);
+    let constant = |name: &str| format!("[[input.constant]]\nname = \"{name}\"\nvalue = 0.5\n");
+    for name in ["h", "h:0"] {
+        let both = Tiny::new("state", &constant(name), "").with(STATE);
+        both.refused(&["tiny.toml: state[0].input (line", "[[state]]", "[[input.constant]]", "input.constant[0].name"]);
+    }
+    let twice = constant("lengths") + &constant("lengths:0");
+    Tiny::new("lengths", &twice, "").refused(&["input.constant[1].name (line", "\"lengths:0\" again"]);
+}
+
+#[test]
+fn a_suffix_of_converters_makes_no_difference_to_names() {
+    let of = |input: &str, constant: &str, output: &str| {
+        let tiny = Tiny::new("suffixes", &format!("[[input.constant]]\nname = \"{constant}\"\nvalue = 2"), "");
+        let path = tiny.0.path().join("tiny.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(path, text.replacen("name = \"input\"\n", input, 1).replace("\"logits\"", output)).unwrap();
+        tiny
+    };
+    let expected: Vec<f32> = linear(&window(1)).iter().map(|score| score * 2.0).collect();
+    // Without a name, the window's input is the one that has no constant.
+    for input in ["", "name = \"input\"\n", "name = \"input:0\"\n"] {
+        for (constant, output) in [("lengths", "\"logits\""), ("lengths:0", "\"logits:0\"")] {
+            let mut network = of(input, constant, output).network().unwrap();
+            assert_close(&scores(&mut *network, &window(1)), &expected, 1e-5);
+        }
+    }
+    let own = of("name = \"lengths:0\"\n", "lengths", "\"logits\"");
+    own.refused(&["input.name", "without [[input.constant]] and [[state]]", "\"lengths:0\""]);
+}
+
+#[test]
+fn a_state_that_the_next_run_cannot_take_is_refused_before_audio_flows() {
+    let refused = |onnx: &str, parts: &[&str]| Tiny::new(onnx, "", "").with(STATE).refused(parts);
+    let shapes = ["\"h\" f32 [1, 3]", "\"hn\" f32 [?, ?]", "found [2, 3]", "state.output", "tiny.toml"];
+    refused("tall-state", &shapes);
+    let shapes = ["[1, 3] at the input \"h\" f32 [?, 3]", "[2, 3] at the output \"hn\" f32 [?, 3]", "tiny.toml"];
+    refused("outgrown-state", &shapes);
+
+    let tiny = Tiny::new("growing-state", "", "").with(STATE);
+    let mut network = tiny.network().unwrap();
+    network.select(1, 0);
+    let [first, second, third] = [1, 2, 3].map(|seed| scores(&mut *network, &window(seed)));
+    let own: Vec<_> = [1, 2, 3].into_iter().map(|seed| linear(&window(seed))).collect();
+    let plus = |own: &[f32], length: usize, before: f32| -> Vec<f32> {
+        own.iter().map(|score| score + before / length as f32).collect()
+    };
+    let sums: Vec<f32> = own.iter().map(|scores| scores.iter().sum()).collect();
+    // The state has one zero, then the scores of each run without those of the state.
+    assert_close(&first, &own[0], 1e-5);
+    assert_close(&second, &plus(&own[1], 4, sums[0]), 1e-5);
+    assert_close(&third, &plus(&own[2], 7, sums[0] + sums[1]), 1e-5);
+}
+
+#[test]
 fn a_state_and_an_embedding_may_have_16_bits() {
     let tiny = Tiny::new("half-state", "", "embedding = \"embedding\"").with(STATE);
     let model = tiny.model().unwrap();
@@ -221,6 +284,26 @@ fn the_reason_for_a_misfit_names_the_manifest_and_each_key_once() {
     let Err(error) = Tiny::new("lengths", constant, "").network() else { panic!("0.5 is no length") };
     let text = error.to_string();
     assert!(text.contains("tiny.toml") && !text.contains("found none for"), "{text}");
+}
+
+#[test]
+fn a_window_that_does_not_fit_comes_with_the_keys_that_decide_its_shape() {
+    let misfit = |layout: &str, features: &str, keys: &str| {
+        let tiny = Tiny::new("linear", "", "");
+        let path = tiny.0.path().join("tiny.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        let (head, tail) = text.split_once("window = 0.1\n").unwrap();
+        let rest = &tail[tail.find("[output]").unwrap()..];
+        let head = head.replace("\"mels-frames\"", &format!("\"{layout}\""));
+        fs::write(path, format!("{head}window = 0.1\n{features}\n{rest}")).unwrap();
+        tiny.refused(&["windows of shape", "\"input\" f32 [?, 1, 4, 6]", keys]);
+    };
+    let frames = "n-fft = 512\nhop-length = 160\nn-mels = 5\nframes = 6";
+    misfit("mels-frames", frames, "check input.layout, input.channel-axis, features.n-mels and features.frames");
+    let cepstra = format!("{frames}\nkind = \"mfcc\"\nn-mfcc = 3");
+    misfit("mels-frames", &cepstra, "check input.layout, input.channel-axis, features.n-mfcc and features.frames");
+    let keys = "check input.channel-axis, features.window and features.sample-rate";
+    misfit("samples", "kind = \"waveform\"", keys);
 }
 
 #[test]

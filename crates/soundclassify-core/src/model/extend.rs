@@ -6,7 +6,7 @@
 
 use prost::Message;
 
-use super::activation::Activation;
+use super::{activation::Activation, onnx, tensor_name};
 
 /// A layer for new labels.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +25,7 @@ pub fn output_name(prefix: &str) -> String {
 }
 
 /// The network `onnx` with one more output of shape (windows, own labels + new labels), probabilities: `activation` of the output
-/// `scores`, then `sigmoid(weights · embedding + biases)`. Both outputs have the shape (windows, values). `prefix` keeps the new names apart
+/// `scores`, then `sigmoid(weights · embedding + biases)`. A suffix `:0` of a name may be missing, as in manifests. Both outputs have the shape (windows, values). `prefix` keeps the new names apart
 /// from those in the network.
 #[must_use]
 pub fn extended(
@@ -37,6 +37,11 @@ pub fn extended(
     prefix: &str,
 ) -> Vec<u8> {
     let name = |part: &str| format!("{prefix}_{part}");
+    let outputs = output_names(onnx);
+    let [scores, embedding] = [scores, embedding].map(|given| {
+        let index = tensor_name::position(given, outputs.iter().map(String::as_str));
+        index.map_or(given, |index| &outputs[index])
+    });
     let own = match activation {
         Activation::None => None,
         Activation::Softmax => Some(node("Softmax", &[scores], &name("own"), Some(1))),
@@ -58,6 +63,12 @@ pub fn extended(
     let mut bytes = onnx.to_vec();
     bytes.extend(Fragment { graph: Some(graph) }.encode_to_vec());
     bytes
+}
+
+/// The names of the network's outputs; none of a file that is no network.
+fn output_names(onnx: &[u8]) -> Vec<String> {
+    let graph = onnx::Network::decode(onnx).ok().and_then(|network| network.graph).unwrap_or_default();
+    graph.outputs.iter().map(|output| String::from_utf8_lossy(&output.name).into_owned()).collect()
 }
 
 fn node(operator: &str, inputs: &[&str], output: &str, axis: Option<i64>) -> Node {
@@ -181,4 +192,24 @@ struct Shape {
 struct Dimension {
     #[prost(int64, optional, tag = "1")]
     length: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_may_lack_the_suffix_of_converters() {
+        let network = include_bytes!("../../../../tests/data/models/suffixes.onnx");
+        let layer = Layer { weights: vec![vec![0.0; 24]], biases: vec![0.0] };
+
+        let bytes = extended(network, "logits", "embedding:0", Activation::Softmax, &layer, "new");
+
+        let nodes = onnx::Network::decode(&bytes[..]).unwrap().graph.unwrap().nodes;
+        let inputs = |operator: &str| {
+            let node = nodes.iter().rfind(|node| node.operator == operator.as_bytes()).unwrap();
+            String::from_utf8(node.inputs[0].clone()).unwrap()
+        };
+        assert_eq!((inputs("Softmax"), inputs("Flatten")), ("logits:0".into(), "embedding:0".into()));
+    }
 }

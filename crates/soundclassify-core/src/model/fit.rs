@@ -6,7 +6,9 @@ use std::fmt;
 use super::{
     limits::MAX_VALUES,
     manifest::{Constant, Element, Manifest, Scale, State},
+    tensor_name,
 };
+use crate::frontend::{FeatureSpec, Features};
 
 /// An input or an output of a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,13 +60,23 @@ pub(crate) struct FittedConstant {
     pub(crate) value: f64,
 }
 
-/// A state of f32 or f16 values and its names.
+/// A state of f32 or f16 values, its input and its output.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FittedState {
-    pub(crate) input: String,
-    pub(crate) output: String,
+    pub(crate) input: TensorInfo,
+    pub(crate) output: TensorInfo,
     pub(crate) element: Element,
+    /// Axes of the first state; a free one has 1 value.
     pub(crate) dims: Vec<i64>,
+}
+
+impl FittedState {
+    /// Whether its input takes a state of this shape.
+    pub(crate) fn takes(&self, shape: &[i64]) -> bool {
+        let fits = |(dim, axis): (&Option<usize>, &i64)| dim.is_none_or(|dim| usize::try_from(*axis) == Ok(dim));
+        let dims = &self.input.dims;
+        dims.is_empty() || dims.len() == shape.len() && dims.iter().zip(shape).all(fits)
+    }
 }
 
 /// The inputs and outputs of a run: the window's input, further inputs, and the outputs.
@@ -131,13 +143,9 @@ impl Fit {
 
     /// Inputs without a value.
     fn without_value(&self, manifest: &Manifest, inputs: &[TensorInfo]) -> Option<String> {
-        let is = |given: &str, name: &str| given == name || name.strip_suffix(":0") == Some(given);
-        let given = |index: usize, name: &str| {
-            index == self.input
-                || manifest.constants.iter().any(|constant| is(&constant.name, name))
-                || manifest.states.iter().any(|state| is(&state.input, name))
-        };
-        let missing = inputs.iter().enumerate().filter(|(index, port)| !given(*index, &port.name));
+        let further = further_inputs(manifest, inputs);
+        let given = |index: &usize| *index == self.input || further.contains(index);
+        let missing = inputs.iter().enumerate().filter(|(index, _)| !given(index));
         let missing: Vec<_> = missing.map(|(_, port)| port.clone()).collect();
         let remedy = "a table [[input.constant]] or [[state]] for each input other than the window";
         (!missing.is_empty()).then(|| format!("expected {remedy}, found none for {}", list(&missing)))
@@ -153,17 +161,28 @@ fn keep<T>(outcome: Result<T, String>, reasons: &mut Vec<String>) -> Option<T> {
     outcome.map_err(|reason| reasons.push(reason)).ok()
 }
 
+/// The indices of the inputs that constants and states of the manifest name.
+fn further_inputs(manifest: &Manifest, inputs: &[TensorInfo]) -> Vec<usize> {
+    let constants = manifest.constants.iter().map(|constant| &constant.name);
+    let names = constants.chain(manifest.states.iter().map(|state| &state.input));
+    names.filter_map(|name| position(name, inputs)).collect()
+}
+
+/// The index of the tensor with this name.
+fn position(name: &str, ports: &[TensorInfo]) -> Option<usize> {
+    tensor_name::position(name, ports.iter().map(|port| port.name.as_str()))
+}
+
 /// The window's input.
 fn window(manifest: &Manifest, inputs: &[TensorInfo]) -> Result<(usize, Element, Batch), String> {
-    let others = manifest.constants.iter().map(|constant| &constant.name);
-    let others: Vec<_> = others.chain(manifest.states.iter().map(|state| &state.input)).collect();
-    let mut left = (0..inputs.len()).filter(|index| !others.contains(&&inputs[*index].name));
+    let others = further_inputs(manifest, inputs);
+    let mut left = (0..inputs.len()).filter(|index| !others.contains(index));
     let input = match (&manifest.input_name, left.next(), left.next()) {
         (None, Some(only), None) => only,
         (name, ..) => choose("input.name", "input", name.as_deref(), inputs)?,
     };
     let port = &inputs[input];
-    if others.contains(&&port.name) {
+    if others.contains(&input) {
         return Err(format!("input.name: expected an input without [[input.constant]] and [[state]], found {port}"));
     }
     let element = fit_element("input", port, manifest.input_scale)?;
@@ -171,7 +190,7 @@ fn window(manifest: &Manifest, inputs: &[TensorInfo]) -> Result<(usize, Element,
         let expected = format!("{element}, which the network's input {port} has");
         return Err(format!("input.type: expected {expected}, found {found}; remove or change it"));
     }
-    Ok((input, element, fit_input(&manifest.features.shape(), port)?))
+    Ok((input, element, fit_input(&manifest.features, port)?))
 }
 
 fn output(manifest: &Manifest, outputs: &[TensorInfo]) -> Result<usize, String> {
@@ -252,7 +271,7 @@ fn fit_state(state: &State, inputs: &[TensorInfo], outputs: &[TensorInfo]) -> Re
         return Err(format!("state: expected the same shape of the input {input} and the output {output}"));
     }
     let dims = sizes("state.input", input)?;
-    Ok(FittedState { input: input.name.clone(), output: output.name.clone(), element, dims })
+    Ok(FittedState { input: input.clone(), output: output.clone(), element, dims })
 }
 
 /// The axes of a further input, of which a free one has 1 value.
@@ -264,15 +283,11 @@ fn sizes(key: &str, port: &TensorInfo) -> Result<Vec<i64>, String> {
     Ok(port.dims.iter().map(|axis| axis.unwrap_or(1) as i64).collect())
 }
 
-/// The port with this name, or the only one. A suffix `:0`, which converters append, is ignored.
+/// The port with this name, or the only one.
 fn choose(key: &str, what: &str, name: Option<&str>, ports: &[TensorInfo]) -> Result<usize, String> {
     match name {
-        Some(name) => {
-            let named = |wanted: &str| ports.iter().position(|port| port.name == wanted);
-            named(name).or_else(|| named(&format!("{name}:0"))).ok_or_else(|| {
-                format!("{key}: expected one of the network's {what}s ({}), found {name:?}", list(ports))
-            })
-        }
+        Some(name) => position(name, ports)
+            .ok_or_else(|| format!("{key}: expected one of the network's {what}s ({}), found {name:?}", list(ports))),
         None if ports.len() == 1 => Ok(0),
         None => Err(format!("expected one {what}, or {key} in the manifest; the network has {}", list(ports))),
     }
@@ -285,9 +300,10 @@ fn list(ports: &[TensorInfo]) -> String {
     ports.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-fn fit_input(shape: &[usize], port: &TensorInfo) -> Result<Batch, String> {
+fn fit_input(features: &FeatureSpec, port: &TensorInfo) -> Result<Batch, String> {
+    let shape = features.shape();
     let fits = |dims: &[Option<usize>]| {
-        dims.len() == shape.len() && dims.iter().zip(shape).all(|(dim, axis)| dim.is_none_or(|dim| dim == *axis))
+        dims.len() == shape.len() && dims.iter().zip(&shape).all(|(dim, axis)| dim.is_none_or(|dim| dim == *axis))
     };
     if port.dims.is_empty() {
         return Ok(Batch::Free);
@@ -298,8 +314,18 @@ fn fit_input(shape: &[usize], port: &TensorInfo) -> Result<Batch, String> {
         _ if fits(&port.dims) => Ok(Batch::Absent),
         _ => Err(format!(
             "the manifest's features and input give windows of shape {shape:?}, which do not fit the input {port} \
-            (with a batch axis in front); check input.layout, input.channel-axis, features.n-mels and features.frames"
+            (with a batch axis in front); check {}",
+            shape_keys(features)
         )),
+    }
+}
+
+/// The keys that decide the shape of a window.
+fn shape_keys(features: &FeatureSpec) -> &'static str {
+    match features.features {
+        Features::LogMel(_) => "input.layout, input.channel-axis, features.n-mels and features.frames",
+        Features::Mfcc(_) => "input.layout, input.channel-axis, features.n-mfcc and features.frames",
+        Features::Waveform => "input.channel-axis, features.window and features.sample-rate",
     }
 }
 

@@ -20,6 +20,7 @@ mod provider;
 pub mod runtime;
 mod source;
 mod telemetry;
+mod tensor_name;
 pub mod weights;
 
 pub use self::{

@@ -37,8 +37,17 @@ pub(super) struct Graph {
     pub(super) name: Vec<u8>,
     #[prost(message, repeated, tag = "5")]
     pub(super) initializers: Vec<Tensor>,
+    #[prost(message, repeated, tag = "12")]
+    pub(super) outputs: Vec<ValueInfo>,
     #[prost(message, repeated, tag = "15")]
     pub(super) sparse_initializers: Vec<SparseTensor>,
+}
+
+/// `ValueInfoProto`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ValueInfo {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(super) name: Vec<u8>,
 }
 
 /// `FunctionProto`.

@@ -273,7 +273,7 @@ fn load_unless(
 pub(super) fn try_out(model: &Model, options: EngineOptions, loaded: impl FnOnce()) -> Result<()> {
     let mut network = OrtNetwork::open(model, options, Target::Scores)?;
     loaded();
-    network.run_once()
+    network.run_once(model)
 }
 
 #[cfg(all(test, not(loom)))]

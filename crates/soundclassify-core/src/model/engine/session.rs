@@ -83,7 +83,9 @@ impl OrtNetwork {
     pub(super) fn load(model: &Model, options: EngineOptions, target: Target) -> Result<Self> {
         let mut network = Self::open(model, options, target)?;
         let warmed_up = network.watched(limits::time(options.provider), Self::warm_up);
-        warmed_up.map_err(|reason| Error::Model { path: model.onnx_path().to_path_buf(), reason })?;
+        let fail =
+            |reason| Error::Model { path: model.onnx_path().to_path_buf(), reason: with_manifest(reason, model) };
+        warmed_up.map_err(fail)?;
         Ok(network)
     }
 
@@ -98,11 +100,31 @@ impl OrtNetwork {
             .map_err(|reason| fail(with_manifest(reason, model)))
     }
 
-    /// One run of one window.
-    pub(super) fn run_once(&mut self) -> Result<()> {
-        let pattern = self.pattern().map_err(Error::Inference)?;
-        self.learn_classes(&pattern).map_err(Error::Inference)?;
-        self.run(&[&pattern], &mut vec![0.0; self.reading.classes])
+    /// One run of one window; with states a second one, which continues the first.
+    pub(super) fn run_once(&mut self, model: &Model) -> Result<()> {
+        let fail = |reason| Error::Inference(with_manifest(reason, model));
+        let pattern = self.pattern().map_err(fail)?;
+        self.learn_classes(&pattern).map_err(fail)?;
+        let mut scores = vec![0.0; self.reading.classes];
+        self.first_run(&pattern, &mut scores).map_err(|error| match error {
+            Error::Inference(reason) => fail(reason),
+            other => other,
+        })
+    }
+
+    /// A run of a window, and with states a second one, which takes those that the first returned.
+    fn first_run(&mut self, window: &[f32], scores: &mut [f32]) -> Result<()> {
+        if self.states.is_empty() {
+            return self.run(&[window], scores);
+        }
+        self.states.select(0, 0);
+        let outcome = self.run(&[window], scores).and_then(|()| {
+            let returned = self.states.shapes();
+            let next = self.run(&[window], &mut vec![0.0; scores.len()]);
+            next.map_err(|error| self.states.misfit(&returned, &error))
+        });
+        self.states.deselect();
+        outcome
     }
 
     /// A window that is not silent.
@@ -184,7 +206,7 @@ impl OrtNetwork {
         let classes = self.reading.classes;
         let mut singles = vec![0.0; 2 * classes];
         let (first, second) = singles.split_at_mut(classes);
-        self.run(&[&pattern], second).map_err(|error| error.to_string())?;
+        self.first_run(&pattern, second).map_err(|error| error.to_string())?;
         if self.batch == Batch::Free && self.max_batch > 1 {
             self.run(&[&silence], first).map_err(|error| error.to_string())?;
             let mut both = vec![0.0; 2 * classes];
@@ -268,12 +290,17 @@ impl OrtNetwork {
             inputs.push((fitted.name.clone(), constant(fitted, size)?));
         }
         let states = self.states.take()?;
-        inputs.extend(self.states.fitted().iter().map(|state| state.input.clone()).zip(states));
+        inputs.extend(self.states.fitted().iter().map(|state| state.input.name.clone()).zip(states));
         let mut outputs = self.session.run_with_options(inputs, &*self.run_options).map_err(|error| failed(&error))?;
         let weights = self.attention.map(|attention| &outputs[attention]);
         let shape = read(&outputs[self.output], weights, size, self.reading, scores)?;
-        let next: Option<Vec<_>> = self.states.fitted().iter().map(|state| outputs.remove(&state.output)).collect();
-        self.states.keep(next.unwrap_or_default());
+        let next = self.states.fitted().iter().map(|state| {
+            let missing = || Error::Inference(format!("state: a run did not return the output {}", state.output));
+            outputs.remove(&state.output.name).ok_or_else(missing)
+        });
+        let next = next.collect::<Result<_>>()?;
+        drop(outputs);
+        self.states.keep(next)?;
         Ok(shape)
     }
 }

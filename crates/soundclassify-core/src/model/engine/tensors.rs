@@ -21,15 +21,13 @@ pub(super) fn failed(error: &ort::Error) -> Error {
 
 /// A tensor of these numbers.
 pub(super) fn encode(dims: &[i64], values: &[f32], element: Element, scale: Option<Scale>) -> Result<DynValue> {
-    let step = |value: &f32, min: f64, max: f64| {
-        let Scale { scale, zero_point } = scale.unwrap_or(Scale { scale: 1.0, zero_point: 0 });
-        (f64::from(*value) / scale + f64::from(zero_point)).round_ties_even().clamp(min, max)
-    };
+    let scale = scale.unwrap_or(Scale { scale: 1.0, zero_point: 0 });
+    let integer = |value: &f32| scale.integer(*value, element).unwrap_or_default();
     match element {
         Element::F32 => tensor(dims, values.to_vec()),
         Element::F16 => tensor(dims, values.iter().map(|value| f16::from_f32(*value)).collect()),
-        Element::U8 => tensor(dims, values.iter().map(|value| step(value, 0.0, 255.0) as u8).collect()),
-        Element::I8 => tensor(dims, values.iter().map(|value| step(value, -128.0, 127.0) as i8).collect()),
+        Element::U8 => tensor(dims, values.iter().map(|value| integer(value) as u8).collect()),
+        Element::I8 => tensor(dims, values.iter().map(|value| integer(value) as i8).collect()),
     }
 }
 
@@ -102,6 +100,12 @@ impl States {
         }
     }
 
+    /// Later runs are of no stream, and each begins with zeros.
+    pub(super) fn deselect(&mut self) {
+        self.streams.clear();
+        self.current = 0;
+    }
+
     /// The states of the selected stream, zeros at first and after a run that failed.
     pub(super) fn take(&mut self) -> Result<Vec<DynValue>> {
         let held = self.streams.get_mut(&self.current).map(|(_, values)| std::mem::take(values)).unwrap_or_default();
@@ -115,9 +119,47 @@ impl States {
     }
 
     /// The states after a run; of no stream, they are dropped.
-    pub(super) fn keep(&mut self, values: Vec<DynValue>) {
+    ///
+    /// # Errors
+    /// The next run can't take one of them.
+    pub(super) fn keep(&mut self, values: Vec<DynValue>) -> Result<()> {
+        self.fitted.iter().zip(&values).try_for_each(|(state, value)| check(state, value))?;
         if let Some((_, held)) = self.streams.get_mut(&self.current) {
             *held = values;
         }
+        Ok(())
+    }
+
+    /// Shapes of the states of the selected stream.
+    pub(super) fn shapes(&self) -> Vec<Vec<i64>> {
+        let held = self.streams.get(&self.current).map_or(&[][..], |(_, values)| values);
+        held.iter().map(|value| value.dtype().tensor_shape().map_or_else(Vec::new, |shape| shape.to_vec())).collect()
+    }
+
+    /// Why a run fails that takes states of these shapes, which the first run returned.
+    pub(super) fn misfit(&self, returned: &[Vec<i64>], error: &Error) -> Error {
+        let states = self.fitted.iter().zip(returned);
+        let states = states.map(|(FittedState { input, output, dims, .. }, shape)| {
+            format!("the first run took {dims:?} at the input {input} and returned {shape:?} at the output {output}")
+        });
+        Error::Inference(format!(
+            "state: expected a state that the next run takes, found a second run that fails: {}; {error}; correct \
+             state.input or state.output, or export the network with a state of constant shape",
+            states.collect::<Vec<_>>().join(", ")
+        ))
+    }
+}
+
+/// Whether the input of a state takes a value of its output; their declared types are the same.
+fn check(state: &FittedState, value: &DynValue) -> Result<()> {
+    match value.dtype().tensor_shape() {
+        Some(shape) if state.takes(shape) => Ok(()),
+        shape => Err(Error::Inference(format!(
+            "state: expected the shape of the input {} from the output {}, found {:?}; correct state.input or \
+             state.output, or export the network with a state of constant shape",
+            state.input,
+            state.output,
+            shape.map_or(&[][..], |shape| &shape[..]),
+        ))),
     }
 }

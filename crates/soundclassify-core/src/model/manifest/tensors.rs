@@ -7,6 +7,7 @@ use super::section::Section;
 use crate::{
     error::Result,
     frontend::{ChannelAxis, FeatureSpec, Layout},
+    model::tensor_name::is_same,
 };
 
 /// Element type of the window or of the scores.
@@ -65,6 +66,16 @@ pub struct Scale {
     pub zero_point: i32,
 }
 
+impl Scale {
+    /// The integer that a network with inputs of this type gets for a value; `None` for types of floating point.
+    #[must_use]
+    pub fn integer(self, value: f32, element: Element) -> Option<i32> {
+        let (min, max) = element.range()?;
+        let step = (f64::from(value) / self.scale + f64::from(self.zero_point)).round_ties_even();
+        Some(step.clamp(f64::from(min), f64::from(max)) as i32)
+    }
+}
+
 /// An input that is the same for every window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Constant {
@@ -101,9 +112,21 @@ impl Input {
     /// Reads its keys of the section and leaves the others.
     pub(super) fn read(section: &Section<'_>) -> Result<Self> {
         let tables = section.tables("constant")?;
-        each_once(&tables, "name")?;
+        each_once(&tables, "name", "input")?;
         let constants = tables.into_iter().map(constant).collect::<Result<_>>()?;
         Ok(Self { element: section.choice("type", ELEMENTS)?, scale: scale(section)?, constants })
+    }
+
+    /// Refuses a state for an input that has a constant.
+    fn refuse_constant(&self, state: &Section<'_>) -> Result<()> {
+        let Some(name) = state.text("input") else { return Ok(()) };
+        match self.constants.iter().position(|(constant, _)| is_same(constant, &name)) {
+            Some(index) => {
+                let expected = "an input without a constant; remove this [[state]] or that [[input.constant]]";
+                Err(state.wrong("input", expected, format!("{name:?}, as in input.constant[{index}].name")))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The constants of windows with these features.
@@ -150,8 +173,8 @@ fn constant(section: Section<'_>) -> Result<(String, Value)> {
     Ok((name, value))
 }
 
-/// The list `[[state]]`.
-pub(super) fn states(root: &Section<'_>) -> Result<Vec<State>> {
+/// The list `[[state]]`, of inputs that have no constant.
+pub(super) fn states(root: &Section<'_>, input: &Input) -> Result<Vec<State>> {
     let state = |section: Section<'_>| {
         let state = State {
             input: section.required_string("input", "the name of the input that takes the state")?,
@@ -161,18 +184,24 @@ pub(super) fn states(root: &Section<'_>) -> Result<Vec<State>> {
         Ok(state)
     };
     let tables = root.tables("state")?;
-    each_once(&tables, "input")?;
+    each_once(&tables, "input", "input")?;
+    each_once(&tables, "output", "output")?;
+    tables.iter().try_for_each(|table| input.refuse_constant(table))?;
     tables.into_iter().map(state).collect()
 }
 
-/// Refuses an input that two tables of a list give a value.
-fn each_once(tables: &[Section<'_>], key: &'static str) -> Result<()> {
+/// Refuses an input or an output that two tables of a list name.
+fn each_once(tables: &[Section<'_>], key: &'static str, what: &str) -> Result<()> {
     let names: Vec<_> = tables.iter().map(|table| table.text(key)).collect();
-    let repeated = |(at, name): &(usize, &Option<String>)| name.is_some() && names[..*at].contains(name);
-    match names.iter().enumerate().find(repeated) {
-        Some((at, Some(name))) => Err(tables[at].wrong(key, "each input once", format!("{name:?} again"))),
-        _ => Ok(()),
+    for (at, name) in names.iter().enumerate() {
+        let Some(name) = name else { continue };
+        let same = |other: &Option<String>| other.as_deref().is_some_and(|other| is_same(other, name));
+        if let Some(first) = names[..at].iter().position(same) {
+            let found = format!("{name:?} again, as in {}", tables[first].dotted(key));
+            return Err(tables[at].wrong(key, format!("each {what} once; remove or correct one"), found));
+        }
     }
+    Ok(())
 }
 
 /// Frames of a window, or its samples when it has none.
