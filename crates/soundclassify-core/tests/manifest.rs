@@ -290,8 +290,8 @@ fn words_choose_their_values() {
 #[test]
 fn what_is_no_toml_says_its_line() {
     refuses(&edited("version = \"1\"", "version = 1 2"), &["line 4", "expected TOML"]);
-    refuses(&edited("[output]", "[input]"), &["line 12", "duplicate"]);
-    refuses(&edited("version", "name"), &["line 4", "duplicate"]);
+    refuses(&edited("[output]", "[input]"), &["line 12", "the key input again"]);
+    refuses(&edited("version", "name"), &["line 4", "the key name again"]);
 }
 
 #[test]
@@ -345,9 +345,11 @@ fn numbers_outside_their_limits_are_named() {
     refuses(&with("sample-rate = 0"), &["features.sample-rate (line 12)", "1000 to 768000", "found 0"]);
     refuses(&with("sample-rate = -1"), &["features.sample-rate", "found -1"]);
     refuses(&with("sample-rate = 16000.5"), &["features.sample-rate", "whole number", "found 16000.5"]);
-    refuses(&with("window = 61"), &["features.window", "0 to 60", "found 61"]);
+    refuses(&with("window = 61"), &["features.window", "above 0, at most 60", "found 61"]);
     refuses(&with("window = nan"), &["features.window", "found nan"]);
-    refuses(&with("window = 0"), &["features.window", "at least one sample"]);
+    refuses(&with("window = 0"), &["features.window", "above 0, at most 60", "found 0"]);
+    refuses(&with("window = -1"), &["features.window", "above 0, at most 60", "found -1"]);
+    refuses(&with("window = 1e-9"), &["features.window", "at least one sample"]);
     refuses(&with("n-fft = 1"), &["features.n-fft", "found 1"]);
     refuses(&with("win-length = 1281"), &["features.win-length", "at most n-fft, 1280", "found 1281"]);
     refuses(&with("hop-length = 0"), &["features.hop-length", "found 0"]);
@@ -362,7 +364,7 @@ fn numbers_outside_their_limits_are_named() {
     refuses(&with("n-mels = 4097"), &["features.n-mels", "1 to 4096", "found 4097"]);
     refuses(&with("frames = 65537"), &["features.frames", "1 to 65536", "found 65537"]);
     refuses(&with("frames = 65536"), &["features.frames", "60 s, 960000 samples", "65536, which span"]);
-    refuses(&with("fmax = 8001"), &["features.fmax", "0 to 8000", "found 8001"]);
+    refuses(&with("fmax = 8001"), &["features.fmax", "above 0, at most 8000", "found 8001"]);
     refuses(&with("fmin = 8000"), &["features.fmin (line 12)", "fmin below fmax", "fmin 8000, fmax 8000"]);
     refuses(&with("fmax = 20"), &["features.fmax (line 12)", "fmin 20, fmax 20"]);
     refuses(&with("power = 1.5"), &["features.power", "1 or 2", "found 1.5"]);
@@ -567,7 +569,84 @@ fn a_checksum_of_another_file_is_refused() {
     fs::write(folder.path().join("tiny.onnx"), "abc").unwrap();
     let text = model_error(path.to_str().unwrap());
     // SHA-256 of "abc", FIPS 180-2.
-    assert!(text.contains("0a0a0a") && text.contains("ba7816bf8f01cfea"), "{text}");
+    let expected = ["tiny.toml: sha256 (line 1): ", "tiny.onnx with the SHA-256 0a0a0a", "correct the key"];
+    for part in [&expected[..], &["found a file with ba7816bf8f01cfea"]].concat() {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+}
+
+#[test]
+fn a_key_that_stands_twice_is_named() {
+    refuses(&format!("{PLAIN}names = [\"a\"]"), &["line 16: expected each key once", "found the key names again"]);
+    refuses(&edited("[output]", "[features]\n[output]"), &["line 12", "found the key features again"]);
+    refuses(&edited("\"none\"\n[labels]", "\"none"), &["line 13: expected TOML"]);
+}
+
+#[test]
+fn a_key_of_a_different_kind_comes_with_a_remedy_that_is_accepted() {
+    const SIZES: &str = "sample-rate = 16000\nwindow = 1\nn-fft = 512\nhop-length = 160\nn-mels = 40\nframes = 90";
+    let of = |lines: &str| edited("preset = \"fsdkaggle2018-small\"", &format!("{SIZES}\n{lines}"));
+    let cepstra = |lines: &str| of(&format!("kind = \"mfcc\"\nn-mfcc = 13\n{lines}"));
+    let remedy = ["features.snip-edges (line", "expected of = \"fbank\" with this key", "found of = \"logmel\""];
+    refuses(&cepstra("of = \"logmel\"\nsnip-edges = true"), &remedy);
+    refuses(&cepstra("snip-edges = true"), &[&remedy[..], &["which it is without this key"]].concat());
+    load(&cepstra("of = \"fbank\"\nsnip-edges = true")).unwrap();
+    let remedy = ["features.center (line", "expected of = \"logmel\" with this key", "found of = \"fbank\""];
+    refuses(&cepstra("of = \"fbank\"\ncenter = true"), &remedy);
+    refuses(&of("snip-edges = true"), &["expected kind = \"fbank\" with this key", "found kind = \"logmel\", which"]);
+    let preset = edited("small\"", "small\"\nsnip-edges = true");
+    refuses(&preset, &["kind = \"fbank\" and no preset of kind \"logmel\"", "found kind = \"logmel\" of the preset"]);
+    let cepstrum = edited("small\"", "small\"\nn-mfcc = 2");
+    refuses(&cepstrum, &["features.n-mfcc (line 12): expected kind = \"mfcc\" with this key"]);
+    let samples = "layout = \"samples\"";
+    let waveform = of("kind = \"waveform\"").replace("layout = \"mels-frames\"", samples);
+    refuses(&waveform, &["features.n-fft", "kind = \"logmel\" or kind = \"fbank\" or kind = \"mfcc\" with this key"]);
+}
+
+#[test]
+fn the_documentation_has_every_word_that_a_key_may_have() {
+    let documentation = include_str!("../src/model/manifest/mod.rs");
+    let keys = [
+        ("input", "layout"),
+        ("input", "channel-axis"),
+        ("input", "normalize"),
+        ("input", "type"),
+        ("features", "preset"),
+        ("features", "kind"),
+        ("features", "mel-scale"),
+        ("features", "mel-norm"),
+        ("features", "log"),
+        ("features", "window-function"),
+        ("features", "pad-mode"),
+        ("output", "activation"),
+        ("output", "reduce"),
+    ];
+    for (section, key) in keys {
+        let own = format!("{key} = ");
+        let others: String =
+            PLAIN.lines().filter(|line| !line.starts_with(&own)).map(|line| format!("{line}\n")).collect();
+        let wrong = others.replace(&format!("[{section}]\n"), &format!("[{section}]\n{key} = \"?\"\n"));
+        let error = load(&wrong).unwrap_err().to_string();
+        let words = error.split_once("expected one of ").unwrap_or_else(|| panic!("{error}")).1;
+        let words = words.split_once(", found \"?\"").unwrap_or_else(|| panic!("{error}")).0;
+        let section = documentation.split_once(&format!("//! [{section}]")).unwrap().1;
+        let is_of_key =
+            |line: &&str| line.starts_with(&format!("//! {own}")) || line.starts_with(&format!("//! # {own}"));
+        let mut lines = section.lines().skip_while(|line| !is_of_key(line));
+        let first = lines.next().unwrap_or_default();
+        let more = lines.take_while(|line| line.starts_with("//!        "));
+        let text = more.fold(first.split_once('#').unwrap().1.to_owned(), |text, line| text + line);
+        for word in words.split(", ") {
+            let has = text.split(|c: char| !c.is_alphanumeric() && c != '-').any(|known| known == word);
+            assert!(has, "{key} = {word:?} is not in: {text}");
+        }
+    }
+    let without = load(&edited("\"fsdkaggle2018-small\"", "\"fsdkaggle2018-small\"\nlog = \"db\"")).unwrap();
+    let plain = "sample-rate = 16000\nwindow = 1\nn-fft = 512\nhop-length = 160\nn-mels = 40\nframes = 90";
+    let of = |manifest: &Manifest| manifest.features.log_mel().unwrap().log;
+    let plain = load(&edited("preset = \"fsdkaggle2018-small\"", plain)).unwrap();
+    assert!(matches!(of(&plain), Log::Db { top_db: None, .. }), "as the documentation says");
+    assert!(matches!(of(&without), Log::Db { top_db: Some(80.0), .. }), "that of the preset");
 }
 
 /// Those of published networks name files that are not here; in their place lie labels of any kind.

@@ -116,12 +116,12 @@ impl Model {
         let bytes = read_onnx(&manifest)?;
         let content: [u8; 32] = Sha256::digest(&bytes).into();
         if let Some(expected) = manifest.sha256.filter(|expected| *expected != content) {
-            return Err(Error::Manifest {
-                path: manifest.path,
-                key: "sha256".into(),
-                expected: format!("{} to be the file with {}", manifest.onnx.display(), hex(&expected)),
-                found: hex(&content),
-            });
+            let expected = format!(
+                "the file {} with the SHA-256 {}; get the file for which the manifest was written, or correct the key",
+                manifest.onnx.display(),
+                hex(&expected)
+            );
+            return Err(manifest.error("sha256", expected, format!("a file with {}", hex(&content))));
         }
         let network = facts_of_file(&manifest, &bytes, &content)?;
         Ok(Self(Arc::new(Inner { manifest, content: Content::File(Mutex::new(Some(bytes))), network })))

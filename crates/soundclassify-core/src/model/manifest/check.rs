@@ -12,7 +12,8 @@ use crate::error::Result;
 pub struct Check {
     /// The recording, beside the manifest.
     pub audio: PathBuf,
-    /// The network's input, beside the manifest: an array of NumPy (`.npy`), windows × the shape of a window. It or `scores` is there.
+    /// The windows, f32 before they take the network's element type, beside the manifest: an array of NumPy (`.npy`), windows × the
+    /// shape of a window. It or `scores` is there.
     pub features: Option<PathBuf>,
     /// The scores, beside the manifest: an array of NumPy (`.npy`), windows × classes.
     pub scores: Option<PathBuf>,

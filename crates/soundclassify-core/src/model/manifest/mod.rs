@@ -42,13 +42,14 @@
 //! frames = 128                         # of one window, at most 65 536
 //! fmin = 20                            # optional: Hz; 0
 //! fmax = 22050                         # optional: Hz, at most half the sample rate, which it is without
-//! mel-scale = "slaney"                 # optional: slaney, htk
+//! mel-scale = "slaney"                 # optional: slaney, htk, kaldi
 //! mel-norm = "slaney"                  # optional, area of the bands: slaney, none
 //! power = 2                            # optional: 1 magnitude, 2 energy
 //! center = true                        # optional: frame f is centred on sample f · hop-length, else it starts there
 //! log = "db"                           # optional: db, ln, log10
 //! amin = 1e-10                         # optional, db only: floor of the mel values
-//! top-db = 80                          # optional, db only: range below the window's maximum, or "none"
+//! top-db = 80                          # optional, db only: range below the window's maximum, dB; without it, or with "none", no
+//!                                      # limit, unless the preset has one (librosa's default is 80)
 //! # offset = 0.001                     # ln and log10 only: added before the logarithm
 //! # preemphasis = 0.97                 # optional, 0–1, over the signal: x[n + 1] − 0.97 · x[n]
 //! window-function = "hann"             # optional: hann (periodic), hann-symmetric, hamming (periodic)
@@ -84,7 +85,7 @@
 //! # [check]                            # optional: a check of features and network against known scores
 //! # audio = "check.flac"               # a recording beside the manifest
 //! # scores = "check.npy"               # of its windows, windows × classes; it or features, or both
-//! # features = "features.npy"          # the network's input, windows × the shape of a window
+//! # features = "features.npy"          # the windows, windows × the shape of a window: f32, before they become f16, u8 or i8
 //! # tolerance = 1e-3                   # optional: greatest difference that passes
 //!
 //! [defaults]                           # optional, as all of its keys: property defaults that suit this model
@@ -154,7 +155,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    frontend::FeatureSpec,
+    frontend::{FeatureSpec, Features},
 };
 
 /// The manifest of a model, with all values checked. The [module](self) lists all keys.
@@ -257,6 +258,15 @@ impl Manifest {
         Self::parse(Source { path, text: &text }, folder, &Folder(folder))
     }
 
+    /// The error of a key of this manifest, such as `check.audio`, that shows only when what it names is used. It names the key's
+    /// line, if the file still has the key.
+    #[must_use]
+    pub fn error(&self, key: &str, expected: impl Into<String>, found: impl Into<String>) -> Error {
+        let text = read_text("manifest", &self.path, MAX_MANIFEST, "").unwrap_or_default();
+        let source = Source { path: &self.path, text: &text };
+        source.error(key, source.span_of(key), expected, found)
+    }
+
     /// A manifest whose text and labels are part of the program.
     pub(crate) fn embedded(path: &Path, text: &str, labels: &str) -> Result<Self> {
         Self::parse(Source { path, text }, Path::new(""), &Embedded(labels))
@@ -276,10 +286,12 @@ impl Manifest {
         let (input_name, features) = features::read(input, root.required_table("features")?)?;
         if features.len() > MAX_VALUES {
             let found = format!("{:?}, {} values", features.shape(), features.len());
-            let expected = format!(
-                "windows of at most {MAX_VALUES} values: fewer features.frames, features.n-mels or a \
-                 shorter features.window"
-            );
+            let remedy = match features.features {
+                Features::Waveform => "a shorter features.window or a lower features.sample-rate",
+                Features::LogMel(_) => "fewer features.frames or features.n-mels",
+                Features::Mfcc(_) => "fewer features.frames or features.n-mfcc",
+            };
+            let expected = format!("windows of at most {MAX_VALUES} values: {remedy}");
             return Err(source.error("features", None, expected, found));
         }
         let output = output::read(root.required_table("output")?)?;

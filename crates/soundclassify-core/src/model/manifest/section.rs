@@ -28,12 +28,26 @@ pub(crate) struct Source<'a> {
 impl<'a> Source<'a> {
     /// The file's whole table.
     pub(crate) fn parse(self) -> Result<Spanned<DeTable<'a>>> {
-        DeTable::parse(self.text).map_err(|error| Error::Manifest {
-            path: self.path.to_path_buf(),
-            key: self.line(&error.span().unwrap_or_default()),
-            expected: "TOML".into(),
-            found: error.message().to_owned(),
+        DeTable::parse(self.text).map_err(|error| {
+            let span = error.span().unwrap_or_default();
+            let (expected, found) = match self.text.get(span.clone()).unwrap_or_default().trim() {
+                key if error.message() == "duplicate key" && !key.is_empty() => {
+                    ("each key once in its table; remove or rename one", format!("the key {key} again"))
+                }
+                _ => ("TOML", error.message().to_owned()),
+            };
+            Error::Manifest { path: self.path.to_path_buf(), key: self.line(&span), expected: expected.into(), found }
         })
+    }
+
+    /// Where the value of a dotted key stands, if the text has it.
+    pub(crate) fn span_of(&self, key: &str) -> Option<Range<usize>> {
+        let document = DeTable::parse(self.text).ok()?;
+        let (mut table, mut rest) = (document.get_ref(), key);
+        while let Some((name, inner)) = rest.split_once('.') {
+            (table, rest) = (table.get(name)?.get_ref().as_table()?, inner);
+        }
+        table.get(rest).map(Spanned::span)
     }
 
     /// Where `span` begins; the first line is 1.

@@ -142,7 +142,7 @@ fn sizes(features: &Section<'_>, preset: Option<&LogMel>, usual: Option<&LogMel>
 fn band(features: &Section<'_>, preset: Option<&LogMel>, lowest: f64, sample_rate: u64) -> Result<(f64, f64)> {
     let nyquist = sample_rate as f64 / 2.0;
     let fmin = features.float("fmin", 0.0..=nyquist)?.or(preset.map(|p| p.fmin)).unwrap_or(lowest);
-    let fmax = features.float("fmax", 0.0..=nyquist)?;
+    let fmax = features.float("fmax", f64::MIN_POSITIVE..=nyquist)?;
     let fmax = fmax.unwrap_or_else(|| preset.map_or(nyquist, |p| p.fmax.min(nyquist)));
     if fmin >= fmax {
         let key = if features.has("fmin") { "fmin" } else { "fmax" };

@@ -60,7 +60,7 @@ impl Kind {
 /// Keys that only some kinds have.
 const KEYS_OF_KINDS: &[(&[Kind], &[&str])] = &[
     (
-        &[Kind::LogMel, Kind::Fbank],
+        &[Kind::LogMel, Kind::Fbank, Kind::Mfcc],
         &[
             "n-fft",
             "win-length",
@@ -103,7 +103,7 @@ pub(super) fn read(input: Section<'_>, features: Section<'_>) -> Result<(Option<
     let sample_rate = required(&features, "sample-rate", SAMPLE_RATES, given)?;
     let window = window(&features, preset.as_ref(), sample_rate)?;
     let of = mfcc::source(&features, preset.as_ref(), kind)?;
-    refuse_keys_of_other_kinds(&features, kind, of)?;
+    refuse_keys_of_other_kinds(&features, kind, of, preset.as_ref())?;
     let scale = features.float("waveform-scale", f64::MIN_POSITIVE..=1e9)?;
     let mel = preset.as_ref().and_then(FeatureSpec::log_mel);
     let mel = match of {
@@ -157,7 +157,7 @@ fn check_layout(input: &Section<'_>, layout: Layout, kind: Kind) -> Result<()> {
 /// Samples of a window.
 fn window(features: &Section<'_>, preset: Option<&FeatureSpec>, sample_rate: u64) -> Result<usize> {
     let given = preset.map(|preset| preset.window as f64 / f64::from(preset.sample_rate));
-    let Some(seconds) = features.float("window", 0.0..=MAX_WINDOW)?.or(given) else {
+    let Some(seconds) = features.float("window", f64::MIN_POSITIVE..=MAX_WINDOW)?.or(given) else {
         return Err(features.missing("window", "the length of a window in seconds, or a preset"));
     };
     match (seconds * sample_rate as f64).round() as usize {
@@ -178,14 +178,34 @@ fn required(
 }
 
 /// Keys that this kind has no use for. `of`: the kind of its frames.
-fn refuse_keys_of_other_kinds(features: &Section<'_>, kind: Kind, of: Kind) -> Result<()> {
+fn refuse_keys_of_other_kinds(
+    features: &Section<'_>,
+    kind: Kind,
+    of: Kind,
+    preset: Option<&FeatureSpec>,
+) -> Result<()> {
     let others = KEYS_OF_KINDS.iter().filter(|(kinds, _)| !kinds.contains(&kind) && !kinds.contains(&of));
     for (kinds, keys) in others {
         if let Some(key) = keys.iter().find(|key| features.has(key)) {
-            let kinds: Vec<_> = kinds.iter().map(|kind| format!("kind = {:?}", kind.name())).collect();
-            let expected = format!("{} with this key", kinds.join(" or "));
-            return Err(features.wrong(key, expected, format!("kind = {:?}", kind.name())));
+            // The frames of cepstra have a kind of their own.
+            let (decisive, found) = if kind == Kind::Mfcc { ("of", of) } else { ("kind", kind) };
+            let kinds_text: Vec<_> = kinds.iter().map(|kind| format!("{decisive} = {:?}", kind.name())).collect();
+            let preset = preset.map(Kind::of).filter(|preset| !allows(*preset, kinds));
+            let preset = preset.map(|preset| format!(" and no preset of kind {:?}", preset.name()));
+            let expected =
+                format!("{}{} with this key; or remove it", kinds_text.join(" or "), preset.unwrap_or_default());
+            let origin = match (features.has(decisive), features.has("preset")) {
+                (true, _) => "",
+                (false, true) => " of the preset",
+                (false, false) => ", which it is without this key",
+            };
+            return Err(features.wrong(key, expected, format!("{decisive} = {:?}{origin}", found.name())));
         }
     }
     Ok(())
+}
+
+/// Whether a preset of this kind can stand beside one of `kinds`: cepstra are made of the frames of any.
+fn allows(preset: Kind, kinds: &[Kind]) -> bool {
+    kinds.contains(&preset) || kinds.contains(&Kind::Mfcc) && preset != Kind::Waveform
 }
