@@ -3,7 +3,7 @@
 
 use std::{
     fmt,
-    io::Read,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -15,7 +15,7 @@ use crate::{
     exit::{Failure, Result},
     model_files::ModelFiles,
     npy,
-    window_values::{What, WindowValues},
+    window_values::{Problem, What, WindowValues},
 };
 
 /// What the check of a model found.
@@ -101,7 +101,7 @@ fn compare(
 ) -> Result<Part> {
     let values = WindowValues::new(model, what, None, -1)?;
     let item = values.shape();
-    let found = values.of(&files.audio.to_string_lossy()).map_err(|failure| files.of_audio(failure))?;
+    let found = files.values(&values)?;
     let length = item.iter().product::<usize>().max(1);
     let found_shape = [&[found.len() / length], &item[..]].concat();
     // An axis of length 1, such as that of the channel, makes no difference.
@@ -131,7 +131,7 @@ fn worst(expected: &[f32], found: &[f32], length: usize, name: &dyn Fn(usize) ->
 
 /// The files that a check names, as files: those of a built-in model are written for the time of the check.
 pub(crate) struct CheckFiles {
-    manifest: PathBuf,
+    manifest: Manifest,
     files: ModelFiles,
     /// The recording.
     pub(crate) audio: PathBuf,
@@ -148,7 +148,7 @@ impl CheckFiles {
         let (audio, folder) = match &files {
             ModelFiles::Disk { .. } => (check.audio.clone(), None),
             ModelFiles::Program(_) => {
-                let io = |error: std::io::Error| Failure::io("check.audio", &check.audio, &error);
+                let io = |error: io::Error| Failure::io("check.audio", &check.audio, &error);
                 let folder = tempfile::tempdir().map_err(io)?;
                 let path = folder.path().join(&check.audio);
                 let content = content(&files, &check.audio).map_err(io)?;
@@ -156,22 +156,29 @@ impl CheckFiles {
                 (path, Some(folder))
             }
         };
-        if !audio.is_file() {
-            return Err(Failure::Failed(format!(
-                "{}: check.audio: expected a recording, found no file {}",
-                manifest.path.display(),
-                audio.display()
-            )));
+        let files = Self { manifest: manifest.clone(), files, audio, _folder: folder };
+        match instead_of_file(&files.audio) {
+            Some(found) => Err(files.wrong("check.audio", &format!("a recording {BESIDE}"), found)),
+            None => Ok(files),
         }
-        Ok(Self { manifest: manifest.path.clone(), files, audio, _folder: folder })
     }
 
-    /// The failure of an analysis of the recording, with the key that names it.
-    fn of_audio(&self, failure: Failure) -> Failure {
-        match failure {
-            Failure::Failed(why) => Failure::Failed(format!("{}: check.audio: {why}", self.manifest.display())),
-            other => other,
-        }
+    /// The error of a key of `[check]`.
+    pub(crate) fn wrong(&self, key: &str, expected: &str, found: impl Into<String>) -> Failure {
+        Failure::Failed(self.manifest.error(key, expected, found).to_string())
+    }
+
+    /// The values of the recording's windows.
+    ///
+    /// # Errors
+    /// The recording can't be decoded, or the network fails.
+    pub(crate) fn values(&self, values: &WindowValues) -> Result<Vec<f32>> {
+        let expected =
+            "a recording with audio that can be decoded; replace it, or see what `soundclassify doctor` suggests";
+        values.of_whole(&self.audio.to_string_lossy()).map_err(|problem| match problem {
+            Problem::Recording(Failure::Failed(why)) => self.wrong("check.audio", expected, why),
+            other => other.into(),
+        })
     }
 
     /// The authors' array: its shape and values.
@@ -179,21 +186,41 @@ impl CheckFiles {
     /// # Errors
     /// The file can't be read, or is no array.
     pub(crate) fn array(&self, key: &str, path: &Path) -> Result<(Vec<usize>, Vec<f32>)> {
-        let wrong =
-            |why: String| Failure::Failed(format!("{}: {key}: {}: {why}", self.manifest.display(), path.display()));
+        let option = if key == "check.scores" { " --scores" } else { "" };
+        let written = format!("an .npy file {BESIDE}, or write it with `soundclassify features{option}`");
+        let unreadable = |error: io::Error| self.wrong(key, &written, format!("{}: {error}", path.display()));
         let bytes = match &self.files {
-            ModelFiles::Disk { .. } => std::fs::read(path),
+            ModelFiles::Disk { .. } => match instead_of_file(path) {
+                Some(found) => return Err(self.wrong(key, &written, found)),
+                None => std::fs::read(path),
+            },
             ModelFiles::Program(_) => content(&self.files, path),
         };
-        npy::read(&bytes.map_err(|error| wrong(error.to_string()))?).map_err(wrong)
+        let read = npy::read(&bytes.map_err(unreadable)?);
+        read.map_err(|found| self.wrong(key, npy::EXPECTED, format!("{}: {found}", path.display())))
+    }
+}
+
+/// What is expected of a file that `[check]` names.
+const BESIDE: &str = "beside the manifest: copy it there, correct the name";
+
+/// What is found at a path that is no file.
+fn instead_of_file(path: &Path) -> Option<String> {
+    let shown = path.display();
+    match path.metadata() {
+        Ok(metadata) if metadata.is_file() => None,
+        Ok(metadata) if metadata.is_dir() => Some(format!("the folder {shown}")),
+        Ok(_) => Some(format!("{shown}, which is not a regular file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(format!("no file {shown}")),
+        Err(error) => Some(format!("{shown}: {error}")),
     }
 }
 
 /// A file that is part of the program.
-fn content(files: &ModelFiles, path: &Path) -> std::io::Result<Vec<u8>> {
+fn content(files: &ModelFiles, path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let opened = files.open(&path.to_string_lossy());
-    opened.map_err(|failure| std::io::Error::other(failure.to_string()))?.1.read_to_end(&mut bytes)?;
+    opened.map_err(|failure| io::Error::other(failure.to_string()))?.1.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -20,7 +20,7 @@ use crate::{
 /// What is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum What {
-    /// The tensor that the network gets, for each window.
+    /// Each window that the network gets: f32, before it becomes f16, u8 or i8.
     Input,
     /// The log-mel frames before normalisation, each once.
     LogMel,
@@ -28,6 +28,22 @@ pub(crate) enum What {
     Scores,
     /// The output that describes a window.
     Embedding,
+}
+
+/// Why a recording has no values.
+pub(crate) enum Problem {
+    /// The recording can't be read, decoded or resampled, or is too short.
+    Recording(Failure),
+    /// The network failed.
+    Network(Failure),
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        match problem {
+            Problem::Recording(failure) | Problem::Network(failure) => failure,
+        }
+    }
 }
 
 /// A model at work on recordings, on any number of threads.
@@ -47,9 +63,13 @@ impl WindowValues {
     /// that is analysed, or -1 for the average.
     ///
     /// # Errors
-    /// The model can't be loaded, or has no embedding.
+    /// The model can't be loaded, or has no embedding or no log-mel frames.
     pub(crate) fn new(model: &Model, what: What, oversamples: Option<u32>, channel: i32) -> Result<Self> {
         let manifest = model.manifest();
+        if what == What::LogMel && manifest.features.log_mel().is_none() {
+            let expected = "logmel, fbank or mfcc, for --logmel; omit --logmel to write the samples of each window";
+            return Err(Failure::Failed(manifest.error("features.kind", expected, "waveform").to_string()));
+        }
         let network = load(model, what)?;
         let shape = match (what, &network) {
             (What::LogMel, _) => vec![MelStream::new(&manifest.features, channel).bands()],
@@ -71,21 +91,34 @@ impl WindowValues {
     /// # Errors
     /// The recording can't be read or has no window, or the network failed.
     pub(crate) fn of(&self, file: &str) -> Result<Vec<f32>> {
+        Ok(self.of_whole(file)?)
+    }
+
+    /// Like [`Self::of`]; the error states whether the recording or the network is the cause.
+    ///
+    /// # Errors
+    /// Those of [`Self::of`].
+    pub(crate) fn of_whole(&self, file: &str) -> std::result::Result<Vec<f32>, Problem> {
+        let gathered = Arc::new(Mutex::new(Gathered::new(self).map_err(Problem::Network)?));
+        self.gather(file, &gathered).map_err(Problem::Recording)?;
+        let panicked = || Problem::Network(Failure::Failed(format!("{file}: the analysis failed")));
+        let mut gathered = gathered.lock().map_err(|_| panicked())?;
+        let values = gathered.finish(file);
+        self.idle().extend(gathered.network.take().map(|run| run.network));
+        values
+    }
+
+    /// Gives the recording's audio to `gathered`.
+    fn gather(&self, file: &str, gathered: &Arc<Mutex<Gathered>>) -> Result<()> {
         let uri = source::uri(file)?;
-        let gathered = Arc::new(Mutex::new(Gathered::new(self)?));
-        let inner = Arc::clone(&gathered);
+        let inner = Arc::clone(gathered);
         let listener: Listener = Box::new(move |item| {
             if let Ok(mut gathered) = inner.lock() {
                 gathered.take(item);
             }
         });
         let session = Session::new(file, Source::Uri(&uri), &make("identity")?, Some(listener))?;
-        session.run(&mut |_| Ok(()))?;
-        drop(session);
-        let mut gathered = gathered.lock().map_err(|_| Failure::Failed(format!("{file}: the analysis failed")))?;
-        let values = gathered.finish(file);
-        self.idle().extend(gathered.network.take().map(|run| run.network));
-        values
+        session.run(&mut |_| Ok(()))
     }
 
     /// A network that no other thread uses.
@@ -116,7 +149,13 @@ struct Gathered {
     stream: Stream,
     network: Option<Run>,
     values: Vec<f32>,
-    error: Option<String>,
+    error: Option<Broken>,
+}
+
+/// What broke off an analysis.
+enum Broken {
+    Recording(String),
+    Network(String),
 }
 
 enum Stream {
@@ -161,17 +200,20 @@ impl Gathered {
                 }
             }),
         };
-        *error = failed.or(taken.err().map(|error| error.to_string()));
+        let failed = failed.map(Broken::Network);
+        *error = failed.or(taken.err().map(|error| Broken::Recording(error.to_string())));
     }
 
-    fn finish(&mut self, file: &str) -> Result<Vec<f32>> {
+    fn finish(&mut self, file: &str) -> std::result::Result<Vec<f32>, Problem> {
         let Self { network, values, error, .. } = self;
         if let Some(run) = network.as_mut().filter(|_| error.is_none()) {
-            *error = run.restart(values).err();
+            *error = run.restart(values).err().map(Broken::Network);
         }
+        let failure = |why: &str| Failure::Failed(format!("{file}: {why}"));
         match error.take() {
-            Some(error) => Err(Failure::Failed(format!("{file}: {error}"))),
-            None if values.is_empty() => Err(Failure::Failed(format!("{file}: no window in its audio"))),
+            Some(Broken::Network(why)) => Err(Problem::Network(failure(&why))),
+            Some(Broken::Recording(why)) => Err(Problem::Recording(failure(&why))),
+            None if values.is_empty() => Err(Problem::Recording(failure("no window in its audio"))),
             None => Ok(std::mem::take(values)),
         }
     }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 use soundclassify_core::{
-    frontend::{ChannelAxis, FeatureSpec, Layout},
+    frontend::{ChannelAxis, FeatureSpec, Layout, Log},
     model::{self, Element, Manifest, Model, Scale as IntegerScale},
 };
 
@@ -23,6 +23,10 @@ const LINES: usize = 16;
 const USUAL_FLOOR: f64 = 0.5;
 /// Greatest usual share of values that integers can't hold.
 const USUAL_CLIPPED: f64 = 0.01;
+/// Share of the values whose integers are counted, rare ones left aside.
+const MOST: f64 = 0.99;
+/// Number of integers that most values of a usual scale exceed.
+const FEW: usize = 8;
 
 /// The values of all windows of a recording.
 #[derive(Debug, Serialize)]
@@ -40,10 +44,29 @@ pub(super) struct Distribution {
     /// Share of values that an input of integers can't hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     clipped: Option<f64>,
+    /// The values as an input of integers gets them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    integers: Option<Integers>,
     /// Of each mel band or coefficient, the lowest first; empty for samples.
     bands: Vec<Band>,
     scale: Scale,
     warnings: Vec<String>,
+}
+
+/// The values as integers of the network's type.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Integers {
+    #[serde(rename = "type")]
+    element: String,
+    /// Value of one step.
+    step: f64,
+    min: i32,
+    max: i32,
+    /// Number of different integers.
+    distinct: usize,
+    /// Number of integers that hold 99 % of the values.
+    common: usize,
+    percentiles: Vec<(u32, i32)>,
 }
 
 /// The values of one band.
@@ -82,10 +105,12 @@ impl Distribution {
         let mean = values.iter().map(|value| f64::from(*value)).sum::<f64>() / count;
         let variance = values.iter().map(|value| (f64::from(*value) - mean).powi(2)).sum::<f64>() / count;
         let scale = Scale::of(spec, &values, mean, variance.sqrt());
-        let (clipped, unknown) = match integers {
-            None => (None, None),
-            Some((scale, Ok(element))) => (clipped(&values, scale, element), None),
-            Some((_, Err(why))) => (None, Some(format!("the range of the input's integers is not known: {why}"))),
+        let (clipped, integers, unknown) = match integers {
+            None => (None, None, None),
+            Some((scale, Ok(element))) => {
+                (clipped(&values, scale, element), Integers::of(&values, scale, element), None)
+            }
+            Some((_, Err(why))) => (None, None, Some(format!("the range of the input's integers is not known: {why}"))),
         };
         values.sort_unstable_by(f32::total_cmp);
         let at = |percent: u32| values[(values.len() - 1) * percent as usize / 100];
@@ -102,18 +127,19 @@ impl Distribution {
             percentiles: PERCENTS.map(|percent| (percent, at(percent))).to_vec(),
             at_floor,
             clipped,
+            integers,
             bands,
             scale,
             warnings: Vec::new(),
         };
-        distribution.warnings = distribution.warnings();
+        distribution.warnings = distribution.warnings(spec);
         distribution.warnings.extend(unknown);
         distribution
     }
 
     /// What is improbable, and which keys of the manifest decide it.
-    fn warnings(&self) -> Vec<String> {
-        let Self { at_floor, clipped, scale, .. } = self;
+    fn warnings(&self, spec: &FeatureSpec) -> Vec<String> {
+        let Self { at_floor, clipped, integers, scale, .. } = self;
         let mut warnings = Vec::new();
         if self.min == self.max {
             return vec![format!("all values are {}; the recording may be silent", self.min)];
@@ -122,13 +148,8 @@ impl Distribution {
             warnings.push(format!("improbable scale: {}", scale.reason));
         }
         if *at_floor > USUAL_FLOOR {
-            warnings.push(format!(
-                "{:.0} % of the values are at the minimum, {}; a floor (features.offset, amin, top-db, energy-floor) \
-                that is too \
-                 high for features.waveform-scale hides quiet sound",
-                at_floor * 100.0,
-                self.min
-            ));
+            let share = at_floor * 100.0;
+            warnings.push(format!("{share:.0} % of the values are at the minimum, {}; {}", self.min, floor(spec)));
         }
         if let Some(share) = clipped.filter(|share| *share > USUAL_CLIPPED) {
             warnings.push(format!(
@@ -136,9 +157,60 @@ impl Distribution {
                 input.zero-point",
                 share * 100.0
             ));
+        } else if let Some(Integers { element, step, common, .. }) = integers.as_ref().filter(|it| it.common <= FEW) {
+            warnings.push(format!(
+                "99 % of the values become {common} of the 256 integers of {element}: input.scale is {step}, the standard \
+                 deviation {:.4}; expected a smaller input.scale, unless the recording is much quieter than the training data",
+                self.standard_deviation
+            ));
         }
         warnings
     }
+}
+
+impl Integers {
+    /// Of values of this scale; `None` for a type of floating-point values.
+    fn of(values: &[f32], scale: IntegerScale, element: Element) -> Option<Self> {
+        let mut integers = values.iter().map(|value| scale.integer(*value, element)).collect::<Option<Vec<_>>>()?;
+        integers.sort_unstable();
+        let at = |percent: u32| integers[(integers.len() - 1) * percent as usize / 100];
+        let mut counts: Vec<_> = integers.chunk_by(|a, b| a == b).map(<[_]>::len).collect();
+        counts.sort_unstable_by(|a, b| b.cmp(a));
+        let most = (MOST * integers.len() as f64) as usize;
+        let sums = counts.iter().scan(0, |sum, count| {
+            *sum += count;
+            Some(*sum)
+        });
+        Some(Self {
+            element: element.to_string(),
+            step: scale.scale,
+            min: at(0),
+            max: at(100),
+            distinct: counts.len(),
+            common: 1 + sums.take_while(|sum| *sum < most).count(),
+            percentiles: PERCENTS.map(|percent| (percent, at(percent))).to_vec(),
+        })
+    }
+}
+
+impl fmt::Display for Integers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { element, min, max, distinct, common, percentiles, .. } = self;
+        writeln!(f, "integers  {element}, {min} … {max}: {distinct} different ones, {common} hold 99 % of the values")?;
+        let percentiles = percentiles.iter().map(|(percent, value)| format!("{percent} %: {value}"));
+        write!(f, "          {}", percentiles.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// Why many values may be at the minimum, and which keys decide it.
+fn floor(spec: &FeatureSpec) -> String {
+    let keys = match spec.log_mel().map(|mel| mel.log) {
+        None => return "the recording may be clipped, or features.waveform-scale too large".into(),
+        Some(Log::Db { .. }) => "features.amin, features.top-db",
+        Some(Log::Ln { .. } | Log::Log10 { .. }) => "features.offset",
+        Some(Log::LnFloor { .. }) => "features.energy-floor",
+    };
+    format!("a floor ({keys}) that is too high for features.waveform-scale hides quiet sound")
 }
 
 /// Share of the values that integers of this type and scale can't hold; `None` for a type of floating-point values.
@@ -202,7 +274,10 @@ impl fmt::Display for Distribution {
         writeln!(f, "quantiles {}", percentiles.collect::<Vec<_>>().join(", "))?;
         writeln!(f, "floor     {:.1} % of the values are at the minimum", self.at_floor * 100.0)?;
         if let Some(share) = self.clipped {
-            writeln!(f, "integers  {:.1} % of the values are out of their range", share * 100.0)?;
+            writeln!(f, "clipped   {:.1} % of the values are out of the range of the integers", share * 100.0)?;
+        }
+        if let Some(integers) = &self.integers {
+            writeln!(f, "{integers}")?;
         }
         let size = self.bands.len().div_ceil(LINES).max(1);
         for (group, bands) in self.bands.chunks(size).enumerate() {
@@ -263,7 +338,35 @@ mod tests {
             "{shifted}"
         );
         assert!(floor.to_string().contains("67 % of the values are at the minimum"), "{floor}");
+        assert!(floor.to_string().contains("a floor (features.offset) that"), "{floor}");
         assert!(silent.to_string().contains("the recording may be silent"), "{silent}");
+    }
+
+    #[test]
+    fn integers_of_a_coarse_scale_are_warned_of() {
+        let manifest = manifest("default");
+        let noise = |at: usize| ((at * 7919 % 1000) as f32 / 500.0 - 1.0) * 1.7;
+        let of = |scale: f64, value: &dyn Fn(usize) -> f32| {
+            let scale = Scale { scale, zero_point: 128 };
+            Distribution::new("a", &manifest, Some((scale, Ok(Element::U8))), values(value))
+        };
+
+        let fine = of(0.02, &noise);
+        let coarse = of(1.0, &noise);
+        let single = of(1000.0, &noise);
+        // A few values far away do not hide what becomes of the others.
+        let outliers = of(1.0, &|at| if at == 7 { 100.0 } else { noise(at) });
+
+        let integers = fine.integers.clone().unwrap();
+        assert_eq!((integers.min, integers.max, &*integers.element), (43, 213, "u8"), "{fine}");
+        assert!(integers.distinct > 150 && integers.common > 150 && fine.warnings.is_empty(), "{fine}");
+        assert!(fine.to_string().contains("integers  u8, 43 … 213: "), "{fine}");
+        let coarse_integers = coarse.integers.clone().unwrap();
+        assert_eq!((coarse_integers.distinct, coarse_integers.common), (5, 5), "{coarse}");
+        assert!(single.to_string().contains("99 % of the values become 1 of the 256 integers of u8"), "{single}");
+        for distribution in [coarse, single, outliers] {
+            assert!(distribution.to_string().contains("expected a smaller input.scale"), "{distribution}");
+        }
     }
 
     #[test]

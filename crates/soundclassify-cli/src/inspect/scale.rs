@@ -106,11 +106,18 @@ fn unusual(spec: &FeatureSpec, mean: f64, deviation: f64) -> Option<String> {
         (Features::LogMel(_) | Features::Mfcc(_), true) => (
             NORMAL_MEAN,
             NORMAL_DEVIATION,
-            "features.normalize-mean, features.normalize-std, features.log",
+            match spec.log_mel().map(|mel| mel.log) {
+                Some(Log::LnFloor { .. }) => "features.normalize-mean, features.normalize-std, features.energy-floor",
+                _ => "features.normalize-mean, features.normalize-std, features.log",
+            },
             "about 0 and 1, because of normalize-mean and normalize-std",
         ),
         (Features::LogMel(_), false) => {
-            (PLAIN_MEAN, PLAIN_DEVIATION, "features.log, input.normalize", "smaller values")
+            let keys = match spec.log_mel().map(|mel| mel.log) {
+                Some(Log::LnFloor { .. }) => "features.energy-floor, input.normalize",
+                _ => "features.log, input.normalize",
+            };
+            (PLAIN_MEAN, PLAIN_DEVIATION, keys, "smaller values")
         }
         (Features::Mfcc(_), false) | (Features::Waveform, _) => return None,
     };

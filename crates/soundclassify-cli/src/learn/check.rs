@@ -70,12 +70,13 @@ fn joined(
 ) -> Result<Vec<f32>> {
     let values = WindowValues::new(model, What::Embedding, None, -1)?;
     let width = values.shape().iter().product::<usize>().max(1);
-    let embeddings = values.of(&files.audio.to_string_lossy())?;
+    let embeddings = files.values(&values)?;
     let (windows, labels) = (embeddings.len() / width, model.manifest().labels.len());
     if shape != [windows, labels] {
-        return Err(Failure::Failed(format!(
-            "check.scores: expected the scores of {windows} windows and {labels} labels, found an array of {shape:?}"
-        )));
+        let expected = format!(
+            "the scores of {windows} windows and {labels} labels; write them with `soundclassify features --scores`"
+        );
+        return Err(files.wrong("check.scores", &expected, format!("an array of the shape {shape:?}")));
     }
     let rows = known.chunks_exact(labels).zip(embeddings.chunks_exact(width));
     let new = |embedding| learned.iter().map(move |learned| learned.judged.unit.probability(embedding) as f32);

@@ -92,16 +92,41 @@ fn what_a_check_lacks_is_named() {
         assert_eq!(code, Some(1), "{text}");
         parts.iter().for_each(|part| assert!(text.contains(part), "{part:?} is not in: {text}"));
     };
-    model.check("scores = \"none.npy\"");
-    reports(&["tones.toml: check.scores", "none.npy", "No such file"]);
+    let line = |key: &str| {
+        let manifest = fs::read_to_string(model.path("tones.toml")).unwrap();
+        let number = manifest.lines().position(|line| line.starts_with(&format!("{key} = "))).unwrap() + 1;
+        format!("tones.toml: check.{key} (line {number}): expected ")
+    };
+    let of_scores = |file: &str, parts: &[&str]| {
+        model.check(&format!("scores = {file:?}"));
+        reports(&[&[&*line("scores"), file], parts].concat());
+    };
+    let remedy = "copy it there, correct the name, or write it with `soundclassify features --scores`";
+    of_scores("none.npy", &["an .npy file beside the manifest", remedy, "found no file "]);
+    fs::create_dir(model.path("folder.npy")).unwrap();
+    of_scores("folder.npy", &["an .npy file beside the manifest", remedy, "found the folder "]);
+    let arrays = "a whole .npy file of float16, float32 or float64 values in C order, found ";
     fs::write(model.path("text.npy"), "no array").unwrap();
-    model.check("scores = \"text.npy\"");
-    reports(&["check.scores", "expected an .npy file"]);
+    of_scores("text.npy", &[arrays, "text.npy: no .npy file: "]);
+    let bytes = fs::read(model.path("scores.npy")).unwrap();
+    fs::write(model.path("short.npy"), &bytes[..bytes.len() - 8]).unwrap();
+    of_scores("short.npy", &[arrays, "218 values for the shape [55, 4]: the file is incomplete", "copy it again"]);
+    let mut of_integers = bytes.clone();
+    let at = bytes.windows(3).position(|part| part == b"<f4").unwrap();
+    of_integers[at..at + 3].copy_from_slice(b"<i4");
+    fs::write(model.path("whole.npy"), of_integers).unwrap();
+    of_scores("whole.npy", &[arrays, "values of int32; astype(\"float32\")"]);
+
+    model.check("features = \"none.npy\"");
+    reports(&[&line("features"), "or write it with `soundclassify features`,"]);
     model.check("scores = \"scores.npy\"");
+    let audio = line("audio");
     fs::write(model.path("melody.wav"), "no recording").unwrap();
-    reports(&["tones.toml: check.audio: ", "melody.wav"]);
+    reports(&[&audio, "a recording with audio that can be decoded; replace it", "found ", "melody.wav"]);
     fs::remove_file(model.path("melody.wav")).unwrap();
-    reports(&["check.audio", "expected a recording", "melody.wav"]);
+    reports(&[&audio, "a recording beside the manifest", "correct the name", "found no file ", "melody.wav"]);
+    fs::create_dir(model.path("melody.wav")).unwrap();
+    reports(&[&audio, "a recording beside the manifest", "found the folder "]);
     let without = run(["inspect", "--verify", TONES]);
     assert_eq!(without.status.code(), Some(1));
     let without = text(&without.stderr);
@@ -176,6 +201,30 @@ fn the_scale_of_a_preset_is_checked_for_a_recording() {
         "warning   improbable scale: features.waveform-scale: found 32768, expected 1, as in the preset yamnet";
     assert!(wrong.contains(expected) && !wrong.contains("scale     "), "{wrong}");
     assert_eq!(json["scale"]["verdict"], "improbable", "{json}");
+}
+
+#[test]
+fn integers_are_shown_as_the_network_gets_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let audio = melody(folder.path()).to_str().unwrap().to_owned();
+    let network = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/models/quantised.onnx");
+    fs::copy(network, folder.path().join("quantised.onnx")).unwrap();
+    let path = folder.path().join("quantised.toml");
+    let shown = |scale: &str, more: &[&str]| {
+        let output = "[output]\nactivation = \"none\"\nscale = 0.1\nzero-point = 5";
+        let input = format!("scale = {scale}\nzero-point = 200\n\n[features]");
+        fs::write(&path, small_manifest("quantised", output).replace("[features]", &input)).unwrap();
+        stdout([&["inspect", path.to_str().unwrap(), "--input", &audio], more].concat())
+    };
+
+    let fine = shown("0.6", &[]);
+    let coarse = shown("1000", &[]);
+    let json = &objects(&shown("1000", &["--json"]))[0]["integers"];
+
+    assert!(fine.contains("integers  u8, ") && !fine.contains("of the 256 integers"), "{fine}");
+    assert!(coarse.contains("integers  u8, 200 … 200: 1 different ones"), "{coarse}");
+    assert!(coarse.contains("become 1 of the 256 integers of u8: input.scale is 1000"), "{coarse}");
+    assert_eq!((&json["type"], &json["distinct"], &json["max"]), (&"u8".into(), &1.into(), &200.into()), "{json}");
 }
 
 #[test]
