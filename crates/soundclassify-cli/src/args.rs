@@ -61,7 +61,7 @@ pub(crate) enum Commands {
     Scan(ScanArgs),
     /// Writes a page with spectrogram, probabilities, events and audio
     Report(ReportArgs),
-    /// Writes the exact input of the network, the log-mel frames, the scores or the embeddings
+    /// Writes the input of the network (f32, before it becomes f16, u8 or i8), the log-mel frames, the scores or the embeddings
     Features(FeaturesArgs),
     /// Chooses a threshold for each label from labelled recordings
     Tune(TuneArgs),

@@ -17,11 +17,12 @@ struct Line<'a> {
     label: &'a str,
     /// Minimum probability that is reported; `None` without one.
     threshold: Option<f64>,
-    /// Groups that the label belongs to, or the labels of a group.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    groups: Vec<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    members: Vec<&'a str>,
+    /// Groups that a label belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    groups: Option<Vec<&'a str>>,
+    /// Labels of a group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<Vec<&'a str>>,
     /// Whether it is reported, as far as the manifest says.
     reported: bool,
 }
@@ -49,8 +50,8 @@ fn lines(manifest: &Manifest) -> Vec<Line<'_>> {
             index: Some(index),
             label,
             threshold: threshold(label),
-            groups: groups.map(|(group, _)| group.as_str()).collect(),
-            members: Vec::new(),
+            groups: Some(groups.map(|(group, _)| group.as_str()).collect()),
+            members: None,
             reported: reported(label),
         }
     });
@@ -58,8 +59,8 @@ fn lines(manifest: &Manifest) -> Vec<Line<'_>> {
         index: None,
         label: group,
         threshold: threshold(group),
-        groups: Vec::new(),
-        members: members.iter().map(String::as_str).collect(),
+        groups: None,
+        members: Some(members.iter().map(String::as_str).collect()),
         reported: reported(group),
     });
     labels.chain(groups).collect()
@@ -70,7 +71,7 @@ impl Line<'_> {
         let index = self.index.map_or_else(|| "group".to_owned(), |index| index.to_string());
         let threshold = self.threshold.map_or_else(|| "-".to_owned(), |threshold| threshold.to_string());
         let reported = if self.reported { "" } else { "(not reported) " };
-        let names = self.groups.iter().chain(&self.members).copied().collect::<Vec<_>>().join(", ");
+        let names = self.groups.iter().chain(&self.members).flatten().copied().collect::<Vec<_>>().join(", ");
         format!("{index:>5}  {:<width$}  {threshold:<6} {reported}{names}", self.label).trim_end().to_owned()
     }
 }

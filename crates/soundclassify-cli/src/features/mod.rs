@@ -32,6 +32,7 @@ const AHEAD: usize = 3;
 /// Writes the features of all inputs in their order; an input that fails is reported and skipped.
 pub(crate) fn run(args: &FeaturesArgs) -> Result<Exit> {
     interrupt::install()?;
+    output::check(&args.output)?;
     let inputs = inputs(&args.inputs)?;
     let index = Index::path(&args.output);
     let several = inputs.len() > 1;

@@ -81,6 +81,45 @@ impl Output {
     }
 }
 
+/// Extensions of files, which a name without `/` at its end is hardly meant to be a folder with.
+const OF_FILES: [&str; 20] = [
+    "npy",
+    "npz",
+    "csv",
+    "tsv",
+    "txt",
+    "json",
+    "jsonl",
+    "parquet",
+    "arrow",
+    "feather",
+    "h5",
+    "hdf5",
+    "pkl",
+    "pickle",
+    "pt",
+    "safetensors",
+    "mat",
+    "bin",
+    "wav",
+    "zip",
+];
+
+/// Refuses a name that is neither an array's nor that of a folder.
+pub(super) fn check(output: &Path) -> Result<()> {
+    let name = output.to_string_lossy();
+    let extension = output.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    let Some(extension) = extension.filter(|extension| OF_FILES.contains(&extension.as_str())) else { return Ok(()) };
+    if is_array(output) || output.is_dir() || name.ends_with(std::path::is_separator) {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "{name}: expected FILE.npy or a folder, found a file name with the extension .{extension}; use {}, or {name}/ for a \
+         folder of this name",
+        output.with_extension("npy").display()
+    )))
+}
+
 /// Whether the values go into one array, by the name of the output.
 pub(super) fn is_array(output: &Path) -> bool {
     output.extension().is_some_and(|extension| extension == "npy")

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fs::File, path::Path, time::Duration};
 
-use crate::support::{HIGH, LOW, TONES, interrupt, melody, program, run, stdout, text, tones};
+use crate::support::{HIGH, LOW, TONES, interrupt, melody, program, run, small_manifest, stdout, text, tones};
 
 #[test]
 fn features_are_the_windows_that_the_front_end_makes() {
@@ -168,6 +168,56 @@ fn an_index_is_not_written_over_anything_else() {
     }
     assert_eq!(std::fs::read_to_string(list).unwrap(), names);
     assert_eq!(std::fs::read_to_string(notes).unwrap(), "file,first,count,mine\n");
+}
+
+#[test]
+fn a_name_of_a_different_kind_of_file_makes_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = tones(&folder.path().join("low.wav"), &[(LOW, 0.3)]);
+    let path = |name: &str| format!("{}/{name}", folder.path().display());
+    let features =
+        |name: &str| run(["features", "--scores", "--model", TONES, sound.to_str().unwrap(), "-o", &path(name)]);
+
+    for name in ["out.csv", "out.npz", "out.NPY", "out.parquet"] {
+        let refused = features(name);
+
+        let errors = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{errors}");
+        for part in [name, "expected FILE.npy or a folder", "out.npy", &format!("{name}/ for a folder")] {
+            assert!(errors.contains(part), "{part:?} is not in: {errors}");
+        }
+        assert!(!Path::new(&path(name)).exists());
+    }
+    std::fs::create_dir(path("there.csv")).unwrap();
+    for (name, array) in
+        [("out.csv/", "out.csv/low.npy"), ("there.csv", "there.csv/low.npy"), ("run.2026", "run.2026/low.npy")]
+    {
+        let written = features(name);
+        assert!(written.status.success() && Path::new(&path(array)).is_file(), "{name}: {}", text(&written.stderr));
+    }
+}
+
+#[test]
+fn a_model_that_takes_samples_has_no_log_mel_frames() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = tones(&folder.path().join("low.wav"), &[(LOW, 0.3)]);
+    let network = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/models/linear.onnx");
+    std::fs::copy(network, folder.path().join("linear.onnx")).unwrap();
+    let manifest = folder.path().join("linear.toml");
+    let text_of = small_manifest("linear", "[output]\nactivation = \"none\"").replace("\"mels-frames\"", "\"samples\"");
+    let frames = "n-fft = 512\nhop-length = 160\nn-mels = 4\nframes = 6";
+    std::fs::write(&manifest, text_of.replace(frames, "kind = \"waveform\"")).unwrap();
+    let output = folder.path().join("frames.npy");
+    let [model, sound, array] = [&manifest, &sound, &output].map(|path| path.to_str().unwrap());
+
+    let refused = run(["features", "--logmel", "--model", model, sound, "-o", array]);
+    stdout(["features", "--model", model, sound, "-o", array]);
+
+    let errors = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{errors}");
+    for part in ["linear.toml: features.kind (line", "omit --logmel", "found waveform"] {
+        assert!(errors.contains(part), "{part:?} is not in: {errors}");
+    }
 }
 
 #[test]

@@ -78,5 +78,7 @@ fn labels_are_listed_with_index_threshold_and_groups() {
         (&1.into(), &0.25.into(), &"tone".into())
     );
     assert_eq!((&json[4]["index"], &json[4]["members"][1]), (&serde_json::Value::Null, &"Middle".into()));
+    assert_eq!(json[0]["groups"], serde_json::json!([]), "a label without a group has no groups, not none at all");
+    assert!(json[0].get("members").is_none() && json[4].get("groups").is_none(), "{json:?}");
     assert!(stdout(["labels"]).lines().count() > 70, "the built-in model");
 }
