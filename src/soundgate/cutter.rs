@@ -7,7 +7,7 @@ use super::held::Audio;
 use super::settings::Mode;
 use super::shape::{Frames, Plane, Shape, Shaper};
 use super::spans::Stretch;
-use crate::soundclassify::message::GateEvent;
+use crate::soundclassify::message::{GateEvent, remove_results};
 
 /// A gap continues downstream when it is this long.
 const GAP_STEP: gst::ClockTime = gst::ClockTime::from_mseconds(200);
@@ -33,6 +33,8 @@ pub(crate) struct Cutter {
     continues: bool,
     /// A buffer has left since the start or the last flush.
     begun: bool,
+    /// Number of the buffer whose results have left with one of its parts.
+    reported: u64,
     live: bool,
 }
 
@@ -69,7 +71,7 @@ impl Cutter {
         self.marks_events = mode == Mode::Keep;
         self.continues &= self.marks_events;
         match mode {
-            Mode::Mute | Mode::Replace => self.pass(audio.buffer, out),
+            Mode::Mute | Mode::Replace => self.pass(audio.buffer, audio.number, out),
             Mode::Keep => {
                 let kept = std::mem::take(&mut self.frames);
                 self.take_pieces(&audio, kept.iter().map(|frames| frames.from..frames.to), out);
@@ -105,11 +107,14 @@ impl Cutter {
         }
     }
 
-    fn pass(&mut self, mut buffer: gst::Buffer, out: &mut VecDeque<Output>) {
+    fn pass(&mut self, mut buffer: gst::Buffer, number: u64, out: &mut VecDeque<Output>) {
         self.end_gap(out);
         self.begun = true;
         if std::mem::take(&mut self.left_out) {
             buffer.make_mut().set_flags(gst::BufferFlags::DISCONT);
+        }
+        if std::mem::replace(&mut self.reported, number) == number {
+            remove_results(buffer.make_mut());
         }
         // So `splitmuxsink` begins a file with each event; it goes by decoding times where buffers have this flag.
         if self.marks_events {
@@ -139,7 +144,7 @@ impl Cutter {
             }
             self.leave_out(audio, done..piece.start, out);
             done = piece.end;
-            self.pass(audio.part(&piece), out);
+            self.pass(audio.part(&piece), audio.number, out);
         }
         self.leave_out(audio, done..all.end, out);
     }

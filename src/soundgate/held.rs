@@ -10,7 +10,7 @@ use gst::prelude::*;
 use super::shape::Frames;
 use super::spans::Stretch;
 use crate::signal::timing::{Position, Timing};
-use crate::soundclassify::message::{remove_metadata, remove_results};
+use crate::soundclassify::message::remove_metadata;
 
 const SECOND: i128 = 1_000_000_000;
 /// Running times this close to each other, ns, are the same.
@@ -25,6 +25,8 @@ type Segment = gst::FormattedSegment<gst::ClockTime>;
 /// Audio that is held back.
 pub(crate) struct Audio {
     pub(crate) buffer: gst::Buffer,
+    /// Of the buffer that came in; its parts have the same.
+    pub(crate) number: u64,
     pub(crate) info: Arc<gst_audio::AudioInfo>,
     /// Numbers of its frames, since the last change of the rate.
     pub(crate) frames: Range<i64>,
@@ -64,7 +66,6 @@ impl Audio {
         buffer.set_pts(self.pts_of(frames.start));
         buffer.set_duration(self.time_of(count as i64));
         if trim > 0 {
-            remove_results(buffer);
             shift_references(buffer, self.time_of(trim as i64));
         }
         part
@@ -74,6 +75,7 @@ impl Audio {
     fn divide(&self, at: i64) -> (Self, Self) {
         let part = |frames: Range<i64>, inside: Range<i64>| Self {
             buffer: self.part(&frames),
+            number: self.number,
             info: Arc::clone(&self.info),
             time: self.time.saturating_add(self.place_of(inside.start) - self.place_of(self.inside.start)),
             frames,
@@ -199,6 +201,8 @@ pub(crate) struct Queue {
     items: VecDeque<Held>,
     timing: Timing,
     held: u64,
+    /// Of the newest buffer.
+    number: u64,
     /// Place and timestamp of the newest audio's end.
     last: Option<(u64, u64)>,
     segment: Option<Arc<Segment>>,
@@ -206,7 +210,7 @@ pub(crate) struct Queue {
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { items: VecDeque::new(), timing: Timing::new(), held: 0, last: None, segment: None }
+        Self { items: VecDeque::new(), timing: Timing::new(), held: 0, number: 0, last: None, segment: None }
     }
 }
 
@@ -246,8 +250,10 @@ impl Queue {
         let (inside, leap) = (plan.inside(), plan.leap(end));
         let position = self.timing.follow(plan).unwrap_or(Position { frame: 0, time: gst::ClockTime::ZERO });
         let first = position.frame as i64 - inside.start as i64;
+        self.number += 1;
         let audio = Audio {
             buffer,
+            number: self.number,
             info: Arc::clone(info),
             frames: first..first + count as i64,
             inside: position.frame as i64..position.frame as i64 + inside.len() as i64,

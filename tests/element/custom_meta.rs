@@ -4,7 +4,7 @@
 use gst::prelude::*;
 use gst_check::Harness;
 use gstsoundclassify::Classification;
-use gstsoundclassify::soundclassify::message::results;
+use gstsoundclassify::soundclassify::message::{META, results};
 
 use crate::common::rig::{RATE, Rig, TestModel, noise, pts};
 
@@ -90,4 +90,44 @@ fn elements_behind_keep_it_as_the_documentation_says() {
         }
     }
     assert_eq!(found, [], "differs from the table in docs/soundclassify.md");
+}
+
+#[test]
+fn buffers_that_are_joined_keep_the_results_of_all() {
+    crate::common::rig::init();
+    let model = TestModel::new("linear");
+    let mut rig = rig(&model);
+    let mut buffers = Vec::new();
+    for (number, part) in noise(3 * RATE, 1).chunks(80).enumerate() {
+        rig.push(part, Some(pts(number * 80, RATE)));
+        buffers.push(rig.harness.pull().unwrap());
+    }
+    let wanted: Vec<u64> = buffers.iter().flat_map(|buffer| results(buffer)).map(|result| result.window).collect();
+    assert!(wanted.len() > 20);
+    for element in ["audiobuffersplit output-buffer-duration=1/2", "audioconvert ! audio/x-raw,format=S16LE ! flacenc"]
+    {
+        let name = element.split(' ').next().unwrap();
+        if gst::ElementFactory::find(name).is_none() {
+            println!("{name} is not installed");
+            continue;
+        }
+        let mut harness = Harness::new_parse(element);
+        harness.set_src_caps_str("audio/x-raw,format=F32LE,rate=8000,channels=1,layout=interleaved");
+        for buffer in &buffers {
+            harness.push(buffer.copy()).unwrap();
+        }
+        harness.push_event(gst::event::Eos::new());
+        let mut found = Vec::new();
+        while let Some(buffer) = harness.try_pull() {
+            let windows: Vec<u64> = results(&buffer).iter().map(|result| result.window).collect();
+            assert!(windows.is_sorted_by(|a, b| a < b), "{element}: {windows:?}");
+            let metas =
+                buffer.iter_meta::<gst::Meta>().filter_map(|meta| Some(meta.try_as_custom_meta()?.has_name(META)));
+            assert!(metas.filter(|is_ours| *is_ours).count() <= 1, "{element}");
+            found.extend(windows);
+        }
+        found.sort_unstable();
+        found.dedup();
+        assert_eq!(found, wanted, "{element}");
+    }
 }

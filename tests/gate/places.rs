@@ -409,6 +409,25 @@ fn the_part_of_a_buffer_has_its_results_once_and_its_own_time_of_other_clocks() 
 }
 
 #[test]
+fn what_is_kept_of_a_buffer_has_its_results() {
+    let properties = "MODEL add-meta=true report=all";
+    let mut chain = Chain::new(&format!("{} ! soundgate mode=keep", classify(properties)));
+    let mut counts = Vec::new();
+    for (index, chunk) in scene(6000, &[(2500, 3500)]).chunks(16_000).enumerate() {
+        let bytes: Vec<u8> = chunk.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        let mut buffer = gst::Buffer::from_mut_slice(bytes);
+        buffer.get_mut().unwrap().set_pts(ClockTime::from_nseconds(time_of(index as u64 * 16_000)));
+        assert_eq!(chain.harness.push(buffer), Ok(gst::FlowSuccess::Ok));
+    }
+    assert!(chain.harness.push_event(gst::event::Eos::new()));
+    while let Some(buffer) = chain.harness.try_pull() {
+        counts.push(results(&buffer).len());
+    }
+    // It begins within the second buffer, which completes twenty windows.
+    assert_eq!(counts, [20]);
+}
+
+#[test]
 fn the_longest_hold_is_answered_as_an_hour() {
     let mut chain = Chain::new(&format!("{} ! soundgate", classify("MODEL event-hold=18446744073709551615")));
     chain.harness.set_live(true);

@@ -12,6 +12,7 @@ use gst_analytics::AnalyticsRelationMeta;
 use gst_analytics::prelude::*;
 
 use super::Classification;
+use crate::panic::catch;
 
 /// Name of the `GstCustomMeta`.
 pub const META: &str = "soundclassify";
@@ -21,8 +22,19 @@ const RESULTS: &str = "results";
 /// program has linked the plugin in and a second copy is installed.
 pub(crate) fn register() {
     if !CustomMeta::is_registered(META) {
-        CustomMeta::register_simple(META);
+        // Elements that join buffers copy the metadata of all of them.
+        CustomMeta::register_with_transform(META, &[], |to, meta, _, _| {
+            catch(|| join_results(to, meta)).is_ok_and(|joined| joined.is_ok())
+        });
     }
+}
+
+/// Adds the results that a buffer does not have yet, so a buffer has one `GstCustomMeta` of this name.
+fn join_results(buffer: &mut gst::BufferRef, meta: &CustomMeta) -> Result<(), glib::BoolError> {
+    let mut all = structures(buffer);
+    let new: Vec<_> = structures_of(meta).into_iter().filter(|result| !all.contains(result)).collect();
+    all.extend(new);
+    set_results(buffer, all)
 }
 
 /// Adds results to a buffer, in order: the structures of their messages.
@@ -35,11 +47,15 @@ pub(crate) fn add_results(buffer: &mut gst::BufferRef, results: Vec<gst::Structu
     // A second soundclassify appends to the results of the first.
     let mut all = structures(buffer);
     all.extend(results);
+    set_results(buffer, all)
+}
+
+fn set_results(buffer: &mut gst::BufferRef, results: Vec<gst::Structure>) -> Result<(), glib::BoolError> {
     let mut meta = match CustomMeta::from_mut_buffer(buffer, META) {
         Ok(_) => CustomMeta::from_mut_buffer(buffer, META)?,
         Err(_) => CustomMeta::add(buffer, META)?,
     };
-    meta.mut_structure().set(RESULTS, gst::Array::new(all));
+    meta.mut_structure().set(RESULTS, gst::Array::new(results));
     Ok(())
 }
 
@@ -63,7 +79,10 @@ pub(crate) fn remove_metadata(buffer: &mut gst::BufferRef, api: glib::Type) {
 }
 
 fn structures(buffer: &gst::BufferRef) -> Vec<gst::Structure> {
-    let Ok(meta) = CustomMeta::from_buffer(buffer, META) else { return Vec::new() };
+    CustomMeta::from_buffer(buffer, META).map(|meta| structures_of(&meta)).unwrap_or_default()
+}
+
+fn structures_of(meta: &CustomMeta) -> Vec<gst::Structure> {
     let Ok(array) = meta.structure().get::<gst::Array>(RESULTS) else { return Vec::new() };
     array.iter().filter_map(|value| value.get().ok()).collect()
 }
