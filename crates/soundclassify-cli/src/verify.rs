@@ -158,7 +158,7 @@ impl CheckFiles {
         };
         let files = Self { manifest: manifest.clone(), files, audio, _folder: folder };
         match instead_of_file(&files.audio) {
-            Some(found) => Err(files.wrong("check.audio", &format!("a recording {BESIDE}"), found)),
+            Some(found) => Err(files.wrong("check.audio", &format!("a recording {BESIDE} or correct the name"), found)),
             None => Ok(files),
         }
     }
@@ -187,7 +187,8 @@ impl CheckFiles {
     /// The file can't be read, or is no array.
     pub(crate) fn array(&self, key: &str, path: &Path) -> Result<(Vec<usize>, Vec<f32>)> {
         let option = if key == "check.scores" { " --scores" } else { "" };
-        let written = format!("an .npy file {BESIDE}, or write it with `soundclassify features{option}`");
+        let written =
+            format!("an .npy file {BESIDE}, correct the name, or write it with `soundclassify features{option}`");
         let unreadable = |error: io::Error| self.wrong(key, &written, format!("{}: {error}", path.display()));
         let bytes = match &self.files {
             ModelFiles::Disk { .. } => match instead_of_file(path) {
@@ -202,7 +203,7 @@ impl CheckFiles {
 }
 
 /// What is expected of a file that `[check]` names.
-const BESIDE: &str = "beside the manifest: copy it there, correct the name";
+const BESIDE: &str = "beside the manifest: copy it there";
 
 /// What is found at a path that is no file.
 fn instead_of_file(path: &Path) -> Option<String> {

@@ -196,7 +196,7 @@ impl Integers {
 impl fmt::Display for Integers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { element, min, max, distinct, common, percentiles, .. } = self;
-        writeln!(f, "integers  {element}, {min} … {max}: {distinct} different ones, {common} hold 99 % of the values")?;
+        writeln!(f, "integers  {element}, {min} … {max}: {distinct} in use, 99 % of the values in {common}")?;
         let percentiles = percentiles.iter().map(|(percent, value)| format!("{percent} %: {value}"));
         write!(f, "          {}", percentiles.collect::<Vec<_>>().join(", "))
     }

@@ -124,7 +124,12 @@ fn what_a_check_lacks_is_named() {
     fs::write(model.path("melody.wav"), "no recording").unwrap();
     reports(&[&audio, "a recording with audio that can be decoded; replace it", "found ", "melody.wav"]);
     fs::remove_file(model.path("melody.wav")).unwrap();
-    reports(&[&audio, "a recording beside the manifest", "correct the name", "found no file ", "melody.wav"]);
+    reports(&[
+        &audio,
+        "a recording beside the manifest: copy it there or correct the name",
+        "found no file ",
+        "melody.wav",
+    ]);
     fs::create_dir(model.path("melody.wav")).unwrap();
     reports(&[&audio, "a recording beside the manifest", "found the folder "]);
     let without = run(["inspect", "--verify", TONES]);
@@ -222,7 +227,7 @@ fn integers_are_shown_as_the_network_gets_them() {
     let json = &objects(&shown("1000", &["--json"]))[0]["integers"];
 
     assert!(fine.contains("integers  u8, ") && !fine.contains("of the 256 integers"), "{fine}");
-    assert!(coarse.contains("integers  u8, 200 … 200: 1 different ones"), "{coarse}");
+    assert!(coarse.contains("integers  u8, 200 … 200: 1 in use, 99 % of the values in 1"), "{coarse}");
     assert!(coarse.contains("become 1 of the 256 integers of u8: input.scale is 1000"), "{coarse}");
     assert_eq!((&json["type"], &json["distinct"], &json["max"]), (&"u8".into(), &1.into(), &200.into()), "{json}");
 }
