@@ -19,15 +19,7 @@ pub(crate) struct Address {
 impl Address {
     /// The parts of a text, if it is an address with a host.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (scheme, rest) = text.split_once("://")?;
-        let (rest, _) = rest.split_once('#').unwrap_or((rest, ""));
-        let (rest, _) = rest.split_once('?').unwrap_or((rest, ""));
-        let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-        let (user, place) = authority.rsplit_once('@').map_or((None, authority), |(user, place)| (Some(user), place));
-        let (host, port) = match place.strip_prefix('[').and_then(|place| place.split_once(']')) {
-            Some((host, port)) => (host, port.strip_prefix(':')),
-            None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
-        };
+        let Parts { scheme, user, host, port, path } = Parts::of(text)?;
         let port = port.map(str::parse).transpose().ok()?;
         let (user, password) = match user.map(|user| user.split_once(':').unwrap_or((user, ""))) {
             Some((user, "")) => (Some(decoded(user)), None),
@@ -37,6 +29,38 @@ impl Address {
         let (scheme, host) = (scheme.to_lowercase(), host.to_owned());
         (!host.is_empty()).then(|| Self { scheme, user, password, host, port, path: path.to_owned() })
     }
+}
+
+/// The same, as they are written.
+struct Parts<'a> {
+    scheme: &'a str,
+    user: Option<&'a str>,
+    host: &'a str,
+    port: Option<&'a str>,
+    path: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn of(text: &'a str) -> Option<Self> {
+        let (scheme, rest) = text.split_once("://")?;
+        let (rest, _) = rest.split_once('#').unwrap_or((rest, ""));
+        let (rest, _) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+        let (user, place) = authority.rsplit_once('@').map_or((None, authority), |(user, place)| (Some(user), place));
+        let (host, port) = match place.strip_prefix('[').and_then(|place| place.split_once(']')) {
+            Some((host, port)) => (host, port.strip_prefix(':')),
+            None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
+        };
+        Some(Self { scheme, user, host, port, path })
+    }
+}
+
+/// What is wrong with the port of an address, if it is a number that no port has.
+pub(crate) fn wrong_port(text: &str) -> Option<String> {
+    let port =
+        Parts::of(text)?.port.filter(|port| !port.is_empty() && port.chars().all(|digit| digit.is_ascii_digit()))?;
+    let is_right = port.parse::<u16>().is_ok_and(|port| port > 0);
+    (!is_right).then(|| format!("port {port} is out of range 1 to 65535"))
 }
 
 /// An address without its user and password: `http://me:secret@host/a` becomes `http://host/a`. Any other text is

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::{
-    ArgMatches, Args, Command, CommandFactory, Parser, Subcommand, ValueEnum,
+    ArgMatches, Args, ColorChoice, Command, CommandFactory, Parser, Subcommand, ValueEnum,
     builder::{OsStringValueParser, TypedValueParser},
 };
 
@@ -23,7 +23,7 @@ use crate::{
     output::Form,
     palette,
     scan::{identity::Shard, target::Format},
-    source,
+    source, terminal,
 };
 
 /// Subcommands that take the element's properties as options.
@@ -433,7 +433,10 @@ fn input() -> impl TypedValueParser<Value = String> {
 
 /// The whole command line, the element's properties included.
 pub(crate) fn command() -> Command {
-    CLASSIFYING.iter().fold(Cli::command(), |command, name| command.mut_subcommand(name, ElementOptions::add_to))
+    let colour = if terminal::knows_escapes() { ColorChoice::Auto } else { ColorChoice::Never };
+    CLASSIFYING
+        .iter()
+        .fold(Cli::command().color(colour), |command, name| command.mut_subcommand(name, ElementOptions::add_to))
 }
 
 /// Arguments with a command. Without one, it is `file` if recordings are named, else `live`.

@@ -35,7 +35,9 @@ pub(crate) struct Temporary(TempPath);
 impl Temporary {
     /// An empty file where the system keeps such files.
     pub(crate) fn new(suffix: &str) -> io::Result<(Self, File)> {
-        Self::named(Builder::new().prefix("soundclassify-").suffix(suffix).tempfile()?)
+        Self::named(
+            Builder::new().prefix("soundclassify-").suffix(suffix).tempfile().map_err(|error| nameless(&error))?,
+        )
     }
 
     /// An empty file in this folder, with the rights of a new one.
@@ -44,7 +46,7 @@ impl Temporary {
         builder.prefix(".soundclassify-").suffix(".part");
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        Self::named(builder.tempfile_in(folder)?)
+        Self::named(builder.tempfile_in(folder).map_err(|error| nameless(&error))?)
     }
 
     fn named(file: tempfile::NamedTempFile) -> io::Result<(Self, File)> {
@@ -57,6 +59,13 @@ impl Temporary {
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
+}
+
+/// An error without the name of the temporary file, which says nothing to the user.
+fn nameless(error: &io::Error) -> io::Error {
+    let text = error.to_string();
+    let why = text.split(" at path ").next().unwrap_or_default();
+    io::Error::new(error.kind(), why.split(" (os error").next().unwrap_or_default())
 }
 
 impl Drop for Temporary {
@@ -170,6 +179,15 @@ mod tests {
             assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
             assert_eq!(folder.path().read_dir().unwrap().count(), 1);
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_temporary_name_is_in_no_error() {
+        let error = AtomicFile::create(Path::new("/proc/a.npy")).err().unwrap().to_string();
+
+        assert!(error.starts_with("can't create a file in its folder: "), "{error}");
+        assert!(!error.contains(".part") && !error.contains(".soundclassify"), "{error}");
     }
 
     #[cfg(unix)]

@@ -25,6 +25,7 @@ mod list_labels;
 mod live;
 mod lock;
 mod manifest_copy;
+mod manual;
 mod mel_stream;
 mod model_files;
 mod npy;
@@ -35,6 +36,7 @@ mod picture;
 mod picture_axes;
 mod picture_bitmap;
 mod progress;
+mod quiet_errors;
 mod record;
 mod report;
 mod scan;
@@ -42,6 +44,7 @@ mod session;
 mod shell;
 mod short_hash;
 mod source;
+mod terminal;
 mod tune;
 mod verify;
 mod warm_engine;
@@ -124,7 +127,7 @@ fn carry_out(command: Commands, options: ElementOptions) -> Result<Exit> {
         Commands::Labels(args) => list_labels::run(&args),
         Commands::Doctor(args) => doctor::run(&args),
         Commands::Completions { shell } => shell::completions(shell),
-        Commands::Man => shell::man(),
+        Commands::Man => manual::man(),
     }
 }
 

@@ -16,6 +16,9 @@ use crate::{
 /// Name of the element.
 pub(crate) const ELEMENT: &str = "soundclassify";
 
+/// Heading over the options that are properties.
+pub(crate) const HEADING: &str = "Properties of the element";
+
 /// Properties that the program itself sets to get its results.
 const OWN: [&str; 4] = ["post-messages", "emit-tags", "add-meta", "report"];
 
@@ -174,12 +177,8 @@ fn argument(pspec: &glib::ParamSpec) -> Arg {
         "" => blurb,
         default => format!("{blurb} [default: {default}]"),
     };
-    let arg = Arg::new(name)
-        .long(name)
-        .help(help)
-        .help_heading("Properties of the element")
-        .allow_hyphen_values(true)
-        .action(ArgAction::Set);
+    let arg =
+        Arg::new(name).long(name).help(help).help_heading(HEADING).allow_hyphen_values(true).action(ArgAction::Set);
     if let Some(nicks) = nicks(pspec) {
         return arg.value_name("NAME").value_parser(PossibleValuesParser::new(nicks));
     }

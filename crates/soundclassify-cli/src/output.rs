@@ -4,7 +4,7 @@
 use std::{
     borrow::Cow,
     fmt::Display,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     path::Path,
 };
 
@@ -19,6 +19,7 @@ use crate::{
     progress::Progress,
     record::Record,
     session::{Session, Step},
+    terminal,
 };
 
 /// How a result looks.
@@ -52,7 +53,7 @@ struct Line<'a> {
 impl Printer<io::StdoutLock<'static>> {
     /// A printer on standard output; `time`: whether plain lines start with seconds.
     pub(crate) fn stdout(form: Form, time: bool) -> Self {
-        let colour = colour(&io::stdout());
+        let colour = terminal::has_colour(&io::stdout());
         Self { out: io::stdout().lock(), form, time, colour, input: None }
     }
 }
@@ -169,8 +170,13 @@ fn shown(line: &str) -> String {
 
 /// Writes a line to standard error, without passwords; the error of a closed one is ignored.
 pub(crate) fn note(line: impl Display) {
-    let line = line.to_string();
-    let _ = writeln!(io::stderr(), "{}", text::visible_lines(&without_secrets(&line)));
+    note_on(io::stderr(), line);
+}
+
+/// The same to another stream.
+pub(crate) fn note_on(mut stream: impl Write, line: impl Display) {
+    let line = format!("{}\n", text::visible_lines(&without_secrets(&line.to_string())));
+    let _ = stream.write_all(line.as_bytes());
 }
 
 /// Refuses a file in a missing folder before hours of audio are classified.
@@ -192,11 +198,6 @@ pub(crate) fn json<T: Serialize>(record: &T) -> String {
         Cow::Borrowed(_) => json,
         Cow::Owned(safe) => safe,
     }
-}
-
-/// Whether a stream may be coloured: a terminal, and no `NO_COLOR` (<https://no-color.org>).
-pub(crate) fn colour(stream: &impl IsTerminal) -> bool {
-    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 #[cfg(test)]

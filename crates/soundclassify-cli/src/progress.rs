@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! How far a long recording is, on standard error.
 
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use soundclassify_core::text;
 
-use crate::{address::without_credentials, record::seconds};
+use crate::{address::without_credentials, record::seconds, terminal};
 
 /// What is done sooner needs no progress.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -27,7 +30,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// Of one recording.
     pub(crate) fn new(name: &str) -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(None, target());
         bar.set_prefix(text::visible(&without_credentials(name)).into_owned());
         bar.set_style(style("{prefix}: {spinner} {msg}"));
         Self { bar, next: Instant::now() + PATIENCE, shown: false, between_lines: false }
@@ -80,6 +83,11 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Standard error, where a bar can be drawn there.
+pub(crate) fn target() -> ProgressDrawTarget {
+    if terminal::is_capable(&io::stderr()) { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
 }
 
 fn style(template: &str) -> ProgressStyle {

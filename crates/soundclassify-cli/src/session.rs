@@ -22,6 +22,7 @@ use crate::{
     lock::lock,
     progress::Progress,
     record::{Record, seconds},
+    source,
 };
 
 /// What the bus reported.
@@ -68,6 +69,8 @@ pub(crate) struct Session {
     arrival: Arc<Arrival>,
     missing: Mutex<Vec<Missing>>,
     name: String,
+    /// Address of what `uridecodebin` opens.
+    uri: Option<String>,
     /// Whether all of the sound is to be classified, or else the input failed.
     whole: bool,
     /// Warnings of the element that the user has seen already.
@@ -126,8 +129,12 @@ impl Session {
         let tail = if live { tail(&pipeline, &sink)? } else { add(&pipeline, &sink).map(|()| sink.clone())? };
         add(&pipeline, element)?;
         element.link(&tail).map_err(|error| Failure::Failed(error.to_string()))?;
+        let mut address = None;
         match source {
-            Source::Uri(uri) | Source::Played(uri) => add_decoder(&pipeline, uri, element, !whole)?,
+            Source::Uri(uri) | Source::Played(uri) => {
+                add_decoder(&pipeline, uri, element, !whole)?;
+                address = Some(uri.to_owned());
+            }
             Source::Element(source) => {
                 add(&pipeline, &source)?;
                 source
@@ -141,7 +148,8 @@ impl Session {
         listen(&sink, Arc::clone(&end), listener);
         let bus = pipeline.bus().ok_or_else(|| Failure::Failed("the pipeline has no bus".to_owned()))?;
         let (element, name) = (element.clone(), without_credentials(name).into_owned());
-        Ok(Self { pipeline, element, bus, end, arrival, missing: Mutex::default(), name, whole, known: Vec::new() })
+        let (uri, missing, known) = (address, Mutex::default(), Vec::new());
+        Ok(Self { pipeline, element, bus, end, arrival, missing, name, uri, whole, known })
     }
 
     /// Keeps quiet about warnings of the element that the user has seen already.
@@ -197,7 +205,8 @@ impl Session {
         }
         if silent > HALT {
             let (name, seconds) = (text::visible(&self.name), HALT.as_secs());
-            return Err(Failure::Failed(format!("{name}: no audio came for {seconds} s; is it damaged?")));
+            let why = format!("{name}: no audio came for {seconds} s; is it damaged?");
+            return Err(Failure::Failed(self.unanswered().unwrap_or(why)));
         }
         Ok(())
     }
@@ -318,7 +327,27 @@ impl Session {
                 (best, failure) = (clarity(next), self.failure(next));
             }
         }
-        failure
+        self.unanswered().map_or(failure, Failure::Failed)
+    }
+
+    /// Why no audio came from the network, if its host does not answer: GStreamer's own errors rarely say it. A played stream
+    /// may be lost and found again, which must not wait for an answer.
+    fn unanswered(&self) -> Option<String> {
+        let uri = self.uri.as_deref().filter(|_| self.whole && !self.arrival.has_come())?;
+        source::unreachable(uri)
+    }
+
+    /// What to say of data in which GStreamer recognises nothing.
+    fn unrecognised(&self) -> Failure {
+        let (uri, name) = (self.uri.as_deref().unwrap_or_default(), text::visible(&self.name));
+        let why = if source::is_remote(uri) {
+            "no audio was recognised in what the server sent; check the address"
+        } else if source::is_empty(uri) {
+            "the file is empty; expected a recording"
+        } else {
+            "no audio was recognised in this file; expected a recording, such as WAV, FLAC, Ogg, MP3 or M4A"
+        };
+        Failure::Failed(format!("{name}: {why}"))
     }
 
     fn note_missing(&self, message: &gst::Message) {
@@ -343,6 +372,11 @@ impl Session {
         let unused = self.element.static_pad("sink").is_none_or(|pad| !pad.is_linked());
         if error.error().matches(gst::CoreError::MissingPlugin) && unused && !missing.iter().any(|it| it.audible) {
             return Failure::Failed(format!("{}: it contains no audio", self.name));
+        }
+        // decodebin recognises text, and no more.
+        let is_text = error.debug().is_some_and(|debug| debug.contains("cannot decode plain text"));
+        if error.error().matches(gst::StreamError::TypeNotFound) || is_text {
+            return self.unrecognised();
         }
         let mut text = described(&self.name, &error.error(), error.debug().as_deref());
         if !missing.is_empty() {

@@ -12,8 +12,9 @@ use gst::{glib, prelude::*};
 use soundclassify_core::text;
 
 use crate::{
-    address::{Address, without_credentials},
+    address::{Address, without_credentials, wrong_port},
     exit::{Failure, Result},
+    quiet_errors::QuietErrors,
 };
 
 /// How long a host may take to answer, when the reason of a failure is looked for.
@@ -22,7 +23,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The address of a file; an address is returned unchanged.
 pub(crate) fn uri(input: &str) -> Result<String> {
     if is_uri(input) {
-        return Ok(input.to_owned());
+        return match wrong_port(input) {
+            Some(why) => Err(Failure::Failed(format!("{}: {why}", text::visible(&without_credentials(input))))),
+            None => Ok(input.to_owned()),
+        };
     }
     let path = Path::new(input);
     let absolute = std::path::absolute(path).map_err(|error| Failure::io("path", path, &error))?;
@@ -46,6 +50,11 @@ pub(crate) fn path(input: &str) -> PathBuf {
 /// The size of a file, bytes; 0 of an address without one.
 pub(crate) fn size(input: &str) -> u64 {
     std::fs::metadata(path(input)).map_or(0, |data| data.len())
+}
+
+/// Whether it is a file without any content.
+pub(crate) fn is_empty(input: &str) -> bool {
+    std::fs::metadata(path(input)).is_ok_and(|data| data.is_file() && data.len() == 0)
 }
 
 /// A name for a file in any text: the path, or its address if the path is not Unicode.
@@ -112,21 +121,28 @@ pub(crate) fn short(input: &str) -> String {
     input.trim_end_matches('/').rsplit('/').next().unwrap_or(&input).to_owned()
 }
 
+/// Whether the text is an address of the network.
+pub(crate) fn is_remote(input: &str) -> bool {
+    is_uri(input) && !input.starts_with("file:")
+}
+
 /// One sentence for a network address without an answer.
 pub(crate) fn unreachable(uri: &str) -> Option<String> {
     let address = Address::parse(uri)?;
     let usual = match address.scheme.as_str() {
-        "rtsp" | "rtspt" => 554,
+        "rtsp" | "rtspt" | "rtspu" | "rtsph" => 554,
+        "rtsps" | "rtspst" | "rtspsu" | "rtspsh" => 322,
         "http" | "icy" => 80,
         "https" => 443,
         "rtmp" => 1935,
         _ => return None,
     };
     let (host, port) = (address.host, address.port.unwrap_or(usual));
-    let place = text::visible(&host).into_owned();
+    let name = without_credentials(uri);
+    let (name, place) = (text::visible(&name), text::visible(&host));
     let addresses = match (host.as_str(), port).to_socket_addrs() {
         Ok(addresses) => addresses,
-        Err(error) => return Some(format!("{place}: unknown host ({error}); check the name")),
+        Err(error) => return Some(format!("{name}: unknown host {place} ({}); check the name", reason(&error))),
     };
     let mut refused = None;
     for address in addresses {
@@ -135,8 +151,14 @@ pub(crate) fn unreachable(uri: &str) -> Option<String> {
             Err(error) => refused = Some(error),
         }
     }
-    let why = refused?;
-    Some(format!("{place}, port {port}: no answer ({why}); check the address and whether the device is on"))
+    let why = reason(&refused?);
+    Some(format!("{name}: {place}, port {port}: no answer ({why}); check the address and whether the device is on"))
+}
+
+/// An error without its number: "Connection refused".
+pub(crate) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 /// A microphone or another live source.
@@ -161,6 +183,7 @@ impl Microphone {
 
 /// All microphones that GStreamer finds.
 pub(crate) fn microphones() -> Result<Vec<Microphone>> {
+    let _quiet = QuietErrors::new();
     let monitor = gst::DeviceMonitor::new();
     monitor.add_filter(Some("Audio/Source"), None);
     monitor.start().map_err(|error| {
@@ -185,18 +208,8 @@ pub(crate) fn microphone(wanted: &str) -> Result<Microphone> {
     // A line of --list-devices has both, and perhaps "(default)".
     let wanted = wanted.trim().trim_end_matches("(default)").trim();
     let mut devices = microphones()?;
-    let exact = devices.iter().position(|device| {
-        device.id == wanted || device.name == wanted || format!("{}  {}", device.id, device.name) == wanted
-    });
-    let part = || {
-        let lower = wanted.to_lowercase();
-        let mut found = devices.iter().enumerate().filter(|(_, device)| device.name.to_lowercase().contains(&lower));
-        match (found.next(), found.next()) {
-            (Some((index, _)), None) => Some(index),
-            _ => None,
-        }
-    };
-    match exact.or_else(part) {
+    let names: Vec<_> = devices.iter().map(|device| (device.id.as_str(), device.name.as_str())).collect();
+    match chosen(&names, wanted) {
         Some(index) => Ok(devices.swap_remove(index)),
         None => Err(Failure::Usage(format!(
             "--device {wanted:?}: expected the name of exactly one microphone; found: {}; {}",
@@ -204,10 +217,23 @@ pub(crate) fn microphone(wanted: &str) -> Result<Microphone> {
             if devices.is_empty() {
                 "connect a microphone, and run `soundclassify doctor` if it is not found"
             } else {
-                "give one of these names or ids"
+                "give one of these names, or an id where several have the same name"
             }
         ))),
     }
+}
+
+/// Which of the devices, each with id and name, is meant; `None` if it is not exactly one.
+fn chosen(devices: &[(&str, &str)], wanted: &str) -> Option<usize> {
+    let lower = wanted.to_lowercase();
+    let only = |is_meant: &dyn Fn(&str, &str) -> bool| {
+        let mut found = devices.iter().enumerate().filter(|(_, (id, name))| is_meant(id, name));
+        found.next().map(|(index, _)| found.next().is_none().then_some(index))
+    };
+    // A name that several devices have is no part of one name either.
+    only(&|id, name| id == wanted || format!("{id}  {name}") == wanted)
+        .or_else(|| only(&|_, name| name == wanted))
+        .or_else(|| only(&|_, name| name.to_lowercase().contains(&lower)))?
 }
 
 fn list(devices: &[Microphone]) -> String {
@@ -237,6 +263,27 @@ mod tests {
     fn addresses_are_reported_from_paths() {
         assert!(is_uri("rtsp://camera/stream") && is_uri("file:///a.wav"));
         assert!(!is_uri("a.wav") && !is_uri("C://a.wav") && !is_uri("a b://c"));
+    }
+
+    #[test]
+    fn a_device_is_chosen_by_id_by_its_only_name_and_by_a_part_of_it() {
+        let devices =
+            [("usb-1", "Desk"), ("usb-2", "Door"), ("usb-3", "Door"), ("null.monitor", "Monitor of Door two")];
+
+        for (wanted, index) in [("usb-3", 2), ("usb-2  Door", 1), ("Desk", 0), ("desk", 0), ("two", 3)] {
+            assert_eq!(chosen(&devices, wanted), Some(index), "{wanted}");
+        }
+        for wanted in ["Door", "door", "D", "Window"] {
+            assert_eq!(chosen(&devices, wanted), None, "{wanted}");
+        }
+    }
+
+    #[test]
+    fn a_port_that_no_address_can_have_is_named() {
+        let error = uri("http://me:secret@host:99999/a.wav").unwrap_err().to_string();
+
+        assert_eq!(error, "http://host:99999/a.wav: port 99999 is out of range 1 to 65535");
+        assert!(uri("http://host:8000/a.wav").is_ok() && uri("file:///a:99999").is_ok());
     }
 
     #[test]

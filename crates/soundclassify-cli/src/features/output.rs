@@ -36,6 +36,12 @@ impl Output {
             let (writer, path) = (Box::new(writer), path.to_owned());
             return Ok(Self::One { writer, path, index, item: shape.iter().product(), items: 0 });
         }
+        if path.exists() && !path.is_dir() {
+            let path = text::visible(&path.to_string_lossy()).into_owned();
+            return Err(Failure::Usage(format!(
+                "-o {path}: expected a new file NAME.npy or a folder, found a file of another kind"
+            )));
+        }
         std::fs::create_dir_all(path).map_err(|error| Failure::io("folder", path, &error))?;
         let names = Names::after(&index)?;
         Ok(Self::Folder { folder: path.to_owned(), shape, names, index: Index::create(index, path)? })

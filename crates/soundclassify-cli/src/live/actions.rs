@@ -5,12 +5,18 @@ use gst::{glib, prelude::*};
 
 use super::{
     commands::Commands,
-    mqtt::{Identity, Mqtt, Order},
+    mqtt::{Broker, Identity, Mqtt, Order},
     onsets,
     reported::Reported,
     sound::Sound,
 };
-use crate::{args::LiveArgs, exit::Result, record::Record, session::Session, warm_engine::WarmEngine};
+use crate::{
+    args::LiveArgs,
+    exit::{Failure, Result},
+    record::Record,
+    session::Session,
+    warm_engine::WarmEngine,
+};
 
 /// The commands and the broker of the command line.
 pub(super) struct Actions {
@@ -21,15 +27,16 @@ pub(super) struct Actions {
 
 impl Actions {
     /// `name`: of the device or stream; `quiet`: whether the screen is the view's.
-    pub(super) fn new(args: &LiveArgs, warm_engine: &WarmEngine, name: &str, quiet: bool) -> Result<Self> {
+    pub(super) fn new(
+        args: &LiveArgs,
+        broker: Option<&Broker>,
+        warm_engine: &WarmEngine,
+        name: &str,
+        quiet: bool,
+    ) -> Result<Self> {
         let name = args.name.clone().unwrap_or_else(|| name.to_owned());
-        let mqtt = match args.mqtt.clone() {
-            Some(broker) => {
-                let broker = broker.with_password(args.mqtt_password_file.as_deref())?;
-                Some(Mqtt::new(&broker, identity(args, warm_engine, &name)?))
-            }
-            None => None,
-        };
+        let connect = |broker| Ok::<_, Failure>(Mqtt::new(broker, identity(args, warm_engine, &name)?));
+        let mqtt = broker.map(connect).transpose()?;
         Ok(Self { commands: Commands::new(&args.on, quiet), mqtt, name })
     }
 
@@ -58,7 +65,7 @@ impl Actions {
     pub(super) fn news(&mut self) -> (Vec<Order>, Vec<String>) {
         let news = self.mqtt.as_ref().map(|mqtt| (mqtt.orders().collect(), mqtt.warnings().collect()));
         let (orders, mut warnings): (Vec<_>, Vec<_>) = news.unwrap_or_default();
-        warnings.extend(self.commands.failures());
+        warnings.extend(self.commands.warnings());
         (orders, warnings)
     }
 

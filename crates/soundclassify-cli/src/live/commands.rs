@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
     str::FromStr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError},
     },
@@ -14,12 +14,14 @@ use std::{
 
 use gstsoundclassify::{ClassificationEvent, EventKind};
 
-use crate::interrupt;
+use crate::{interrupt, lock::lock};
 
 /// Maximum number of waiting commands; further ones are skipped with a warning.
 const WAITING: usize = 100;
 /// How long a running command may take to end when the user quits; later it goes on without the program.
 const GRACE: Duration = Duration::from_secs(1);
+/// A command that runs for so long while others wait is mentioned.
+const LONG: Duration = Duration::from_secs(60);
 /// Interval at which a wait checks for an interruption.
 const GLANCE: Duration = Duration::from_millis(100);
 /// Stands for every label.
@@ -69,6 +71,8 @@ pub(super) struct Commands {
     /// Commands that failed; disconnected when the thread has ended.
     failures: Receiver<String>,
     shared: Arc<Shared>,
+    /// See [`LONG`]; `None` once a command was mentioned.
+    limit: Option<Duration>,
 }
 
 /// What the thread of the commands and the others share.
@@ -78,6 +82,8 @@ struct Shared {
     waiting: AtomicUsize,
     /// Whether no further command is to be run.
     stop: AtomicBool,
+    /// The command that runs, and since when.
+    running: Mutex<Option<(String, Instant)>>,
 }
 
 impl Commands {
@@ -90,12 +96,24 @@ impl Commands {
             let shared = Arc::clone(&shared);
             std::thread::spawn(move || work(&waiting, quiet, &shared, &sender));
         }
-        Self { wanted: wanted.to_vec(), jobs, failures, shared }
+        Self { wanted: wanted.to_vec(), jobs, failures, shared, limit: Some(LONG) }
     }
 
-    /// Commands that have failed since the last call.
-    pub(super) fn failures(&self) -> impl Iterator<Item = String> {
-        self.failures.try_iter()
+    /// Warnings since the last call: commands that have failed, and one that keeps the others waiting.
+    pub(super) fn warnings(&mut self) -> impl Iterator<Item = String> {
+        let long = self.long();
+        self.limit = self.limit.filter(|_| long.is_none());
+        self.failures.try_iter().chain(long)
+    }
+
+    fn long(&self) -> Option<String> {
+        let (limit, waiting) = (self.limit?, self.shared.waiting.load(Ordering::SeqCst));
+        let running = lock(&self.shared.running);
+        let (command, _) = running.as_ref().filter(|(_, since)| waiting > 0 && since.elapsed() >= limit)?;
+        let seconds = limit.as_secs();
+        Some(format!(
+            "--on {command}: it has run for {seconds} s, and others wait for it; a command with & at its end lets them run"
+        ))
     }
 
     /// Ends the work, and returns warnings. At the end of a stream, `all` commands run, until the user interrupts; else those
@@ -174,7 +192,10 @@ fn work(jobs: &Receiver<Job>, quiet: bool, shared: &Shared, failures: &Sender<St
             .stdin(Stdio::null())
             .stdout(if quiet { Stdio::null() } else { std::io::stderr().into() })
             .stderr(output());
-        let failed = match command.status() {
+        *lock(&shared.running) = Some((format!("{}={}", job.label, job.command), Instant::now()));
+        let status = command.status();
+        *lock(&shared.running) = None;
+        let failed = match status {
             Ok(status) if status.success() => None,
             // The Ctrl-C that ends the program ends its commands, too.
             Ok(status) if status.code().is_none() && interrupt::requested() => None,
@@ -232,6 +253,26 @@ mod tests {
         let warnings = (0..2 * WAITING).filter_map(|id| commands.event(&event(EventKind::Start, id as u64, "Bark")));
 
         assert!(warnings.count() > WAITING / 2);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_command_that_keeps_others_waiting_is_mentioned_once() {
+        let wanted = [OnEvent { label: "*".into(), command: "exec sleep 15".into() }];
+        let mut commands = Commands::new(&wanted, true);
+        commands.limit = Some(Duration::ZERO);
+        assert_eq!(commands.event(&event(EventKind::Start, 1, "Bark")), None);
+        while lock(&commands.shared.running).is_none() {
+            std::thread::yield_now();
+        }
+        assert_eq!(commands.warnings().count(), 0, "nothing waits");
+
+        assert_eq!(commands.event(&event(EventKind::Start, 2, "Meow")), None);
+        let warnings: Vec<_> = commands.warnings().collect();
+
+        assert!(warnings.len() == 1 && warnings[0].starts_with("--on Bark=exec sleep 15: it has run"), "{warnings:?}");
+        assert_eq!(commands.warnings().count(), 0);
+        commands.finish(false);
     }
 
     #[cfg(unix)]

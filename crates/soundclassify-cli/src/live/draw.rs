@@ -54,7 +54,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, colour: bool) {
     }
     level_line(state, level.width, colour).render(level, buffer);
     let [now, log] = if area.width >= 60 {
-        Layout::horizontal([Constraint::Min(0), Constraint::Percentage(46)]).areas(middle)
+        let log = (u32::from(middle.width) * 46 / 100).max(36) as u16;
+        Layout::horizontal([Constraint::Min(0), Constraint::Length(log)]).areas(middle)
     } else {
         let rows = if middle.height >= 7 { middle.height / 2 } else { 0 };
         Layout::vertical([Constraint::Min(0), Constraint::Length(rows)]).areas(middle)
@@ -221,7 +222,7 @@ fn event_log(state: &State, area: Rect, buffer: &mut Buffer, colour: bool) {
     for (row, line) in area.rows().zip(&state.log) {
         let mark = if line.open { Span::styled("●", tint(colour, [213, 60, 40])) } else { Span::raw(" ") };
         let (peak, seconds) = (line.peak * 100.0, line.duration as f64 / 1e9);
-        let numbers = if area.width >= 34 { format!(" {peak:.0} % {seconds:.1} s") } else { format!(" {peak:.0} %") };
+        let numbers = if area.width >= 28 { format!(" {peak:.0} % {seconds:.1} s") } else { format!(" {peak:.0} %") };
         let room = usize::from(area.width).saturating_sub(1 + line.time.width() + 1 + numbers.width());
         let label = shortened(&line.label, room);
         let line = Line::from(vec![
@@ -427,6 +428,15 @@ mod tests {
             for (_, what) in HELP {
                 assert!(screen.contains(&format!("{what} ")), "{width}×{height}: {what} is missing in\n{screen}");
             }
+        }
+    }
+
+    #[test]
+    fn numbers_of_events_are_whole_at_every_usual_width() {
+        let state = busy();
+        for width in 32..=120 {
+            let screen = screen(&state, width, 24, true);
+            assert!(screen.contains(" 80 % 1.5 s"), "{width}:\n{screen}");
         }
     }
 

@@ -6,7 +6,6 @@ pub(crate) mod commands;
 mod draw;
 pub(crate) mod mqtt;
 mod onsets;
-mod quiet_errors;
 mod reported;
 mod sound;
 mod state;
@@ -24,7 +23,11 @@ use serde::Serialize;
 use soundclassify_core::model::Model;
 
 use self::{
-    actions::Actions, mqtt::Order, onsets::Onsets, quiet_errors::QuietErrors, reported::Reported, stream::Stream,
+    actions::Actions,
+    mqtt::{Broker, Order},
+    onsets::Onsets,
+    reported::Reported,
+    stream::Stream,
 };
 use crate::{
     args::LiveArgs,
@@ -32,9 +35,10 @@ use crate::{
     interrupt,
     options::ElementOptions,
     output::{self, Form, Printer},
+    quiet_errors::QuietErrors,
     record::Record,
     session::{Listener, Source, Step, make},
-    source,
+    source, terminal,
     warm_engine::WarmEngine,
 };
 
@@ -47,24 +51,25 @@ pub(crate) fn run(args: &LiveArgs, options: ElementOptions) -> Result<Exit> {
         return list_devices(args.form.json);
     }
     interrupt::install()?;
+    let broker =
+        args.mqtt.clone().map(|broker| broker.with_password(args.mqtt_password_file.as_deref())).transpose()?;
     if in_lines(args) {
         let options = args.form.apply(options)?;
         // Commands and brokers take events, whatever is printed.
         let options = if acts(args) && !args.form.events { options.with("report", "all") } else { options };
         let warm_engine = WarmEngine::new(options)?;
         check_commands(args, &warm_engine)?;
-        return print(args, &warm_engine).map_err(|failure| advise(args, failure));
+        return print(args, broker.as_ref(), &warm_engine);
     }
     let warm_engine = WarmEngine::new(options.or("top-k", ["12"]).with("report", "all"))?;
     check_commands(args, &warm_engine)?;
-    view::run(args, &warm_engine).map_err(|failure| advise(args, failure))
+    view::run(args, broker.as_ref(), &warm_engine)
 }
 
 /// Whether results are printed as lines: by request, or because the terminal can't show the view.
 fn in_lines(args: &LiveArgs) -> bool {
     let asked = args.plain || args.time || args.form.events || args.form.form() != Form::Plain;
-    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    asked || dumb || !io::stdout().is_terminal() || !io::stdin().is_terminal()
+    asked || !terminal::is_capable(&io::stdout()) || !io::stdin().is_terminal()
 }
 
 fn acts(args: &LiveArgs) -> bool {
@@ -87,7 +92,6 @@ fn advise(args: &LiveArgs, failure: Failure) -> Failure {
     if let Some(uri) = &args.uri {
         return Failure::Failed(source::unreachable(uri).unwrap_or(why));
     }
-    let _quiet = QuietErrors::new();
     let none = source::microphones().is_ok_and(|devices| devices.is_empty());
     Failure::Failed(if none {
         "no microphone found: connect one and check `soundclassify --list-devices`, or give an address \
@@ -123,7 +127,6 @@ fn stream<'a>(
     warm_engine: &'a WarmEngine,
     listener: impl Fn() -> Result<Option<Listener>> + 'a,
 ) -> Result<Stream<'a>> {
-    let returns = args.uri.is_some() && !is_recording(args);
     let open = move || {
         if let Some(uri) = &args.uri {
             return warm_engine.session(uri, Source::Played(&source::uri(uri)?), listener()?);
@@ -137,10 +140,10 @@ fn stream<'a>(
         };
         warm_engine.session(&name, Source::Element(source), listener()?)
     };
-    Stream::new(returns, Box::new(open))
+    Stream::new(!is_recording(args), Box::new(open), Box::new(|failure| advise(args, failure)))
 }
 
-fn print(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<Exit> {
+fn print(args: &LiveArgs, broker: Option<&Broker>, warm_engine: &WarmEngine) -> Result<Exit> {
     let (sender, sounds) = mpsc::channel();
     let level = Actions::wants_level(args);
     let quiet = args.uri.is_none().then(QuietErrors::new);
@@ -148,19 +151,23 @@ fn print(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<Exit> {
     let mut stream =
         stream(args, warm_engine, move || level.then(|| sound::listener(warm_engine, sender.clone())).transpose())?;
     let mut lines = Lines {
-        actions: Actions::new(args, warm_engine, &name, false)?,
+        actions: Actions::new(args, broker, warm_engine, &name, false)?,
         printer: Printer::stdout(args.form.form(), args.time || args.form.events),
         windows: !args.form.events,
         time_of_day: !args.time && !is_recording(args),
         onsets: Onsets::default(),
-        quiet,
-        early: Vec::new(),
+        microphone: args.uri.is_none(),
+        opening: quiet.map(|quiet| (quiet, Vec::new())),
     };
     let outcome = loop {
         match stream.step(STEP) {
             Ok(Step::End) => break Ok(Exit::Success),
             Ok(step) => lines.step(step, &stream)?,
-            Err(failure) => break Err(failure),
+            Err(failure) => {
+                // It says all that the warnings before it say.
+                lines.opening = None;
+                break Err(failure);
+            }
         }
         sounds.try_iter().for_each(|sound| lines.actions.sound(&sound));
         lines.news(&mut stream)?;
@@ -186,21 +193,25 @@ struct Lines {
     /// Whether events have the time of day instead of seconds.
     time_of_day: bool,
     onsets: Onsets,
-    /// While the microphone is being opened.
-    quiet: Option<QuietErrors>,
-    /// Warnings of that time.
-    early: Vec<String>,
+    microphone: bool,
+    /// While a microphone is being opened, and warnings about it.
+    opening: Option<(QuietErrors, Vec<String>)>,
 }
 
 impl Lines {
-    /// The microphone brings audio, or never will.
+    /// The microphone brings audio, or the program ends.
     fn opened(&mut self) {
-        self.quiet = None;
-        self.early.drain(..).for_each(|why| warn(&why));
+        if let Some((quiet, early)) = self.opening.take() {
+            drop(quiet);
+            early.iter().for_each(|why| warn(why));
+        }
     }
 
-    fn warn(&mut self, why: String) {
-        if self.quiet.is_some() { self.early.push(why) } else { warn(&why) }
+    fn warn(&self, why: &str) {
+        match &self.opening {
+            Some((quiet, _)) => quiet.note(warning(why)),
+            None => warn(why),
+        }
     }
 
     fn step(&mut self, step: Step, stream: &Stream<'_>) -> Result<()> {
@@ -208,14 +219,24 @@ impl Lines {
             Step::Record(record) => {
                 let onset = self.onsets.of_record(&record, stream.end());
                 if let Some(why) = self.actions.record(&record, onset.as_ref()) {
-                    self.warn(why);
+                    self.warn(&why);
                 }
                 if matches!(record, Record::Window(_)) == self.windows {
                     let time = onset.filter(|_| self.time_of_day).map(|onset| onsets::word(&onset));
                     self.printer.record_at(&record, time.as_deref())?;
                 }
             }
-            Step::Warning(why) | Step::Lost(why) => self.warn(why),
+            Step::Warning(why) => match &mut self.opening {
+                Some((_, early)) => early.push(why),
+                None => warn(&why),
+            },
+            Step::Lost(why) => {
+                self.warn(&why);
+                // It is opened again.
+                if self.microphone && self.opening.is_none() {
+                    self.opening = Some((QuietErrors::new(), Vec::new()));
+                }
+            }
             Step::Idle | Step::End => {}
         }
         Ok(())
@@ -223,7 +244,7 @@ impl Lines {
 
     fn news(&mut self, stream: &mut Stream<'_>) -> Result<()> {
         let (orders, warnings) = self.actions.news();
-        warnings.into_iter().for_each(|why| self.warn(why));
+        warnings.iter().for_each(|why| self.warn(why));
         for order in orders {
             carry_out(order, stream)?;
         }
@@ -232,7 +253,11 @@ impl Lines {
 }
 
 fn warn(why: &str) {
-    output::note(format_args!("soundclassify: warning: {why}"));
+    output::note(warning(why));
+}
+
+fn warning(why: &str) -> String {
+    format!("soundclassify: warning: {why}")
 }
 
 /// Carries out an order of a client of the broker.

@@ -20,6 +20,8 @@ const PEAK_FALL: f32 = 12.0;
 const PEAK_HOLD: Duration = Duration::from_millis(1500);
 /// Minimum time between changes of the order of bars, so they can be read.
 const ORDER_INTERVAL: Duration = Duration::from_millis(600);
+/// Neighbours whose order is wrong by more than this change places immediately.
+const ORDER_MARGIN: f64 = 0.02;
 /// A note is read by then.
 const NOTE: Duration = Duration::from_secs(8);
 /// How long after its end a window's labels stay, if no other window is reported, nanoseconds.
@@ -241,14 +243,26 @@ impl State {
         }
         self.bars.retain(|bar| bar.target > 0.0 || bar.value > 0.005);
         self.ordered += passed;
-        if self.ordered >= ORDER_INTERVAL {
-            self.ordered = Duration::ZERO;
-            self.bars.sort_by(|a, b| b.value.total_cmp(&a.value));
+        let mixed = self.bars.windows(2).any(|pair| pair[1].value > pair[0].value + ORDER_MARGIN);
+        if mixed || self.ordered >= ORDER_INTERVAL {
+            self.order();
         }
         self.hold = self.hold.saturating_sub(passed);
         if self.hold.is_zero() {
             self.peak = (self.peak - PEAK_FALL * passed.as_secs_f32()).max(self.level);
         }
+    }
+
+    /// Stops or continues the animations.
+    pub(super) fn pause(&mut self, paused: bool) {
+        self.paused = paused;
+        self.order();
+    }
+
+    /// The highest bar first.
+    fn order(&mut self) {
+        self.ordered = Duration::ZERO;
+        self.bars.sort_by(|a, b| b.value.total_cmp(&a.value));
     }
 
     /// Takes in a key.
@@ -263,7 +277,7 @@ impl State {
             KeyCode::Esc if self.help => self.help = false,
             KeyCode::Char('q') | KeyCode::Esc => return Some(Command::Quit),
             KeyCode::Char(' ' | 'p') => {
-                self.paused = !self.paused;
+                self.pause(!self.paused);
                 return Some(Command::Pause(self.paused));
             }
             KeyCode::Up | KeyCode::Char('+' | '=') => return Some(self.move_threshold(0.05)),
@@ -382,6 +396,40 @@ pub(super) mod tests {
         assert_eq!(press(&mut state, KeyCode::Up), Some(Command::Threshold(1.0)));
         assert_eq!(press(&mut state, KeyCode::Up), Some(Command::Threshold(1.0)));
         assert_eq!(press(&mut state, KeyCode::Char('-')), Some(Command::Threshold(0.95)));
+    }
+
+    /// Bars at these values, in this order, just after they were put in order.
+    fn mixed(values: &[f64]) -> State {
+        let mut state = State::new("mic", "test", 0.0, 0);
+        let names = ["Bark", "Meow", "Knock"];
+        let scores: Vec<_> = values.iter().enumerate().map(|(index, value)| (names[index], index, *value)).collect();
+        state.window(&window(0, &scores));
+        state.bars.iter_mut().for_each(|bar| bar.value = bar.target);
+        state.ordered = Duration::ZERO;
+        state
+    }
+
+    fn shown(state: &State) -> Vec<usize> {
+        state.bars.iter().map(|bar| bar.index).collect()
+    }
+
+    #[test]
+    fn neighbours_change_places_at_once_where_their_order_is_clearly_wrong() {
+        for (values, order) in [([0.5, 0.51, 0.2], [0, 1, 2]), ([0.5, 0.2, 0.23], [0, 2, 1])] {
+            let mut state = mixed(&values);
+
+            state.tick(Duration::from_millis(33));
+            assert_eq!(shown(&state), order, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn a_paused_view_is_sorted() {
+        let mut state = mixed(&[0.5, 0.51, 0.2]);
+
+        press(&mut state, KeyCode::Char('p'));
+
+        assert_eq!(shown(&state), [1, 0, 2]);
     }
 
     #[test]

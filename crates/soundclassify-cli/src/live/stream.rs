@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A live source that is reopened, with growing pauses, when it ends, fails or stalls.
+//! A live source that is opened again, with growing pauses, when it ends, fails or stalls.
 
 use std::{
     collections::VecDeque,
@@ -17,7 +17,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const MAXIMUM_PAUSE: Duration = Duration::from_secs(60);
 /// A stream that brought audio for so long is a good one: the next pause is the first again.
 const GOOD: Duration = Duration::from_secs(30);
-/// Time without audio after which a network stream is reopened.
+/// Time without audio after which it is opened again.
 pub(super) const STALL: Duration = Duration::from_secs(15);
 
 /// A stream that ends so near to its length was a recording, and all of it came.
@@ -25,11 +25,14 @@ const NEAR: u64 = 1_000_000_000;
 
 /// Opens the source, ready to play.
 pub(super) type Open<'a> = Box<dyn Fn() -> Result<Session> + 'a>;
+/// What the user can do about a source that never brings audio.
+pub(super) type Advise<'a> = Box<dyn Fn(Failure) -> Failure + 'a>;
 
 /// One source, in consecutive sessions.
 pub(super) struct Stream<'a> {
     open: Open<'a>,
-    /// Whether it is one of the network, which may come back.
+    advise: Advise<'a>,
+    /// Whether it is a microphone or a stream of the network, which may come back.
     returns: bool,
     session: Option<Session>,
     steps: VecDeque<Step>,
@@ -49,12 +52,12 @@ impl<'a> Stream<'a> {
     ///
     /// # Errors
     /// A source that can't be opened the first time.
-    pub(super) fn new(returns: bool, open: Open<'a>) -> Result<Self> {
-        let session = open()?;
-        session.play()?;
+    pub(super) fn new(returns: bool, open: Open<'a>, advise: Advise<'a>) -> Result<Self> {
+        let session = open().and_then(|session| session.play().map(|()| session)).map_err(&advise)?;
         let now = Instant::now();
         Ok(Self {
             open,
+            advise,
             returns,
             session: Some(session),
             steps: VecDeque::new(),
@@ -105,7 +108,7 @@ impl<'a> Stream<'a> {
             Ok(Step::End) if self.returns && self.worked && !is_whole(session) => self.lose("the stream ended"),
             Err(Failure::Failed(why)) if self.returns && self.worked => self.lose(&why),
             Ok(Step::Idle) if stalls => self.lose(&format!("no audio for {} s", STALL.as_secs())),
-            other => other,
+            other => other.map_err(&self.advise),
         }
     }
 
@@ -154,7 +157,8 @@ impl<'a> Stream<'a> {
                 }
                 Ok(Step::Idle)
             }
-            Err(Failure::Failed(why)) => self.lose(&why),
+            // A device that is named may be unplugged.
+            Err(Failure::Failed(why) | Failure::Usage(why)) => self.lose(&why),
             Err(failure) => Err(failure),
         }
     }

@@ -20,9 +20,8 @@ use ratatui::{
 use super::{
     actions::Actions,
     draw::draw,
-    mqtt::Order,
+    mqtt::{Broker, Order},
     onsets::Onsets,
-    quiet_errors::QuietErrors,
     sound::{self, Sound},
     state::{Command, State},
     stream::Stream,
@@ -30,10 +29,11 @@ use super::{
 use crate::{
     args::LiveArgs,
     exit::{Exit, Failure, Result},
-    output,
     picture_axes::bands,
+    quiet_errors::QuietErrors,
     record::Record,
     session::{Session, Step},
+    terminal,
     warm_engine::WarmEngine,
 };
 
@@ -42,7 +42,7 @@ const FRAME: Duration = Duration::from_millis(33);
 const KEPT: usize = 5;
 
 /// Shows the stream until the user quits.
-pub(super) fn run(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<Exit> {
+pub(super) fn run(args: &LiveArgs, broker: Option<&Broker>, warm_engine: &WarmEngine) -> Result<Exit> {
     let quiet = QuietErrors::new();
     let (sender, sounds) = mpsc::channel();
     let name = super::source_name(args)?;
@@ -58,7 +58,7 @@ pub(super) fn run(args: &LiveArgs, warm_engine: &WarmEngine) -> Result<Exit> {
     if let Some(warning) = warm_engine.warnings().last() {
         state.note(warning.clone());
     }
-    let actions = Actions::new(args, warm_engine, &name, true)?;
+    let actions = Actions::new(args, broker, warm_engine, &name, true)?;
     let mut terminal = ratatui::try_init().map_err(|error| terminal_failure(&error))?;
     let failures = VecDeque::new();
     let mut view = View {
@@ -99,7 +99,7 @@ struct View<'a, 'b> {
 
 impl View<'_, '_> {
     fn show(&mut self, terminal: &mut DefaultTerminal) -> Result<Exit> {
-        let colour = output::colour(&io::stdout());
+        let colour = terminal::has_colour(&io::stdout());
         let mut last = Instant::now();
         loop {
             self.take()?;
@@ -136,7 +136,7 @@ impl View<'_, '_> {
         }
         for order in orders {
             if let Order::Enable(enable) = order {
-                self.state.paused = !enable;
+                self.state.pause(!enable);
             }
             super::carry_out(order, self.stream)?;
         }

@@ -16,7 +16,7 @@ use super::{
     list::{self, Entry, Selection},
     table::Done,
 };
-use crate::{args::ScanArgs, output, source};
+use crate::{args::ScanArgs, output, progress, source};
 
 /// How much there is to do; counted by other threads.
 #[derive(Default)]
@@ -72,7 +72,7 @@ pub(super) struct Meter {
 impl Meter {
     /// A progress bar that includes earlier runs; the files are counted in parallel.
     pub(super) fn new(args: &ScanArgs, selection: &Selection, done: &Done) -> Self {
-        let target = if args.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let target = if args.quiet { ProgressDrawTarget::hidden() } else { progress::target() };
         let bar = ProgressBar::with_draw_target(None, target);
         bar.set_style(style("{spinner} {msg}"));
         let size = Arc::new(Size::default());

@@ -232,3 +232,16 @@ fn features_of_nothing_leave_what_was_there() {
     assert_eq!(std::fs::read_to_string(&array).unwrap(), "of yesterday");
     assert_eq!(folder.path().read_dir().unwrap().count(), 1, "no index and no rest");
 }
+
+#[test]
+fn a_recording_is_no_folder_for_features() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = tones(&folder.path().join("low.wav"), &[(LOW, 0.5)]);
+    let sound = sound.to_str().unwrap();
+
+    let refused = run(["features", "--model", TONES, sound, "-o", sound]);
+
+    let errors = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("low.wav: expected a new file NAME.npy or a folder"), "{errors}");
+}

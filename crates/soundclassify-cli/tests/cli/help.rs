@@ -53,11 +53,23 @@ fn completions_and_manual_know_the_elements_properties() {
         assert!(script.contains("SOUNDCLASSIFY_COMPLETE") && script.contains("soundclassify"), "{shell}: {script}");
     }
     let page = stdout(["man"]);
-    for section in ["EXIT STATUS", "ENVIRONMENT", "EXAMPLES", "FILES", "SEE ALSO"] {
-        assert!(page.lines().any(|line| line.starts_with(".SH ") && line.contains(section)), "{section}");
+    let headings =
+        |mark: &str| page.lines().filter_map(|it| it.strip_prefix(mark)).map(|it| it.replace('"', "")).collect();
+    let sections: Vec<String> = headings(".SH ");
+    let wanted = "NAME SYNOPSIS DESCRIPTION OPTIONS COMMANDS PROPERTIES_OF_THE_ELEMENT EXAMPLES EXIT_STATUS ENVIRONMENT FILES \
+        SEE_ALSO VERSION";
+    assert_eq!(sections.join("+").replace(' ', "_").replace('+', " "), wanted);
+    let commands: Vec<String> = headings(".SS ");
+    assert_eq!(commands[..3], ["live", "file", "scan"]);
+    assert!(commands.contains(&"man".to_owned()) && !commands.contains(&"work".to_owned()), "{commands:?}");
+    assert!(!page.contains('`'), "{page}");
+    for option in ["max\\-pending", "list\\-devices", "shard", "ORT_DYLIB_PATH"] {
+        assert_eq!(
+            page.lines().filter(|line| line.starts_with(&format!("\\fB\\-\\-{option}\\fR")) || *line == option).count(),
+            1,
+            "{option}"
+        );
     }
-    assert!(!page.contains('`') && !page.contains(".SH EXTRA"), "{page}");
-    assert!(page.contains("max\\-pending") && page.contains(".SH FILE") && page.contains("ORT_DYLIB_PATH"), "{page}");
     assert!(!page.contains("soundclassify\\-file(1)"), "there is one page only");
     let bash = std::process::Command::new("bash").args(["-n", "/dev/stdin"]).stdin(Stdio::piped()).spawn();
     if let Ok(mut bash) = bash {

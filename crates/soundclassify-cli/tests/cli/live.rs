@@ -24,25 +24,47 @@ impl Pulse {
     /// `None` with a reason printed where there is no PulseAudio.
     fn start() -> Option<Self> {
         let runtime = tempfile::tempdir().unwrap();
-        let server = Command::new("pulseaudio")
+        let Ok(server) = Self::server(&runtime) else {
+            println!("skipped: pulseaudio is not installed");
+            return None;
+        };
+        let mut pulse = Self { runtime, server, player: None };
+        pulse.answers();
+        Some(pulse)
+    }
+
+    fn server(runtime: &tempfile::TempDir) -> std::io::Result<Child> {
+        Command::new("pulseaudio")
             .args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--disable-shm=yes", "--use-pid-file=no"])
             .args(["--load=module-native-protocol-unix auth-anonymous=1", "--load=module-null-sink sink_name=classify"])
             .env("XDG_RUNTIME_DIR", runtime.path())
             .env("HOME", runtime.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn();
-        let Ok(server) = server else {
-            println!("skipped: pulseaudio is not installed");
-            return None;
-        };
-        let pulse = Self { runtime, server, player: None };
+            .spawn()
+    }
+
+    fn answers(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(20);
-        while !pulse.runtime.path().join("pulse/native").exists() {
+        while std::os::unix::net::UnixStream::connect(self.runtime.path().join("pulse/native")).is_err() {
             assert!(Instant::now() < deadline, "the sound server does not start");
             std::thread::sleep(Duration::from_millis(50));
         }
-        Some(pulse)
+    }
+
+    /// Ends the server and the tone as a crash does.
+    fn stop(&mut self) {
+        for child in self.player.iter_mut().chain([&mut self.server]) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Starts the server again.
+    fn restart(mut self) -> Self {
+        self.server = Self::server(&self.runtime).unwrap();
+        self.answers();
+        self
     }
 
     fn on<'a>(&self, command: &'a mut Command) -> &'a mut Command {
@@ -67,10 +89,7 @@ impl Pulse {
 
 impl Drop for Pulse {
     fn drop(&mut self) {
-        for child in self.player.iter_mut().chain([&mut self.server]) {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.stop();
     }
 }
 
@@ -163,6 +182,95 @@ fn without_a_microphone_a_terminal_shows_no_messages_of_libraries() {
         let shown = view.shows();
         assert!(!shown.contains("AL lib"), "{shown}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_missing_microphone_is_one_sentence_in_a_file_too() {
+    let empty = tempfile::tempdir().unwrap();
+    let mut child = program()
+        .args(["--plain", "--model", TONES])
+        .env("XDG_RUNTIME_DIR", empty.path())
+        .env("HOME", empty.path())
+        .env("PULSE_SERVER", "unix:/nonexistent")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let errors = collect_errors(&mut child);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return println!("skipped: a microphone is there");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+
+    let errors = errors.join().unwrap();
+    assert!(errors.starts_with("soundclassify: no microphone found") && errors.lines().count() == 1, "{errors}");
+}
+
+#[test]
+fn a_microphone_whose_sound_server_is_started_anew_comes_back() {
+    let Some(pulse) = Pulse::start() else { return };
+    let mut pulse = pulse.play(MIDDLE);
+    let mut command = program();
+    command.args(["--plain", "--model", TONES]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = pulse.on(&mut command).spawn().unwrap();
+    let errors = collect_errors(&mut child);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("Middle ")), "the program ended");
+
+    pulse.stop();
+    let pulse = pulse.restart().play(LOW);
+
+    assert!(lines.any(|line| line.unwrap().starts_with("Low ")), "the program ended");
+    interrupt(&child);
+    lines.for_each(drop);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let errors = errors.join().unwrap();
+    assert!(errors.contains("trying again in 1 s"), "{errors}");
+    assert!(errors.lines().all(|line| line.starts_with("soundclassify: ")), "{errors}");
+    drop(pulse);
+}
+
+/// All that the program writes to a terminal until it ends.
+fn written(arguments: &[&str], variables: &[(&str, &Path)]) -> String {
+    let (master, mut child) = in_terminal(arguments, variables, 24, 80);
+    let mut output = master.try_clone_reader().unwrap();
+    let (mut bytes, mut part) = (Vec::new(), [0; 4096]);
+    // A terminal that nobody has open any more ends with an error.
+    while let Ok(length @ 1..) = output.read(&mut part) {
+        bytes.extend_from_slice(&part[..length]);
+    }
+    child.wait().unwrap();
+    text(&bytes)
+}
+
+#[test]
+fn a_terminal_without_escapes_gets_plain_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = tones(&folder.path().join("short.wav"), &[(LOW, 1.0)]);
+    let (path, table) = (path.to_str().unwrap(), folder.path().join("out.jsonl"));
+    let commands = [
+        &["live", path, "--model", TONES][..],
+        &["live", path, "--plain", "--model", TONES],
+        &["file", path, "--model", TONES],
+        &["scan", "--restart", path, "--model", TONES, "-o", table.to_str().unwrap()],
+        &["file", "--help"],
+        &["file", "--no-such-option"],
+    ];
+    for arguments in commands {
+        for term in ["dumb", ""] {
+            let shown = written(arguments, &[("TERM", Path::new(term))]);
+            assert!(shown.len() > 20 && !shown.contains('\x1b'), "{term} {arguments:?}: {shown:?}");
+        }
+    }
+    let capable = written(commands[2], &[]);
+    assert!(capable.contains("\x1b[1m"), "{capable:?}");
 }
 
 #[test]

@@ -290,6 +290,48 @@ fn groups_are_published_and_ordered_in_the_place_of_their_labels() {
 }
 
 #[test]
+fn a_wrong_password_is_named_with_the_broker_until_the_end() {
+    let Some(mut broker) = Broker::start() else { return };
+    let passwords = broker.folder.path().join("passwords");
+    let made = Command::new("mosquitto_passwd").args(["-b", "-c"]).arg(&passwords).args(["me", "right"]).status();
+    if !made.is_ok_and(|status| status.success()) {
+        return println!("skipped: mosquitto_passwd is not installed");
+    }
+    broker.stop();
+    let configuration = broker.folder.path().join("mosquitto.conf");
+    let text_before = std::fs::read_to_string(&configuration).unwrap();
+    let access = format!("allow_anonymous false\npassword_file {}", passwords.display());
+    std::fs::write(&configuration, text_before.replace("allow_anonymous true", &access)).unwrap();
+    assert!(broker.run());
+    let folder = tempfile::tempdir().unwrap();
+    let sound = tones(&folder.path().join("low.wav"), &[(LOW, 2.5)]);
+    let address = format!("file://{}", sound.display());
+    let (port, given) = (broker.port, folder.path().join("password"));
+    let url = format!("mqtt://me@127.0.0.1:{port}");
+
+    for (password, refused) in [("wrong", true), ("right", false)] {
+        std::fs::write(&given, format!("{password}\n")).unwrap();
+        let output = program()
+            .args(["live", "--plain", "--model", TONES, "--mqtt", &url, "--name", "door", &address])
+            .arg("--mqtt-password-file")
+            .arg(&given)
+            .output()
+            .unwrap();
+
+        let errors = text(&output.stderr);
+        assert!(output.status.success(), "{errors}");
+        let why = format!("MQTT refused: check user and password (broker 127.0.0.1:{port}); ");
+        assert_eq!(errors.contains(&format!("{why}trying again in 1 s")), refused, "{errors}");
+        let end = errors.lines().last().unwrap_or_default();
+        assert_eq!(end.contains(&why) && end.ends_with("events were not published"), refused, "{errors}");
+    }
+    std::fs::remove_file(&given).unwrap();
+    let missing = program().args(["live", "--plain", "--mqtt", &url, "--mqtt-password-file"]).arg(&given).output();
+    let errors = text(&missing.unwrap().stderr);
+    assert!(errors.contains("the broker's password") && !errors.contains("microphone"), "{errors}");
+}
+
+#[test]
 fn a_command_runs_for_each_event() {
     let folder = tempfile::tempdir().unwrap();
     let sound = melody(folder.path());

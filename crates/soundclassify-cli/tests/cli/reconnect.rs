@@ -184,12 +184,22 @@ fn a_stream_over_rtsp_whose_server_stalls_comes_back() {
 #[test]
 fn an_address_where_nothing_answers_is_one_plain_sentence() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    for address in [format!("rtsp://127.0.0.1:{port}/cam"), format!("http://127.0.0.1:{port}/radio")] {
-        let output = program().args(["live", "--plain", "--model", TONES, &address]).output().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let [page, array] = ["a.html", "a.npy"].map(|name| folder.path().join(name).display().to_string());
+    let commands = [&["live", "--plain"][..], &["file"], &["report", "-o", &page], &["features", "-o", &array]];
+    let refused = "no answer (Connection refused); check the address";
+    let addresses = [
+        (format!("rtsp://127.0.0.1:{port}/cam"), refused),
+        (format!("http://127.0.0.1:{port}/radio"), refused),
+        ("http://nonexistent.invalid/a.wav".to_owned(), "unknown host nonexistent.invalid ("),
+        ("http://127.0.0.1:99999/a.wav".to_owned(), "port 99999 is out of range 1 to 65535"),
+    ];
+    for (command, (address, why)) in commands.iter().flat_map(|it| addresses.iter().map(move |that| (it, that))) {
+        let output = program().args(*command).args(["--model", TONES, address]).output().unwrap();
 
         let errors = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{errors}");
         assert_eq!(errors.lines().count(), 1, "{errors}");
-        assert!(errors.contains("no answer (Connection refused"), "{errors}");
+        assert!(errors.contains(why) && errors.contains(address), "{command:?}: {errors}");
     }
 }

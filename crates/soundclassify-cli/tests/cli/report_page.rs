@@ -70,6 +70,31 @@ fn nothing_lies_beside_the_window() {
 }
 
 #[test]
+fn a_label_breaks_after_its_underscores_and_keeps_its_colour() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mut browser) = Browser::start() else { return };
+    let page = page(folder.path(), "8");
+    let html = std::fs::read_to_string(&page).unwrap();
+    std::fs::write(&page, html.replace("High, very high", "Computer_keyboard")).unwrap();
+    browser.open(&page, NARROW, false);
+    browser.js("document.querySelectorAll('details').forEach((it) => it.open = true)");
+
+    // Lines of each label's parts: one rectangle for a part that is whole; the first is beside the mark.
+    let lines = browser.js(
+        "[...document.querySelectorAll('td.label')].map((cell) => {
+            const texts = [...cell.childNodes].filter((node) => node.nodeType === 3 && node.data.trim());
+            const boxes = texts.map((text) => { const range = document.createRange(); range.selectNodeContents(text); return [...range.getClientRects()]; });
+            const dot = cell.querySelector('.dot').getBoundingClientRect(), first = boxes[0][0];
+            return [cell.innerText.trim(), boxes.every((box) => box.length === 1), first.top < dot.bottom && dot.top < first.bottom];
+        })",
+    );
+    let lines: Vec<(String, bool, bool)> = serde_json::from_value(lines).unwrap();
+
+    assert!(lines.iter().filter(|(label, ..)| label == "Computer_keyboard").count() >= 2, "{lines:?}");
+    assert!(lines.iter().all(|(_, whole, beside)| *whole && *beside), "{lines:?}");
+}
+
+#[test]
 fn the_pointer_names_events_with_and_without_a_curve() {
     let folder = tempfile::tempdir().unwrap();
     let Some(mut browser) = Browser::start() else { return };

@@ -2,8 +2,9 @@
 //! The address of a broker, with the password.
 
 use crate::{
-    address::Address,
+    address::{Address, wrong_port},
     exit::{Failure, Result},
+    source,
 };
 
 /// Environment variable with the password.
@@ -31,6 +32,9 @@ impl std::str::FromStr for Broker {
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         // The text may have a password in it, which no error repeats.
         let expected = "expected mqtt://[USER[:PASSWORD]@]HOST[:PORT][/PREFIX]";
+        if let Some(why) = wrong_port(text) {
+            return Err(why);
+        }
         let address = Address::parse(text).ok_or(expected)?;
         match address.scheme.as_str() {
             "mqtt" => {}
@@ -57,10 +61,21 @@ impl std::str::FromStr for Broker {
 }
 
 impl Broker {
+    /// Host and port.
+    pub(super) fn place(&self) -> String {
+        let Self { host, port, .. } = self;
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+
     /// The broker with the password of a file, else of the environment, else of its address.
     pub(in crate::live) fn with_password(mut self, file: Option<&std::path::Path>) -> Result<Self> {
         if let Some(file) = file {
-            let text = std::fs::read_to_string(file).map_err(|error| Failure::io("password", file, &error))?;
+            let text = std::fs::read_to_string(file).map_err(|error| {
+                let (file, why) = (file.display(), source::reason(&error));
+                Failure::Failed(format!(
+                    "--mqtt-password-file {file}: {why}; give a file that contains the broker's password and nothing else"
+                ))
+            })?;
             self.password = Some(text.trim_end_matches(['\r', '\n']).to_owned());
         } else if let Ok(password) = std::env::var(PASSWORD) {
             self.password = Some(password);
@@ -82,9 +97,13 @@ mod tests {
         assert!(!format!("{broker:?}").contains("cret"));
         let plain: Broker = "mqtt://broker".parse().unwrap();
         assert_eq!((plain.port, plain.prefix.as_str(), plain.user), (1883, "soundclassify", None));
-        for (wrong, why) in
-            [("http://a", "mqtt://"), ("mqtt://", "HOST"), ("mqtts://a:b@c", "TLS"), ("mqtt://a/b#", "#")]
-        {
+        for (wrong, why) in [
+            ("http://a", "mqtt://"),
+            ("mqtt://", "HOST"),
+            ("mqtts://a:b@c", "TLS"),
+            ("mqtt://a/b#", "#"),
+            ("mqtt://a:99999", "port 99999 is out of range 1 to 65535"),
+        ] {
             let error = wrong.parse::<Broker>().unwrap_err();
             assert!(error.contains(why) && !error.contains("a:b"), "{error}");
         }

@@ -11,12 +11,17 @@ use std::{
     time::Duration,
 };
 
-use rumqttc::{Client, Connection, EventLoop, Packet, Publish, QoS, Request, Subscribe, SubscribeFilter};
+use rumqttc::{
+    Client, ConnectReturnCode, Connection, ConnectionError, EventLoop, Packet, Publish, QoS, Request, StateError,
+    Subscribe, SubscribeFilter,
+};
 
 use super::{
     Shared,
+    broker::Broker,
     topics::{Order, Topics},
 };
+use crate::{lock::lock, source};
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const MAXIMUM_PAUSE: Duration = Duration::from_secs(30);
@@ -24,6 +29,7 @@ const MAXIMUM_PAUSE: Duration = Duration::from_secs(30);
 /// Drives the connection.
 pub(super) struct Driver {
     pub(super) shared: Arc<Shared>,
+    pub(super) broker: Broker,
     pub(super) topics: Topics,
     pub(super) order: SyncSender<Order>,
     pub(super) warning: SyncSender<String>,
@@ -55,12 +61,14 @@ impl Driver {
                 Ok(rumqttc::Event::Incoming(Packet::Publish(publish))) => self.take(&publish),
                 Ok(_) => {}
                 Err(error) => {
-                    self.shared.connected.store(false, Ordering::SeqCst);
+                    let connected = self.shared.connected.swap(false, Ordering::SeqCst);
+                    let why = cause(&error, connected, &self.broker);
+                    lock(&self.shared.cause).clone_from(&why);
                     self.keep(client);
                     if !matches!(self.stopped.try_recv(), Err(mpsc::TryRecvError::Empty)) {
                         return;
                     }
-                    self.warn(format!("MQTT: {error}; trying again in {} s", pause.as_secs()));
+                    self.warn(format!("{why}; trying again in {} s", pause.as_secs()));
                     if !matches!(self.stopped.recv_timeout(pause), Err(RecvTimeoutError::Timeout)) {
                         return;
                     }
@@ -103,5 +111,55 @@ impl Driver {
     fn warn(&self, text: String) {
         // The first of many warnings is enough.
         let _ = self.warning.try_send(text);
+    }
+}
+
+/// Why there is no connection and what to do: first what a narrow view has room for. `connected`: whether there was one.
+fn cause(error: &ConnectionError, connected: bool, broker: &Broker) -> String {
+    let place = broker.place();
+    let remedy = "check the address and whether the broker runs";
+    match error {
+        ConnectionError::ConnectionRefused(
+            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
+        ) => format!("MQTT refused: check user and password (broker {place})"),
+        ConnectionError::ConnectionRefused(code) => format!("MQTT refused: {code:?} (broker {place})"),
+        ConnectionError::Io(error) | ConnectionError::MqttState(StateError::Io(error)) if !connected => {
+            format!("MQTT: no answer ({}) from {place}; {remedy}", source::reason(error))
+        }
+        ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => {
+            format!("MQTT: no answer in time from {place}; {remedy}")
+        }
+        error if !connected => format!("MQTT: no broker answers at {place} ({error}); {remedy}"),
+        error => format!("MQTT: connection to {place} lost ({error})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_fits_a_narrow_view_and_names_the_broker_and_a_remedy() {
+        let broker: Broker = "mqtt://me:secret@[::1]:1884".parse().unwrap();
+        let refused = || io::Error::from_raw_os_error(111);
+        for (error, connected, start, remedy) in [
+            (
+                ConnectionError::ConnectionRefused(ConnectReturnCode::NotAuthorized),
+                false,
+                "MQTT refused: check user and password",
+                "",
+            ),
+            (ConnectionError::Io(refused()), false, "MQTT: no answer (", "whether the broker runs"),
+            (ConnectionError::NetworkTimeout, false, "MQTT: no answer in time", "whether the broker runs"),
+            (ConnectionError::RequestsDone, false, "MQTT: no broker answers", "whether the broker runs"),
+            (ConnectionError::Io(refused()), true, "MQTT: connection to [::1]:1884 lost", ""),
+        ] {
+            let why = cause(&error, connected, &broker);
+
+            assert!(why.starts_with(start) && start.len() < 38, "{why}");
+            assert!(why.contains("[::1]:1884") && why.contains(remedy) && !why.contains("secret"), "{why}");
+        }
     }
 }

@@ -61,11 +61,18 @@ struct Shared {
     incomplete: AtomicBool,
     /// Events since the connection was lost.
     unsent: AtomicU64,
+    /// Why there is no connection; empty before the first answer.
+    cause: Mutex<String>,
 }
 
 impl Shared {
     fn state(&self, label: &str, on: bool) {
         lock(&self.states).insert(label.to_owned(), on);
+    }
+
+    fn cause(&self) -> String {
+        let cause = lock(&self.cause).clone();
+        if cause.is_empty() { "MQTT: no answer from the broker yet".to_owned() } else { cause }
     }
 
     fn states(&self) -> BTreeMap<String, bool> {
@@ -108,6 +115,7 @@ impl Mqtt {
         let (finished, done) = mpsc::sync_channel(1);
         let driver = Driver {
             shared: Arc::clone(&shared),
+            broker: broker.clone(),
             topics: topics.clone(),
             order,
             warning,
@@ -166,9 +174,8 @@ impl Mqtt {
     /// Warnings about the connection.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> + '_ {
         let left_out = self.shared.left_out.swap(0, Ordering::Relaxed);
-        let full = (left_out > 0).then(|| {
-            format!("MQTT: the broker is unreachable and {QUEUE} messages are waiting; {left_out} were dropped")
-        });
+        let full = (left_out > 0)
+            .then(|| format!("{}; {QUEUE} messages are waiting, {left_out} were dropped", self.shared.cause()));
         self.warnings.try_iter().chain(full)
     }
 
@@ -194,8 +201,8 @@ impl Drop for Mqtt {
         let unsent = self.shared.unsent.load(Ordering::Relaxed);
         if unsent > 0 && !self.shared.connected.load(Ordering::SeqCst) {
             crate::output::note(format_args!(
-                "soundclassify: warning: MQTT: the program ends while the broker is unreachable; {unsent} messages of \
-                events were not published"
+                "soundclassify: warning: {}; {unsent} messages of events were not published",
+                self.shared.cause()
             ));
         }
     }
