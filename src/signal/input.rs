@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::floats;
 use soundclassify_core::{Error, frontend::Resampler};
 
 /// Largest absolute value that is analysed, far above full scale; beyond it the arithmetic would overflow.
@@ -269,12 +270,12 @@ impl Input {
         }
     }
 
-    // Any format → f64 in [-1, 1), through GStreamer's own unpacking.
+    // Any format → f64 in [-1, 1), integers through GStreamer's own unpacking.
     fn unpack(&mut self, bytes: &[u8], samples: usize) {
         let format = self.info.format_info();
         let unpacked = &mut self.unpacked[..samples];
         if format.unpack_format() == gst_audio::AUDIO_FORMAT_F64 {
-            format.unpack(EXACT, bytemuck::cast_slice_mut(unpacked), bytes);
+            floats::unpack(format.format(), bytes, unpacked);
             for sample in unpacked {
                 *sample = sanitised(*sample, &mut self.invalid);
             }

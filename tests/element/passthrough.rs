@@ -80,6 +80,20 @@ fn every_kind_of_audio_goes_through(mut rig: Rig) {
 }
 
 #[test]
+fn the_thread_goes_on_computing_with_denormal_numbers() {
+    let mut rig = Rig::new(&TestModel::new("linear"));
+    for format in AudioFormat::iter_raw() {
+        for channels in [1u32, 2] {
+            rig.set_caps(format.to_str(), RATE as i32, channels as i32, "interleaved");
+            let info = gst_audio::AudioInfo::builder(format, RATE as u32, channels).build().unwrap();
+            goes_through(&mut rig, audio_buffer(&info, 2 * RATE, 1));
+            let half = std::hint::black_box(f32::MIN_POSITIVE) * std::hint::black_box(0.5);
+            assert!(half > 0.0, "{format} {channels}");
+        }
+    }
+}
+
+#[test]
 fn buffers_of_any_size() {
     let model = TestModel::new("linear");
     let mut rig = Rig::plain(&model);

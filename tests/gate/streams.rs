@@ -195,6 +195,26 @@ fn all_formats_layouts_and_channels_go_through_unchanged_outside_of_events() {
 }
 
 #[test]
+fn fades_leave_the_thread_computing_with_denormal_numbers() {
+    crate::rig::init();
+    for format in gst_audio::AudioFormat::iter_raw() {
+        let mut rig = gate(100 * MS);
+        rig.gate.set_property("fade", 20 * MS);
+        rig.set_caps(format.to_str().as_str(), RATE as i32, 2);
+        let frame = gst_audio::AudioFormatInfo::from_format(format).width() as usize / 4;
+        let mut buffer = gst::Buffer::from_mut_slice(vec![7; 1600 * frame]);
+        buffer.get_mut().unwrap().set_pts(gst::ClockTime::ZERO);
+        rig.send(event(1, 50 * MS, 100 * MS), EventKind::Start);
+        rig.send(event(1, 50 * MS, 100 * MS), EventKind::End);
+        rig.harness.push(buffer).unwrap();
+        rig.eos();
+        assert!(rig.harness.pull().is_ok());
+        let half = std::hint::black_box(f32::MIN_POSITIVE) * std::hint::black_box(0.5);
+        assert!(half > 0.0, "{format}");
+    }
+}
+
+#[test]
 fn a_thousand_live_changes_leave_it_running() {
     let mut rig = gate(200 * MS);
     let gate = rig.gate.clone();
