@@ -7,6 +7,8 @@ use gst::buffer::BufferMetaForeachAction;
 use gst::glib;
 use gst::meta::CustomMeta;
 #[cfg(feature = "v1_24")]
+use gst::prelude::MetaAPI;
+#[cfg(feature = "v1_24")]
 use gst_analytics::AnalyticsRelationMeta;
 #[cfg(feature = "v1_24")]
 use gst_analytics::prelude::*;
