@@ -53,6 +53,8 @@ const MAX_RESTARTS: u32 = 6;
 const REASON_TIMEOUT: gst::ClockTime = gst::ClockTime::from_mseconds(200);
 /// Characters of an element's text at most: some print the headers of a stream.
 const LONGEST: usize = 300;
+/// Kinds of data that never contain sound.
+const NEVER: [&str; 2] = ["image/", "text/"];
 /// Kinds of streams without sound, once a demuxer has found them.
 const SILENT: [&str; 5] = ["video/", "image/", "text/", "subpicture/", "closedcaption/"];
 
@@ -299,6 +301,12 @@ impl Session {
     /// A recording of which the element leaves something out was not classified as a whole; a live stream continues.
     fn warned(&self, warning: &gst::message::Warning) -> Result<Step> {
         let error = warning.error();
+        // An error will follow if it has no audio either.
+        let missing = lock(&self.missing);
+        if error.matches(gst::CoreError::MissingPlugin) && !missing.is_empty() && !missing.iter().any(|it| it.audible) {
+            return Ok(Step::Idle);
+        }
+        drop(missing);
         // Without any microphone it continues, with silence.
         if warning.src().is_some_and(|source| source.type_().name() == "GstAutoAudioSrc") {
             return Err(Failure::Failed(described(&self.name, &error, warning.debug().as_deref())));
@@ -363,14 +371,21 @@ impl Session {
     /// Whether caps belong to a stream without audio. Data that no demuxer produced may contain streams.
     fn is_silent(&self, caps: &gst::Caps) -> bool {
         let kind = caps.structure(0).map(|structure| structure.name().as_str()).unwrap_or_default();
-        SILENT.iter().any(|silent| kind.starts_with(silent))
-            && self.pipeline.iterate_recurse().into_iter().flatten().any(|element| is_demuxer(&element))
+        let is_one_of = |kinds: &[&str]| kinds.iter().any(|silent| kind.starts_with(silent));
+        is_one_of(&NEVER) || is_one_of(&SILENT) && self.is_demuxed()
+    }
+
+    fn is_demuxed(&self) -> bool {
+        self.pipeline.iterate_recurse().into_iter().flatten().any(|element| is_demuxer(&element))
     }
 
     fn failure(&self, error: &gst::message::Error) -> Failure {
         let missing = lock(&self.missing);
         let unused = self.element.static_pad("sink").is_none_or(|pad| !pad.is_linked());
         if error.error().matches(gst::CoreError::MissingPlugin) && unused && !missing.iter().any(|it| it.audible) {
+            if !missing.is_empty() && !self.is_demuxed() {
+                return self.unrecognised();
+            }
             return Failure::Failed(format!("{}: it contains no audio", self.name));
         }
         // decodebin recognises text, and no more.

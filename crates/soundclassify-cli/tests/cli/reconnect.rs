@@ -203,3 +203,24 @@ fn an_address_where_nothing_answers_is_one_plain_sentence() {
         assert!(errors.contains(why) && errors.contains(address), "{command:?}: {errors}");
     }
 }
+
+#[test]
+fn a_server_that_sends_no_audio_is_named_with_a_remedy() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/page", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let _ = client.read(&mut [0; 2048]);
+            let page = "<html>".repeat(2000);
+            let head = format!("HTTP/1.0 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", page.len());
+            let _ = client.write_all((head + &page).as_bytes());
+        }
+    });
+
+    let output = program().args(["file", "--model", TONES, &address]).output().unwrap();
+
+    let errors = text(&output.stderr);
+    assert_eq!((output.status.code(), errors.lines().count()), (Some(1), 1), "{errors}");
+    assert!(errors.contains(&address) && errors.contains("check the address"), "{errors}");
+}
