@@ -168,13 +168,16 @@ pub(crate) struct LiveArgs {
     /// as $1 and $2, and the variables SOUNDCLASSIFY_TIME, SOUNDCLASSIFY_LABEL and SOUNDCLASSIFY_PROBABILITY
     #[arg(long, value_name = "LABEL=COMMAND", add = complete::pair())]
     pub(crate) on: Vec<OnEvent>,
-    /// Publishes events, states and level to an MQTT broker: `mqtt://[USER@]HOST[:PORT][/PREFIX]`. Give the password with
+    /// Publishes events, states and level to an MQTT broker: `mqtt[s]://[USER@]HOST[:PORT][/PREFIX]`. Give the password with
     /// --mqtt-password-file or in SOUNDCLASSIFY_MQTT_PASSWORD, because other users can read a command line
     #[arg(long, value_name = "URL")]
     pub(crate) mqtt: Option<Broker>,
     /// File that contains the broker's password
     #[arg(long, value_name = "FILE", requires = "mqtt")]
     pub(crate) mqtt_password_file: Option<PathBuf>,
+    /// With mqtts://, file with the certificates of the CAs to trust, in PEM [default: those of the system]
+    #[arg(long, value_name = "FILE", requires = "mqtt")]
+    pub(crate) mqtt_ca: Option<PathBuf>,
     /// Name of this microphone or stream at the broker [default: that of the device, or the last part of the address]
     #[arg(long, value_name = "TEXT", requires = "mqtt")]
     pub(crate) name: Option<String>,

@@ -10,13 +10,7 @@ use super::{
     reported::Reported,
     sound::Sound,
 };
-use crate::{
-    args::LiveArgs,
-    exit::{Failure, Result},
-    record::Record,
-    session::Session,
-    warm_engine::WarmEngine,
-};
+use crate::{args::LiveArgs, exit::Result, record::Record, session::Session, warm_engine::WarmEngine};
 
 /// The commands and the broker of the command line.
 pub(super) struct Actions {
@@ -35,7 +29,7 @@ impl Actions {
         quiet: bool,
     ) -> Result<Self> {
         let name = args.name.clone().unwrap_or_else(|| name.to_owned());
-        let connect = |broker| Ok::<_, Failure>(Mqtt::new(broker, identity(args, warm_engine, &name)?));
+        let connect = |broker| Mqtt::new(broker, identity(args, warm_engine, &name)?);
         let mqtt = broker.map(connect).transpose()?;
         Ok(Self { commands: Commands::new(&args.on, quiet), mqtt, name })
     }

@@ -51,8 +51,8 @@ pub(crate) fn run(args: &LiveArgs, options: ElementOptions) -> Result<Exit> {
         return list_devices(args.form.json);
     }
     interrupt::install()?;
-    let broker =
-        args.mqtt.clone().map(|broker| broker.with_password(args.mqtt_password_file.as_deref())).transpose()?;
+    let files = (args.mqtt_password_file.as_deref(), args.mqtt_ca.as_deref());
+    let broker = args.mqtt.clone().map(|broker| broker.complete(files.0, files.1)).transpose()?;
     if in_lines(args) {
         let options = args.form.apply(options)?;
         // Commands and brokers take events, whatever is printed.

@@ -98,9 +98,13 @@ impl Drop for Broker {
 }
 
 fn live(broker: &Broker, sound: &Path, more: &[&str]) -> Command {
+    live_at(&broker.url(), sound, more)
+}
+
+fn live_at(url: &str, sound: &Path, more: &[&str]) -> Command {
     let mut command = program();
     let address = format!("file://{}", sound.display());
-    command.args(["live", "--plain", "--model", TONES, "--deny-labels", "Quiet", "--mqtt", &broker.url()]);
+    command.args(["live", "--plain", "--model", TONES, "--deny-labels", "Quiet", "--mqtt", url]);
     command.args(["--name", "door"]).args(more).arg(address).stdout(Stdio::null());
     command
 }
@@ -329,6 +333,78 @@ fn a_wrong_password_is_named_with_the_broker_until_the_end() {
     let missing = program().args(["live", "--plain", "--mqtt", &url, "--mqtt-password-file"]).arg(&given).output();
     let errors = text(&missing.unwrap().stderr);
     assert!(errors.contains("the broker's password") && !errors.contains("microphone"), "{errors}");
+}
+
+/// A CA, and a broker's certificate and key of it, as `ca.pem`, `broker.pem` and `broker.key`; `false` with a printed reason
+/// where there is no openssl.
+fn certificates(folder: &Path) -> bool {
+    std::fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n").unwrap();
+    let commands = [
+        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ca -keyout ca.key -out ca.pem",
+        "req -newkey rsa:2048 -nodes -subj /CN=broker -keyout broker.key -out broker.csr",
+        "x509 -req -in broker.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out broker.pem",
+    ];
+    for command in commands {
+        match Command::new("openssl").args(command.split(' ')).current_dir(folder).output() {
+            Ok(output) => assert!(output.status.success(), "{}", text(&output.stderr)),
+            Err(_) => {
+                println!("skipped: openssl is not installed");
+                return false;
+            }
+        }
+    }
+    true
+}
+
+#[test]
+fn a_broker_with_tls_gets_each_event_and_its_certificate_is_checked() {
+    let Some(mut broker) = Broker::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    if !certificates(folder.path()) {
+        return;
+    }
+    broker.stop();
+    let secure = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let configuration = broker.folder.path().join("mosquitto.conf");
+    let before = std::fs::read_to_string(&configuration).unwrap();
+    let [certificate, key, ca] = ["broker.pem", "broker.key", "ca.pem"].map(|name| folder.path().join(name));
+    let (certificate, key) = (certificate.display(), key.display());
+    let listener = format!("{before}listener {secure} 127.0.0.1\ncertfile {certificate}\nkeyfile {key}\n");
+    std::fs::write(&configuration, listener).unwrap();
+    assert!(broker.run());
+    let url = format!("mqtts://127.0.0.1:{secure}");
+    let trusted = ["--no-discovery", "--mqtt-ca", ca.to_str().unwrap()];
+
+    let mut child = live_at(&url, &melody(folder.path()), &trusted).stderr(Stdio::piped()).spawn().unwrap();
+    let errors = collect_errors(&mut child);
+    broker.lines_with("soundclassify/door/Low ON");
+    broker.stop();
+    std::thread::sleep(Duration::from_millis(1500));
+    assert!(broker.run());
+
+    assert!(child.wait().unwrap().success());
+    let errors = errors.join().unwrap();
+    assert!(errors.contains("trying again") && errors.lines().count() <= 3, "{errors}");
+    let lines = broker.lines_with("status offline");
+    for label in ["Low", "Middle", "High, very high"] {
+        let kinds = kinds(&lines, label);
+        assert_eq!((kinds.first().unwrap().as_str(), kinds.last().unwrap().as_str()), ("start", "end"), "{label}");
+    }
+
+    let short = tones(&folder.path().join("low.wav"), &[(LOW, 1.0)]);
+    let plain = format!("mqtts://127.0.0.1:{}", broker.port);
+    let none = folder.path().join("names");
+    for (url, more, code, wanted) in [
+        (&url, &[][..], 0, "MQTT: no TLS (invalid peer certificate: UnknownIssuer)"),
+        (&plain, &trusted[1..], 0, "; check its port, or use mqtt://"),
+        (&url, &["--mqtt-ca", none.to_str().unwrap()], 1, "expected certificates in PEM"),
+        (&broker.url(), &trusted[1..], 2, "expected an address mqtts://"),
+    ] {
+        let output = live_at(url, &short, more).output().unwrap();
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{errors}");
+        assert!(errors.contains(wanted), "{errors}");
+    }
 }
 
 #[test]

@@ -19,6 +19,7 @@ use rumqttc::{
 use super::{
     Shared,
     broker::Broker,
+    tls::Tunnel,
     topics::{Order, Topics},
 };
 use crate::{lock::lock, source};
@@ -30,6 +31,8 @@ const MAXIMUM_PAUSE: Duration = Duration::from_secs(30);
 pub(super) struct Driver {
     pub(super) shared: Arc<Shared>,
     pub(super) broker: Broker,
+    /// The way to a broker with TLS.
+    pub(super) tunnel: Option<Tunnel>,
     pub(super) topics: Topics,
     pub(super) order: SyncSender<Order>,
     pub(super) warning: SyncSender<String>,
@@ -62,7 +65,8 @@ impl Driver {
                 Ok(_) => {}
                 Err(error) => {
                     let connected = self.shared.connected.swap(false, Ordering::SeqCst);
-                    let why = cause(&error, connected, &self.broker);
+                    let tunnel = self.tunnel.as_ref().and_then(Tunnel::cause);
+                    let why = tunnel.unwrap_or_else(|| cause(&error, connected, &self.broker));
                     lock(&self.shared.cause).clone_from(&why);
                     self.keep(client);
                     if !matches!(self.stopped.try_recv(), Err(mpsc::TryRecvError::Empty)) {
@@ -117,19 +121,16 @@ impl Driver {
 /// Why there is no connection and what to do: first what a narrow view has room for. `connected`: whether there was one.
 fn cause(error: &ConnectionError, connected: bool, broker: &Broker) -> String {
     let place = broker.place();
-    let remedy = "check the address and whether the broker runs";
     match error {
         ConnectionError::ConnectionRefused(
             ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
         ) => format!("MQTT refused: check user and password (broker {place})"),
         ConnectionError::ConnectionRefused(code) => format!("MQTT refused: {code:?} (broker {place})"),
         ConnectionError::Io(error) | ConnectionError::MqttState(StateError::Io(error)) if !connected => {
-            format!("MQTT: no answer ({}) from {place}; {remedy}", source::reason(error))
+            broker.silent(&format!("no answer ({})", source::reason(error)))
         }
-        ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => {
-            format!("MQTT: no answer in time from {place}; {remedy}")
-        }
-        error if !connected => format!("MQTT: no broker answers at {place} ({error}); {remedy}"),
+        ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => broker.silent("no answer in time"),
+        error if !connected => broker.silent(&format!("no broker's answer ({error})")),
         error => format!("MQTT: connection to {place} lost ({error})"),
     }
 }
@@ -153,7 +154,7 @@ mod tests {
             ),
             (ConnectionError::Io(refused()), false, "MQTT: no answer (", "whether the broker runs"),
             (ConnectionError::NetworkTimeout, false, "MQTT: no answer in time", "whether the broker runs"),
-            (ConnectionError::RequestsDone, false, "MQTT: no broker answers", "whether the broker runs"),
+            (ConnectionError::RequestsDone, false, "MQTT: no broker's answer (", "whether the broker runs"),
             (ConnectionError::Io(refused()), true, "MQTT: connection to [::1]:1884 lost", ""),
         ] {
             let why = cause(&error, connected, &broker);

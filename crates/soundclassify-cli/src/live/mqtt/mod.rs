@@ -9,6 +9,8 @@ mod broker;
 mod driver;
 mod home_assistant;
 mod publisher;
+#[cfg_attr(not(unix), path = "no_tls.rs")]
+mod tls;
 mod topics;
 
 use std::{
@@ -28,8 +30,8 @@ use serde::Serialize;
 
 pub(crate) use self::broker::Broker;
 pub(super) use self::topics::{Identity, Order};
-use self::{driver::Driver, publisher::Publisher, topics::Topics};
-use crate::lock::lock;
+use self::{driver::Driver, publisher::Publisher, tls::Tunnel, topics::Topics};
+use crate::{exit::Result, lock::lock};
 
 /// Events and states that may wait for a broker that is away.
 const QUEUE: usize = 10_000;
@@ -103,10 +105,11 @@ struct Line<'a> {
 
 impl Mqtt {
     /// Connects in the background.
-    pub(super) fn new(broker: &Broker, identity: Identity) -> Self {
+    pub(super) fn new(broker: &Broker, identity: Identity) -> Result<Self> {
         let topics = Topics::new(&broker.prefix, &identity);
         let shared = Arc::new(Shared::default());
-        let (client, connection) = Client::new(options(broker, &topics), CLIENT_QUEUE);
+        let tunnel = broker.trust.as_ref().map(|trust| Tunnel::open(broker, trust)).transpose()?;
+        let (client, connection) = Client::new(options(broker, tunnel.as_ref(), &topics), CLIENT_QUEUE);
         let (permits, acknowledged) = mpsc::sync_channel(IN_FLIGHT);
         let (messages, waiting) = mpsc::sync_channel(QUEUE);
         let (order, orders) = mpsc::sync_channel(64);
@@ -116,6 +119,7 @@ impl Mqtt {
         let driver = Driver {
             shared: Arc::clone(&shared),
             broker: broker.clone(),
+            tunnel,
             topics: topics.clone(),
             order,
             warning,
@@ -134,7 +138,7 @@ impl Mqtt {
             }),
         ];
         let level = (f32::MIN, Instant::now());
-        Self { messages: Some(messages), orders, warnings, shared, level, stop: Some(stop), done, threads }
+        Ok(Self { messages: Some(messages), orders, warnings, shared, level, stop: Some(stop), done, threads })
     }
 
     /// Publishes an event that began, continues or ended. `time`: time of day of its onset.
@@ -208,9 +212,12 @@ impl Drop for Mqtt {
     }
 }
 
-fn options(broker: &Broker, topics: &Topics) -> MqttOptions {
+fn options(broker: &Broker, tunnel: Option<&Tunnel>, topics: &Topics) -> MqttOptions {
     let id = format!("soundclassify-{}-{}", topics.node, std::process::id());
-    let mut options = MqttOptions::new(id, &broker.host, broker.port);
+    let mut options = match tunnel {
+        Some(tunnel) => tunnel.options(id),
+        None => MqttOptions::new(id, &broker.host, broker.port),
+    };
     options.set_keep_alive(Duration::from_secs(15));
     options.set_max_packet_size(1 << 20, 1 << 20);
     options.set_last_will(LastWill::new(topics.of("status"), "offline", QoS::AtLeastOnce, true));
