@@ -301,12 +301,6 @@ impl Session {
     /// A recording of which the element leaves something out was not classified as a whole; a live stream continues.
     fn warned(&self, warning: &gst::message::Warning) -> Result<Step> {
         let error = warning.error();
-        // An error will follow if it has no audio either.
-        let missing = lock(&self.missing);
-        if error.matches(gst::CoreError::MissingPlugin) && !missing.is_empty() && !missing.iter().any(|it| it.audible) {
-            return Ok(Step::Idle);
-        }
-        drop(missing);
         // Without any microphone it continues, with silence.
         if warning.src().is_some_and(|source| source.type_().name() == "GstAutoAudioSrc") {
             return Err(Failure::Failed(described(&self.name, &error, warning.debug().as_deref())));
