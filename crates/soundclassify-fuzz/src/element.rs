@@ -194,7 +194,7 @@ impl Run {
         let pts = match step.pts {
             Time::Next(more) => {
                 let more = i64::from(more) * 1000;
-                Some(ClockTime::from_nseconds(self.next.nseconds().saturating_add_signed(more)))
+                Some(time(self.next.nseconds().saturating_add_signed(more)))
             }
             Time::At(at) => Some(time(at)),
             Time::None => None,
