@@ -339,13 +339,15 @@ impl Session {
         source::unreachable(uri)
     }
 
-    /// What to say of data in which GStreamer recognises nothing.
-    fn unrecognised(&self) -> Failure {
+    /// What to say of data in which GStreamer recognises no audio. `is_text`: whether it recognises text.
+    fn unrecognised(&self, is_text: bool) -> Failure {
         let (uri, name) = (self.uri.as_deref().unwrap_or_default(), text::visible(&self.name));
         let why = if source::is_remote(uri) {
             "no audio was recognised in what the server sent; check the address"
         } else if source::is_empty(uri) {
             "the file is empty; expected a recording"
+        } else if is_text {
+            "it is a text file; expected a recording, such as WAV, FLAC, Ogg, MP3 or M4A"
         } else {
             "no audio was recognised in this file; expected a recording, such as WAV, FLAC, Ogg, MP3 or M4A"
         };
@@ -378,14 +380,14 @@ impl Session {
         let unused = self.element.static_pad("sink").is_none_or(|pad| !pad.is_linked());
         if error.error().matches(gst::CoreError::MissingPlugin) && unused && !missing.iter().any(|it| it.audible) {
             if !missing.is_empty() && !self.is_demuxed() {
-                return self.unrecognised();
+                return self.unrecognised(false);
             }
             return Failure::Failed(format!("{}: it contains no audio", self.name));
         }
         // decodebin recognises text, and no more.
         let is_text = error.debug().is_some_and(|debug| debug.contains("cannot decode plain text"));
         if error.error().matches(gst::StreamError::TypeNotFound) || is_text {
-            return self.unrecognised();
+            return self.unrecognised(is_text);
         }
         let mut text = described(&self.name, &error.error(), error.debug().as_deref());
         if !missing.is_empty() {
