@@ -234,14 +234,19 @@ fn features_of_nothing_leave_what_was_there() {
 }
 
 #[test]
-fn a_recording_is_no_folder_for_features() {
+fn a_file_is_no_folder_for_features() {
     let folder = tempfile::tempdir().unwrap();
     let sound = tones(&folder.path().join("low.wav"), &[(LOW, 0.5)]);
-    let sound = sound.to_str().unwrap();
+    let notes = folder.path().join("notes");
+    std::fs::write(&notes, "mine").unwrap();
 
-    let refused = run(["features", "--model", TONES, sound, "-o", sound]);
+    for (output, wanted) in [(&sound, "low.wav: expected FILE.npy or a folder"), (&notes, "notes: expected a new file")]
+    {
+        let refused = run(["features", "--model", TONES, sound.to_str().unwrap(), "-o", output.to_str().unwrap()]);
 
-    let errors = text(&refused.stderr);
-    assert_eq!(refused.status.code(), Some(2), "{errors}");
-    assert!(errors.contains("low.wav: expected a new file NAME.npy or a folder"), "{errors}");
+        let errors = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{errors}");
+        assert!(errors.contains(wanted) && !errors.contains("os error"), "{errors}");
+    }
+    assert_eq!(std::fs::read_to_string(&notes).unwrap(), "mine");
 }
