@@ -115,7 +115,12 @@ run_tests() {
 
 # The plugin's tests again, with all supported features.
 test_features() {
-  cargo test --locked --quiet --package gst-plugin-soundclassify --lib --test element --features "$(supported_features)"
+  local options=(--locked --package gst-plugin-soundclassify --lib --test element --features "$(supported_features)")
+  if command -v cargo-nextest >/dev/null; then
+    cargo nextest run "${options[@]}"
+  else
+    cargo test --quiet "${options[@]}"
+  fi
 }
 
 # The committed inputs of the fuzz targets are among the tests; new ones are tried if cargo-fuzz is installed.

@@ -29,6 +29,11 @@ impl QuietErrors {
         Self {}
     }
 
+    /// The same, unless GStreamer's log is wanted there.
+    pub(crate) fn unless_logging() -> Option<Self> {
+        std::env::var_os("GST_DEBUG").is_none().then(Self::new)
+    }
+
     /// Writes a line to standard error, as [`crate::output::note`].
     pub(crate) fn note(&self, line: impl Display) {
         #[cfg(unix)]

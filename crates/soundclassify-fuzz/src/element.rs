@@ -87,6 +87,14 @@ struct Run {
     next: ClockTime,
 }
 
+impl Drop for Run {
+    // Messages that nobody reads refer to the element, which refers to the bus.
+    fn drop(&mut self) {
+        self.element.set_bus(None::<&gst::Bus>);
+        self.bus.set_flushing(true);
+    }
+}
+
 impl Run {
     fn new(wait: bool) -> Self {
         let model = model();

@@ -146,7 +146,7 @@ fn stream<'a>(
 fn print(args: &LiveArgs, broker: Option<&Broker>, warm_engine: &WarmEngine) -> Result<Exit> {
     let (sender, sounds) = mpsc::channel();
     let level = Actions::wants_level(args);
-    let quiet = args.uri.is_none().then(QuietErrors::new);
+    let quiet = args.uri.is_none().then(QuietErrors::unless_logging).flatten();
     let name = if acts(args) { source_name(args)? } else { String::new() };
     let mut stream =
         stream(args, warm_engine, move || level.then(|| sound::listener(warm_engine, sender.clone())).transpose())?;
@@ -234,7 +234,7 @@ impl Lines {
                 self.warn(&why);
                 // It is opened again.
                 if self.microphone && self.opening.is_none() {
-                    self.opening = Some((QuietErrors::new(), Vec::new()));
+                    self.opening = QuietErrors::unless_logging().map(|quiet| (quiet, Vec::new()));
                 }
             }
             Step::Idle | Step::End => {}
