@@ -62,6 +62,18 @@ const KEPT: [(&str, bool); 15] = [
     ("audioconvert ! audio/x-raw,format=S16LE ! flacenc", true),
 ];
 
+/// Elements that take what the rig gives, if the first of them is installed.
+fn behind(elements: &str) -> Option<Harness> {
+    let name = elements.split(' ').next()?;
+    if gst::ElementFactory::find(name).is_none() {
+        println!("{name} is not installed");
+        return None;
+    }
+    let mut harness = Harness::new_parse(elements);
+    harness.set_src_caps_str("audio/x-raw,format=F32LE,rate=8000,channels=1,layout=interleaved");
+    Some(harness)
+}
+
 #[test]
 fn elements_behind_keep_it_as_the_documentation_says() {
     crate::common::rig::init();
@@ -72,13 +84,7 @@ fn elements_behind_keep_it_as_the_documentation_says() {
     assert!(!results(&buffer).is_empty());
     let mut found = Vec::new();
     for (element, kept) in KEPT {
-        let name = element.split(' ').next().unwrap();
-        if gst::ElementFactory::find(name).is_none() {
-            println!("{name} is not installed");
-            continue;
-        }
-        let mut harness = Harness::new_parse(element);
-        harness.set_src_caps_str("audio/x-raw,format=F32LE,rate=8000,channels=1,layout=interleaved");
+        let Some(mut harness) = behind(element) else { continue };
         harness.push(buffer.copy()).unwrap_or_else(|error| panic!("{element}: {error}"));
         harness.push_event(gst::event::Eos::new());
         // A queue has a separate thread.
@@ -106,13 +112,7 @@ fn buffers_that_are_joined_keep_the_results_of_all() {
     assert!(wanted.len() > 20);
     for element in ["audiobuffersplit output-buffer-duration=1/2", "audioconvert ! audio/x-raw,format=S16LE ! flacenc"]
     {
-        let name = element.split(' ').next().unwrap();
-        if gst::ElementFactory::find(name).is_none() {
-            println!("{name} is not installed");
-            continue;
-        }
-        let mut harness = Harness::new_parse(element);
-        harness.set_src_caps_str("audio/x-raw,format=F32LE,rate=8000,channels=1,layout=interleaved");
+        let Some(mut harness) = behind(element) else { continue };
         for buffer in &buffers {
             harness.push(buffer.copy()).unwrap();
         }

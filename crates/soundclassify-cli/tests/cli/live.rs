@@ -136,6 +136,20 @@ fn the_microphone_is_classified_in_every_form() {
     assert!(time.len() == "2026-01-31T12:00:00.000".len() && time.as_bytes()[10] == b'T', "{dated}");
 }
 
+/// Whether a program ends by itself within some seconds; otherwise it is ended.
+fn ends(child: &mut Child, seconds: u64) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    true
+}
+
 #[test]
 fn no_microphone_is_a_failure_and_no_silence() {
     let mut child = program()
@@ -149,15 +163,10 @@ fn no_microphone_is_a_failure_and_no_silence() {
         .spawn()
         .unwrap();
     let errors = collect_errors(&mut child);
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while child.try_wait().unwrap().is_none() && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    // One that has ended already is no error.
-    let _ = child.kill();
+    let ended = ends(&mut child, 20);
     let output = child.wait_with_output().unwrap();
 
-    assert_eq!(output.status.code(), Some(1), "it goes on");
+    assert!(ended && output.status.code() == Some(1), "it goes on");
     let errors = errors.join().unwrap();
     assert!(errors.contains("--list-devices"), "{errors}");
     assert_eq!(text(&output.stdout), "");
@@ -199,14 +208,8 @@ fn a_missing_microphone_is_one_sentence_in_a_file_too() {
         .spawn()
         .unwrap();
     let errors = collect_errors(&mut child);
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while child.try_wait().unwrap().is_none() {
-        if Instant::now() > deadline {
-            child.kill().unwrap();
-            child.wait().unwrap();
-            return println!("skipped: a microphone is there");
-        }
-        std::thread::sleep(Duration::from_millis(50));
+    if !ends(&mut child, 30) {
+        return println!("skipped: a microphone is there");
     }
 
     let errors = errors.join().unwrap();

@@ -24,9 +24,9 @@ pub fn output_name(prefix: &str) -> String {
     format!("{prefix}_scores")
 }
 
-/// The network `onnx` with one more output of shape (windows, own labels + new labels), probabilities: `activation` of the output
-/// `scores`, then `sigmoid(weights · embedding + biases)`. A suffix `:0` of a name may be missing, as in manifests. Both outputs have the shape (windows, values). `prefix` keeps the new names apart
-/// from those in the network.
+/// The network `onnx` with one more output of shape (windows, own labels + new labels), probabilities: `activation` of the
+/// output `scores`, then `sigmoid(weights · embedding + biases)`. Both outputs have the shape (windows, values); a suffix `:0`
+/// of their names may be missing, as in manifests. `prefix` keeps the new names apart from those in the network.
 #[must_use]
 pub fn extended(
     onnx: &[u8],
