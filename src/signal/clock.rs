@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Sample positions → timestamp, stream time, running time, UTC, place, and the level there.
+//! Sample positions → timestamp, stream time, running time, UTC, place, and the power there.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -7,7 +7,7 @@ use std::ops::Range;
 use gst::ClockTime;
 use gst::prelude::*;
 
-use super::meter::{Level, Meter};
+use super::meter::{Meter, Power};
 use super::timing::Position;
 
 /// Timestamps that drift this far from the count of samples move the anchor; below, the count is the better clock.
@@ -44,7 +44,7 @@ pub enum WallClock {
     RunningTime(i128),
 }
 
-/// Counts input frames since the last reset and knows which timestamp, place and level belongs to which.
+/// Counts input frames since the last reset and knows which timestamp, place and power belongs to which.
 #[derive(Debug)]
 pub struct Clock {
     rate: u64,
@@ -93,7 +93,7 @@ impl Clock {
         }
     }
 
-    /// Keeps what [`Clock::level`] needs.
+    /// Keeps what [`Clock::power`] needs.
     pub(super) fn enable_levels(&mut self) {
         self.meter.enable();
     }
@@ -123,12 +123,12 @@ impl Clock {
         self.wall == WallClock::Unknown || self.frames >= self.wall_due
     }
 
-    /// Level of `length` analysis samples from `position` on, at `analysis_rate` Hz, as far as their frames have come.
+    /// Power of `length` analysis samples from `position` on, at `analysis_rate` Hz, as far as their frames have come.
     /// Positions must not fall from call to call.
-    pub fn level(&mut self, position: u64, length: u64, analysis_rate: u32) -> Level {
+    pub fn power(&mut self, position: u64, length: u64, analysis_rate: u32) -> Power {
         let frame = |sample: u64| sample.mul_div_round(self.rate, analysis_rate.into()).unwrap_or(u64::MAX);
         let span = frame(position)..frame(position.saturating_add(length));
-        self.meter.level(span)
+        self.meter.power(span)
     }
 
     /// Frames per second.
@@ -342,6 +342,7 @@ fn scale(value: u64, numerator: u64, denominator: u64) -> ClockTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signal::Level;
 
     fn clock() -> Clock {
         gst::init().unwrap();
@@ -505,9 +506,9 @@ mod tests {
         clock.advance(Some(ms(0)), 88200);
         clock.measure(&[0.5; 44100]);
         clock.measure(&[0.0; 44100]);
-        let Level { rms, peak } = clock.level(8000, 16000, 16000);
+        let Level { rms, peak } = clock.power(8000, 16000, 16000).level();
         assert!((rms + 9.03).abs() < 0.01 && (peak + 6.02).abs() < 0.01, "{rms} {peak}");
-        assert_eq!(clock.level(16000, 16000, 16000).peak, -350.0);
+        assert_eq!(clock.power(16000, 16000, 16000).level().peak, -350.0);
     }
 
     #[test]

@@ -20,7 +20,25 @@ pub struct Level {
     pub peak: f64,
 }
 
-/// Frames since the last reset, as far back as a level may be asked for.
+/// Power of a span of audio; 1 is full scale. Its logarithms are taken where a message is made, not on the streaming thread.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Power {
+    /// Mean of the squares.
+    pub mean: f64,
+    /// Greatest square.
+    pub peak: f64,
+}
+
+impl Power {
+    /// In dBFS.
+    #[must_use]
+    pub fn level(self) -> Level {
+        let decibels = |square: f64| 10.0 * (square + EPSILON).log10();
+        Level { rms: decibels(self.mean), peak: decibels(self.peak) }
+    }
+}
+
+/// Frames since the last reset, as far back as their power may be asked for.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     enabled: bool,
@@ -39,7 +57,7 @@ struct Sum {
 }
 
 impl Meter {
-    /// Keeps frames from now on. They are kept until [`Meter::level`] asks for later ones.
+    /// Keeps frames from now on. They are kept until [`Meter::power`] asks for later ones.
     pub(super) fn enable(&mut self) {
         self.enabled = true;
     }
@@ -63,8 +81,8 @@ impl Meter {
         }
     }
 
-    /// Level of a span of frames, as far as they have come. Spans must not begin earlier from call to call.
-    pub(super) fn level(&mut self, span: Range<u64>) -> Level {
+    /// Power of a span of frames, as far as they have come. Spans must not begin earlier from call to call.
+    pub(super) fn power(&mut self, span: Range<u64>) -> Power {
         let index = |frame: u64, first: u64| usize::try_from(frame.saturating_sub(first)).unwrap_or(usize::MAX);
         let past = (index(span.start, self.first) / BLOCK).min(self.sums.len());
         self.frames.drain(..past * BLOCK);
@@ -74,13 +92,13 @@ impl Meter {
         let (start, end) = (within(span.start), within(span.end));
         let blocks = start.div_ceil(BLOCK)..(end / BLOCK).min(self.sums.len());
         if blocks.is_empty() {
-            return self.sum(start..end.max(start)).level(end.saturating_sub(start));
+            return self.sum(start..end.max(start)).power(end.saturating_sub(start));
         }
         let mut sum = self.sum(start..blocks.start * BLOCK).joined(&self.sum(blocks.end * BLOCK..end));
         for block in self.sums.range(blocks) {
             sum = sum.joined(block);
         }
-        sum.level(end - start)
+        sum.power(end - start)
     }
 
     // Of less than two blocks. Where the ring wraps, the order of the sum must stay the same.
@@ -123,10 +141,9 @@ impl Sum {
         Self { energy: self.energy + other.energy, peak: self.peak.max(other.peak) }
     }
 
-    fn level(self, frames: usize) -> Level {
-        let decibels = |square: f64| 10.0 * (square + EPSILON).log10();
+    fn power(self, frames: usize) -> Power {
         let peak = f64::from(self.peak);
-        Level { rms: decibels(self.energy / frames.max(1) as f64), peak: decibels(peak * peak) }
+        Power { mean: self.energy / frames.max(1) as f64, peak: peak * peak }
     }
 }
 
@@ -138,7 +155,7 @@ mod tests {
     fn by_hand(frames: &[f32]) -> Level {
         let energy = frames.iter().map(|frame| f64::from(*frame).powi(2)).sum::<f64>();
         let peak = frames.iter().fold(0f32, |peak, frame| peak.max(frame.abs()));
-        Sum { energy, peak }.level(frames.len())
+        Sum { energy, peak }.power(frames.len()).level()
     }
 
     #[test]
@@ -147,8 +164,8 @@ mod tests {
         meter.enable();
         meter.push(&[1.0; 3000]);
         meter.push(&[0.0; 3000]);
-        assert_eq!(meter.level(0..3000), Level { rms: 0.0, peak: 0.0 });
-        assert_eq!(meter.level(3000..9000), Level { rms: -350.0, peak: -350.0 });
+        assert_eq!(meter.power(0..3000).level(), Level { rms: 0.0, peak: 0.0 });
+        assert_eq!(meter.power(3000..9000).level(), Level { rms: -350.0, peak: -350.0 });
     }
 
     #[test]
@@ -177,7 +194,7 @@ mod tests {
             for (step, length) in spans {
                 start += step;
                 let range = (start as usize).min(total)..((start + length) as usize).min(total);
-                let (level, wanted) = (meter.level(start..start + length), by_hand(&frames[range]));
+                let (level, wanted) = (meter.power(start..start + length).level(), by_hand(&frames[range]));
                 prop_assert!((level.rms - wanted.rms).abs() < 1e-3 && level.peak == wanted.peak, "{:?} {:?}", level, wanted);
             }
         }

@@ -19,7 +19,7 @@ pub use self::align::Nonsense;
 use self::clock::{Clock, WallClock};
 pub use self::complaint::Complaint;
 use self::input::{Input, InputError, Samples};
-pub use self::meter::Level;
+pub use self::meter::{Level, Power};
 pub use self::timing::Plan;
 use self::timing::{Change, Cut, Part, Timing};
 pub use self::windows::Windows;
@@ -291,7 +291,7 @@ impl Signal {
         self.timing.pass();
     }
 
-    /// Measures levels from now on, for [`Clock::level`].
+    /// Measures levels from now on, for [`Clock::power`].
     pub fn measure_levels(&mut self) {
         self.timing.clock.enable_levels();
     }

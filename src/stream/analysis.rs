@@ -247,7 +247,7 @@ impl Dispatch {
             onset: clock.times_ahead(steps.rise, self.rate),
             fall: (scale(steps.fall, self.rate), steps.falls),
             span,
-            level: clock.level(window.position(), self.length, self.rate),
+            power: clock.power(window.position(), self.length, self.rate),
             due: Instant::now(),
         };
         let busy = || !self.batch.is_empty() || self.stream.pending() > 0;

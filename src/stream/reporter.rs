@@ -6,7 +6,7 @@ use std::time::Instant;
 use gst::ClockTime;
 use gst::prelude::*;
 
-use crate::signal::Level;
+use crate::signal::Power;
 use crate::signal::clock::Times;
 use crate::soundclassify::enums::Report;
 use crate::soundclassify::message::{self, Named, Span};
@@ -34,7 +34,7 @@ pub(crate) struct WindowTime {
     /// Time to the next window, or the length of a window that is the only one of its stream.
     pub(crate) span: ClockTime,
     /// Of its input.
-    pub(crate) level: Level,
+    pub(crate) power: Power,
     /// Arrival of its last sample.
     pub(crate) due: Instant,
 }
@@ -177,7 +177,7 @@ impl Reporter {
         let span = Span { times: window.times, duration: self.duration };
         let all = predictions.iter().map(label);
         let model = &model.manifest().name;
-        let structure = message::classification(span, window.number, window.level, label(first), all, model);
+        let structure = message::classification(span, window.number, window.power.level(), label(first), all, model);
         if let Some(results) = &mut self.for_buffer {
             results.push(structure.clone());
         }

@@ -235,7 +235,7 @@ impl Timeline {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::signal::Level;
+    use crate::signal::Power;
     use crate::signal::clock::Times;
 
     pub(crate) fn window(ticket: u64, kind: Kind) -> Entry {
@@ -251,7 +251,7 @@ pub(crate) mod tests {
                 onset: times,
                 fall: (at, false),
                 span,
-                level: Level { rms: 0.0, peak: 0.0 },
+                power: Power { mean: 0.0, peak: 0.0 },
                 due: Instant::now(),
             },
             kind,

@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
+use super::log::ln;
+
 /// Length over which levels are averaged, in hops.
 const AVERAGED: usize = 5;
 /// A smaller step of the level, dB, is no border.
@@ -14,8 +16,8 @@ const RISE_LOSS: f32 = 10.0;
 const FALL_LOSS: f32 = 30.0;
 /// Where in a window a sound is expected to begin, from the window's end, and to end, from its start, s.
 const EXPECTED: (f32, f32) = (0.35, 0.4);
-/// Level of digital silence, dB.
-const FLOOR: f32 = -100.0;
+/// Power of what counts as digital silence, -100 dB.
+const FLOOR: f32 = 1e-10;
 /// Sums that are computed at once.
 const LANES: usize = 16;
 
@@ -84,11 +86,11 @@ impl Levels {
     }
 
     fn close_hop(&mut self) {
-        let level = 10.0 * (self.energy / self.hop as f64).log10() as f32;
+        let level = decibels((self.energy / self.hop as f64) as f32);
         if self.levels.len() == self.most {
             self.levels.remove(0);
         }
-        self.levels.push(level.max(FLOOR));
+        self.levels.push(level);
         self.hops += 1;
         self.energy = 0.0;
     }
@@ -167,6 +169,11 @@ impl Border {
     fn place(self) -> (u64, bool) {
         self.steepest.map_or((self.expected, false), |(_, place)| (place, true))
     }
+}
+
+/// `10 · log10(x)`, by the logarithm of the features, which is in the processor's cache then.
+fn decibels(power: f32) -> f32 {
+    10.0 / std::f32::consts::LN_10 * ln(power.max(FLOOR))
 }
 
 /// `Σ x²`; in `f64`, so that it does not depend on how the samples are cut.

@@ -45,7 +45,7 @@ fn compress(compression: Compression, values: &mut [f32]) {
 /// `x = m · 2^e` with `m` in `[√½, √2)` and `ln m = 2 · artanh((m − 1) / (m + 1))` by its series, whose
 /// first left-out term is below 1e-8 of the sum.
 #[inline(always)]
-fn ln(x: f32) -> f32 {
+pub(super) fn ln(x: f32) -> f32 {
     const SQRT_HALF_BITS: u32 = 0x3f35_04f3;
     // ln 2 in two parts: products of the first with exponents are exact.
     const LN_2_HIGH: f32 = 0.693_359_4;
