@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::floats;
+use super::samples;
 use soundclassify_core::{Error, frontend::Resampler};
 
 /// Largest absolute value that is analysed, far above full scale; beyond it the arithmetic would overflow.
@@ -275,7 +275,7 @@ impl Input {
         let format = self.info.format_info();
         let unpacked = &mut self.unpacked[..samples];
         if format.unpack_format() == gst_audio::AUDIO_FORMAT_F64 {
-            floats::unpack(format.format(), bytes, unpacked);
+            samples::unpack(format.format(), bytes, unpacked);
             for sample in unpacked {
                 *sample = sanitised(*sample, &mut self.invalid);
             }

@@ -9,7 +9,7 @@
 mod align;
 pub mod clock;
 mod complaint;
-pub(crate) mod floats;
+pub(crate) mod samples;
 pub mod input;
 mod meter;
 pub(crate) mod timing;

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use gst_audio::{AudioFormatInfo, AudioPackFlags};
 
-use crate::signal::floats;
+use crate::signal::samples;
 
 /// Without it, GStreamer fills the lower bits with the upper ones, and packing would not give back what was unpacked.
 const EXACT: AudioPackFlags = AudioPackFlags::TRUNCATE_RANGE;
@@ -150,11 +150,11 @@ impl Shaper {
             };
             if format.unpack_format() == gst_audio::AUDIO_FORMAT_F64 {
                 let block = &mut self.floats[..count];
-                floats::unpack(format.format(), bytes, block);
+                samples::unpack(format.format(), bytes, block);
                 for (position, sample) in block.iter_mut().enumerate() {
                     *sample = sample_of(*sample, position, 1.0);
                 }
-                floats::pack(format.format(), block, bytes);
+                samples::pack(format.format(), block, bytes);
             } else {
                 let block = &mut self.integers[..count];
                 format.unpack(EXACT, bytemuck::cast_slice_mut(block), bytes);
