@@ -8,8 +8,6 @@ use soundclassify_core::{Error, frontend::Resampler};
 
 /// Largest absolute value that is analysed, far above full scale; beyond it the arithmetic would overflow.
 const LOUDEST: f64 = 1e6;
-/// Without it, GStreamer fills the lower bits with the upper ones, and a sample is not its value by full scale.
-const EXACT: gst_audio::AudioPackFlags = gst_audio::AudioPackFlags::TRUNCATE_RANGE;
 /// Most frames unpacked at a time: bounds the scratch memory, whatever the buffer's size.
 const MOST_FRAMES: usize = 2048;
 /// Samples of all channels unpacked at a time, if a frame has not more.
@@ -270,7 +268,7 @@ impl Input {
         }
     }
 
-    // Any format → f64 in [-1, 1), integers through GStreamer's own unpacking.
+    // Any format → f64 in [-1, 1).
     fn unpack(&mut self, bytes: &[u8], samples: usize) {
         let format = self.info.format_info();
         let unpacked = &mut self.unpacked[..samples];
@@ -282,7 +280,7 @@ impl Input {
             return;
         }
         let packed = &mut self.packed[..samples];
-        format.unpack(EXACT, bytemuck::cast_slice_mut(packed), bytes);
+        samples::unpack_integers(&format, bytes, packed);
         for (wide, packed) in unpacked.iter_mut().zip(packed) {
             *wide = f64::from(*packed) / 2_147_483_648.0;
         }

@@ -9,9 +9,9 @@
 mod align;
 pub mod clock;
 mod complaint;
-pub(crate) mod samples;
 pub mod input;
 mod meter;
+pub(crate) mod samples;
 pub(crate) mod timing;
 mod windows;
 

@@ -3,12 +3,10 @@
 
 use std::ops::Range;
 
-use gst_audio::{AudioFormatInfo, AudioPackFlags};
+use gst_audio::AudioFormatInfo;
 
 use crate::signal::samples;
 
-/// Without it, GStreamer fills the lower bits with the upper ones, and packing would not give back what was unpacked.
-const EXACT: AudioPackFlags = AudioPackFlags::TRUNCATE_RANGE;
 /// Samples unpacked at a time.
 const BLOCK: usize = 1024;
 /// Frequency of the tone, Hz.
@@ -157,11 +155,11 @@ impl Shaper {
                 samples::pack(format.format(), block, bytes);
             } else {
                 let block = &mut self.integers[..count];
-                format.unpack(EXACT, bytemuck::cast_slice_mut(block), bytes);
+                samples::unpack_integers(format, bytes, block);
                 for (position, sample) in block.iter_mut().enumerate() {
                     *sample = sample_of((*sample).into(), position, -f64::from(i32::MIN)).round() as i32;
                 }
-                format.pack(EXACT, bytes, bytemuck::cast_slice(block));
+                samples::pack_integers(format, block, bytes);
             }
         }
     }

@@ -73,7 +73,9 @@ fn every_kind_of_audio_goes_through(mut rig: Rig) {
             }
         }
     }
-    assert_eq!(seen, 30 * 3 * 5 * 2);
+    assert_eq!(seen as usize, AudioFormat::iter_raw().count() * 3 * 5 * 2);
+    // 1.28 has four more.
+    assert!(AudioFormat::iter_raw().count() >= 30);
     // No format lasts for a window.
     let warnings = rig.warnings();
     assert!(warnings.len() == 1 && warnings[0].contains("no window"), "{warnings:?}");
@@ -139,7 +141,7 @@ fn every_format_is_classified_alike() {
     }
 }
 
-// The same sound in every channel, through GStreamer's own packing.
+// The same sound in every channel, through GStreamer's own packing, which for 20 bits in 32 is wrong in 1.28.
 fn packed(format: AudioFormat, signal: &[f32], channels: usize) -> Vec<u8> {
     let info = gst_audio::AudioFormatInfo::from_format(format);
     let samples = signal.iter().flat_map(|sample| std::iter::repeat_n(*sample, channels));
@@ -148,9 +150,17 @@ fn packed(format: AudioFormat, signal: &[f32], channels: usize) -> Vec<u8> {
     } else {
         samples.flat_map(|sample| ((f64::from(sample) * 2_147_483_648.0) as i32).to_ne_bytes()).collect()
     };
+    if (info.width(), info.depth()) == (32, 20) {
+        return wide.as_chunks().0.iter().flat_map(|bytes| twenty_bits(i32::from_ne_bytes(*bytes), &info)).collect();
+    }
     let mut bytes = vec![0; signal.len() * channels * info.width() as usize / 8];
     info.pack(gst_audio::AudioPackFlags::empty(), &mut bytes, &wide);
     bytes
+}
+
+fn twenty_bits(sample: i32, info: &gst_audio::AudioFormatInfo) -> [u8; 4] {
+    let stored = if info.is_signed() { sample >> 12 } else { ((i64::from(sample) + (1 << 31)) >> 12) as i32 };
+    if info.is_little_endian() { stored.to_le_bytes() } else { stored.to_be_bytes() }
 }
 
 #[test]
