@@ -137,7 +137,8 @@ fn a_load_can_be_cancelled() {
         cancellation.cancel();
         let error = loading.join().unwrap().expect_err("it never ends by itself");
         assert!(matches!(error, Error::Cancelled(_)), "{error}");
-        assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+        // Far below the limit of a load, on a busy machine, too.
+        assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
     });
 }
 
