@@ -99,6 +99,10 @@ pub(super) struct Aligner {
     watch: Option<Watch>,
     steps_back: Count,
     shifts: [Count; 2],
+    /// How far rounded steps lead behind the count of samples.
+    behind: i64,
+    /// Marked DISCONT, in a stream without timestamps.
+    unstamped: Count,
     /// Breaks with no joined buffer between them.
     run: Option<(i64, u32)>,
     /// What comes next does not join, whatever its timestamp.
@@ -122,6 +126,7 @@ struct Hole {
 /// Things that happened within [`MEMORY`] of each other.
 #[derive(Debug, Default, Clone, Copy)]
 struct Count {
+    first: i64,
     last: Option<i64>,
     number: u32,
 }
@@ -129,7 +134,10 @@ struct Count {
 impl Count {
     fn add(&mut self, now: i64) -> u32 {
         let goes_on = self.last.is_some_and(|last| now - last <= MEMORY);
-        self.number = if goes_on { self.number + 1 } else { 1 };
+        if !goes_on {
+            (self.first, self.number) = (now, 0);
+        }
+        self.number += 1;
         self.last = Some(now);
         self.number
     }
@@ -185,6 +193,8 @@ impl Aligner {
             watch: None,
             steps_back: Count::default(),
             shifts: [Count::default(); 2],
+            behind: 0,
+            unstamped: Count::default(),
             run: None,
             rest_is_lost: false,
             ignored: None,
@@ -196,7 +206,7 @@ impl Aligner {
         self.frames = 0;
         (self.last, self.end, self.gap, self.line) = (None, None, None, None);
         (self.hole, self.watch) = (None, None);
-        (self.exact, self.missing) = (0, 0);
+        (self.exact, self.missing, self.behind) = (0, 0, 0);
         self.rest_is_lost = false;
     }
 
@@ -206,6 +216,7 @@ impl Aligner {
         self.last = None;
         self.steps_back = Count::default();
         self.shifts = [Count::default(); 2];
+        self.unstamped = Count::default();
         self.run = None;
         if self.ignored.take().is_some() {
             (self.last, self.end, self.gap, self.line, self.watch) = (None, None, None, None, None);
@@ -276,8 +287,10 @@ impl Aligner {
         if discont && !self.is_jittery() {
             return self.announced(step, length);
         }
-        // Equal timestamps are a burst, or no timestamps at all.
-        if step.abs() > IMPLAUSIBLE && self.last != Some(pts) {
+        // Equal timestamps are a burst, or no timestamps at all; and where audio comes in large pieces, each stamped when it
+        // arrived, the first of a piece is where the count of samples says.
+        let plausible = if self.is_jittery() { IMPLAUSIBLE } else { JUMP };
+        if step.abs() > IMPLAUSIBLE && self.last != Some(pts) && difference.abs() > plausible {
             return self.cut(step);
         }
         self.note(step, length);
@@ -295,15 +308,21 @@ impl Aligner {
         self.watch(pts, difference)
     }
 
-    // A hole that DISCONT announces is as long as the timestamps say.
+    // A hole that DISCONT announces is as long as the timestamps say. Rounded ones step on as far as they stepped back.
     fn announced(&mut self, step: i64, length: i64) -> Verdict {
-        match step {
-            step if (-ROUNDING..MIN_HOLE).contains(&step) => {
+        let ahead = step - self.behind;
+        match ahead {
+            _ if step < -ROUNDING => self.cut(step),
+            ..MIN_HOLE => {
+                self.behind = (-ahead).clamp(0, ROUNDING);
                 self.exact += length;
                 Verdict::Join
             }
-            step if (MIN_HOLE..=MAX_HOLE).contains(&step) => Verdict::Hole(step as u64),
-            step => self.cut(step),
+            MIN_HOLE..=MAX_HOLE => {
+                self.behind = 0;
+                Verdict::Hole(ahead as u64)
+            }
+            _ => self.cut(step),
         }
     }
 
@@ -336,11 +355,15 @@ impl Aligner {
         back
     }
 
+    // What DISCONT means shows the next timestamp, where there are any.
     fn without_time(&mut self, discont: bool) -> Verdict {
-        if !discont || self.frames == 0 {
+        if !discont || self.frames == 0 || self.line.is_some() {
             return Verdict::Join;
         }
-        self.cut_run(Nonsense::Missing)
+        if self.unstamped.add(self.audio) >= TOO_OFTEN && self.audio - self.unstamped.first >= SETTLED {
+            return self.ignore(Nonsense::Missing);
+        }
+        Verdict::Break
     }
 
     // A new stretch of audio begins, unless that happens again and again.
@@ -348,14 +371,10 @@ impl Aligner {
         if step < 0 && self.steps_back.add(self.audio) >= TOO_OFTEN {
             return self.ignore(Nonsense::StepsBack);
         }
-        self.cut_run(Nonsense::OtherRate)
-    }
-
-    fn cut_run(&mut self, why: Nonsense) -> Verdict {
         let (since, number) = self.run.map_or((self.audio, 1), |(since, number)| (since, number + 1));
         self.run = Some((since, number));
         if number >= TOO_OFTEN && self.audio - since >= SETTLED {
-            return self.ignore(why);
+            return self.ignore(Nonsense::OtherRate);
         }
         Verdict::Break
     }
@@ -370,6 +389,7 @@ impl Aligner {
     fn note(&mut self, step: i64, length: i64) {
         if step.abs() <= ROUNDING {
             self.exact += length;
+            self.behind = (self.behind - step).clamp(0, ROUNDING);
         } else if step < 0 && self.gap.is_none() {
             self.see_jitter();
         }
@@ -699,6 +719,74 @@ mod tests {
                     "{rate}"
                 );
             }
+        }
+    }
+
+    /// Audio that arrives `piece` ms at a time, in packets that are stamped then.
+    fn pieces(length: u64, piece: u64, seconds: u64, mut delay: impl FnMut(u64) -> f64) -> Vec<f64> {
+        (0..seconds * 1000 / length)
+            .map(|packet| packet * length / piece)
+            .map(|n| (n * piece) as f64 + delay(n))
+            .collect()
+    }
+
+    #[test]
+    fn audio_that_arrives_in_large_pieces_is_continuous() {
+        for piece in [300, 520, 640, 800, 960, 1000, 1024] {
+            for length in [10, 20, 50, 128] {
+                let outcome = play(length, pieces(length, piece, 60, |_| 0.0));
+                assert_eq!((outcome.breaks, outcome.silence), (0, 0), "{piece} {length}: {outcome:?}");
+            }
+            let mut next = random(piece);
+            let outcome = play(20, pieces(20, piece, 60, |_| 200.0 * next()));
+            assert_eq!((outcome.breaks, outcome.silence), (0, 0), "{piece}, late: {outcome:?}");
+        }
+        // A second and more without a timestamp that fits: they are given up.
+        for piece in [1100, 1500, 3000] {
+            let outcome = play(20, pieces(20, piece, 60, |_| 0.0));
+            assert!(outcome.breaks <= 1 && outcome.silence == 0, "{piece}: {outcome:?}");
+        }
+    }
+
+    #[test]
+    fn rounded_timestamps_with_discont_add_no_silence() {
+        for (length, grid) in [(64.0 / 3.0, 1.0), (1024.0 / 44.1, 1.0), (6.25, 1.0), (1024.0 / 44.1, 4.0)] {
+            for every in [1, 10, 50] {
+                let (mut aligner, mut silence) = (Aligner::new(RATE), 0.0);
+                for packet in 0..3000 {
+                    let pts = ((f64::from(packet) * length / grid).floor() * grid * 1e6) as u64;
+                    let frames =
+                        (f64::from(packet + 1) * length * 16.0) as u64 - (f64::from(packet) * length * 16.0) as u64;
+                    match aligner.judge(Some(pts), frames, packet % every == 0) {
+                        Verdict::Join => {}
+                        Verdict::Hole(size) => {
+                            silence += size as f64 / 1e6;
+                            aligner.advance_gap(Some(pts - size), size * 16 / 1_000_000);
+                        }
+                        Verdict::Break => panic!("{length} {grid} {every}: a break at {packet}"),
+                    }
+                    aligner.advance(Some(pts), frames);
+                }
+                assert!(silence <= 4.0 * grid, "{length} {grid} {every}: {silence} ms");
+            }
+        }
+    }
+
+    #[test]
+    fn flags_without_a_timestamp_prove_nothing() {
+        // Every 20th and 60th packet of a stream, the others with exact timestamps or with none.
+        for (every, stamped, most) in [(20, true, 0), (60, true, 0), (20, false, 3), (60, false, 3)] {
+            let (mut aligner, mut breaks) = (Aligner::new(RATE), 0);
+            for packet in 0..3000u64 {
+                let discont = packet % every == 0 && packet > 0;
+                let pts = (stamped && !discont).then_some(packet * 20_000_000);
+                if aligner.judge(pts, 320, discont) == Verdict::Break {
+                    breaks += 1;
+                    aligner.restart();
+                }
+                aligner.advance(pts, 320);
+            }
+            assert!(breaks <= most, "{every} {stamped}: {breaks}");
         }
     }
 
