@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Records a WAV file around each event, with the audio before it. The numbers of the files continue those that exist.
+# Records a WAV file around each event, with the audio before it. No file is overwritten: numbers continue above those that exist.
 #
 #   pipelines/record-events.sh [--before S] [--after S] [--source PIPELINE] [FOLDER] [PROPERTY=VALUE...]
 #
@@ -18,11 +18,17 @@ prepare
 
 folder=${arguments[0]:-.}
 mkdir -p "$folder"
+# Above all numbers that exist, for splitmuxsink counts on without looking. A link that leads nowhere counts, too.
 next=0
-while [[ -e $(printf '%s/event-%05d.wav' "$folder" "$next") ]]; do next=$((next + 1)); done
+for file in "$folder"/event-*.wav; do
+  number=${file##*/event-}
+  number=${number%.wav}
+  [[ $number =~ ^[0-9]{1,9}$ ]] || continue
+  ((10#$number < next)) || next=$((10#$number + 1))
+done
 read -ra from <<<"${options[source]:-autoaudiosrc}"
 # Without async-handling, a file that ends while splitmuxsink opens the next one may keep the pipeline from ending.
 exec gst-launch-1.0 -q -e "${from[@]}" ! audioconvert ! audioresample ! soundclassify report=events post-messages=false \
   "${settings[@]}" ! soundgate mode=keep before="${options[before]:-3}000000000" after="${options[after]:-2}000000000" ! \
   audioconvert ! audio/x-raw,format=S16LE ! \
-  splitmuxsink async-handling=true muxer=wavenc max-size-time=1 start-index="$next" location="$folder/event-%05d.wav"
+  splitmuxsink async-handling=true muxer=wavenc max-size-time=1 start-index="$next" location="${folder//%/%%}/event-%05d.wav"

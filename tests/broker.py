@@ -138,10 +138,12 @@ def main(minutes, program):
         words = ["live", "--device", "played.monitor", "--events", "--json", "--no-discovery"]
         words += ["--mqtt", f"mqtt://127.0.0.1:{broker.port}", "--name", NAME]
         live = subprocess.Popen([program, *words], stdout=(folder / "printed").open("w"))
+        at_the_end.callback(live.kill)
         seen = watch(live, broker, minutes * 60)
         if live.poll() is not None:
             sys.exit(f"the program ended with {live.returncode}")
-        live.send_signal(signal.SIGINT)
+        # Not Ctrl-C, which programs ignore that a shell starts in the background.
+        live.terminate()
         live.wait(60)
         time.sleep(10)
         read = lambda name: (folder / name).read_text().splitlines()  # noqa: E731

@@ -43,11 +43,12 @@ def losses(network, x, target):
     return (label * target["weight"]).sum() / target["weight"].sum(), kept.mean()
 
 
-def train(folder, published, steps, held_out=None, seed=0, save=None, judge=None, minutes=float("inf"), start=None, slower=1.0):
+def train(folder, published, steps, held_out=None, seed=0, save=None, judge=None, minutes=float("inf"), start=None, slower=1.0,
+          without=()):
     """The averaged network after that many steps.
 
     `start`: state to go on from in place of the published network's, at a rate so many times `slower`; `minutes`: ends sooner where the
-    steps would take longer; `save`: where it is kept every 250 steps; `judge`: called with it every 500.
+    steps would take longer; `without`: labels of which it sees no recording; `save`: where it is kept every 250 steps; `judge`: called with it every 500.
     """
     torch.manual_seed(seed)
     names = labels.audioset_names(Path(published) / "class_labels_indices.csv")
@@ -61,7 +62,7 @@ def train(folder, published, steps, held_out=None, seed=0, save=None, judge=None
     optimizer = torch.optim.AdamW([{"params": body, "lr": RATE}, {"params": head, "lr": HEAD_RATE}], weight_decay=DECAY)
     tops = [group["lr"] / slower for group in optimizer.param_groups]
     begun, sums, count = time.time(), np.zeros(2), 0
-    loader = iter(DataLoader(Batches(folder, names, held_out, seed), batch_size=None, num_workers=1, prefetch_factor=4))
+    loader = iter(DataLoader(Batches(folder, names, held_out, seed, without), batch_size=None, num_workers=1, prefetch_factor=4))
     network.train()
     step, done = 0, 0.0
     while done < 1:

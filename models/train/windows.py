@@ -38,8 +38,9 @@ class Target:
 class Recordings:
     """The stored spectrograms, by what they are good for."""
 
-    def __init__(self, folder, held_out=None):
-        folder = Path(folder)
+    def __init__(self, folder, held_out=None, without=()):
+        """Those of fold `held_out`, and of the labels `without`, are left out."""
+        folder, without = Path(folder), {NUMBER[name] for name in without}
         index = json.loads((folder / "rows.json").read_text())
         self.rows = index["rows"]
         self.stores = [np.load(folder / f"part-{worker}.npy", mmap_mode="r") for worker in range(index["workers"])]
@@ -47,7 +48,7 @@ class Recordings:
         self.clips, self.generated = defaultdict(lambda: defaultdict(list)), defaultdict(list)
         self.unlabelled, self.none = [], []
         for row in self.rows:
-            if held_out and row["fold"] == held_out:
+            if (held_out and row["fold"] == held_out) or row["label"] in without:
                 continue
             label = row["label"]
             if label == UNLABELLED:
@@ -116,8 +117,8 @@ def noise_store(rng, seconds=40):
 class Windows:
     """An endless source of batches: windows (n, 1, MELS, FRAMES) and the parts of their targets."""
 
-    def __init__(self, folder, audioset_names, held_out=None, seed=0):
-        self.recordings, self.rng = Recordings(folder, held_out), np.random.default_rng(seed)
+    def __init__(self, folder, audioset_names, held_out=None, seed=0, without=()):
+        self.recordings, self.rng = Recordings(folder, held_out, without), np.random.default_rng(seed)
         self.noise = noise_store(self.rng)
         self.closest = [labels.meaning(name, audioset_names)[0] for name in labels.LABELS]
         self.silence = np.zeros(AUDIOSET, np.float32)

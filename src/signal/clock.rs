@@ -8,6 +8,7 @@ use gst::ClockTime;
 use gst::prelude::*;
 
 use super::meter::{Meter, Power};
+use super::scale;
 use super::timing::Position;
 
 /// Timestamps that drift this far from the count of samples move the anchor; below, the count is the better clock.
@@ -268,7 +269,7 @@ impl Clock {
     /// Times of analysis sample `position` at `analysis_rate` Hz. Positions must not fall from call to call, so
     /// that anchors that nothing needs any more can go.
     pub fn times(&mut self, position: u64, analysis_rate: u32) -> Times {
-        let offset = scale(position, ClockTime::SECOND.nseconds(), analysis_rate.into());
+        let offset = scale::duration(position, analysis_rate.into());
         while self.anchors.get(1).is_some_and(|next| self.duration(next.frame) <= offset) {
             self.anchors.pop_front();
         }
@@ -278,7 +279,7 @@ impl Clock {
     /// The same for a position from that of the last call of [`Clock::times`] on.
     #[must_use]
     pub fn times_ahead(&self, position: u64, analysis_rate: u32) -> Times {
-        let offset = scale(position, ClockTime::SECOND.nseconds(), analysis_rate.into());
+        let offset = scale::duration(position, analysis_rate.into());
         let anchor = self.anchors.iter().rev().find(|anchor| self.duration(anchor.frame) <= offset);
         self.times_of(offset, anchor.or(self.anchors.front()))
     }
@@ -317,12 +318,12 @@ impl Clock {
 
     /// Frames that take `duration`.
     pub(super) fn frames_in(&self, duration: ClockTime) -> u64 {
-        duration.nseconds().mul_div_round(self.rate, ClockTime::SECOND.nseconds()).unwrap_or(0)
+        scale::count(duration, self.rate)
     }
 
     /// Time that `frames` take.
     pub(super) fn duration(&self, frames: u64) -> ClockTime {
-        scale(frames, ClockTime::SECOND.nseconds(), self.rate)
+        scale::duration(frames, self.rate)
     }
 }
 
@@ -333,10 +334,6 @@ fn has_running_time(segment: &gst::FormattedSegment<ClockTime>) -> bool {
 
 fn has_stream_time(segment: &gst::FormattedSegment<ClockTime>) -> bool {
     segment.applied_rate() > 0.0 || segment.stop().is_some()
-}
-
-fn scale(value: u64, numerator: u64, denominator: u64) -> ClockTime {
-    ClockTime::from_nseconds(value.mul_div_floor(numerator, denominator).unwrap_or(u64::MAX - 1))
 }
 
 #[cfg(test)]
@@ -366,7 +363,7 @@ mod tests {
     fn rounding_of_timestamps_never_moves_the_grid() {
         let mut clock = clock();
         for buffer in 0..100_000u64 {
-            let pts = scale(buffer * 441, ClockTime::SECOND.nseconds(), 44100) + ms(buffer % 3);
+            let pts = scale::duration(buffer * 441, 44100) + ms(buffer % 3);
             clock.advance(Some(pts), 441);
         }
         assert_eq!(clock.times(44_100 * 900, 44100).timestamp, ClockTime::from_seconds(900));
@@ -423,7 +420,7 @@ mod tests {
         for step in 0..1000u64 {
             clock.advance((step % 3 > 0).then(|| ms(step % 7 * 1000)), 441 + step);
             frames += 441 + step;
-            assert_eq!(clock.place(), scale(frames, ClockTime::SECOND.nseconds(), 44100).nseconds());
+            assert_eq!(clock.place(), scale::duration(frames, 44100).nseconds());
             assert!(clock.place() > last && clock.times(0, 16000).place == last);
             last = clock.place();
             clock.reset();

@@ -19,6 +19,8 @@ pub enum Complaint {
     OddSize(usize, usize),
     /// The channels cancel each other when they are averaged.
     Cancelling,
+    /// Nothing of so much audio lies inside the segment.
+    OutsideSegment(ClockTime),
     /// No window for a long time.
     NoWindow {
         /// Duration of the audio.
@@ -47,6 +49,11 @@ impl fmt::Display for Complaint {
             Self::Cancelling => f.write_str(
                 "the channels cancel each other: their average is nearly silent, as if one of them were inverted; set \
                 channel=0 to analyse the first channel only",
+            ),
+            Self::OutsideSegment(audio) => write!(
+                f,
+                "{} s of audio gave no window: their timestamps lie outside of the segment; check the timestamps, or seek",
+                audio.seconds()
             ),
             Self::NoWindow { audio, reverse: true, .. } => write!(
                 f,

@@ -12,6 +12,7 @@ mod complaint;
 pub mod input;
 mod meter;
 pub(crate) mod samples;
+pub(crate) mod scale;
 pub(crate) mod timing;
 mod windows;
 
@@ -23,6 +24,9 @@ pub use self::meter::{Level, Power};
 pub use self::timing::Plan;
 use self::timing::{Change, Cut, Part, Timing};
 pub use self::windows::Windows;
+
+/// So much audio without a window is worth a warning, s.
+const PATIENCE: u64 = 5;
 
 /// A buffer or event of a pad.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +64,8 @@ pub struct Signal {
     long_buffer: bool,
     /// Bytes of the last buffer, where they made no whole frames, and whether that was said.
     odd: (Option<usize>, bool),
+    /// Frames outside of the segment since the last one inside, and whether that was said.
+    outside: (u64, bool),
     complaint: Option<Complaint>,
 }
 
@@ -75,6 +81,7 @@ impl Signal {
             reported: None,
             long_buffer: false,
             odd: (None, false),
+            outside: (0, false),
             complaint: None,
         }
     }
@@ -113,7 +120,7 @@ impl Signal {
         if let gst::EventView::StreamStart(start) = event.view()
             && self.is_other_stream(start.stream_id())
         {
-            (self.reported, self.long_buffer, self.odd) = (None, false, (None, false));
+            (self.reported, self.long_buffer, self.odd, self.outside) = (None, false, (None, false), (0, false));
         }
         let plan = self.timing.plan_event(event);
         self.note_ignored();
@@ -144,10 +151,18 @@ impl Signal {
         self.note_odd_size(odd.then(|| buffer.size()));
         let plan = self.timing.plan_buffer(buffer, all);
         self.note_ignored();
+        self.note_outside(if plan.inside().is_empty() { all } else { 0 });
         if plan.is_too_long && self.input.is_some() && !std::mem::replace(&mut self.long_buffer, true) {
             self.complaint = Some(Complaint::LongBuffer(self.timing.clock.duration(all)));
         }
         Ok(plan)
+    }
+
+    fn note_outside(&mut self, frames: u64) {
+        self.outside.0 = if frames == 0 { 0 } else { self.outside.0 + frames };
+        if self.outside.0 > PATIENCE * self.input_rate() && !std::mem::replace(&mut self.outside.1, true) {
+            self.complaint = Some(Complaint::OutsideSegment(self.timing.clock.duration(self.outside.0)));
+        }
     }
 
     // The last buffer of a truncated file may have a partial frame, so a second buffer has to follow.

@@ -4,11 +4,8 @@
 use gst::ClockTime;
 use gst::prelude::*;
 
-use super::{Complaint, Piece};
+use super::{Complaint, PATIENCE, Piece};
 use soundclassify_core::frontend::{FeatureSpec, Frontend, ReadyWindow};
-
-/// So much audio without a window is worth a warning, beside the length of one window.
-const PATIENCE: u64 = 5;
 
 /// Windows of one stream.
 pub struct Windows {
@@ -77,7 +74,7 @@ impl Windows {
                 false
             }
             Piece::Flush => {
-                self.begin();
+                self.flush();
                 false
             }
         }
@@ -99,6 +96,13 @@ impl Windows {
     #[must_use]
     pub fn received(&self) -> u64 {
         self.frontend.samples()
+    }
+
+    /// The audio so far is discarded. That may be why there is no window.
+    pub fn flush(&mut self) {
+        let ((samples, breaks), warned) = (self.without, self.warned);
+        self.begin();
+        (self.without, self.warned) = ((samples, breaks + u32::from(samples > 0)), warned);
     }
 
     /// Another stream begins.

@@ -4,13 +4,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gst::prelude::*;
-
 use super::reporter::WindowTime;
 use super::results::Results;
 use super::timeline::{Entry, Kind, Switch};
 use crate::signal::clock::Clock;
 use crate::signal::input::InputError;
+use crate::signal::scale;
 use crate::signal::{Complaint, Piece, Plan, Signal, Windows};
 use crate::soundclassify::loader::{Prepared, Retired};
 use crate::soundclassify::settings::Settings;
@@ -77,12 +76,12 @@ impl Analysis {
             complained: false,
             dispatch: Dispatch {
                 stream: open(&loaded.engine, &results),
-                window: scale(features.window as u64, rate),
+                window: duration(features.window as u64, rate),
                 length: features.window as u64,
                 engine: loaded.engine,
                 results,
                 rate,
-                span: scale(1, settings.oversamples.get()),
+                span: duration(1, settings.oversamples.get()),
                 gate: Gate::new(settings.silence_threshold.get()),
                 batch: Vec::with_capacity(process_count),
                 process_count,
@@ -113,8 +112,8 @@ impl Analysis {
         let features = &loaded.model.manifest().features;
         let dispatch = &mut self.dispatch;
         dispatch.rate = features.sample_rate;
-        dispatch.span = scale(1, settings.oversamples.get());
-        dispatch.window = scale(features.window as u64, features.sample_rate);
+        dispatch.span = duration(1, settings.oversamples.get());
+        dispatch.window = duration(features.window as u64, features.sample_rate);
         dispatch.length = features.window as u64;
         self.windows.replace(features, frontend);
         let stream = open(&loaded.engine, &dispatch.results);
@@ -197,7 +196,7 @@ impl Analysis {
         tally.analysis += now - begun;
         tally.audio += stepped.frames as f64 / rate;
         tally.invalid_samples += stepped.invalid;
-        dispatch.results.note_received(scale(windows.received(), dispatch.rate), now);
+        dispatch.results.note_received(duration(windows.received(), dispatch.rate), now);
         Ok(())
     }
 
@@ -213,7 +212,7 @@ impl Analysis {
 
     /// A new stream begins, and pending results are dropped.
     pub(crate) fn reset(&mut self) {
-        self.windows.begin();
+        self.windows.flush();
         self.signal.forget();
         self.dispatch.forget();
         self.dispatch.stream.cancel();
@@ -223,13 +222,14 @@ impl Analysis {
 
 impl Dispatch {
     fn take(&mut self, windows: &mut Windows, piece: &Piece<'_>, clock: &mut Clock) {
-        let end = scale(windows.received(), self.rate);
+        let received = windows.received();
         let broke_off = windows.take(piece, &mut |window, whole| {
             let span = if whole { self.window } else { self.span };
             self.submit(window, span, clock);
         });
         if !matches!(piece, Piece::Samples(_)) {
             self.send();
+            let end = scale::duration(received, self.rate.into());
             self.expect(|ticket| Entry::interruption(ticket, end));
             self.forget();
             self.tally.breaks += u64::from(broke_off);
@@ -242,10 +242,10 @@ impl Dispatch {
         let time = WindowTime {
             number: window.number(),
             times,
-            at: scale(window.position(), self.rate),
-            rise: (scale(steps.rise, self.rate), steps.rises),
+            at: duration(window.position(), self.rate),
+            rise: (duration(steps.rise, self.rate), steps.rises),
             onset: clock.times_ahead(steps.rise, self.rate),
-            fall: (scale(steps.fall, self.rate), steps.falls),
+            fall: (duration(steps.fall, self.rate), steps.falls),
             span,
             power: clock.power(window.position(), self.length, self.rate),
             due: Instant::now(),
@@ -314,7 +314,6 @@ fn open(engine: &Arc<Engine>, results: &Arc<Results>) -> Arc<Stream> {
     Arc::new(engine.stream(move |reply| results.reply(&reply)))
 }
 
-fn scale(count: u64, per_second: u32) -> gst::ClockTime {
-    let nanoseconds = count.mul_div_floor(gst::ClockTime::SECOND.nseconds(), per_second.into());
-    gst::ClockTime::from_nseconds(nanoseconds.unwrap_or(u64::MAX - 1))
+fn duration(count: u64, rate: u32) -> gst::ClockTime {
+    scale::duration(count, rate.into())
 }

@@ -105,6 +105,14 @@ impl Entry {
         }
     }
 
+    /// Arrival of its last sample, if it is a window.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        match &self.item {
+            Item::Window { time, .. } => Some(time.due),
+            _ => None,
+        }
+    }
+
     /// Whether another model's windows follow.
     pub(crate) fn is_switch(&self) -> bool {
         matches!(self.item, Item::Switch(_))
@@ -146,6 +154,11 @@ impl Timeline {
     /// Whether this is a window without an answer.
     pub(crate) fn awaits(&self, ticket: u64) -> bool {
         self.entries.iter().any(|entry| entry.ticket == ticket && entry.is_unanswered())
+    }
+
+    /// Since when the oldest window without an answer has been waiting.
+    pub(crate) fn waits_since(&self) -> Option<Instant> {
+        self.entries.iter().find(|entry| entry.is_unanswered()).and_then(Entry::due)
     }
 
     /// A window's answer. Answers of one model come in order; one that stays behind windows of a model before, which

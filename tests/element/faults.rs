@@ -140,6 +140,21 @@ fn hanging_model_stops_neither_audio_nor_state_changes() {
 }
 
 #[test]
+fn a_model_that_hangs_on_a_live_stream_is_warned_of_once() {
+    let model = TestModel::new("hangs");
+    let mut rig = Rig::not_waiting(&model, 20);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(8) && rig.warnings().is_empty() {
+        rig.push(&loud(RATE / 10), None);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    // The warning above was taken off the bus.
+    assert!(begun.elapsed() >= Duration::from_secs(5) && begun.elapsed() < Duration::from_secs(8));
+    rig.push(&loud(RATE), None);
+    assert_eq!(rig.warnings(), [""; 0]);
+}
+
+#[test]
 fn hanging_model_does_not_hold_up_the_end() {
     let model = TestModel::new("hangs");
     let mut rig = Rig::not_waiting(&model, 20);

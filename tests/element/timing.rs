@@ -358,6 +358,35 @@ fn formats_that_change_within_each_window_are_warned_of_once() {
 }
 
 #[test]
+fn flushes_within_each_window_are_warned_of_once() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    for _ in 0..200 {
+        rig.push(&noise(WINDOW / 2, 1), Some(ms(0)));
+        rig.harness.push_event(gst::event::FlushStart::new());
+        rig.harness.push_event(gst::event::FlushStop::new(true));
+        rig.harness.push_event(segment(|_| {}));
+    }
+    let warnings = rig.warnings();
+    assert!(warnings.len() == 1 && warnings[0].contains("flushes"), "{warnings:?}");
+}
+
+#[test]
+fn audio_outside_of_the_segment_is_warned_of_once() {
+    let model = TestModel::new("linear");
+    let mut rig = Rig::plain(&model);
+    rig.harness.push_event(segment(|segment| segment.set_start(ms(1_000_000))));
+    for second in 0..20 {
+        rig.push(&noise(RATE, 1), Some(ms(second * 1000)));
+    }
+    assert_eq!(rig.classifications(), []);
+    let warnings = rig.warnings();
+    assert!(warnings.len() == 1 && warnings[0].contains("outside of the segment"), "{warnings:?}");
+    rig.push(&noise(RATE, 1), Some(ms(1_000_000)));
+    assert!(!rig.classifications().is_empty());
+}
+
+#[test]
 fn caps_change_starts_anew_at_the_new_rate() {
     let model = TestModel::new("linear");
     let mut rig = Rig::plain(&model);

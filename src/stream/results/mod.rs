@@ -128,6 +128,9 @@ impl Results {
         if inner.health.stalled {
             inner.stats.errors += inner.queue.miss_windows();
         }
+        if let Some(due) = pending.due() {
+            inner.look_for_results(due);
+        }
         if pending.is_switch() {
             inner.health = Health::default();
             inner.silence = Silence::default();

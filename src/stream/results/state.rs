@@ -18,6 +18,8 @@ use soundclassify_core::model::{Model, Reply};
 
 /// Time after which a failed model is tried again.
 pub(super) const RETRY: Duration = Duration::from_secs(5);
+/// Time without a result after which a model is warned of, beside the length of a batch.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Maximum time for which windows of a new model wait for those of the old one.
 const OLD_MODEL_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -46,6 +48,8 @@ pub(super) struct Inner {
 #[derive(Debug, Default)]
 pub(super) struct Health {
     pub(super) retry: Option<Instant>,
+    /// When it replied last.
+    pub(super) replied: Option<Instant>,
     /// The model did not reply in time, and not since.
     pub(super) stalled: bool,
     pub(super) warned: bool,
@@ -148,7 +152,23 @@ impl Inner {
         self.health.rest();
     }
 
+    /// Warns once if the model gives no result, while windows come at `now`.
+    pub(super) fn look_for_results(&mut self, now: Instant) {
+        let Some(waits) = self.queue.waits_since() else { return };
+        let since = self.health.replied.map_or(waits, |replied| replied.max(waits));
+        let batch = f64::from(self.settings.process_count.get()) / f64::from(self.settings.oversamples.get());
+        let silent = now.saturating_duration_since(since);
+        if silent < PATIENCE + Duration::from_secs_f64(batch) || std::mem::replace(&mut self.health.warned, true) {
+            return;
+        }
+        self.outbox.push_back(Outgoing::Warning(format!(
+            "the model has given no result for {} s: it is slower than that, or hangs; windows are dropped until it does",
+            silent.as_secs()
+        )));
+    }
+
     fn answer(&mut self, reply: &Reply<'_>) -> Option<Answer> {
+        self.health.replied = Some(Instant::now());
         // A late reply to a lost window shows that the model works.
         if std::mem::take(&mut self.health.stalled) {
             self.health.retry = None;

@@ -76,6 +76,11 @@ pub(crate) fn run(args: &ScanArgs, options: ElementOptions) -> Result<Exit> {
     }
     scan.target.finish(content.events, content.scores)?;
     scan.meter.finished(scan.failed, &args.output);
+    if scan.meter.is_empty() && args.shard.is_none() {
+        let inputs = args.inputs.iter().map(|input| input.to_string_lossy()).collect::<Vec<_>>().join(", ");
+        let found = if args.all { "" } else { "; --all takes files without an audio or video extension, too" };
+        return Err(Failure::Failed(format!("no recording was found in {inputs}{found}")));
+    }
     Ok(if scan.failed > 0 { Exit::Failed } else { Exit::Success })
 }
 

@@ -147,6 +147,11 @@ impl Meter {
         }
     }
 
+    /// Whether the table has no file.
+    pub(super) fn is_empty(&self) -> bool {
+        self.before + self.files == 0
+    }
+
     /// What this run did.
     fn done(&self) -> String {
         let before = match self.before {

@@ -55,6 +55,23 @@ fn scan_records_the_reason() {
 }
 
 #[test]
+fn a_scan_of_nothing_is_no_success() {
+    let folder = tempfile::tempdir().unwrap();
+    let (empty, table) = (folder.path().join("empty"), folder.path().join("out.csv"));
+    std::fs::create_dir(&empty).unwrap();
+    let list = folder.path().join("list.txt");
+    std::fs::write(&list, "").unwrap();
+    for input in [&empty, &list] {
+        let arguments = ["scan", "--model", TONES, "--restart", "-o", table.to_str().unwrap(), input.to_str().unwrap()];
+        let output = run(arguments);
+
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(errors.contains("no recording was found in") && errors.contains(input.to_str().unwrap()), "{errors}");
+    }
+}
+
+#[test]
 fn report_and_features_write_nothing() {
     let folder = tempfile::tempdir().unwrap();
     for path in empties(folder.path()) {

@@ -151,6 +151,24 @@ fn events_are_recorded_with_what_came_before() {
     sandbox.script("record-events.sh", &words).finish().succeeded();
     assert_eq!(first.iter().map(|file| fs::read(file).unwrap()).collect::<Vec<_>>(), before);
     assert_eq!(files().len(), 4);
+    // Numbers count on above all files, those behind a missing one and links that lead nowhere included.
+    fs::remove_file(folder.join("event-00001.wav")).unwrap();
+    let nowhere = sandbox.path("nowhere");
+    std::os::unix::fs::symlink(&nowhere, folder.join("event-00008.wav")).unwrap();
+    sandbox.script("record-events.sh", &words).finish().succeeded();
+    assert!(!nowhere.exists() && folder.join("event-00009.wav").exists() && folder.join("event-00010.wav").exists());
+    assert!(!folder.join("event-00001.wav").exists());
+}
+
+#[test]
+fn a_folder_of_recordings_may_have_any_name() {
+    let sandbox = Sandbox::new();
+    let (model, file) = (model(&sandbox, "Door/bell"), recording(&sandbox, &[2000, 1000, 1000]));
+    let folder = sandbox.path("10%d of 50%s");
+    let source = format!("filesrc location={file} ! decodebin");
+    let words = ["--source", &source, folder.to_str().unwrap(), "ensembles=1", "allow-labels=<Door/bell>", &model];
+    sandbox.script("record-events.sh", &words).finish().succeeded();
+    assert!(folder.join("event-00000.wav").exists());
 }
 
 #[test]
