@@ -292,3 +292,28 @@ fn built_in_symbols_that_the_model_does_not_know_are_no_warning() {
     assert_eq!(own.status.code(), Some(2));
     assert!(text(&own.stderr).contains("--emoji: the model has no label \"Lowe\""), "{}", text(&own.stderr));
 }
+
+#[test]
+fn the_readme_shows_what_is_printed() {
+    const COMMAND: &str = "$ soundclassify file --events ";
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
+    let (recording, shown) = readme.split_once(COMMAND).unwrap().1.split_once('\n').unwrap();
+    if !std::path::Path::new(recording).exists() {
+        println!("skipped: {recording} is not installed");
+        return;
+    }
+    let output = run(["file", "--events", recording]);
+
+    let printed = text(&output.stdout);
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let (printed, shown) = (words(&printed), words(shown.split_once("```").unwrap().0));
+    assert_eq!(printed.len(), shown.len(), "{printed:?}");
+    for (printed, shown) in printed.iter().zip(&shown) {
+        let number = |word: &str| word.parse::<f64>().ok();
+        let alike = match (number(printed), number(shown)) {
+            (Some(printed), Some(shown)) => (printed - shown).abs() < 0.01,
+            _ => printed == shown,
+        };
+        assert!(alike, "printed {printed}, README.md has {shown}");
+    }
+}
