@@ -32,6 +32,14 @@ def free_port():
         return listener.getsockname()[1]
 
 
+def wait_until(condition, fault, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            sys.exit(fault)
+        time.sleep(0.1)
+
+
 class Broker:
     """A real mosquitto, which keeps what its subscriber has not had."""
 
@@ -46,11 +54,12 @@ class Broker:
         program = shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin")
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self.process = subprocess.Popen([program, "-c", self.configuration], **quiet)
-        for _ in range(200):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
-                return
-            time.sleep(0.1)
-        sys.exit("mosquitto does not answer")
+        wait_until(self.answers, "mosquitto does not answer")
+
+    def answers(self):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+            return True
+        return False
 
     def stop(self):
         self.process.terminate()
@@ -134,7 +143,8 @@ def main(minutes, program):
         server, player = start_sound_server(folder)
         at_the_end.callback(server.terminate)
         at_the_end.callback(os.killpg, player.pid, signal.SIGKILL)
-        time.sleep(2)
+        sound = lambda: subprocess.run(["pactl", "info"], capture_output=True).returncode == 0  # noqa: E731
+        wait_until(sound, "PulseAudio does not answer")
         words = ["live", "--device", "played.monitor", "--events", "--json", "--no-discovery"]
         words += ["--mqtt", f"mqtt://127.0.0.1:{broker.port}", "--name", NAME]
         live = subprocess.Popen([program, *words], stdout=(folder / "printed").open("w"))
@@ -145,8 +155,8 @@ def main(minutes, program):
         # Not Ctrl-C, which programs ignore that a shell starts in the background.
         live.terminate()
         live.wait(60)
-        time.sleep(10)
         read = lambda name: (folder / name).read_text().splitlines()  # noqa: E731
+        wait_until(lambda: any(line.endswith("offline") for line in read("received")[-3:]), "the program's end did not arrive")
         failed = lost(read("printed"), read("received"))
         return grown(seen) or failed
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Pieces of a signal → windows, with the rule for streams shorter than one window.
 
-use gst::ClockTime;
 use gst::prelude::*;
 
-use super::{Complaint, PATIENCE, Piece};
+use super::{Complaint, PATIENCE, Piece, scale};
 use soundclassify_core::frontend::{FeatureSpec, Frontend, ReadyWindow};
 
 /// Windows of one stream.
@@ -120,8 +119,7 @@ impl Windows {
             return None;
         }
         self.warned = true;
-        let nanoseconds = samples.mul_div_floor(ClockTime::SECOND.nseconds(), self.rate.max(1).into());
-        let audio = ClockTime::from_nseconds(nanoseconds.unwrap_or(0));
+        let audio = scale::duration(samples, self.rate.into());
         Some(Complaint::NoWindow { audio, breaks, reverse })
     }
 }

@@ -9,6 +9,7 @@ use gst::prelude::*;
 
 use super::shape::Frames;
 use super::spans::Stretch;
+use crate::signal::scale;
 use crate::signal::timing::{Position, Timing};
 use crate::soundclassify::message::remove_metadata;
 
@@ -44,9 +45,7 @@ pub(crate) struct Audio {
 impl Audio {
     /// Time of some frames, rounded down.
     fn time_of(&self, frames: i64) -> gst::ClockTime {
-        let second = gst::ClockTime::SECOND.nseconds();
-        let nanoseconds = (frames as u64).mul_div_floor(second, self.info.rate().max(1).into());
-        gst::ClockTime::from_nseconds(nanoseconds.unwrap_or(0))
+        scale::duration(frames as u64, self.info.rate().into())
     }
 
     /// Timestamp of a frame.

