@@ -114,6 +114,7 @@ fn yamnet_scores() {
     }
     eprintln!("{beyond} of {} scores differ by more than 0.01, at most by {worst:.4}", wanted.len());
     // The network rounds its input to 8 bits: noise of 1e-6 on the reference patches, where one value lies at a
-    // rounding border, moves some of its scores by up to 0.08 (measured). Where no value does, all agree.
-    assert!(beyond <= wanted.len() / 1000 && worst <= 0.08);
+    // rounding border, moves some of its scores by up to 0.08 (measured). Where no value does, all agree. Without VNNI, products
+    // of 8 bits saturate: ONNX Runtime alone is beyond for 23 scores of the reference patches on a processor with AVX2 only.
+    assert!(beyond <= wanted.len() / 400 && worst <= 0.08);
 }

@@ -34,7 +34,7 @@ fn pipeline(folder: &Path, after: &str, file: &str) -> String {
     format!(
         "filesrc location={SHARED}/audio/desktop_sounds.wav ! decodebin ! audioconvert ! \
          soundclassify report=events allow-labels=<Computer_keyboard> ! \
-         soundclassify model={0}/yamnet.toml report=events allow-labels=<Typing> event-on=0.2 event-off=0.1 ! \
+         soundclassify model={0}/yamnet.toml report=events allow-labels=<Typing> event-on=0.4 event-off=0.1 ! \
          {after} ! audioconvert ! audio/x-raw,format=S16LE,channels=1 ! wavenc ! filesink location={0}/{file}",
         folder.display()
     )
@@ -117,7 +117,7 @@ fn dog(folder: &Path, one: &str, other: &str, gate: &str) -> Vec<gst::Message> {
     run(
         &format!(
             "filesrc location={SHARED}/{DOG} ! decodebin ! audioconvert ! soundclassify name=default report=events {one} ! \
-             soundclassify name=yamnet model={}/yamnet.toml report=events event-on=0.2 event-off=0.1 {other} ! \
+             soundclassify name=yamnet model={}/yamnet.toml report=events event-on=0.4 event-off=0.1 {other} ! \
              soundgate {gate} ! fakesink",
             folder.display()
         ),
