@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
 use gst::ClockTime;
 use gst::prelude::*;
@@ -33,6 +34,18 @@ pub struct Times {
     pub place: u64,
 }
 
+/// A position of the analysis signal, from which [`Times`] are computed where they are needed, not on the streaming thread.
+#[derive(Debug, Clone)]
+pub struct Moment {
+    /// Since the last reset.
+    offset: ClockTime,
+    place: u64,
+    /// Time at that place, where there are no timestamps.
+    time: ClockTime,
+    anchor: Option<Arc<Anchor>>,
+    wall: WallClock,
+}
+
 /// What UTC is, ns since 1970 that lie before other times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WallClock {
@@ -54,9 +67,9 @@ pub struct Clock {
     before: (u64, u64),
     /// Place at which the stream began: time 0 where there are no timestamps.
     begun: u64,
-    anchors: VecDeque<Anchor>,
+    anchors: VecDeque<Arc<Anchor>>,
     /// The first timestamp of the segment and its place.
-    first: Option<(u64, Anchor)>,
+    first: Option<(u64, Arc<Anchor>)>,
     /// Timestamps are ignored.
     counts_samples: bool,
     segment: Option<gst::FormattedSegment<ClockTime>>,
@@ -71,13 +84,15 @@ pub struct Clock {
 #[derive(Debug, Clone)]
 struct Anchor {
     frame: u64,
+    /// Time of that frame since the last reset.
+    offset: ClockTime,
     pts: ClockTime,
     segment: Option<gst::FormattedSegment<ClockTime>>,
 }
 
 impl Clock {
     /// A clock for audio of `rate` frames per second.
-    pub(super) fn new(rate: u32) -> Self {
+    pub(crate) fn new(rate: u32) -> Self {
         Self {
             rate: rate.max(1).into(),
             frames: 0,
@@ -219,18 +234,23 @@ impl Clock {
     }
 
     fn count_from_first(&mut self) {
-        let Some((place, mut first)) = self.first.clone() else { return };
+        let Some((place, first)) = self.first.as_ref() else { return };
         let start = self.place_of(0);
-        first.frame = self.frames_in(ClockTime::from_nseconds(place.saturating_sub(start)));
-        first.pts = first.pts.saturating_add(ClockTime::from_nseconds(start.saturating_sub(place)));
-        self.anchors.retain(|anchor| anchor.frame < first.frame);
-        self.anchors.push_back(first);
+        let frame = self.frames_in(ClockTime::from_nseconds(place.saturating_sub(start)));
+        let pts = first.pts.saturating_add(ClockTime::from_nseconds(start.saturating_sub(*place)));
+        let anchor = Anchor { frame, offset: self.duration(frame), pts, segment: first.segment.clone() };
+        self.anchors.retain(|anchor| anchor.frame < frame);
+        self.anchors.push_back(Arc::new(anchor));
     }
 
     /// Frames of a buffer that starts at `pts` which lie in the segment. All do where either is not known.
     pub(super) fn inside(&self, pts: Option<ClockTime>, frames: u64) -> Range<u64> {
         let (Some(segment), Some(pts)) = (&self.segment, pts) else { return 0..frames };
         let end = pts.saturating_add(self.duration(frames));
+        let is_whole = Some(pts) >= segment.start() && segment.stop().is_none_or(|stop| end <= stop);
+        if is_whole && end > pts {
+            return 0..frames;
+        }
         let Some((Some(first), Some(last))) = segment.clip(pts, end) else { return 0..0 };
         // Rounded up: what begins before the segment has no running time.
         let skipped = first.saturating_sub(pts).nseconds().mul_div_ceil(self.rate, ClockTime::SECOND.nseconds());
@@ -256,9 +276,10 @@ impl Clock {
         if let Some(pts) = time {
             let drifted = self.pts_of(self.frames).is_none_or(|expected| expected.absdiff(pts) > DRIFT);
             if drifted || self.segment_is_new {
-                let anchor = Anchor { frame: self.frames, pts, segment: self.segment.clone() };
+                let (frame, segment) = (self.frames, self.segment.clone());
+                let anchor = Arc::new(Anchor { frame, offset: self.duration(frame), pts, segment });
                 let place = self.place();
-                self.first.get_or_insert_with(|| (place, anchor.clone()));
+                self.first.get_or_insert_with(|| (place, Arc::clone(&anchor)));
                 self.anchors.push_back(anchor);
                 self.segment_is_new = false;
             }
@@ -266,49 +287,28 @@ impl Clock {
         self.frames += frames;
     }
 
-    /// Times of analysis sample `position` at `analysis_rate` Hz. Positions must not fall from call to call, so
+    /// The moment of analysis sample `position` at `analysis_rate` Hz. Positions must not fall from call to call, so
     /// that anchors that nothing needs any more can go.
-    pub fn times(&mut self, position: u64, analysis_rate: u32) -> Times {
+    pub fn moment(&mut self, position: u64, analysis_rate: u32) -> Moment {
         let offset = scale::duration(position, analysis_rate.into());
-        while self.anchors.get(1).is_some_and(|next| self.duration(next.frame) <= offset) {
+        while self.anchors.get(1).is_some_and(|next| next.offset <= offset) {
             self.anchors.pop_front();
         }
-        self.times_of(offset, self.anchors.front())
+        self.moment_of(offset, self.anchors.front())
     }
 
-    /// The same for a position from that of the last call of [`Clock::times`] on.
+    /// The same for a position from that of the last call of [`Clock::moment`] on.
     #[must_use]
-    pub fn times_ahead(&self, position: u64, analysis_rate: u32) -> Times {
+    pub fn moment_ahead(&self, position: u64, analysis_rate: u32) -> Moment {
         let offset = scale::duration(position, analysis_rate.into());
-        let anchor = self.anchors.iter().rev().find(|anchor| self.duration(anchor.frame) <= offset);
-        self.times_of(offset, anchor.or(self.anchors.front()))
+        let anchor = self.anchors.iter().rev().find(|anchor| anchor.offset <= offset);
+        self.moment_of(offset, anchor.or(self.anchors.front()))
     }
 
-    fn times_of(&self, offset: ClockTime, anchor: Option<&Anchor>) -> Times {
+    fn moment_of(&self, offset: ClockTime, anchor: Option<&Arc<Anchor>>) -> Moment {
         let place = self.place_of(0).saturating_add(offset.nseconds());
-        let Some(anchor) = anchor else {
-            let timestamp = self.time_without_timestamps(place);
-            return Times { timestamp, stream_time: None, running_time: None, utc: None, place };
-        };
-        let timestamp = anchor.pts.saturating_add(offset.saturating_sub(self.duration(anchor.frame)));
-        let segment = anchor.segment.as_ref();
-        let running_time = segment.filter(|it| has_running_time(it)).and_then(|it| it.to_running_time(timestamp));
-        Times {
-            timestamp,
-            stream_time: segment.filter(|it| has_stream_time(it)).and_then(|it| it.to_stream_time(timestamp)),
-            running_time,
-            utc: self.utc(timestamp, running_time),
-            place,
-        }
-    }
-
-    fn utc(&self, timestamp: ClockTime, running_time: Option<ClockTime>) -> Option<ClockTime> {
-        let (offset, time) = match self.wall {
-            WallClock::Unknown => return None,
-            WallClock::Timestamp(offset) => (offset, timestamp),
-            WallClock::RunningTime(offset) => (offset, running_time?),
-        };
-        u64::try_from(offset + i128::from(time.nseconds())).ok().and_then(|utc| ClockTime::try_from(utc).ok())
+        let time = self.time_without_timestamps(place);
+        Moment { offset, place, time, anchor: anchor.cloned(), wall: self.wall }
     }
 
     fn pts_of(&self, frame: u64) -> Option<ClockTime> {
@@ -324,6 +324,38 @@ impl Clock {
     /// Time that `frames` take.
     pub(super) fn duration(&self, frames: u64) -> ClockTime {
         scale::duration(frames, self.rate)
+    }
+}
+
+impl Moment {
+    /// Its times.
+    #[must_use]
+    pub fn times(&self) -> Times {
+        let place = self.place;
+        let Some(anchor) = &self.anchor else {
+            return Times { timestamp: self.time, stream_time: None, running_time: None, utc: None, place };
+        };
+        let timestamp = anchor.pts.saturating_add(self.offset.saturating_sub(anchor.offset));
+        let segment = anchor.segment.as_ref();
+        let running_time = segment.filter(|it| has_running_time(it)).and_then(|it| it.to_running_time(timestamp));
+        Times {
+            timestamp,
+            stream_time: segment.filter(|it| has_stream_time(it)).and_then(|it| it.to_stream_time(timestamp)),
+            running_time,
+            utc: self.wall.utc(timestamp, running_time),
+            place,
+        }
+    }
+}
+
+impl WallClock {
+    fn utc(self, timestamp: ClockTime, running_time: Option<ClockTime>) -> Option<ClockTime> {
+        let (offset, time) = match self {
+            Self::Unknown => return None,
+            Self::Timestamp(offset) => (offset, timestamp),
+            Self::RunningTime(offset) => (offset, running_time?),
+        };
+        u64::try_from(offset + i128::from(time.nseconds())).ok().and_then(|utc| ClockTime::try_from(utc).ok())
     }
 }
 
@@ -356,7 +388,7 @@ mod tests {
     fn the_first_timestamp_is_the_origin() {
         let mut clock = clock();
         clock.advance(Some(ms(1500)), 44100);
-        assert_eq!(clock.times(16000, 16000).timestamp, ms(2500));
+        assert_eq!(clock.moment(16000, 16000).times().timestamp, ms(2500));
     }
 
     #[test]
@@ -366,7 +398,7 @@ mod tests {
             let pts = scale::duration(buffer * 441, 44100) + ms(buffer % 3);
             clock.advance(Some(pts), 441);
         }
-        assert_eq!(clock.times(44_100 * 900, 44100).timestamp, ClockTime::from_seconds(900));
+        assert_eq!(clock.moment(44_100 * 900, 44100).times().timestamp, ClockTime::from_seconds(900));
         assert_eq!(clock.anchors.len(), 1);
     }
 
@@ -374,7 +406,7 @@ mod tests {
     fn slow_drift_moves_the_anchor() {
         let mut clock = clock();
         (0..1000).for_each(|buffer| clock.advance(Some(ClockTime::from_useconds(buffer * 10_050)), 441));
-        let timestamp = clock.times(999 * 441, 44100).timestamp;
+        let timestamp = clock.moment(999 * 441, 44100).times().timestamp;
         assert!(timestamp.absdiff(ClockTime::from_useconds(999 * 10_050)) <= DRIFT, "{timestamp}");
     }
 
@@ -382,7 +414,7 @@ mod tests {
     fn without_timestamps_samples_count() {
         let mut clock = clock();
         clock.advance(None, 44100);
-        let times = clock.times(44100, 44100);
+        let times = clock.moment(44100, 44100).times();
         let place = 1_000_000_000;
         assert_eq!(times, Times { timestamp: ms(1000), stream_time: None, running_time: None, utc: None, place });
     }
@@ -392,7 +424,7 @@ mod tests {
         let mut clock = clock();
         (0..10).for_each(|_| clock.advance(Some(ms(500)), 44100));
         clock.count_samples();
-        assert_eq!(clock.times(9 * 44100, 44100).timestamp, ms(9500));
+        assert_eq!(clock.moment(9 * 44100, 44100).times().timestamp, ms(9500));
     }
 
     #[test]
@@ -404,13 +436,13 @@ mod tests {
         }
         clock.count_samples();
         clock.advance(None, 44100);
-        assert_eq!(clock.times(44100, 44100).timestamp, ms(4500));
+        assert_eq!(clock.moment(44100, 44100).times().timestamp, ms(4500));
         clock.reset();
         clock.advance(None, 44100);
-        assert_eq!(clock.times(44100, 44100).timestamp, ms(5500));
+        assert_eq!(clock.moment(44100, 44100).times().timestamp, ms(5500));
         clock.set_segment(Some(gst::FormattedSegment::new()));
         clock.advance(Some(ms(700)), 44100);
-        assert_eq!(clock.times(2 * 44100, 44100).timestamp, ms(1700));
+        assert_eq!(clock.moment(2 * 44100, 44100).times().timestamp, ms(1700));
     }
 
     #[test]
@@ -421,7 +453,7 @@ mod tests {
             clock.advance((step % 3 > 0).then(|| ms(step % 7 * 1000)), 441 + step);
             frames += 441 + step;
             assert_eq!(clock.place(), scale::duration(frames, 44100).nseconds());
-            assert!(clock.place() > last && clock.times(0, 16000).place == last);
+            assert!(clock.place() > last && clock.moment(0, 16000).times().place == last);
             last = clock.place();
             clock.reset();
         }
@@ -437,11 +469,11 @@ mod tests {
         let mut clock = clock();
         clock.advance(None, 44100);
         clock.reset();
-        assert_eq!(clock.times(0, 16000).timestamp, ms(1000));
+        assert_eq!(clock.moment(0, 16000).times().timestamp, ms(1000));
         clock.set_rate(8000);
-        assert_eq!(clock.times(0, 16000).timestamp, ms(1000));
+        assert_eq!(clock.moment(0, 16000).times().timestamp, ms(1000));
         clock.begin();
-        assert_eq!(clock.times(0, 16000).timestamp, ms(0));
+        assert_eq!(clock.moment(0, 16000).times().timestamp, ms(0));
     }
 
     #[test]
@@ -473,7 +505,7 @@ mod tests {
         segment.set_base(ms(300));
         clock.set_segment(Some(segment));
         clock.advance(Some(ms(1000)), 88200);
-        let times = clock.times(16000, 16000);
+        let times = clock.moment(16000, 16000).times();
         assert_eq!((times.stream_time, times.running_time), (Some(ms(6000)), Some(ms(800))));
     }
 
@@ -484,15 +516,15 @@ mod tests {
         segment.set_start(ms(1000));
         clock.set_segment(Some(segment));
         clock.advance(Some(ms(1000)), 88200);
-        assert_eq!(clock.times(16000, 16000).utc, None);
+        assert_eq!(clock.moment(16000, 16000).times().utc, None);
         clock.set_wall(WallClock::RunningTime(-5_000_000_000));
-        assert_eq!(clock.times(16000, 16000).utc, None);
+        assert_eq!(clock.moment(16000, 16000).times().utc, None);
         clock.set_wall(WallClock::RunningTime(5_000_000_000));
-        assert_eq!(clock.times(16000, 16000).utc, Some(ms(6000)));
+        assert_eq!(clock.moment(16000, 16000).times().utc, Some(ms(6000)));
         // Not every buffer has the source's own time.
         for wall in [WallClock::Timestamp(5_000_000_000), WallClock::RunningTime(9_000_000_000), WallClock::Unknown] {
             clock.set_wall(wall);
-            assert_eq!(clock.times(16000, 16000).utc, Some(ms(7000)), "{wall:?}");
+            assert_eq!(clock.moment(16000, 16000).times().utc, Some(ms(7000)), "{wall:?}");
         }
     }
 
@@ -516,7 +548,7 @@ mod tests {
         segment.set_stop(ms(10_000));
         clock.set_segment(Some(segment));
         clock.advance(Some(ms(8000)), 88200);
-        assert_eq!(clock.times(0, 16000).running_time, Some(ms(2000)));
+        assert_eq!(clock.moment(0, 16000).times().running_time, Some(ms(2000)));
     }
 
     #[test]
@@ -526,19 +558,19 @@ mod tests {
         let mut next = gst::FormattedSegment::<ClockTime>::new();
         next.set_base(ms(1000));
         clock.set_segment(Some(next));
-        assert_eq!(clock.times(22050, 44100).running_time, Some(ms(500)));
+        assert_eq!(clock.moment(22050, 44100).times().running_time, Some(ms(500)));
         clock.advance(Some(ms(0)), 44100);
-        assert_eq!(clock.times(44100, 44100).running_time, Some(ms(1000)));
+        assert_eq!(clock.moment(44100, 44100).times().running_time, Some(ms(1000)));
     }
 
     #[test]
     fn the_end_of_time_and_days_are_exact() {
         let mut clock = clock();
         clock.advance(Some(ClockTime::MAX), 44100);
-        assert_eq!(clock.times(44100, 44100).timestamp, ClockTime::MAX);
+        assert_eq!(clock.moment(44100, 44100).times().timestamp, ClockTime::MAX);
         clock.reset();
         clock.advance(Some(ms(0)), 1);
         let week = 7 * 86_400u64;
-        assert_eq!(clock.times(week * 44_100, 44_100).timestamp, ClockTime::from_seconds(week));
+        assert_eq!(clock.moment(week * 44_100, 44_100).times().timestamp, ClockTime::from_seconds(week));
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! Not all by GStreamer's functions. With Orc 0.4.33, those for 32-bit floating-point samples leave the thread's processor in a
 //! mode in which denormal numbers are 0, for everything that the thread does afterwards. In GStreamer 1.28, those for 20 bits
-//! in 32 take a sample for three bytes.
+//! in 32 take a sample for three bytes. For S16LE, the most frequent format, the call takes 2 µs of a buffer of 10 ms, because its
+//! code is in no cache by then.
 
 use gst_audio::{AudioFormat, AudioFormatInfo};
 
@@ -39,6 +40,9 @@ pub(crate) fn pack(format: AudioFormat, samples: &[f64], bytes: &mut [u8]) {
 pub(crate) fn unpack_integers(format: &AudioFormatInfo, bytes: &[u8], samples: &mut [i32]) {
     match Twenty::of(format) {
         Some(twenty) => read(bytes, samples, |bytes| twenty.value(bytes)),
+        None if format.format() == AudioFormat::S16le => {
+            read(bytes, samples, |bytes| i32::from(i16::from_le_bytes(bytes)) << 16);
+        }
         None => format.unpack(EXACT, bytemuck::cast_slice_mut(samples), bytes),
     }
 }
@@ -127,6 +131,17 @@ mod tests {
                 assert_eq!((twenty.value(bytes), twenty.bytes(value)), (value, bytes), "{value} {twenty:?}");
             }
         }
+    }
+
+    #[test]
+    fn sixteen_bits_are_those_of_gstreamer() {
+        gst::init().unwrap();
+        let format = AudioFormatInfo::from_format(AudioFormat::S16le);
+        let bytes: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();
+        let (mut own, mut theirs) = (vec![0; 65536], vec![1; 65536]);
+        unpack_integers(&format, &bytes, &mut own);
+        format.unpack(EXACT, bytemuck::cast_slice_mut(&mut theirs), &bytes);
+        assert_eq!(own, theirs);
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::reporter::WindowTime;
-use super::results::Results;
-use super::timeline::{Entry, Kind, Switch};
+use super::results::{Loudness, Results};
+use super::timeline::{Entry, Switch};
 use crate::signal::clock::Clock;
 use crate::signal::input::InputError;
 use crate::signal::scale;
@@ -105,7 +105,7 @@ impl Analysis {
     /// Changes the model. Complete windows go to the old model. After an error, nothing is analysed until the next format.
     pub(crate) fn switch(&mut self, next: Prepared, settings: &Settings) -> Result<(), InputError> {
         let Self { signal, windows, dispatch, .. } = self;
-        signal.drain(&mut |piece, clock| dispatch.take(windows, &piece, clock));
+        signal.drain(&mut |piece, clock| dispatch.take(windows, &piece, clock, Instant::now()));
         dispatch.send();
         self.configure(settings);
         let Prepared { loaded, frontend } = next;
@@ -191,7 +191,7 @@ impl Analysis {
         let begun = Instant::now();
         let Self { signal, windows, dispatch, .. } = self;
         let rate = signal.input_rate() as f64;
-        let stepped = signal.step(plan, buffer, &mut |piece, clock| dispatch.take(windows, &piece, clock))?;
+        let stepped = signal.step(plan, buffer, &mut |piece, clock| dispatch.take(windows, &piece, clock, begun))?;
         let (tally, now) = (&mut dispatch.tally, Instant::now());
         tally.analysis += now - begun;
         tally.audio += stepped.frames as f64 / rate;
@@ -221,11 +221,11 @@ impl Analysis {
 }
 
 impl Dispatch {
-    fn take(&mut self, windows: &mut Windows, piece: &Piece<'_>, clock: &mut Clock) {
+    fn take(&mut self, windows: &mut Windows, piece: &Piece<'_>, clock: &mut Clock, arrived: Instant) {
         let received = windows.received();
         let broke_off = windows.take(piece, &mut |window, whole| {
             let span = if whole { self.window } else { self.span };
-            self.submit(window, span, clock);
+            self.submit(window, span, clock, arrived);
         });
         if !matches!(piece, Piece::Samples(_)) {
             self.send();
@@ -236,39 +236,38 @@ impl Dispatch {
         }
     }
 
-    fn submit(&mut self, window: &ReadyWindow<'_>, span: gst::ClockTime, clock: &mut Clock) {
-        let times = clock.times(window.position(), self.rate);
+    fn submit(&mut self, window: &ReadyWindow<'_>, span: gst::ClockTime, clock: &mut Clock, due: Instant) {
+        let begin = clock.moment(window.position(), self.rate);
         let steps = window.steps();
         let time = WindowTime {
             number: window.number(),
-            times,
+            begin,
             at: duration(window.position(), self.rate),
             rise: (duration(steps.rise, self.rate), steps.rises),
-            onset: clock.times_ahead(steps.rise, self.rate),
+            onset: clock.moment_ahead(steps.rise, self.rate),
             fall: (duration(steps.fall, self.rate), steps.falls),
             span,
             power: clock.power(window.position(), self.length, self.rate),
-            due: Instant::now(),
+            due,
         };
         let busy = || !self.batch.is_empty() || self.stream.pending() > 0;
-        let kind = self.results.admit(self.gate.silences(|| window.rms()), busy);
+        let loudness = if self.gate.silences(|| window.rms()) {
+            Loudness::Gated
+        } else if !self.engine.has_state() && window.is_silent() {
+            Loudness::DigitalSilence
+        } else {
+            Loudness::Audible
+        };
         let ticket = self.ticket;
-        // A network with a state gives equal windows different scores.
-        let repeats = kind == Kind::Window && !self.engine.has_state() && window.is_silent();
-        if repeats && self.results.knows_silence(ticket) {
-            self.send();
-            self.results.expect_silence(ticket, time);
-            self.ticket += 1;
-            return;
-        }
-        self.expect(|ticket| Entry::window(ticket, time, kind));
-        if kind == Kind::Window {
+        let runs = self.results.expect_window(ticket, time, loudness, busy);
+        self.ticket += 1;
+        if runs {
             let mut tensor = self.engine.tensor();
             window.write_to(&mut tensor);
             self.batch.push((ticket, tensor));
         }
         // An entry without scores is posted after earlier ones, which must not wait for it.
-        if kind != Kind::Window || self.batch.len() >= self.process_count {
+        if !runs || self.batch.len() >= self.process_count {
             self.send();
         }
     }

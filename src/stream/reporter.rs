@@ -6,7 +6,7 @@ use std::time::Instant;
 use gst::ClockTime;
 
 use crate::signal::Power;
-use crate::signal::clock::Times;
+use crate::signal::clock::{Moment, Times};
 use crate::signal::scale;
 use crate::soundclassify::enums::Report;
 use crate::soundclassify::message::{self, Named, Span};
@@ -17,18 +17,18 @@ use soundclassify_core::decision::{
 use soundclassify_core::model::{Manifest, Model};
 
 /// Position and times of one window.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct WindowTime {
     /// Number since the last reset.
     pub(crate) number: u64,
-    /// Times of the window's start.
-    pub(crate) times: Times,
+    /// The window's start.
+    pub(crate) begin: Moment,
     /// Start of the window, from the last reset on.
     pub(crate) at: ClockTime,
     /// Where in it a sound may begin, from the last reset on, and whether the level rises there.
     pub(crate) rise: (ClockTime, bool),
-    /// Times of that position.
-    pub(crate) onset: Times,
+    /// That position.
+    pub(crate) onset: Moment,
     /// Where in it a sound may end, and whether the level falls there.
     pub(crate) fall: (ClockTime, bool),
     /// Time to the next window, or the length of a window that is the only one of its stream.
@@ -171,7 +171,7 @@ impl Reporter {
         if !posted && self.for_buffer.is_none() {
             return;
         }
-        let span = Span { times: window.times, duration: self.duration };
+        let span = Span { times: window.begin.times(), duration: self.duration };
         let all = predictions.iter().map(label);
         let model = &model.manifest().name;
         let structure = message::classification(span, window.number, window.power.level(), label(first), all, model);
@@ -272,13 +272,13 @@ impl Reporter {
 impl WindowTime {
     fn for_events(&self) -> EventTime<EventMark> {
         let at = self.at.nseconds();
-        EventTime { at, span: self.span.nseconds(), mark: EventMark { at, times: self.times } }
+        EventTime { at, span: self.span.nseconds(), mark: EventMark { at, times: self.begin.times() } }
     }
 
     fn for_borders(&self) -> BorderTime<Times> {
         let nanoseconds = |(time, found): (ClockTime, bool)| (time.nseconds(), found);
         let (rise, fall) = (nanoseconds(self.rise), nanoseconds(self.fall));
-        BorderTime { at: self.at.nseconds(), rise, fall, mark: self.onset }
+        BorderTime { at: self.at.nseconds(), rise, fall, mark: self.onset.times() }
     }
 }
 

@@ -98,19 +98,16 @@ impl Entry {
     }
 
     /// When it was, if it is a window.
-    pub(crate) fn time(&self) -> Option<WindowTime> {
+    pub(crate) fn time(&self) -> Option<&WindowTime> {
         match &self.item {
-            Item::Window { time, .. } => Some(*time),
+            Item::Window { time, .. } => Some(time),
             _ => None,
         }
     }
 
     /// Arrival of its last sample, if it is a window.
     pub(crate) fn due(&self) -> Option<Instant> {
-        match &self.item {
-            Item::Window { time, .. } => Some(time.due),
-            _ => None,
-        }
+        self.time().map(|time| time.due)
     }
 
     /// Whether another model's windows follow.
@@ -199,7 +196,7 @@ impl Timeline {
     pub(crate) fn next(&mut self) -> Option<(u64, Step)> {
         let entry = self.entries.iter_mut().find(|entry| !entry.decided)?;
         let step = match &mut entry.item {
-            Item::Window { time, answer, .. } => Step::Window(*time, answer.take()?),
+            Item::Window { time, answer, .. } => Step::Window(time.clone(), answer.take()?),
             Item::Break(end) => Step::Break(*end),
             Item::StreamChange => Step::StreamChange,
             Item::Switch(switch) => Step::Switch(switch.take()?),
@@ -249,19 +246,19 @@ impl Timeline {
 pub(crate) mod tests {
     use super::*;
     use crate::signal::Power;
-    use crate::signal::clock::Times;
+    use crate::signal::clock::Clock;
 
     pub(crate) fn window(ticket: u64, kind: Kind) -> Entry {
-        let times = Times { timestamp: ClockTime::ZERO, stream_time: None, running_time: None, utc: None, place: 0 };
+        let begin = Clock::new(1).moment(0, 1);
         let (at, span) = (ClockTime::ZERO, ClockTime::ZERO);
         Entry::window(
             ticket,
             WindowTime {
                 number: ticket,
-                times,
+                onset: begin.clone(),
+                begin,
                 at,
                 rise: (at, false),
-                onset: times,
                 fall: (at, false),
                 span,
                 power: Power { mean: 0.0, peak: 0.0 },

@@ -32,6 +32,17 @@ const MOST_ON_THE_WAY: usize = 1000;
 /// Maximum wait for an application that blocks the posting of messages.
 const BUS_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How loud a window is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loudness {
+    /// The network runs it.
+    Audible,
+    /// Below `silence-threshold`.
+    Gated,
+    /// All samples are 0, and the network, which has no state, gives such windows equal scores.
+    DigitalSilence,
+}
+
 /// State that the streaming thread, the engine's thread and the application's threads share. Messages are first added to
 /// the outbox, with the lock held; [`Self::post`] posts them in that order, without the lock.
 pub(crate) struct Results {
@@ -78,50 +89,38 @@ impl Results {
         self.post();
     }
 
-    /// What happens to the next window. A failed model pauses for a while; a hanging one then gets a single window, unless it is
-    /// `busy` with a window of this stream.
-    pub(crate) fn admit(&self, silent: bool, busy: impl FnOnce() -> bool) -> Kind {
+    /// Adds the next window, and returns whether the network has to run it. `busy` is whether it is occupied with an earlier one
+    /// of this stream.
+    pub(crate) fn expect_window(
+        &self,
+        ticket: u64,
+        time: WindowTime,
+        loudness: Loudness,
+        busy: impl FnOnce() -> bool,
+    ) -> bool {
         let mut inner = self.lock();
-        inner.stats.windows += 1;
-        inner.stats.gated += u64::from(silent);
-        if silent {
-            return Kind::Silence;
-        }
-        let rests = inner.health.retry.is_some_and(|retry| Instant::now() < retry);
-        if rests || (inner.health.stalled && busy()) {
-            inner.stats.errors += 1;
-            return Kind::Missed;
-        }
-        if inner.health.stalled {
-            inner.health.retry = Some(Instant::now() + RETRY);
-        }
-        Kind::Window
-    }
-
-    /// Whether the scores of digital silence are known. If not, those of window `ticket`, which is silent, will be kept.
-    pub(crate) fn knows_silence(&self, ticket: u64) -> bool {
-        let mut inner = self.lock();
-        let known = inner.silence.scores.is_some();
-        if !known {
-            inner.silence.ticket = Some(ticket);
-        }
-        known
-    }
-
-    /// Adds a window of digital silence, which gets the known scores.
-    pub(crate) fn expect_silence(&self, ticket: u64, time: WindowTime) {
-        let mut inner = self.lock();
-        let Inner { silence, queue, stats, .. } = &mut *inner;
-        let scores = queue.copy(silence.scores.as_deref().unwrap_or_default());
-        queue.push(Entry::known(ticket, time, scores));
-        stats.classified += 1;
-        self.settle(&mut inner);
+        let kind = inner.admit(loudness == Loudness::Gated, busy);
+        let known = if kind == Kind::Window && loudness == Loudness::DigitalSilence {
+            inner.known_silence(ticket)
+        } else {
+            None
+        };
+        let runs = kind == Kind::Window && known.is_none();
+        let entry = match known {
+            Some(scores) => Entry::known(ticket, time, scores),
+            None => Entry::window(ticket, time, kind),
+        };
+        self.add(inner, entry);
+        runs
     }
 
     /// Adds the next entry of the stream. It does not wait for windows of a hanging model. Silent windows and breaks do not
     /// count for `max-pending`, so they can accumulate behind a window that hangs.
     pub(crate) fn expect(&self, pending: Entry) {
-        let mut inner = self.lock();
+        self.add(self.lock(), pending);
+    }
+
+    fn add(&self, mut inner: MutexGuard<'_, Inner>, pending: Entry) {
         if inner.queue.len() > inner.settings.max_pending as usize + MOST_ON_THE_WAY {
             inner.take_for_hanging();
         }
@@ -147,11 +146,12 @@ impl Results {
         if !inner.queue.awaits(ticket) {
             return;
         }
-        let Some(window) = inner.queue.remove(ticket).and_then(|pending| pending.time()) else { return };
+        let removed = inner.queue.remove(ticket);
+        let Some(window) = removed.as_ref().and_then(Entry::time) else { return };
         inner.stats.dropped += 1;
         if inner.qos.is_none_or(|last| last.elapsed() >= QOS_INTERVAL) {
             inner.qos = Some(Instant::now());
-            let times = window.times;
+            let times = window.begin.times();
             let message = gst::message::Qos::builder(true)
                 .running_time(times.running_time)
                 .stream_time(times.stream_time)
@@ -302,6 +302,9 @@ impl Results {
 
     /// Beginnings and ends of events that wait for the streaming thread, in order.
     pub(crate) fn take_in_stream(&self) -> Vec<gst::Structure> {
+        if !self.has_for_stream() {
+            return Vec::new();
+        }
         let mut inner = self.lock();
         let events = std::mem::take(&mut inner.in_stream);
         self.note_for_stream(&inner);

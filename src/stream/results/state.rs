@@ -12,7 +12,7 @@ use crate::soundclassify::message;
 use crate::soundclassify::settings::Settings;
 use crate::stream::reporter::Reporter;
 use crate::stream::stats::Stats;
-use crate::stream::timeline::{Answer, Step, Timeline};
+use crate::stream::timeline::{Answer, Kind, Step, Timeline};
 use soundclassify_core::Error;
 use soundclassify_core::model::{Model, Reply};
 
@@ -130,6 +130,35 @@ impl Inner {
     /// Time without audio of a live source after which open events end.
     pub(super) fn silence_timeout(&self) -> Duration {
         Duration::from_nanos(self.settings.event_hold.get()).saturating_add(SILENT_SOURCE)
+    }
+
+    /// What happens to the next window. A failed model pauses for a while; a hanging one then gets a single window, unless it
+    /// is `busy` with a window of this stream.
+    pub(super) fn admit(&mut self, silent: bool, busy: impl FnOnce() -> bool) -> Kind {
+        self.stats.windows += 1;
+        self.stats.gated += u64::from(silent);
+        if silent {
+            return Kind::Silence;
+        }
+        let rests = self.health.retry.is_some_and(|retry| Instant::now() < retry);
+        if rests || (self.health.stalled && busy()) {
+            self.stats.errors += 1;
+            return Kind::Missed;
+        }
+        if self.health.stalled {
+            self.health.retry = Some(Instant::now() + RETRY);
+        }
+        Kind::Window
+    }
+
+    /// The scores of digital silence. If they are not known, those of window `ticket`, which is silent, will be kept.
+    pub(super) fn known_silence(&mut self, ticket: u64) -> Option<Vec<f32>> {
+        let Some(scores) = &self.silence.scores else {
+            self.silence.ticket = Some(ticket);
+            return None;
+        };
+        self.stats.classified += 1;
+        Some(self.queue.copy(scores))
     }
 
     pub(super) fn reply(&mut self, reply: &Reply<'_>) {

@@ -29,6 +29,8 @@ pub(super) struct Levels {
     window: u64,
     /// Levels of the newest hops, dB; the last one is that of hop `hops - 1`.
     levels: Vec<f32>,
+    /// Means of as many of them as are averaged, from each hop on that has so many; the first one is from that of `levels`.
+    means: Vec<f32>,
     most: usize,
     hops: u64,
     energy: f64,
@@ -60,6 +62,7 @@ impl Levels {
             hop,
             window: window as u64,
             levels: Vec::with_capacity(most),
+            means: Vec::with_capacity(most),
             most,
             hops: 0,
             energy: 0.0,
@@ -87,17 +90,26 @@ impl Levels {
 
     fn close_hop(&mut self) {
         let level = decibels((self.energy / self.hop as f64) as f32);
+        self.append(level);
+        self.energy = 0.0;
+    }
+
+    fn append(&mut self, level: f32) {
         if self.levels.len() == self.most {
             self.levels.remove(0);
+            self.means.remove(0);
         }
         self.levels.push(level);
         self.hops += 1;
-        self.energy = 0.0;
+        if let Some(newest) = self.levels.len().checked_sub(AVERAGED) {
+            self.means.push(mean(&self.levels[newest..]));
+        }
     }
 
     /// Forgets everything; samples count from 0 again.
     pub(super) fn reset(&mut self) {
         self.levels.clear();
+        self.means.clear();
         (self.hops, self.energy, self.samples, self.zeros) = (0, 0.0, 0, 0);
     }
 
@@ -127,19 +139,17 @@ impl Levels {
         let first = self.hops - self.levels.len() as u64;
         let at = |hop: u64| usize::try_from(hop.saturating_sub(first)).unwrap_or(usize::MAX).min(self.levels.len());
         let (begin, end) = (at(range.start).max(1), at(range.end));
-        let mean = |levels: &[f32]| levels.iter().sum::<f32>() / levels.len() as f32;
-        // The mean up to a hop is that from `AVERAGED` hops earlier on.
-        let mut before = [0.0; AVERAGED];
-        for at in begin.saturating_sub(AVERAGED)..end {
-            let after = mean(&self.levels[at..(at + AVERAGED).min(end)]);
-            if at >= begin {
-                let complete = at >= AVERAGED;
-                let before = if complete { before[at % AVERAGED] } else { mean(&self.levels[..at]) };
-                take(first + at as u64, after - before);
-            }
-            before[at % AVERAGED] = after;
+        let from = |at: usize| if at + AVERAGED <= end { self.means[at] } else { mean(&self.levels[at..end]) };
+        for at in begin..end {
+            let before =
+                at.checked_sub(AVERAGED).map_or_else(|| mean(&self.levels[..at]), |earlier| self.means[earlier]);
+            take(first + at as u64, from(at) - before);
         }
     }
+}
+
+fn mean(levels: &[f32]) -> f32 {
+    levels.iter().sum::<f32>() / levels.len() as f32
 }
 
 /// The steepest step so far.
@@ -252,8 +262,7 @@ mod tests {
             length in 0u64..60,
         ) {
             let mut levels = Levels::new(RATE, WINDOW);
-            levels.hops = hops.len() as u64;
-            levels.levels = hops[hops.len().saturating_sub(levels.most)..].to_vec();
+            hops.iter().for_each(|level| levels.append(*level));
             let (known, first) = (levels.levels.clone(), levels.hops as usize - levels.levels.len());
             let mean = |levels: &[f32]| levels.iter().sum::<f32>() / levels.len() as f32;
             let end = (from + length) as usize;
