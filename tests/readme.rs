@@ -33,7 +33,8 @@ fn code_is_quoted_from_the_examples() {
 }
 
 /// Pages for readers, by their paths.
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 16] = [
+    "crates/soundclassify-core/README.md",
     "README.md",
     "CONTRIBUTING.md",
     "RELEASING.md",

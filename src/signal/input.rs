@@ -17,7 +17,7 @@ const MOST_CHANNELS: u32 = 1 << 20;
 /// Lowest sample rate, Hz: below, audio holds no sound that a network knows, and a small buffer stands for hours.
 const MIN_RATE: u32 = 1000;
 
-/// Converter of one stream's buffers to the analysis signal: mono, [-1, 1), at the model's rate.
+/// Converter of one stream's buffers to the analysis signal: mono, full scale ±1 (floating-point samples may exceed it), at the model's rate.
 #[derive(Debug)]
 pub struct Input {
     info: gst_audio::AudioInfo,
@@ -85,7 +85,7 @@ impl Input {
     /// A converter of audio `info` to `rate` Hz. `channel` -1 averages all channels, n takes that one.
     ///
     /// # Errors
-    /// [`InputError::Channels`], [`InputError::Channel`] or [`InputError::Rate`].
+    /// [`InputError::Channels`], [`InputError::Channel`], [`InputError::LowRate`] or [`InputError::Rate`].
     pub fn new(info: &gst_audio::AudioInfo, channel: i32, rate: u32) -> Result<Self, InputError> {
         let channels = info.channels();
         if channels > MOST_CHANNELS {

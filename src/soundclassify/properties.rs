@@ -170,7 +170,7 @@ fn event_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             "An event starts when the probability reaches this value and the label's threshold",
             default.event_on.get(),
         ),
-        level("event-off", "Event off", "An event ends when the probability falls below this value", default.event_off.get()),
+        level("event-off", "Event off", "An event ends when the probability falls below this value; one above event-on counts as event-on", default.event_off.get()),
         time(
             "event-min-duration",
             "Minimum duration of an event",

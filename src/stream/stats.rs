@@ -26,6 +26,8 @@ pub(crate) struct Stats {
     pub(crate) errors: u64,
     /// Events that rules prevented.
     pub(crate) left_out: LeftOut,
+    /// Windows that the network ran; scores of digital silence are known without it.
+    run: u64,
     runs: f64,
     inference: Duration,
     run_times: Histogram<u32>,
@@ -43,6 +45,7 @@ impl Default for Stats {
             dropped: 0,
             errors: 0,
             left_out: LeftOut::default(),
+            run: 0,
             runs: 0.0,
             inference: Duration::ZERO,
             run_times: histogram(),
@@ -55,6 +58,7 @@ impl Stats {
     /// Adds a window of a run of `batch` windows that took `time`.
     pub(crate) fn run(&mut self, time: Duration, batch: usize) {
         self.classified += 1;
+        self.run += 1;
         self.runs += 1.0 / batch as f64;
         self.inference += time / u32::try_from(batch).unwrap_or(u32::MAX);
         self.run_times.saturating_record(microseconds(time));
@@ -72,8 +76,7 @@ impl Stats {
 
     /// The property's value, with the number of pending windows and the streaming thread's part.
     pub(crate) fn to_structure(&self, pending: usize, tally: Tally) -> gst::Structure {
-        let classified = self.classified.max(1);
-        let inference_mean = self.inference.as_nanos() as u64 / classified;
+        let inference_mean = self.inference.as_nanos() as u64 / self.run.max(1);
         let busy = (tally.analysis + self.inference).as_secs_f64();
         gst::Structure::builder("soundclassify-stats")
             .field("windows", self.windows)
@@ -89,7 +92,7 @@ impl Stats {
             .field("inference-time-p99", p99(&self.run_times))
             .field("latency-p99", p99(&self.latencies))
             .field("pending", u32::try_from(pending).unwrap_or(u32::MAX))
-            .field("batch-mean", if self.runs > 0.0 { self.classified as f64 / self.runs } else { 0.0 })
+            .field("batch-mean", if self.runs > 0.0 { self.run as f64 / self.runs } else { 0.0 })
             .field("real-time-factor", if tally.audio > 0.0 { busy / tally.audio } else { 0.0 })
             .build()
     }
@@ -114,6 +117,8 @@ mod tests {
         for _ in 0..4 {
             stats.run(Duration::from_millis(8), 4);
         }
+        // Digital silence, without a run.
+        stats.classified += 1;
         stats.latency(Duration::from_millis(20));
         let structure = stats.to_structure(3, Tally { audio: 0.4, ..Tally::default() });
         assert_eq!(structure.get::<f64>("batch-mean"), Ok(4.0));

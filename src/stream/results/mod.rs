@@ -99,17 +99,17 @@ impl Results {
         busy: impl FnOnce() -> bool,
     ) -> bool {
         let mut inner = self.lock();
-        let kind = inner.admit(loudness == Loudness::Gated, busy);
-        let known = if kind == Kind::Window && loudness == Loudness::DigitalSilence {
-            inner.known_silence(ticket)
-        } else {
-            None
+        let known = if loudness == Loudness::DigitalSilence { inner.known_silence() } else { None };
+        let (runs, entry) = match known {
+            Some(scores) => (false, Entry::known(ticket, time, scores)),
+            None => {
+                let kind = inner.admit(loudness == Loudness::Gated, busy);
+                (kind == Kind::Window, Entry::window(ticket, time, kind))
+            }
         };
-        let runs = kind == Kind::Window && known.is_none();
-        let entry = match known {
-            Some(scores) => Entry::known(ticket, time, scores),
-            None => Entry::window(ticket, time, kind),
-        };
+        if runs && loudness == Loudness::DigitalSilence {
+            inner.learn_silence(ticket);
+        }
         self.add(inner, entry);
         runs
     }
@@ -337,7 +337,10 @@ impl Results {
             self.settle(&mut inner);
         });
         if replied.is_err() {
-            self.lock().start_over();
+            let mut inner = self.lock();
+            inner.start_over();
+            self.note_for_stream(&inner);
+            drop(inner);
             self.changed.notify_all();
         }
         self.post();
@@ -386,6 +389,29 @@ pub(crate) fn no_stats() -> gst::Structure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stream::timeline::tests::window;
+
+    #[test]
+    fn digital_silence_runs_until_one_of_its_windows_has_scores() {
+        gst::init().unwrap();
+        let element = glib::Object::new::<crate::soundclassify::SoundClassify>();
+        let model = Model::load("small").unwrap();
+        let scores = vec![0.5; model.manifest().labels.len()];
+        let results = Results::new(&element, Arc::default(), model, Settings::default());
+        let next = |ticket| {
+            let entry = window(ticket, Kind::Window);
+            results.expect_window(ticket, entry.time().unwrap().clone(), Loudness::DigitalSilence, || false)
+        };
+        // The network is slower than windows come, and the one whose scores would have been kept is dropped.
+        assert!((0..3).all(next));
+        results.dropped(0);
+        assert!((3..5).all(next));
+        let reply = |ticket| Reply { ticket, scores: Ok(&scores), run_time: Duration::from_millis(1), batch: 1 };
+        results.reply(&reply(1));
+        assert!(next(5));
+        results.reply(&reply(3));
+        assert!(!(6..9).any(next));
+    }
 
     #[test]
     fn nothing_of_an_error_reaches_the_bus_raw() {

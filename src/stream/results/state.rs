@@ -151,14 +151,20 @@ impl Inner {
         Kind::Window
     }
 
-    /// The scores of digital silence. If they are not known, those of window `ticket`, which is silent, will be kept.
-    pub(super) fn known_silence(&mut self, ticket: u64) -> Option<Vec<f32>> {
-        let Some(scores) = &self.silence.scores else {
-            self.silence.ticket = Some(ticket);
-            return None;
-        };
+    /// The scores of digital silence for the next window, once they are known. The network is not needed for it.
+    pub(super) fn known_silence(&mut self) -> Option<Vec<f32>> {
+        let scores = self.silence.scores.as_deref()?;
+        self.stats.windows += 1;
         self.stats.classified += 1;
         Some(self.queue.copy(scores))
+    }
+
+    /// The scores of window `ticket`, which is silent, will be kept, unless those of an earlier one are still to come.
+    pub(super) fn learn_silence(&mut self, ticket: u64) {
+        let comes = self.silence.ticket.is_some_and(|earlier| self.queue.awaits(earlier));
+        if !comes {
+            self.silence.ticket = Some(ticket);
+        }
     }
 
     pub(super) fn reply(&mut self, reply: &Reply<'_>) {

@@ -19,7 +19,7 @@ use crate::{
 pub use self::options::Options;
 
 /// Turns a stream of mono samples of any rate into scores of each window, predictions and events, like the element, with the
-/// rules and groups of the manifest.
+/// rules and groups of the manifest. Cooldowns, suppressing labels and rules per label can't be set here, only in a manifest.
 ///
 /// It owns a network and runs it on the caller's thread, with up to 16 windows of one push in a run. How the stream is divided
 /// into pushes affects results only by rounding. For several streams that share a network, use
@@ -37,7 +37,7 @@ pub struct Classifier {
 pub enum Found<'a> {
     /// A window was classified.
     Window(Window<'a>),
-    /// An event started, continues, or ended. Its onset is relative to the beginning of the stream.
+    /// An event started, continues, or ended. Its onset is the time since the beginning of the stream; its other times are ns.
     Event(Event<Duration>),
 }
 

@@ -31,7 +31,7 @@ pub struct Options {
     pub silence_threshold: Option<f64>,
     /// Probability at or above which an event starts, 0–1; default 0.5.
     pub event_on: Option<f64>,
-    /// Probability below which an event ends, 0–1; default 0.35.
+    /// Probability below which an event ends, 0–1; a value above `event_on` counts as that; default 0.35.
     pub event_off: Option<f64>,
     /// Minimum duration of an event; default 0.2 s.
     pub event_min_duration: Option<Duration>,

@@ -33,7 +33,11 @@ impl Ensemble {
     }
 
     /// Adds the scores of the next window, `classes` finite values in 0…1, and returns those of the ensemble.
+    ///
+    /// # Panics
+    /// If there are more or fewer scores.
     pub fn push(&mut self, scores: &[f32]) -> &[f32] {
+        assert_eq!(scores.len(), self.mean.len(), "one score for each class");
         if self.length == 1 {
             self.logs.clear();
             self.mean.copy_from_slice(scores);

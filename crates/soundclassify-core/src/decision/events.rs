@@ -62,7 +62,7 @@ pub struct Event<M> {
     pub kind: EventKind,
     /// Number of the event, from 1, in the order of starts.
     pub id: u64,
-    /// Class number in the model.
+    /// Number of the label or group, as in [`Classifier::names`](crate::Classifier::names).
     pub index: usize,
     /// Mark of the window with which it began.
     pub onset: M,
@@ -135,6 +135,9 @@ impl<M: Copy> Events<M> {
     }
 
     /// Adds the probabilities of the next window, one per label.
+    ///
+    /// # Panics
+    /// If there are fewer scores than labels.
     pub fn push(&mut self, time: EventTime<M>, scores: &[f32], emit: &mut dyn FnMut(Event<M>)) {
         self.step_all(time, emit, |index| scores[index]);
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Filters that select the reported labels: allow, deny, thresholds, top-k, in this order.
 
-/// One class and its probability.
+/// One label or group and its probability.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Prediction {
-    /// Class number in the model, from 0.
+    /// Number of the label or group, from 0, as in [`Classifier::names`](crate::Classifier::names).
     pub index: usize,
     /// Probability, 0…1.
     pub probability: f32,
@@ -50,6 +50,9 @@ impl Filter {
     }
 
     /// Whether a class may be reported at all.
+    ///
+    /// # Panics
+    /// If there is no such class.
     #[must_use]
     pub fn allows(&self, index: usize) -> bool {
         self.allowed[index]

@@ -6,7 +6,7 @@
 pub struct LabelRule {
     /// Probability at or above which an event starts.
     pub on: f32,
-    /// Probability below which a gap begins; at most `on`.
+    /// Probability below which a gap begins; a value above `on` counts as `on`.
     pub off: f32,
     /// Minimum duration of a reported event, ns.
     pub min_duration: u64,

@@ -6,6 +6,7 @@
 
 mod activation;
 pub mod check;
+#[doc(hidden)]
 pub use soundclassify_models as builtin;
 mod engine;
 pub mod extend;

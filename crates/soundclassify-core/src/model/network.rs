@@ -23,7 +23,7 @@ pub trait Network: Send {
     /// [`Error::Inference`](crate::Error::Inference) when the run fails; `scores` is then undefined.
     fn run(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<()>;
 
-    /// Selects the stream of the next runs, which have one window each. If `sequence` differs from the stream's last one, a
+    /// Selects the stream of the next runs; with a state, each has one window. If `sequence` differs from the stream's last one, a
     /// network with a state begins with a new state. Before the first call, all windows are independent.
     fn select(&mut self, _stream: usize, _sequence: u64) {}
 
@@ -59,6 +59,9 @@ pub trait Network: Send {
 /// # Errors
 /// [`Error::Inference`](crate::Error::Inference) if a run fails, and [`Error::NotFinite`](crate::Error::NotFinite) if a score is not
 /// finite.
+///
+/// # Panics
+/// If the network states a window of no values, or batches of no windows.
 pub fn run_windows(network: &mut dyn Network, windows: &[f32]) -> Result<Vec<f32>> {
     let (length, classes) = (network.window_len(), network.classes());
     let mut scores = vec![0.0; windows.len() / length * classes];

@@ -143,7 +143,7 @@ class Classifier:
         """Type of the rows of `events`:
 
         - `event` uint64: number of the event, from 1
-        - `label` str, `index` int32: its class
+        - `label` str, `index` int32: number of the label or group
         - `start`, `end` float64: s from the beginning of the stream
         - `peak` float32: its highest probability
         """
