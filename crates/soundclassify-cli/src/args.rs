@@ -335,7 +335,7 @@ pub(crate) struct TuneArgs {
     /// Chooses thresholds from hours of your own unlabelled audio instead of a table, so that no label is reported too often
     #[arg(long, value_name = "FILE", num_args = 1.., value_parser = input(), add = complete::files(), conflicts_with_all = ["table", "precision", "jobs"])]
     pub(crate) quiet: Vec<String>,
-    /// With --quiet: how many times per day each label may be reported
+    /// With --quiet: how many events per day each label may have
     #[arg(long, value_name = "N", default_value_t = 1.0, requires = "quiet")]
     pub(crate) per_day: f64,
     /// Writes a copy of the manifest with these thresholds
@@ -356,9 +356,9 @@ pub(crate) struct TuneArgs {
 #[derive(Debug, Args)]
 pub(crate) struct LearnArgs {
     /// A new label and a recording of it; further recordings of the same label may follow
-    #[arg(value_name = "NAME=FILE", required = true, value_parser = input(), add = complete::named_files())]
+    #[arg(value_name = "NAME=FILE", required_unless_present = "background", value_parser = input(), add = complete::named_files())]
     pub(crate) sounds: Vec<String>,
-    /// Recordings of other sounds, such as your own rooms
+    /// Recordings of other sounds, such as your own rooms: each ten seconds of them count like one clip of another label
     #[arg(long, value_name = "FILE", num_args = 1.., value_parser = input(), add = complete::files())]
     pub(crate) background: Vec<String>,
     /// Manifest of the new model; its network and labels are written beside it

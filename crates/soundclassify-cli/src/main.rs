@@ -12,6 +12,7 @@ mod arrival;
 mod atomic_file;
 mod complete;
 mod doctor;
+mod embedding_table;
 mod emoji;
 mod exit;
 mod features;

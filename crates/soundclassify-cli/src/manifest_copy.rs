@@ -25,6 +25,19 @@ pub(crate) fn set_thresholds<'a>(document: &mut DocumentMut, new: impl IntoItera
     }
 }
 
+/// Makes these labels reported ones, whatever the lists of allowed and denied labels are.
+pub(crate) fn report(document: &mut DocumentMut, labels: &[&str]) {
+    let Some(defaults) = document.get_mut("defaults").and_then(Item::as_table_like_mut) else { return };
+    if let Some(allowed) = defaults.get_mut("allow-labels").and_then(Item::as_array_mut)
+        && !allowed.is_empty()
+    {
+        allowed.extend(labels.iter().copied());
+    }
+    if let Some(denied) = defaults.get_mut("deny-labels").and_then(Item::as_array_mut) {
+        denied.retain(|label| label.as_str().is_none_or(|label| !labels.contains(&label)));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +66,19 @@ mod tests {
             let thresholds = &document["defaults"]["thresholds"];
             assert_eq!((thresholds["Meow"].as_float(), thresholds["Bark"].as_float()), (Some(0.3), Some(0.6)));
         }
+    }
+
+    #[test]
+    fn new_labels_are_reported() {
+        let text = "[defaults]\nallow-labels = [\"Bark\"]\ndeny-labels = [\"Kettle\", \"Meow\"]\n";
+        let mut document: DocumentMut = text.parse().unwrap();
+        report(&mut document, &["Kettle"]);
+        let text = document.to_string();
+        assert!(text.contains("[\"Bark\", \"Kettle\"]") && text.contains("deny-labels = [ \"Meow\"]"), "{text}");
+
+        let mut document: DocumentMut = "[defaults]\nallow-labels = []\n".parse().unwrap();
+        report(&mut document, &["Kettle"]);
+        assert_eq!(document.to_string(), "[defaults]\nallow-labels = []\n");
     }
 
     #[test]

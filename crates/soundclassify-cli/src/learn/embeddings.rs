@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Embeddings of recordings, and the table of embeddings that comes with a model.
+//! Embeddings of recordings.
 
 use std::sync::{Arc, Mutex};
 
 use gstsoundclassify::signal::{Item, Signal, Windows};
-use half::f16;
 use soundclassify_core::{
     frontend::{FeatureSpec, Frontend},
-    model::{Model, Network, builtin},
+    model::{Model, Network},
 };
 
-use super::judge::Clip;
 use crate::{
     exit::{Failure, Result},
     session::{Listener, Session, Source, make},
@@ -19,6 +17,10 @@ use crate::{
 
 /// Windows per second: few of one sound say as much as many.
 const OVERSAMPLES: u32 = 4;
+/// Maximum number of windows of a recording, ten minutes of them; of a longer one they are further apart.
+const MOST_WINDOWS: usize = 2400;
+/// Length of the pieces of a background, s: that of two clips of ESC-50.
+const PIECE: usize = 10;
 /// Windows this much quieter than the loudest one of a recording, as a factor of the level, have nothing of its sound.
 const QUIET: f32 = 0.1;
 
@@ -34,11 +36,20 @@ struct Window {
     level: f32,
 }
 
+/// Windows of a recording, evenly spread.
+#[derive(Default)]
+struct Found {
+    found: Vec<Window>,
+    /// One of so many was kept.
+    apart: usize,
+    number: usize,
+}
+
 /// Windows of a recording so far.
 struct Gathered {
     signal: Signal,
     windows: Windows,
-    found: Vec<Window>,
+    found: Found,
     /// Values of one window.
     length: usize,
     error: Option<String>,
@@ -51,7 +62,7 @@ impl Embedder {
 
     /// Embeddings of the windows that are not much quieter than the loudest.
     pub(super) fn loud(&mut self, file: &str) -> Result<Vec<Vec<f32>>> {
-        let windows = self.windows(file)?;
+        let windows = self.windows(file)?.found;
         let loudest = windows.iter().map(|window| window.level).fold(0.0, f32::max);
         if loudest == 0.0 {
             return Err(Failure::Failed(format!("{file}: expected a recording of a sound, found digital silence")));
@@ -59,10 +70,11 @@ impl Embedder {
         self.embed(windows.iter().filter(|window| window.level >= QUIET * loudest))
     }
 
-    /// Embeddings of all windows.
-    pub(super) fn all(&mut self, file: &str) -> Result<Vec<Vec<f32>>> {
+    /// Embeddings of all windows of a recording that may be long, in pieces.
+    pub(super) fn pieces(&mut self, file: &str) -> Result<Vec<Vec<Vec<f32>>>> {
         let windows = self.windows(file)?;
-        self.embed(windows.iter())
+        let each = (PIECE * OVERSAMPLES as usize / windows.apart).max(1);
+        windows.found.chunks(each).map(|piece| self.embed(piece.iter())).collect()
     }
 
     fn embed<'a>(&mut self, windows: impl Iterator<Item = &'a Window>) -> Result<Vec<Vec<f32>>> {
@@ -74,7 +86,7 @@ impl Embedder {
         windows.map(run).collect()
     }
 
-    fn windows(&self, file: &str) -> Result<Vec<Window>> {
+    fn windows(&self, file: &str) -> Result<Found> {
         let uri = source::uri(file)?;
         let gathered = Arc::new(Mutex::new(Gathered::new(&self.spec)));
         let inner = Arc::clone(&gathered);
@@ -91,26 +103,58 @@ impl Embedder {
             return Err(Failure::Failed(format!("{file}: {error}")));
         }
         let found = std::mem::take(&mut gathered.found);
-        if found.is_empty() {
+        if found.found.is_empty() {
             return Err(Failure::Failed(format!("{file}: no window in its audio")));
         }
         Ok(found)
     }
 }
 
+impl Found {
+    fn new() -> Self {
+        Self { apart: 1, ..Self::default() }
+    }
+
+    /// Keeps the next window, unless there are many: then every second one goes.
+    fn offer(&mut self, window: impl FnOnce() -> Window) {
+        if self.number.is_multiple_of(self.apart) {
+            if self.found.len() == MOST_WINDOWS {
+                let mut number = 0;
+                self.found.retain(|_| {
+                    number += 1;
+                    number % 2 == 1
+                });
+                self.apart *= 2;
+            }
+            if self.number.is_multiple_of(self.apart) {
+                self.found.push(window());
+            }
+        }
+        self.number += 1;
+    }
+}
+
 impl Gathered {
     fn new(spec: &FeatureSpec) -> Self {
         let windows = Windows::new(spec, Frontend::new(spec, OVERSAMPLES));
-        Self { signal: Signal::new(spec.sample_rate, -1), windows, found: Vec::new(), length: spec.len(), error: None }
+        Self {
+            signal: Signal::new(spec.sample_rate, -1),
+            windows,
+            found: Found::new(),
+            length: spec.len(),
+            error: None,
+        }
     }
 
     fn take(&mut self, item: Item<'_>) {
         let Self { signal, windows, found, error, length } = self;
         let taken = signal.take(item, &mut |piece, _| {
             windows.take(&piece, &mut |window, _| {
-                let mut values = vec![0.0; *length];
-                window.write_to(&mut values);
-                found.push(Window { values, level: window.rms() });
+                found.offer(|| {
+                    let mut values = vec![0.0; *length];
+                    window.write_to(&mut values);
+                    Window { values, level: window.rms() }
+                });
             });
         });
         if let Err(why) = taken {
@@ -119,32 +163,20 @@ impl Gathered {
     }
 }
 
-/// Embeddings of clips of the model's own labels: those that are built in, or the file `NAME.embeddings.npy` beside the manifest. Float16,
-/// one row a clip: the label's number, then its embedding.
-pub(super) fn table(model: &Model) -> Result<Vec<Clip>> {
-    let manifest = model.manifest();
-    let beside = manifest.path.with_extension("embeddings.npy");
-    let bytes = match &*manifest.name {
-        "default" | "sure" if !manifest.path.exists() => builtin::DEFAULT_EMBEDDINGS.to_vec(),
-        _ if beside.exists() => {
-            std::fs::read(&beside).map_err(|error| Failure::io("table of embeddings", &beside, &error))?
-        }
-        _ => Vec::new(),
-    };
-    if bytes.is_empty() {
-        return Ok(Vec::new());
-    }
-    rows(&bytes, &manifest.labels).map_err(|why| Failure::Failed(format!("{}: {why}", beside.display())))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn rows(bytes: &[u8], labels: &[String]) -> std::result::Result<Vec<Clip>, String> {
-    let array = npyz::NpyFile::new(bytes).map_err(|error| error.to_string())?;
-    let &[_, width] = array.shape() else { return Err("expected an array of two axes".into()) };
-    let values: Vec<f16> = array.into_vec().map_err(|error| error.to_string())?;
-    let clip = |row: &[f16]| {
-        let number = row[0].to_f32() as usize;
-        let name = labels.get(number).cloned().ok_or_else(|| format!("label {number} does not exist in the model"))?;
-        Ok(Clip { name, vectors: vec![row[1..].iter().map(|value| value.to_f32()).collect()] })
-    };
-    values.chunks_exact((width as usize).max(2)).map(clip).collect()
+    #[test]
+    fn a_long_recording_has_evenly_spread_windows() {
+        let mut found = Found::new();
+        for number in 0..3 * MOST_WINDOWS {
+            found.offer(|| Window { values: vec![number as f32], level: 1.0 });
+        }
+
+        assert_eq!(found.apart, 4);
+        let kept: Vec<_> = found.found.iter().map(|window| window.values[0]).collect();
+        let wanted: Vec<_> = (0..3 * MOST_WINDOWS).step_by(4).map(|number| number as f32).collect();
+        assert_eq!(kept, wanted);
+    }
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! How well a new label is separated, on recordings that the judged unit has not seen.
 
-use super::logistic::{Example, Unit};
+use super::{
+    BACKGROUND,
+    logistic::{Example, Unit},
+};
 
 /// Number of parts of the other sounds; each part is evaluated with a unit that was fitted to the others.
 const FOLDS: usize = 5;
@@ -10,9 +13,9 @@ const WRONG: f64 = 0.01;
 
 /// Vectors of one recording, or of one clip of other sounds, with its kind.
 #[derive(Debug, Clone)]
-pub(super) struct Clip {
-    pub(super) name: String,
-    pub(super) vectors: Vec<Vec<f32>>,
+pub(crate) struct Clip {
+    pub(crate) name: String,
+    pub(crate) vectors: Vec<Vec<f32>>,
 }
 
 /// What was measured, and the unit of all recordings.
@@ -26,6 +29,9 @@ pub(super) struct Judged {
     /// Number of clips of other sounds that reach the threshold, each with a unit that was fitted to others.
     pub(super) wrong: usize,
     pub(super) others: usize,
+    /// The same of the user's own background alone.
+    pub(super) wrong_background: usize,
+    pub(super) background: usize,
     /// What these are called, the most frequent first.
     pub(super) confused: Vec<String>,
 }
@@ -67,6 +73,8 @@ pub(super) fn judge(recordings: &[Clip], others: &[Clip]) -> Judged {
         recordings: recordings.len(),
         wrong: above.len(),
         others: others.len(),
+        wrong_background: above.iter().filter(|name| **name == BACKGROUND).count(),
+        background: others.iter().filter(|clip| clip.name == BACKGROUND).count(),
         confused: most_frequent(&above),
     }
 }

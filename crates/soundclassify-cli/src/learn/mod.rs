@@ -11,17 +11,21 @@ mod write;
 use serde::Serialize;
 use soundclassify_core::model::{EngineOptions, Model, load_embedding};
 
-use self::{
-    embeddings::Embedder,
-    judge::{Clip, Judged},
-    sounds::Sound,
-};
+use self::{embeddings::Embedder, judge::Judged, sounds::Sound};
 use crate::{
     args::LearnArgs,
+    embedding_table::Table,
     exit::{Exit, Failure, Result},
     interrupt,
     output::{self, Form, Printer, json},
 };
+
+/// Name of the user's own recordings of other sounds.
+const BACKGROUND: &str = "background";
+/// Share of these that a label may be found in without a warning.
+const MOST_BACKGROUND: f64 = 0.01;
+
+pub(crate) use self::judge::Clip;
 
 /// A new label with its results.
 struct Learned {
@@ -41,6 +45,9 @@ struct Line<'a> {
     /// Clips of something else that reach the threshold, of how many.
     wrong: usize,
     others: usize,
+    /// How many of these are pieces of the user's own background, of all pieces.
+    wrong_background: usize,
+    background: usize,
     confused_with: &'a [String],
 }
 
@@ -48,23 +55,27 @@ struct Line<'a> {
 pub(crate) fn run(args: &LearnArgs) -> Result<Exit> {
     interrupt::install()?;
     let model = Model::load(&args.model)?;
-    let sounds = sounds::parse(&args.sounds, &model.manifest().labels)?;
+    let manifest = model.manifest();
+    let (background, more) = sounds::split_background(&args.background);
+    let known: Vec<_> = manifest.labels.iter().chain(manifest.groups.keys()).cloned().collect();
+    let sounds = sounds::parse(&[&args.sounds, more].concat(), &known)?;
     let target = write::Target::check(&args.output, &model)?;
     let mut embedder = Embedder::new(&model, load_embedding(&model, EngineOptions::default())?);
-    let mut others = embeddings::table(&model)?;
-    for file in &args.background {
-        others.push(Clip { name: "background".into(), vectors: embedder.all(file)? });
+    let table = Table::of(manifest)?;
+    let mut others = table.clips(&manifest.labels)?;
+    for file in background {
+        others.extend(embedder.pieces(file)?.into_iter().map(|vectors| Clip { name: BACKGROUND.into(), vectors }));
     }
     let recordings = sounds.iter().map(|sound| read(sound, &mut embedder)).collect::<Result<Vec<_>>>()?;
     if others.is_empty() && recordings.len() < 2 {
         return Err(Failure::Failed(format!(
             "{}: the model has no table of embeddings of other sounds; give recordings of other sounds with \
             --background",
-            model.manifest().name
+            manifest.name
         )));
     }
     let learned: Vec<_> = sounds.iter().enumerate().map(|(at, sound)| learn(sound, at, &recordings, &others)).collect();
-    target.write(&model, &learned)?;
+    target.write(&model, &learned, |path| table.write_with(path, manifest.labels.len(), &recordings))?;
     print(&learned, args.json)?;
     Ok(Exit::Success)
 }
@@ -79,7 +90,8 @@ fn learn(sound: &Sound, at: usize, recordings: &[Vec<Clip>], others: &[Clip]) ->
     let rest = recordings.iter().enumerate().filter(|(other, _)| *other != at).flat_map(|(_, clips)| clips);
     let others: Vec<_> = others.iter().chain(rest).cloned().collect();
     let judged = judge::judge(&recordings[at], &others);
-    if judged.recall() < 0.5 || judged.precision() < 0.8 {
+    let is_in_background = judged.wrong_background as f64 > MOST_BACKGROUND * judged.background as f64;
+    if judged.recall() < 0.5 || judged.precision() < 0.8 || is_in_background {
         output::note(format_args!(
             "soundclassify: warning: {} is not well separated from other sounds; add recordings of it, and recordings \
             of the sounds that it is confused with as --background",
@@ -100,6 +112,8 @@ fn print(learned: &[Learned], as_json: bool) -> Result<()> {
             precision: judged.precision(),
             wrong: judged.wrong,
             others: judged.others,
+            wrong_background: judged.wrong_background,
+            background: judged.background,
             confused_with: &judged.confused,
         };
         printer.line(&if as_json { json(&line) } else { line.text(judged.found) })?;
@@ -109,12 +123,17 @@ fn print(learned: &[Learned], as_json: bool) -> Result<()> {
 
 impl Line<'_> {
     fn text(&self, found: usize) -> String {
-        let Self { label, recordings, threshold, wrong, others, confused_with, .. } = self;
+        let Self { label, recordings, threshold, wrong, others, wrong_background, background, confused_with, .. } =
+            self;
         let like =
             if confused_with.is_empty() { String::new() } else { format!(" (mostly {})", confused_with.join(", ")) };
+        let own = match background {
+            0 => String::new(),
+            _ => format!("; {wrong_background} of {background} pieces of your background are among these"),
+        };
         format!(
             "{label}: finds {found} of {recordings} recordings that were held out, and {wrong} of {others} other \
-            clips{like}; threshold {threshold:.3}"
+            clips{like}{own}; threshold {threshold:.3}"
         )
     }
 }

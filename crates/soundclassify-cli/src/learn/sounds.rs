@@ -13,12 +13,21 @@ pub(super) struct Sound {
     pub(super) files: Vec<String>,
 }
 
-/// `NAME=FILE FILE … OTHER=FILE …`: files without a name are of the name before.
+/// A label and its first file, unless it is the name of a file that exists.
+fn named(argument: &str) -> Option<(&str, &str)> {
+    argument.split_once('=').filter(|_| !std::path::Path::new(argument).exists())
+}
+
+/// The files behind `--background` end where a label follows.
+pub(super) fn split_background(background: &[String]) -> (&[String], &[String]) {
+    background.split_at(background.iter().position(|argument| named(argument).is_some()).unwrap_or(background.len()))
+}
+
+/// `NAME=FILE FILE … OTHER=FILE …`: files without a name are of the name before. `known`: labels and groups of the model.
 pub(super) fn parse(arguments: &[String], known: &[String]) -> Result<Vec<Sound>> {
     let mut sounds: Vec<Sound> = Vec::new();
     for argument in arguments {
-        let named = argument.split_once('=').filter(|_| !std::path::Path::new(argument).exists());
-        match (named, sounds.last_mut()) {
+        match (named(argument), sounds.last_mut()) {
             (Some((label, file)), _) => add(&mut sounds, label.trim(), file)?,
             (None, Some(sound)) => sound.files.push(argument.clone()),
             (None, None) => {
@@ -26,9 +35,14 @@ pub(super) fn parse(arguments: &[String], known: &[String]) -> Result<Vec<Sound>
             }
         }
     }
+    if sounds.is_empty() {
+        return Err(Failure::Usage("expected NAME=FILE, such as Kettle=kettle-1.wav; found no new label".into()));
+    }
     for Sound { label, files } in &sounds {
         if known.contains(label) {
-            return Err(Failure::Usage(format!("{label}: the model already has this label; choose a different name")));
+            return Err(Failure::Usage(format!(
+                "{label}: the model already has a label or group of this name; choose a different one"
+            )));
         }
         if files.len() < MIN_RECORDINGS {
             let found = files.len();
@@ -69,12 +83,20 @@ mod tests {
     }
 
     #[test]
+    fn background_ends_with_the_next_label() {
+        let arguments = ["a.wav", "b.wav", "Kettle=1.wav", "2.wav"].map(str::to_owned);
+        assert_eq!(split_background(&arguments), arguments.split_at(2));
+        assert_eq!(split_background(&arguments[..2]), (&arguments[..2], &[][..]));
+    }
+
+    #[test]
     fn wrong_arguments_are_refused_with_the_reason() {
         for (arguments, reason) in [
             (&["a.wav"][..], "NAME=FILE"),
             (&["Bark=a.wav", "b.wav", "c.wav"], "already"),
             (&["Kettle=a.wav", "b.wav"], "found 2"),
             (&["=a.wav"], "a name before"),
+            (&[], "no new label"),
         ] {
             let error = parsed(arguments).unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");

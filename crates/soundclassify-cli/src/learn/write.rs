@@ -24,12 +24,13 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Refuses a place that can't be written to before recordings are analysed.
+    /// Refuses a place that can't be written to, or has files of another model, before recordings are analysed.
     pub(super) fn check(path: &Path, model: &Model) -> Result<Self> {
         if path.extension().is_none_or(|it| it != "toml") {
             return Err(Failure::Usage(format!("-o {}: expected a name that ends in .toml", path.display())));
         }
         output::check_folder(path)?;
+        check_neighbours(path)?;
         let manifest = model.manifest();
         if manifest.output_name.is_none() {
             return Err(Failure::Failed(format!(
@@ -40,11 +41,18 @@ impl Target {
         Ok(Self { manifest: path.to_owned() })
     }
 
-    pub(super) fn write(&self, model: &Model, learned: &[Learned]) -> Result<()> {
+    /// Writes all files; `write_table` gets the path of the manifest, which comes last.
+    pub(super) fn write(
+        &self,
+        model: &Model,
+        learned: &[Learned],
+        write_table: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<()> {
         let files = ModelFiles::of(model.manifest());
         let mut document = files.document()?;
-        let prefix = prefix(learned);
-        let network = network(model, &files, &document, learned, &prefix)?;
+        let old = old_network(model, &files, &document)?;
+        let prefix = prefix(learned, &old);
+        let network = network(model, &old, learned, &prefix);
         let [onnx, labels] = ["onnx", "labels.txt"].map(|extension| self.manifest.with_extension(extension));
         fill(&mut document, &self.manifest, model, learned, &prefix);
         self.write_check(model, learned, &mut document)?;
@@ -52,6 +60,7 @@ impl Target {
         let text: String = all.map(|label| format!("{label}\n")).collect();
         ReservedFile::reserve("network", &onnx)?.fill(&network[..])?;
         ReservedFile::reserve("labels", &labels)?.fill(text.as_bytes())?;
+        write_table(&self.manifest)?;
         ReservedFile::reserve("manifest", &self.manifest)?.fill(document.to_string().as_bytes())
     }
 
@@ -70,32 +79,45 @@ impl Target {
     }
 }
 
-/// Names in the network that no earlier call of `learn` used.
-fn prefix(learned: &[Learned]) -> String {
-    let name: String = learned.iter().flat_map(|learned| learned.label.chars()).take(40).collect();
-    let plain = name.chars().map(|it| if it.is_ascii_alphanumeric() { it } else { '_' });
-    format!("learned_{}", plain.collect::<String>())
+/// Beside a manifest that does not exist yet, there may be no files of its name: they belong to another model.
+fn check_neighbours(path: &Path) -> Result<()> {
+    let extensions = ["onnx", "labels.txt", "embeddings.npy", "check.npy", "features.npy"];
+    let taken = extensions.map(|extension| path.with_extension(extension)).into_iter().find(|it| it.exists());
+    match taken.filter(|_| !path.exists()) {
+        Some(taken) => {
+            let (path, taken) = (path.display(), taken.display());
+            Err(Failure::Usage(format!("-o {path}: {taken} beside it belongs to a different model")))
+        }
+        None => Ok(()),
+    }
 }
 
-fn network(
-    model: &Model,
-    files: &ModelFiles,
-    document: &DocumentMut,
-    learned: &[Learned],
-    prefix: &str,
-) -> Result<Vec<u8>> {
-    let manifest = model.manifest();
+/// Names that the network does not use.
+fn prefix(learned: &[Learned], onnx: &[u8]) -> String {
+    let name: String = learned.iter().flat_map(|learned| learned.label.chars()).take(40).collect();
+    let plain: String = name.chars().map(|it| if it.is_ascii_alphanumeric() { it } else { '_' }).collect();
+    let is_free = |prefix: &String| !onnx.windows(prefix.len()).any(|bytes| bytes == prefix.as_bytes());
+    let numbered = (2..).map(|number| format!("learned_{number}_{plain}"));
+    std::iter::once(format!("learned_{plain}")).chain(numbered).find(is_free).expect("numbers do not end")
+}
+
+fn old_network(model: &Model, files: &ModelFiles, document: &DocumentMut) -> Result<Vec<u8>> {
     let name = document.get("onnx").and_then(Item::as_str).unwrap_or_default();
     let mut onnx = Vec::new();
     let read = files.open(name)?.1.read_to_end(&mut onnx);
-    read.map_err(|error| Failure::io("network", &manifest.onnx, &error))?;
+    read.map_err(|error| Failure::io("network", &model.manifest().onnx, &error))?;
+    Ok(onnx)
+}
+
+fn network(model: &Model, onnx: &[u8], learned: &[Learned], prefix: &str) -> Vec<u8> {
+    let manifest = model.manifest();
     let layer = extend::Layer {
         weights: learned.iter().map(|learned| learned.judged.unit.weights.clone()).collect(),
         biases: learned.iter().map(|learned| learned.judged.unit.bias).collect(),
     };
     let scores = manifest.output_name.as_deref().unwrap_or_default();
     let embedding = manifest.embedding_name.as_deref().unwrap_or_default();
-    Ok(extend::extended(&onnx, scores, embedding, manifest.activation, &layer, prefix))
+    extend::extended(onnx, scores, embedding, manifest.activation, &layer, prefix)
 }
 
 fn fill(document: &mut DocumentMut, path: &Path, model: &Model, learned: &[Learned], prefix: &str) {
@@ -115,6 +137,7 @@ fn fill(document: &mut DocumentMut, path: &Path, model: &Model, learned: &[Learn
         names.remove(key);
     }
     names["file"] = value(beside("labels.txt"));
+    manifest_copy::report(document, &labels);
     manifest_copy::set_thresholds(document, learned.iter().map(|new| (new.label.as_str(), new.judged.threshold)));
 }
 

@@ -115,6 +115,8 @@ fn classify(pool: &Pool, truth: &Truth) -> Result<(Vec<FileRecord>, Exit)> {
         Ok(())
     })?;
     bar.finish_and_clear();
+    // They arrive in the order in which they end, and the parts of the cross-fit go by their order.
+    records.sort_by(|a, b| a.file.cmp(&b.file));
     Ok((records, exit))
 }
 

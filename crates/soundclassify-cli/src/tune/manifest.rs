@@ -12,6 +12,7 @@ use soundclassify_core::model::Manifest;
 use super::Threshold;
 use crate::{
     atomic_file::ReservedFile,
+    embedding_table,
     exit::{Failure, Result},
     manifest_copy,
     model_files::ModelFiles,
@@ -65,6 +66,9 @@ pub(super) fn write(place: ReservedFile, manifest: &Manifest, thresholds: &[Thre
             std::fs::create_dir_all(folder).map_err(|error| Failure::io("folder", folder, &error))?;
         }
         ReservedFile::reserve("copy", &target)?.fill(files.open(&name)?.1)?;
+    }
+    if let Some(bytes) = embedding_table::bytes(manifest)? {
+        ReservedFile::reserve("table of embeddings", &embedding_table::path_of(place.path()))?.fill(&bytes[..])?;
     }
     place.fill(document.to_string().as_bytes())
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use gst::prelude::*;
 use indicatif::ProgressBar;
 use serde::Serialize;
+use soundclassify_core::model::Manifest;
 
 use super::{
     Outputs, Threshold,
@@ -42,10 +43,10 @@ struct Gathered {
 #[derive(Serialize)]
 struct Line<'a> {
     label: &'a str,
-    /// The threshold, below which the label would be posted too often; at least that of the manifest.
+    /// The threshold, below which the label would have too many events.
     threshold: f64,
     per_day: f64,
-    /// What was in force, and how often the label was posted with it.
+    /// The probability from which on it had events, and how many.
     threshold_before: f64,
     per_day_before: f64,
 }
@@ -67,8 +68,8 @@ pub(super) fn run(args: &TuneArgs, options: &ElementOptions) -> Result<Exit> {
     let days = gathered.audio as f64 / 1e9 / DAY;
     let budget = (args.per_day * days).floor() as usize;
     warn_of_little_audio(args.per_day, days);
-    let suggested = &model.manifest().defaults.thresholds;
-    let before = |label: &str| suggested.get(label).copied().unwrap_or(0.0);
+    let on = warm_engine.settings().property::<f64>("event-on");
+    let before = |label: &str| in_force(model.manifest(), label, on);
     let mut found = Vec::new();
     for (label, episodes) in &gathered.labels {
         let needed = needed(episodes, hold, budget);
@@ -89,6 +90,12 @@ pub(super) fn run(args: &TuneArgs, options: &ElementOptions) -> Result<Exit> {
     });
     print(lines, args.json, gathered.audio)?;
     Ok(exit)
+}
+
+/// The probability from which on a label has events: its threshold and that of its rule, or else `event-on`.
+fn in_force(manifest: &Manifest, label: &str, event_on: f64) -> f64 {
+    let on = manifest.rules.get(label).and_then(|rule| rule.on).unwrap_or(event_on);
+    manifest.defaults.thresholds.get(label).map_or(on, |threshold| threshold.max(on))
 }
 
 /// The lowest threshold with at most `budget` episodes, in steps of a thousandth.
@@ -176,7 +183,7 @@ fn print<'a>(lines: impl Iterator<Item = Line<'a>>, as_json: bool, audio: u64) -
     let mut printer = Printer::stdout(Form::Plain, false);
     let hours = audio as f64 / 3.6e12;
     if !as_json {
-        printer.line(&format!("{hours:.2} h of audio; labels that need a higher threshold:"))?;
+        printer.line(&format!("{hours:.2} h of audio; labels that need a higher threshold (events a day):"))?;
         printer.line(&format!("{:<28} {:>9} {:>9} {:>9} {:>9}", "label", "threshold", "a day", "before", "a day"))?;
     }
     for line in lines {

@@ -67,12 +67,14 @@ fn a_learned_label_is_detected_by_the_element() {
 fn what_can_not_be_learned_is_refused_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let (manifest, low) = (model(folder.path()), recordings(folder.path(), "low", LOW));
+    add(&manifest, "[labels.groups]\nab = [\"a\", \"b\"]\n");
     let output = folder.path().join("mine.toml").display().to_string();
     let manifest = manifest.display().to_string();
     let named = |name: &str| format!("{name}={}", low[0]);
     for (words, status, reason) in [
         (vec![named("Kettle"), low[1].clone()], 2, "found 2"),
-        (vec![named("a"), low[1].clone(), low[2].clone()], 2, "has this label"),
+        (vec![named("a"), low[1].clone(), low[2].clone()], 2, "already has a label or group"),
+        (vec![named("ab"), low[1].clone(), low[2].clone()], 2, "already has a label or group"),
         (vec![named("Kettle"), low[1].clone(), low[2].clone()], 1, "--background"),
         (vec![named("Kettle"), low[1].clone(), "no-such.wav".into()], 1, "no-such.wav"),
     ] {
@@ -82,6 +84,57 @@ fn what_can_not_be_learned_is_refused_before_anything_is_written() {
         assert!(text(&refused.stderr).contains(reason), "{}", text(&refused.stderr));
         assert!(!Path::new(&output).exists());
     }
+}
+
+#[test]
+fn a_learned_model_can_learn_more_and_is_tuned_with_its_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = model(folder.path());
+    add(&manifest, "[defaults]\nallow-labels = [\"a\"]\n");
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    let [one, two, tuned] = ["one.toml", "two.toml", "tuned.toml"].map(place);
+    let [low, high, middle] =
+        [("low", LOW), ("high", HIGH), ("middle", MIDDLE)].map(|(name, hz)| recordings(folder.path(), name, hz));
+    let manifest = manifest.display().to_string();
+
+    // Names in the network differ, although letters that it can't have are replaced.
+    let first = format!("A b={}", low[0]);
+    let mut words = vec!["learn", "--model", &manifest, "-o", &one, "--background"];
+    words.extend(high.iter().map(String::as_str));
+    words.extend([&first, &low[1], &low[2]].map(String::as_str));
+    stdout(&words);
+    stdout(["tune", "--quiet", &high[0], "--model", &one, "-o", &tuned]);
+    let second = format!("A_b={}", middle[0]);
+    let line =
+        objects(&stdout(["learn", "--json", "--model", &tuned, "-o", &two, &second, &middle[1], &middle[2]])).remove(0);
+
+    assert_eq!((line["others"].as_u64(), line["background"].as_u64()), (Some(3), Some(0)), "{line}");
+    let labels = objects(&stdout(["labels", "--json", &two]));
+    let names: Vec<_> = labels.iter().filter_map(|line| line["label"].as_str()).collect();
+    assert_eq!(names, ["a", "b", "c", "A b", "A_b"]);
+    let found = objects(&stdout(["file", "--json", "--ensembles=1", "--model", &two, &middle[3]]));
+    let predicted = |line: &serde_json::Value| line["predictions"].to_string().contains("A_b");
+    assert!(found.iter().any(predicted), "{found:?}");
+}
+
+#[test]
+fn the_files_of_another_model_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let (manifest, low) = (model(folder.path()), recordings(folder.path(), "low", LOW));
+    std::fs::write(folder.path().join("other.onnx"), "mine").unwrap();
+    let other = folder.path().join("other.toml").display().to_string();
+    let kettle = format!("Kettle={}", low[0]);
+
+    let refused = run(["learn", "--model", manifest.to_str().unwrap(), "-o", &other, &kettle, &low[1], &low[2]]);
+
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("belongs to a different model"), "{}", text(&refused.stderr));
+    assert_eq!(std::fs::read(folder.path().join("other.onnx")).unwrap(), b"mine");
+}
+
+fn add(manifest: &Path, tables: &str) {
+    let plain = std::fs::read_to_string(manifest).unwrap();
+    std::fs::write(manifest, format!("{plain}\n{tables}")).unwrap();
 }
 
 /// Adds the label Kettle to the model of a folder, and returns what the command wrote to standard error.

@@ -39,7 +39,7 @@ impl std::str::FromStr for Broker {
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         // The text may have a password in it, which no error repeats.
-        let expected = "expected mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT][/PREFIX]";
+        let expected = "expected mqtt[s]://[USER@]HOST[:PORT][/PREFIX]";
         if let Some(why) = wrong_port(text) {
             return Err(why);
         }

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The table of embeddings that comes with a model: those of clips of its labels, against which `learn` evaluates a new one.
+//! Built in, or the file `NAME.embeddings.npy` beside the manifest; one row a clip: the label's number, then its embedding.
+
+use std::path::{Path, PathBuf};
+
+use soundclassify_core::model::{Manifest, builtin};
+
+use crate::{
+    exit::{Failure, Result},
+    learn::Clip,
+    npy::{self, NpyWriter},
+};
+
+/// The rows of a table; none if the model has none.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    path: PathBuf,
+    /// Values of a row; 0 where there is none.
+    width: usize,
+    values: Vec<f32>,
+}
+
+/// The path of a manifest's table.
+pub(crate) fn path_of(manifest: &Path) -> PathBuf {
+    manifest.with_extension("embeddings.npy")
+}
+
+/// The file of a model's table; `None` if it has none.
+pub(crate) fn bytes(manifest: &Manifest) -> Result<Option<Vec<u8>>> {
+    let path = path_of(&manifest.path);
+    match &*manifest.name {
+        "default" | "sure" if !manifest.path.exists() => Ok(Some(builtin::DEFAULT_EMBEDDINGS.to_vec())),
+        _ if path.exists() => {
+            std::fs::read(&path).map(Some).map_err(|error| Failure::io("table of embeddings", &path, &error))
+        }
+        _ => Ok(None),
+    }
+}
+
+impl Table {
+    pub(crate) fn of(manifest: &Manifest) -> Result<Self> {
+        let path = path_of(&manifest.path);
+        let Some(bytes) = bytes(manifest)? else { return Ok(Self { path, ..Self::default() }) };
+        let wrong = |why: String| Failure::Failed(format!("{}: {why}", path.display()));
+        match npy::read(&bytes).map_err(wrong)? {
+            (shape, values) if shape.len() == 2 && shape[1] > 1 => Ok(Self { width: shape[1], values, path }),
+            (shape, _) => Err(wrong(format!("expected rows of a label and its embedding, found the shape {shape:?}"))),
+        }
+    }
+
+    /// Its clips, with the names of these labels.
+    pub(crate) fn clips(&self, labels: &[String]) -> Result<Vec<Clip>> {
+        let clip = |row: &[f32]| match labels.get(row[0] as usize) {
+            Some(name) => Ok(Clip { name: name.clone(), vectors: vec![row[1..].to_vec()] }),
+            None => Err(Failure::Failed(format!("{}: the model has no label {}", self.path.display(), row[0]))),
+        };
+        self.values.chunks_exact(self.width.max(1)).map(clip).collect()
+    }
+
+    /// Writes it to the place of this manifest's table, with a row for each recording of further labels, whose numbers follow
+    /// `labels`.
+    pub(crate) fn write_with(&self, manifest: &Path, labels: usize, recordings: &[Vec<Clip>]) -> Result<()> {
+        let numbered = recordings.iter().enumerate().flat_map(|(at, clips)| clips.iter().map(move |clip| (at, clip)));
+        let rows: Vec<Vec<f32>> = numbered
+            .map(|(at, clip)| std::iter::once((labels + at) as f32).chain(mean(&clip.vectors)).collect())
+            .collect();
+        let width = rows.first().map_or(self.width, Vec::len);
+        let path = path_of(manifest);
+        let written = NpyWriter::create(&path, &[width]).and_then(|mut array| {
+            array.write(&self.values)?;
+            rows.iter().try_for_each(|row| array.write(row))?;
+            array.finish()
+        });
+        written.map(drop).map_err(|error| Failure::io("table of embeddings", &path, &error))
+    }
+}
+
+fn mean(vectors: &[Vec<f32>]) -> Vec<f32> {
+    let mut mean = vec![0.0; vectors.first().map_or(0, Vec::len)];
+    for vector in vectors {
+        for (mean, value) in mean.iter_mut().zip(vector) {
+            *mean += value / vectors.len() as f32;
+        }
+    }
+    mean
+}
