@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from . import labels, pictures
+from .judging import HIGHEST
 from .predictions import LOUDER, NOISY, ROOM
 
 GOALS = {**dict.fromkeys(LOUDER, 0.96), **dict(zip(NOISY, (0.95, 0.88))), ROOM: 0.88}
@@ -13,6 +14,11 @@ GOALS = {**dict.fromkeys(LOUDER, 0.96), **dict(zip(NOISY, (0.95, 0.88))), ROOM: 
 
 def percent(value, digits=1):
     return "–" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def threshold(value):
+    """`sure` never reports a label with the highest one."""
+    return "never" if value >= HIGHEST else f"{value:.2f}"
 
 
 def verdict(reached):
@@ -53,7 +59,7 @@ def label_table(judged):
     lines = ["| label | clips | recordings | judged | recall | threshold | precision at threshold | detected at threshold |", "|---|---:|---:|---:|---:|---:|---:|---:|"]
     for name in judged["offered"]:
         lines.append(f"| {name} | {judged['clips'].get(name, 0)} | {judged['recordings'].get(name, 0)} | {judged['judged'][name]} | "
-                     f"{percent(judged['recall'].get(name), 0)} | {reports['thresholds'][name]:.2f} | {percent(reports['precision'].get(name), 0)} | "
+                     f"{percent(judged['recall'].get(name), 0)} | {threshold(reports['thresholds'][name])} | {percent(reports['precision'].get(name), 0)} | "
                      f"{percent(reports['found'].get(name), 0)} |")
     return lines
 

@@ -155,6 +155,7 @@ def reports(held, temperature):
         limits = thresholds(peaks[held.half != half], held.truth[held.half != half], held.offered, streams[1 - half::2], allowed)
         over[held.half == half] = peaks[held.half == half] >= limits
         false += per_hour(streams[half::2], allowed, limits).sum() / 2
+    over[:, final >= HIGHEST] = False  # `sure` never reports these
     counted = [index for index, name in enumerate(held.offered) if name != labels.BACKGROUND and (held.truth == index).any()]
     found = {held.offered[i]: float(over[held.truth == i, i].mean()) for i in counted}
     precision = {held.offered[i]: float((held.truth[over[:, i]] == i).mean()) if over[:, i].any() else None for i in counted}
