@@ -57,9 +57,10 @@ pub(super) fn judge(recordings: &[Clip], others: &[Clip]) -> Judged {
         })
         .collect();
     let mut wrong = vec![0.0; others.len()];
+    let folds = folds(others);
     for fold in 0..FOLDS {
-        let unit = fit(recordings.iter(), without(others, |at| at % FOLDS == fold));
-        for at in (0..others.len()).skip(fold).step_by(FOLDS) {
+        let unit = fit(recordings.iter(), without(others, |at| folds[at] == fold));
+        for at in (0..others.len()).filter(|at| folds[*at] == fold) {
             wrong[at] = score(&unit, &others[at]);
         }
     }
@@ -77,6 +78,17 @@ pub(super) fn judge(recordings: &[Clip], others: &[Clip]) -> Judged {
         background: others.iter().filter(|clip| clip.name == BACKGROUND).count(),
         confused: most_frequent(&above),
     }
+}
+
+/// The part of each clip. Pieces of a background that follow each other are in one part, for they are alike.
+fn folds(others: &[Clip]) -> Vec<usize> {
+    let background = others.iter().filter(|clip| clip.name == BACKGROUND).count();
+    let (mut pieces, mut clips) = (0.., 0..);
+    let mut fold = |clip: &Clip| match clip.name == BACKGROUND {
+        true => pieces.next().map(|piece| piece * FOLDS / background),
+        false => clips.next().map(|clip| clip % FOLDS),
+    };
+    others.iter().filter_map(&mut fold).collect()
 }
 
 fn without(clips: &[Clip], out: impl Fn(usize) -> bool) -> impl Iterator<Item = &Clip> {
@@ -138,6 +150,12 @@ mod tests {
 
         assert_eq!((judged.found, judged.wrong), (5, 0), "{judged:?}");
         assert_eq!((judged.precision(), judged.recall()), (1.0, 1.0));
+    }
+
+    #[test]
+    fn pieces_of_a_background_that_follow_each_other_are_judged_together() {
+        let others = [clips("Bark", 6, 0.0), clips(BACKGROUND, 10, 0.0)].concat();
+        assert_eq!(folds(&others), [0, 1, 2, 3, 4, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4]);
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl Line<'_> {
             if confused_with.is_empty() { String::new() } else { format!(" (mostly {})", confused_with.join(", ")) };
         let own = match background {
             0 => String::new(),
-            _ => format!("; {wrong_background} of {background} pieces of your background are among these"),
+            _ => format!(", {wrong_background} of your {background} pieces of background among them"),
         };
         format!(
             "{label}: finds {found} of {recordings} recordings that were held out, and {wrong} of {others} other \
