@@ -11,7 +11,8 @@ set -euo pipefail
 # shellcheck source=debian-system.sh
 source "$(dirname "$0")/debian-system.sh"
 
-folder=$target/cinstall
+# The same inside Debian, where $target is another one.
+folder=$root/target/cinstall
 
 install_to_folder() {
   command -v cargo-cinstall >/dev/null || apt-get install --yes --quiet --quiet --no-install-recommends cargo-c >&2

@@ -149,7 +149,7 @@ def reports(held, temperature):
     peaks = np.array([moving_ensemble(piece, ENSEMBLE).max(0) for piece in pieces])
     streams = [moving_ensemble(log_softmax(stream / temperature), ENSEMBLE) for stream in held.streams]
     allowed = [held.offered.index(name) for name in HARMLESS if name in held.offered]
-    final = thresholds(peaks, held.truth, held.offered, streams, allowed)
+    final = thresholds(peaks, held.truth, held.offered, streams, allowed).round(3)
     over, false = np.zeros(peaks.shape, bool), 0.0
     for half in (0, 1):
         limits = thresholds(peaks[held.half != half], held.truth[held.half != half], held.offered, streams[1 - half::2], allowed)
@@ -160,7 +160,7 @@ def reports(held, temperature):
     found = {held.offered[i]: float(over[held.truth == i, i].mean()) for i in counted}
     precision = {held.offered[i]: float((held.truth[over[:, i]] == i).mean()) if over[:, i].any() else None for i in counted}
     right = sum(int(over[held.truth == i, i].sum()) for i in counted)
-    return {"thresholds": dict(zip(held.offered, final.round(3).tolist())), "found": found, "precision": precision,
+    return {"thresholds": dict(zip(held.offered, final.tolist())), "found": found, "precision": precision,
             "found_mean": float(np.mean(list(found.values()))), "precision_of_all": right / max(1, int(over[:, counted].sum())),
             "false_an_hour": float(false), "hours": hours(streams),
             "false_by_label": {held.offered[i]: float(n) for i, n in enumerate(per_hour(streams, allowed, final)) if n}}

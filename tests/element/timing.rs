@@ -518,6 +518,25 @@ fn short_rest_after_a_break_is_no_short_stream() {
 }
 
 #[test]
+fn digital_silence_is_not_run_again_and_again() {
+    // 200 ms per window: a minute of silence would take two.
+    let model = TestModel::new("slow");
+    let mut rig = Rig::with(&model, |element| {
+        element.set_property_from_str("sync", "never");
+        element.set_property("max-pending", 1000u32);
+    })
+    .caps("F32LE", RATE as i32, 1);
+    rig.push(&vec![0.0; 3 * RATE], Some(ms(0)));
+    while rig.count("classified") == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    rig.push(&vec![0.0; 60 * RATE], Some(ms(3000)));
+    let pending = rig.stats().get::<u32>("pending").unwrap();
+    // Those of before, and those known behind them.
+    assert!(rig.count("classified") > 590, "{} classified, {pending} pending", rig.count("classified"));
+}
+
+#[test]
 fn a_long_gap_has_all_its_windows() {
     let model = TestModel::new("linear");
     let mut rig = Rig::plain(&model);

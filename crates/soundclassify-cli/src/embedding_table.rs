@@ -49,11 +49,16 @@ impl Table {
         }
     }
 
-    /// Its clips, with the names of these labels.
-    pub(crate) fn clips(&self, labels: &[String]) -> Result<Vec<Clip>> {
-        let clip = |row: &[f32]| match labels.get(row[0] as usize) {
-            Some(name) => Ok(Clip { name: name.clone(), vectors: vec![row[1..].to_vec()] }),
-            None => Err(Failure::Failed(format!("{}: the model has no label {}", self.path.display(), row[0]))),
+    /// Its clips, with the names of these labels, for a network with an embedding of so many values.
+    pub(crate) fn clips(&self, labels: &[String], values: usize) -> Result<Vec<Clip>> {
+        let wrong = |why: String| Failure::Failed(format!("{}: {why}", self.path.display()));
+        if self.width > 0 && self.width != values + 1 {
+            let found = self.width - 1;
+            return Err(wrong(format!("expected embeddings of {values} values, as the network has, found {found}")));
+        }
+        let clip = |row: &[f32]| match labels.get(row[0] as usize).filter(|_| row[0] >= 0.0 && row[0].fract() == 0.0) {
+            Some(name) => Ok(Clip { name: name.clone(), vectors: vec![row[1..].to_vec()], is_background: false }),
+            None => Err(wrong(format!("the model has no label {}", row[0]))),
         };
         self.values.chunks_exact(self.width.max(1)).map(clip).collect()
     }

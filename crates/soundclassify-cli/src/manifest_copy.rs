@@ -25,6 +25,17 @@ pub(crate) fn set_thresholds<'a>(document: &mut DocumentMut, new: impl IntoItera
     }
 }
 
+/// Raises the start of events in the rules of these labels, which replaces their thresholds.
+pub(crate) fn raise_rules<'a>(document: &mut DocumentMut, new: impl IntoIterator<Item = (&'a str, f64)>) {
+    let Some(rules) = document.get_mut("rules").and_then(Item::as_table_like_mut) else { return };
+    for (label, threshold) in new {
+        let on = rules.get_mut(label).and_then(Item::as_table_like_mut).and_then(|rule| rule.get_mut("on"));
+        if let Some(on) = on.filter(|on| on.as_float().is_some_and(|on| on < threshold)) {
+            *on = value(threshold);
+        }
+    }
+}
+
 /// Makes these labels reported ones, whatever the lists of allowed and denied labels are.
 pub(crate) fn report(document: &mut DocumentMut, labels: &[&str]) {
     let Some(defaults) = document.get_mut("defaults").and_then(Item::as_table_like_mut) else { return };
@@ -66,6 +77,13 @@ mod tests {
             let thresholds = &document["defaults"]["thresholds"];
             assert_eq!((thresholds["Meow"].as_float(), thresholds["Bark"].as_float()), (Some(0.3), Some(0.6)));
         }
+    }
+
+    #[test]
+    fn rules_start_no_event_below_the_new_threshold() {
+        let mut document: DocumentMut = "[rules]\nBark = { on = 0.6 }\nMeow = { on = 0.9 }\n".parse().unwrap();
+        raise_rules(&mut document, [("Bark", 0.8), ("Meow", 0.8), ("Cow", 0.8)]);
+        assert_eq!(document.to_string(), "[rules]\nBark = { on = 0.8 }\nMeow = { on = 0.9 }\n");
     }
 
     #[test]

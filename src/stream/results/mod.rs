@@ -411,6 +411,11 @@ mod tests {
         assert!(next(5));
         results.reply(&reply(3));
         assert!(!(6..9).any(next));
+        // Also while a failed network pauses.
+        results.lock().health.rest();
+        assert!(!next(9));
+        // Only those that waited for it.
+        assert_eq!(results.lock().stats.errors, 3);
     }
 
     #[test]

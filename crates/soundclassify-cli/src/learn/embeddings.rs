@@ -17,8 +17,8 @@ use crate::{
 
 /// Windows per second: few of one sound say as much as many.
 const OVERSAMPLES: u32 = 4;
-/// Maximum number of windows of a recording, ten minutes of them; of a longer one they are further apart.
-const MOST_WINDOWS: usize = 2400;
+/// Maximum size of the windows of a recording, bytes: ten minutes of the default model. Of a longer one they are further apart.
+const MOST_BYTES: usize = 128 << 20;
 /// Length of the pieces of a background, s: that of two clips of ESC-50.
 const PIECE: usize = 10;
 /// Windows this much quieter than the loudest one of a recording, as a factor of the level, have nothing of its sound.
@@ -43,6 +43,7 @@ struct Found {
     /// One of so many was kept.
     apart: usize,
     number: usize,
+    most: usize,
 }
 
 /// Windows of a recording so far.
@@ -75,6 +76,11 @@ impl Embedder {
         let windows = self.windows(file)?;
         let each = (PIECE * OVERSAMPLES as usize / windows.apart).max(1);
         windows.found.chunks(each).map(|piece| self.embed(piece.iter())).collect()
+    }
+
+    /// Values of an embedding.
+    pub(super) fn width(&self) -> usize {
+        self.network.classes()
     }
 
     fn embed<'a>(&mut self, windows: impl Iterator<Item = &'a Window>) -> Result<Vec<Vec<f32>>> {
@@ -111,14 +117,15 @@ impl Embedder {
 }
 
 impl Found {
-    fn new() -> Self {
-        Self { apart: 1, ..Self::default() }
+    /// For windows of so many values.
+    fn new(length: usize) -> Self {
+        Self { apart: 1, most: (MOST_BYTES / (4 * length.max(1))).max(2), ..Self::default() }
     }
 
     /// Keeps the next window, unless there are many: then every second one goes.
     fn offer(&mut self, window: impl FnOnce() -> Window) {
         if self.number.is_multiple_of(self.apart) {
-            if self.found.len() == MOST_WINDOWS {
+            if self.found.len() == self.most {
                 let mut number = 0;
                 self.found.retain(|_| {
                     number += 1;
@@ -140,7 +147,7 @@ impl Gathered {
         Self {
             signal: Signal::new(spec.sample_rate, -1),
             windows,
-            found: Found::new(),
+            found: Found::new(spec.len()),
             length: spec.len(),
             error: None,
         }
@@ -169,14 +176,15 @@ mod tests {
 
     #[test]
     fn a_long_recording_has_evenly_spread_windows() {
-        let mut found = Found::new();
-        for number in 0..3 * MOST_WINDOWS {
+        let mut found = Found::new(MOST_BYTES / 400);
+        assert_eq!(found.most, 100);
+        for number in 0..300 {
             found.offer(|| Window { values: vec![number as f32], level: 1.0 });
         }
 
         assert_eq!(found.apart, 4);
         let kept: Vec<_> = found.found.iter().map(|window| window.values[0]).collect();
-        let wanted: Vec<_> = (0..3 * MOST_WINDOWS).step_by(4).map(|number| number as f32).collect();
+        let wanted: Vec<_> = (0..300).step_by(4).map(|number| number as f32).collect();
         assert_eq!(kept, wanted);
     }
 }

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! How well a new label is separated, on recordings that the judged unit has not seen.
 
-use super::{
-    BACKGROUND,
-    logistic::{Example, Unit},
-};
+use super::logistic::{Example, Unit};
 
 /// Number of parts of the other sounds; each part is evaluated with a unit that was fitted to the others.
 const FOLDS: usize = 5;
@@ -16,6 +13,8 @@ const WRONG: f64 = 0.01;
 pub(crate) struct Clip {
     pub(crate) name: String,
     pub(crate) vectors: Vec<Vec<f32>>,
+    /// A piece of the user's own recordings of other sounds.
+    pub(crate) is_background: bool,
 }
 
 /// What was measured, and the unit of all recordings.
@@ -66,7 +65,7 @@ pub(super) fn judge(recordings: &[Clip], others: &[Clip]) -> Judged {
     }
     let threshold = threshold(&found, &wrong);
     let above: Vec<_> =
-        others.iter().zip(&wrong).filter(|(_, score)| **score >= threshold).map(|(clip, _)| &clip.name).collect();
+        others.iter().zip(&wrong).filter(|(_, score)| **score >= threshold).map(|(clip, _)| clip).collect();
     Judged {
         unit: fit(recordings.iter(), others.iter()),
         threshold,
@@ -74,17 +73,17 @@ pub(super) fn judge(recordings: &[Clip], others: &[Clip]) -> Judged {
         recordings: recordings.len(),
         wrong: above.len(),
         others: others.len(),
-        wrong_background: above.iter().filter(|name| **name == BACKGROUND).count(),
-        background: others.iter().filter(|clip| clip.name == BACKGROUND).count(),
-        confused: most_frequent(&above),
+        wrong_background: above.iter().filter(|clip| clip.is_background).count(),
+        background: others.iter().filter(|clip| clip.is_background).count(),
+        confused: most_frequent(above.iter().map(|clip| &clip.name)),
     }
 }
 
 /// The part of each clip. Pieces of a background that follow each other are in one part, for they are alike.
 fn folds(others: &[Clip]) -> Vec<usize> {
-    let background = others.iter().filter(|clip| clip.name == BACKGROUND).count();
+    let background = others.iter().filter(|clip| clip.is_background).count();
     let (mut pieces, mut clips) = (0.., 0..);
-    let mut fold = |clip: &Clip| match clip.name == BACKGROUND {
+    let mut fold = |clip: &Clip| match clip.is_background {
         true => pieces.next().map(|piece| piece * FOLDS / background),
         false => clips.next().map(|clip| clip % FOLDS),
     };
@@ -123,9 +122,9 @@ fn threshold(found: &[f64], wrong: &[f64]) -> f64 {
     ((threshold * 1e3).ceil() / 1e3).clamp(0.05, 0.99)
 }
 
-fn most_frequent(names: &[&String]) -> Vec<String> {
+fn most_frequent<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
     let mut counts: Vec<(usize, &String)> = Vec::new();
-    for &name in names {
+    for name in names {
         match counts.iter_mut().find(|(_, known)| *known == name) {
             Some((count, _)) => *count += 1,
             None => counts.push((1, name)),
@@ -141,7 +140,9 @@ mod tests {
 
     fn clips(name: &str, count: usize, at: f32) -> Vec<Clip> {
         let vector = |n: usize, m: usize| vec![at + (n % 3) as f32 * 0.1, (m % 2) as f32, (n * m % 5) as f32 * 0.1];
-        (0..count).map(|n| Clip { name: name.to_owned(), vectors: (0..4).map(|m| vector(n, m)).collect() }).collect()
+        let vectors = |n| (0..4).map(|m| vector(n, m)).collect();
+        let is_background = name == "background";
+        (0..count).map(|n| Clip { name: name.to_owned(), vectors: vectors(n), is_background }).collect()
     }
 
     #[test]
@@ -154,7 +155,7 @@ mod tests {
 
     #[test]
     fn pieces_of_a_background_that_follow_each_other_are_judged_together() {
-        let others = [clips("Bark", 6, 0.0), clips(BACKGROUND, 10, 0.0)].concat();
+        let others = [clips("Bark", 6, 0.0), clips("background", 10, 0.0)].concat();
         assert_eq!(folds(&others), [0, 1, 2, 3, 4, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4]);
     }
 

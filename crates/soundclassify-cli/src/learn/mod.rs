@@ -20,9 +20,7 @@ use crate::{
     output::{self, Form, Printer, json},
 };
 
-/// Name of the user's own recordings of other sounds.
-const BACKGROUND: &str = "background";
-/// Share of these that a label may be found in without a warning.
+/// Share of the pieces of a background that a label may be found in without a warning.
 const MOST_BACKGROUND: f64 = 0.01;
 
 pub(crate) use self::judge::Clip;
@@ -62,9 +60,13 @@ pub(crate) fn run(args: &LearnArgs) -> Result<Exit> {
     let target = write::Target::check(&args.output, &model)?;
     let mut embedder = Embedder::new(&model, load_embedding(&model, EngineOptions::default())?);
     let table = Table::of(manifest)?;
-    let mut others = table.clips(&manifest.labels)?;
+    let mut others = table.clips(&manifest.labels, embedder.width())?;
     for file in background {
-        others.extend(embedder.pieces(file)?.into_iter().map(|vectors| Clip { name: BACKGROUND.into(), vectors }));
+        others.extend(embedder.pieces(file)?.into_iter().map(|vectors| Clip {
+            name: "background".into(),
+            vectors,
+            is_background: true,
+        }));
     }
     let recordings = sounds.iter().map(|sound| read(sound, &mut embedder)).collect::<Result<Vec<_>>>()?;
     if others.is_empty() && recordings.len() < 2 {
@@ -81,7 +83,8 @@ pub(crate) fn run(args: &LearnArgs) -> Result<Exit> {
 }
 
 fn read(sound: &Sound, embedder: &mut Embedder) -> Result<Vec<Clip>> {
-    let clip = |file: &String| Ok(Clip { name: sound.label.clone(), vectors: embedder.loud(file)? });
+    let clip =
+        |file: &String| Ok(Clip { name: sound.label.clone(), vectors: embedder.loud(file)?, is_background: false });
     sound.files.iter().map(clip).collect()
 }
 

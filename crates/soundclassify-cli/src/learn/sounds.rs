@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The arguments `NAME=FILE…`: labels and their recordings.
 
-use crate::exit::{Failure, Result};
+use crate::{
+    exit::{Failure, Result},
+    source,
+};
 
 /// Minimum number of recordings of a label, because each is held out once.
 const MIN_RECORDINGS: usize = 3;
@@ -13,9 +16,9 @@ pub(super) struct Sound {
     pub(super) files: Vec<String>,
 }
 
-/// A label and its first file, unless it is the name of a file that exists.
+/// A label and its first file, unless it is an address, or the name of a file that exists.
 fn named(argument: &str) -> Option<(&str, &str)> {
-    argument.split_once('=').filter(|_| !std::path::Path::new(argument).exists())
+    argument.split_once('=').filter(|_| !source::is_uri(argument) && !std::path::Path::new(argument).exists())
 }
 
 /// The files behind `--background` end where a label follows.
@@ -86,6 +89,8 @@ mod tests {
     fn background_ends_with_the_next_label() {
         let arguments = ["a.wav", "b.wav", "Kettle=1.wav", "2.wav"].map(str::to_owned);
         assert_eq!(split_background(&arguments), arguments.split_at(2));
+        assert_eq!(named("https://host/a.wav?key=1"), None);
+        assert_eq!(named("Kettle=https://host/a.wav"), Some(("Kettle", "https://host/a.wav")));
         assert_eq!(split_background(&arguments[..2]), (&arguments[..2], &[][..]));
     }
 

@@ -81,12 +81,15 @@ impl Target {
 
 /// Beside a manifest that does not exist yet, there may be no files of its name: they belong to another model.
 fn check_neighbours(path: &Path) -> Result<()> {
-    let extensions = ["onnx", "labels.txt", "embeddings.npy", "check.npy", "features.npy"];
+    let extensions =
+        ["onnx", "labels.txt", "embeddings.npy", "check.npy", "features.npy", "check.wav", "check.flac", "check.ogg"];
     let taken = extensions.map(|extension| path.with_extension(extension)).into_iter().find(|it| it.exists());
     match taken.filter(|_| !path.exists()) {
         Some(taken) => {
             let (path, taken) = (path.display(), taken.display());
-            Err(Failure::Usage(format!("-o {path}: {taken} beside it belongs to a different model")))
+            Err(Failure::Usage(format!(
+                "-o {path}: {taken} beside it belongs to a different model; choose a different name, or remove that file"
+            )))
         }
         None => Ok(()),
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How often a label would be posted at each threshold, and the lowest threshold that is rare enough.
+//! How many events a label would have at each threshold, and the lowest threshold that is rare enough.
 
 use std::collections::BTreeMap;
 

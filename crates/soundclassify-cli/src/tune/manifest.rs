@@ -22,17 +22,38 @@ use crate::{
 /// Refuses a folder with different files of the same names, because the copy would refer to these.
 pub(super) fn check(path: &Path, manifest: &Manifest) -> Result<()> {
     let files = ModelFiles::of(manifest);
+    check_table(path, manifest)?;
     for (name, target) in copies(path, &files, files.check_names()?.unwrap_or_default())? {
         if target.exists() {
             let io = |error: io::Error| Failure::io("copy", &target, &error);
             let (_, content) = files.open(&name)?;
             if !same(content, File::open(&target).map_err(io)?).map_err(io)? {
-                let (path, target) = (path.display(), target.display());
-                return Err(Failure::Usage(format!("-o {path}: {target} beside it belongs to a different model")));
+                return Err(different(path, &target));
             }
         }
     }
     Ok(())
+}
+
+/// The copy would take a table of embeddings beside it for its own.
+fn check_table(path: &Path, manifest: &Manifest) -> Result<()> {
+    let target = embedding_table::path_of(path);
+    if !target.exists() || target == embedding_table::path_of(&manifest.path) {
+        return Ok(());
+    }
+    let found = std::fs::read(&target).map_err(|error| Failure::io("table of embeddings", &target, &error))?;
+    if embedding_table::bytes(manifest)?.is_some_and(|own| own == found) {
+        Ok(())
+    } else {
+        Err(different(path, &target))
+    }
+}
+
+fn different(path: &Path, target: &Path) -> Failure {
+    let (path, target) = (path.display(), target.display());
+    Failure::Usage(format!(
+        "-o {path}: {target} beside it belongs to a different model; choose a different name, or remove that file"
+    ))
 }
 
 fn same(one: impl Read, other: impl Read) -> io::Result<bool> {
@@ -53,7 +74,9 @@ pub(super) fn write(place: ReservedFile, manifest: &Manifest, thresholds: &[Thre
     check(place.path(), manifest)?;
     let files = ModelFiles::of(manifest);
     let mut document = files.document()?;
-    manifest_copy::set_thresholds(&mut document, thresholds.iter().map(|new| (new.label, new.value)));
+    let new = || thresholds.iter().map(|new| (new.label, new.value));
+    manifest_copy::set_thresholds(&mut document, new());
+    manifest_copy::raise_rules(&mut document, new());
     manifest_copy::rename(&mut document, place.path());
     let check_files = files.check_names()?.unwrap_or_else(|missing| {
         document.remove("check");

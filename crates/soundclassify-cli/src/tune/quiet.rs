@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Thresholds from hours of unlabelled audio, so that no label is posted more than N times per day.
+//! Thresholds from hours of unlabelled audio, so that no label has more than N events per day.
 
 use std::collections::BTreeMap;
 
@@ -92,10 +92,10 @@ pub(super) fn run(args: &TuneArgs, options: &ElementOptions) -> Result<Exit> {
     Ok(exit)
 }
 
-/// The probability from which on a label has events: its threshold and that of its rule, or else `event-on`.
+/// The probability from which on a label has events: that of its rule, or else `event-on`, or its threshold if that is higher.
 fn in_force(manifest: &Manifest, label: &str, event_on: f64) -> f64 {
-    let on = manifest.rules.get(label).and_then(|rule| rule.on).unwrap_or(event_on);
-    manifest.defaults.thresholds.get(label).map_or(on, |threshold| threshold.max(on))
+    let threshold = manifest.defaults.thresholds.get(label).copied().unwrap_or_default();
+    manifest.rules.get(label).and_then(|rule| rule.on).unwrap_or(threshold.max(event_on))
 }
 
 /// The lowest threshold with at most `budget` episodes, in steps of a thousandth.
@@ -172,7 +172,7 @@ fn chart(label: &str, episodes: &Episodes, chosen: f64, hold: u64, budget: usize
     let top = points.iter().map(|point| point.1).fold(budget as f64 / days, f64::max) * 1.1;
     Chart {
         caption: label.to_owned(),
-        lines: vec![picture::Line { name: "posts a day", colour: PRECISION, points }],
+        lines: vec![picture::Line { name: "events a day", colour: PRECISION, points }],
         wanted: budget as f64 / days,
         chosen,
         top: top.max(1.0),
@@ -204,6 +204,19 @@ mod tests {
     #[test]
     fn a_label_that_never_appears_needs_no_threshold() {
         assert_eq!(needed(&Episodes::default(), 1, 0), 0.0);
+    }
+
+    #[test]
+    fn a_rule_comes_before_event_on_and_thresholds() {
+        let model = soundclassify_core::model::Model::load("sure").unwrap();
+        let mut manifest = model.manifest().clone();
+        let label = manifest.labels[0].clone();
+        let threshold = manifest.defaults.thresholds[&label];
+        assert_eq!(in_force(&manifest, &label, 0.5), threshold);
+        assert_eq!(in_force(&manifest, &label, 1.0), 1.0);
+        let rule = soundclassify_core::model::Rule { on: Some(0.6), ..Default::default() };
+        manifest.rules.insert(label.clone(), rule);
+        assert_eq!(in_force(&manifest, &label, 0.5), 0.6);
     }
 
     #[test]

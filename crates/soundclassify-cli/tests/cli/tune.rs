@@ -65,7 +65,7 @@ fn thresholds_of_unlabelled_audio_keep_labels_rare() {
 
     let low = lines.iter().find(|line| line["label"] == "Low").unwrap();
     assert!(low["per_day_before"].as_f64().unwrap() > 0.0 && low["per_day"].as_f64() == Some(0.0), "{low}");
-    assert!(std::fs::read_to_string(&picture).unwrap().contains("posts a day"));
+    assert!(std::fs::read_to_string(&picture).unwrap().contains("events a day"));
     let tuned = soundclassify_core::model::Model::load(arguments[1]).unwrap();
     assert_eq!(tuned.manifest().name, "quiet");
     // With these thresholds the recording has no event.
