@@ -108,7 +108,7 @@ impl<M: Copy> Borders<M> {
         let Event { kind, index, duration, free_from, .. } = *event;
         match kind {
             EventKind::Start => self.begin(index, at, duration, free_from).unwrap_or((mark, duration)),
-            EventKind::Update => (self.go_on(index, duration).unwrap_or(mark), duration),
+            EventKind::Update => self.go_on(index, duration).unwrap_or((mark, duration)),
             EventKind::End => {
                 let until = at.saturating_add(duration);
                 self.end(index, until, duration, mark, free_from.saturating_sub(until))
@@ -137,11 +137,16 @@ impl<M: Copy> Borders<M> {
         Some((mark, longest))
     }
 
-    /// Its sound continues; where it began.
-    fn go_on(&mut self, index: usize, duration: u64) -> Option<M> {
-        let open = self.labels[index].open.as_mut()?;
-        open.longest = duration;
-        Some(open.mark)
+    /// Where it began and its duration so far. Windows still contain a sound that has ended, so a fall of the level counts
+    /// before the event's own duration does.
+    fn go_on(&mut self, index: usize, duration: u64) -> Option<(M, u64)> {
+        let found = &self.labels[index];
+        let mut open = found.open?;
+        let continues = found.is_in(0) && self.recent.front().is_some_and(|window| !window.fall.1);
+        let longest = open.longest.max(duration);
+        open.longest = if continues { longest } else { self.duration(index, u64::MAX, open).min(longest) };
+        self.labels[index].open = Some(open);
+        Some((open.mark, open.longest))
     }
 
     /// Where it began and its duration, at its end; `until` is the window at which its event was found to end. The
@@ -208,7 +213,7 @@ mod tests {
     #[test]
     fn what_goes_on_at_the_end_ends_there_and_nothing_shrinks() {
         let mut borders = Borders::new(2);
-        borders.push(window(0), &[0.9, 0.9], |_| 0.35);
+        borders.push(BorderTime { fall: (40, false), ..window(0) }, &[0.9, 0.9], |_| 0.35);
         borders.begin(0, 0, 10, 0);
         borders.begin(1, 0, 10, 0);
         borders.go_on(1, 7000);
@@ -217,12 +222,27 @@ mod tests {
         assert_eq!((borders.end(0, 200, 0, 0, 0), borders.end(1, 200, 0, 0, 0)), ((60, 1700 - 60), (60, 7000)));
     }
 
+    #[test]
+    fn an_update_claims_no_more_than_the_sound_lasted() {
+        let quiet = |at: u64| BorderTime { fall: (at + 40, false), ..window(at) };
+        let mut borders = Borders::new(1);
+        borders.push(quiet(0), &[0.9], |_| 0.35);
+        assert_eq!(borders.begin(0, 0, 10, 0), Some((60, 10)));
+        borders.push(quiet(100), &[0.9], |_| 0.35);
+        assert_eq!(borders.go_on(0, 100), Some((60, 100)));
+        borders.push(window(200), &[0.9], |_| 0.35);
+        assert_eq!(borders.go_on(0, 200), Some((60, 180)));
+        borders.push(quiet(300), &[0.0], |_| 0.35);
+        assert_eq!(borders.go_on(0, 300), Some((60, 240 - 60)));
+        assert_eq!(borders.end(0, 300, 300, 0, 0), (60, 240 - 60));
+    }
+
     const MS: u64 = 1_000_000;
 
     /// Index, begin and end of each event, as they are reported; the last windows have no label.
     fn reported(rules: EventRules, scores: &[[f32; 2]], rises: &[bool]) -> Vec<(usize, u64, u64)> {
         let (mut events, mut borders) = (Events::new(rules), Borders::new(2));
-        let (mut ended, mut begun) = (Vec::new(), [0; 2]);
+        let (mut ended, mut begun, mut lasted) = (Vec::new(), [0; 2], [0; 2]);
         let silence = [[0.0; 2]; 30];
         for (number, scores) in scores.iter().chain(&silence).enumerate() {
             let at = number as u64 * 100 * MS;
@@ -230,10 +250,13 @@ mod tests {
             borders.push(BorderTime { at, rise, fall: (at + 40 * MS, rise.1), mark: rise.0 }, scores, |_| 0.35);
             events.push(EventTime { at, span: 100 * MS, mark: at }, scores, &mut |event| {
                 let (onset, duration) = borders.refine(&event, event.onset, event.onset);
-                match event.kind {
-                    EventKind::Start => begun[event.index] = onset,
-                    EventKind::Update => assert_eq!(onset, begun[event.index]),
-                    EventKind::End => ended.push((event.index, onset, onset + duration)),
+                if event.kind == EventKind::Start {
+                    (begun[event.index], lasted[event.index]) = (onset, 0);
+                }
+                assert!(onset == begun[event.index] && duration >= lasted[event.index]);
+                lasted[event.index] = duration;
+                if event.kind == EventKind::End {
+                    ended.push((event.index, onset, onset + duration));
                 }
             });
         }
