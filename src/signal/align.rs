@@ -71,7 +71,7 @@ impl fmt::Display for Nonsense {
 }
 
 /// Compares timestamps with the count of samples. Times are nanoseconds.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Aligner {
     rate: u64,
     /// Played backwards: each buffer lies before the one that came before it.
@@ -144,7 +144,7 @@ impl Count {
 }
 
 /// Timestamps beside the line, all on the same side.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Watch {
     since: i64,
     late: bool,
@@ -260,13 +260,31 @@ impl Aligner {
         if self.ignored.is_some() {
             return Verdict::Join;
         }
-        let verdict = self.verdict(pts.and_then(time), self.nanoseconds(frames), discont);
+        let (pts, length) = (pts.and_then(time), self.nanoseconds(frames));
+        let verdict =
+            if self.goes_on(pts, length, discont) { Verdict::Join } else { self.verdict(pts, length, discont) };
         if verdict != Verdict::Break {
             self.run = None;
         }
         verdict
     }
 
+    // Whether audio continues where it ended, as that of nearly every buffer does: what `verdict` comes to then, in less code.
+    fn goes_on(&mut self, pts: Option<i64>, length: i64, discont: bool) -> bool {
+        let is_special = discont | self.reverse | self.gap.is_some() | self.hole.is_some() | self.watch.is_some();
+        let (Some(pts), Some(end), Some(expected), false) = (pts, self.end, self.expected(), is_special) else {
+            return false;
+        };
+        let (step, difference) = (pts - end, pts - expected);
+        if step.abs() > 1 || (difference - self.missing).abs() > 1 || difference.abs() > JUMP {
+            return false;
+        }
+        self.exact += length;
+        self.behind = (self.behind - step).clamp(0, ROUNDING);
+        true
+    }
+
+    #[cold]
     fn verdict(&mut self, pts: Option<i64>, length: i64, discont: bool) -> Verdict {
         let (Some(pts), Some(end)) = (pts, self.end) else { return self.without_time(discont) };
         let Some(difference) = self.difference(pts) else { return Verdict::Join };
@@ -309,6 +327,7 @@ impl Aligner {
     }
 
     // A hole that DISCONT announces is as long as the timestamps say. Rounded ones step on as far as they stepped back.
+    #[cold]
     fn announced(&mut self, step: i64, length: i64) -> Verdict {
         let ahead = step - self.behind;
         match ahead {
@@ -327,6 +346,7 @@ impl Aligner {
     }
 
     // The step is what is missing, but for what was missing before and too short to be certain of.
+    #[cold]
     fn proven(&mut self, step: i64, difference: i64) -> Verdict {
         let size = if (difference - step).abs() <= ROUNDING { step } else { difference };
         if size > MAX_HOLE {
@@ -356,6 +376,7 @@ impl Aligner {
     }
 
     // What DISCONT means shows the next timestamp, where there are any.
+    #[cold]
     fn without_time(&mut self, discont: bool) -> Verdict {
         if !discont || self.frames == 0 || self.line.is_some() {
             return Verdict::Join;
@@ -367,6 +388,7 @@ impl Aligner {
     }
 
     // A new stretch of audio begins, unless that happens again and again.
+    #[cold]
     fn cut(&mut self, step: i64) -> Verdict {
         if step < 0 && self.steps_back.add(self.audio) >= TOO_OFTEN {
             return self.ignore(Nonsense::StepsBack);
@@ -379,6 +401,7 @@ impl Aligner {
         Verdict::Break
     }
 
+    #[cold]
     fn ignore(&mut self, why: Nonsense) -> Verdict {
         self.ignored = Some(why);
         self.watch = None;
@@ -395,6 +418,7 @@ impl Aligner {
         }
     }
 
+    #[cold]
     fn see_jitter(&mut self) {
         self.jitter = Some(self.audio);
         (self.exact, self.missing) = (0, 0);
@@ -408,6 +432,7 @@ impl Aligner {
         }
     }
 
+    #[cold]
     fn watch(&mut self, pts: i64, difference: i64) -> Verdict {
         let (now, stepped_back) = (self.audio, self.last.is_some_and(|last| pts < last));
         if self.watch.as_ref().is_none_or(|watch| watch.late != (difference > 0)) {
@@ -424,6 +449,7 @@ impl Aligner {
     }
 
     // The difference has lasted.
+    #[cold]
     fn settle(&mut self, watch: &Watch, difference: i64) -> Verdict {
         let [first, second] = watch.means();
         if (second - first).abs() > SENSELESS {
@@ -884,6 +910,41 @@ mod tests {
                 }).collect::<Vec<_>>()
             };
             prop_assert_eq!(verdicts(0), verdicts(start));
+        }
+    }
+
+    #[test]
+    fn exact_audio_goes_on() {
+        let mut aligner = Aligner::new(RATE);
+        for buffer in 0..10 {
+            let pts = buffer * 10 * MS as u64;
+            assert_eq!(aligner.clone().goes_on(time(pts), 10 * MS, false), buffer > 0);
+            assert_eq!(aligner.judge(Some(pts), 160, false), Verdict::Join);
+            aligner.advance(Some(pts), 160);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_goes_on_is_judged_alike(
+            steps in prop::collection::vec((prop::sample::select(vec![0i64, 0, 0, 1, -1, 3 * MS, -4 * MS, 15 * MS, 60 * MS]), any::<u8>()), 1..200),
+        ) {
+            let (mut aligner, mut pts) = (Aligner::new(RATE), 0i64);
+            for (step, kind) in steps {
+                pts = (pts + step).max(0);
+                let (mut one, mut other) = (aligner.clone(), aligner.clone());
+                if one.goes_on(Some(pts), 10 * MS, kind == 0) {
+                    prop_assert_eq!(other.verdict(Some(pts), 10 * MS, kind == 0), Verdict::Join);
+                    prop_assert_eq!(format!("{one:?}"), format!("{other:?}"));
+                }
+                match aligner.judge(Some(pts as u64), 160, kind == 0) {
+                    Verdict::Break => aligner.restart(),
+                    Verdict::Hole(_) => drop(aligner.advance_gap(None, 160)),
+                    Verdict::Join => {}
+                }
+                aligner.advance(Some(pts as u64), 160);
+                pts += 10 * MS;
+            }
         }
     }
 }

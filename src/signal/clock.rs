@@ -142,7 +142,7 @@ impl Clock {
     /// Power of `length` analysis samples from `position` on, at `analysis_rate` Hz, as far as their frames have come.
     /// Positions must not fall from call to call.
     pub fn power(&mut self, position: u64, length: u64, analysis_rate: u32) -> Power {
-        let frame = |sample: u64| sample.mul_div_round(self.rate, analysis_rate.into()).unwrap_or(u64::MAX);
+        let frame = |sample: u64| scale::at_rate(sample, analysis_rate.into(), self.rate);
         let span = frame(position)..frame(position.saturating_add(length));
         self.meter.power(span)
     }
@@ -248,9 +248,17 @@ impl Clock {
         let (Some(segment), Some(pts)) = (&self.segment, pts) else { return 0..frames };
         let end = pts.saturating_add(self.duration(frames));
         let is_whole = Some(pts) >= segment.start() && segment.stop().is_none_or(|stop| end <= stop);
-        if is_whole && end > pts {
-            return 0..frames;
-        }
+        if is_whole && end > pts { 0..frames } else { self.clipped(segment, pts, end, frames) }
+    }
+
+    #[cold]
+    fn clipped(
+        &self,
+        segment: &gst::FormattedSegment<ClockTime>,
+        pts: ClockTime,
+        end: ClockTime,
+        frames: u64,
+    ) -> Range<u64> {
         let Some((Some(first), Some(last))) = segment.clip(pts, end) else { return 0..0 };
         // Rounded up: what begins before the segment has no running time.
         let skipped = first.saturating_sub(pts).nseconds().mul_div_ceil(self.rate, ClockTime::SECOND.nseconds());
@@ -276,15 +284,21 @@ impl Clock {
         if let Some(pts) = time {
             let drifted = self.pts_of(self.frames).is_none_or(|expected| expected.absdiff(pts) > DRIFT);
             if drifted || self.segment_is_new {
-                let (frame, segment) = (self.frames, self.segment.clone());
-                let anchor = Arc::new(Anchor { frame, offset: self.duration(frame), pts, segment });
-                let place = self.place();
-                self.first.get_or_insert_with(|| (place, Arc::clone(&anchor)));
-                self.anchors.push_back(anchor);
-                self.segment_is_new = false;
+                self.drop_anchor(pts);
             }
         }
         self.frames += frames;
+    }
+
+    // Timestamps count from the next frame on.
+    #[cold]
+    fn drop_anchor(&mut self, pts: ClockTime) {
+        let (frame, segment) = (self.frames, self.segment.clone());
+        let anchor = Arc::new(Anchor { frame, offset: self.duration(frame), pts, segment });
+        let place = self.place();
+        self.first.get_or_insert_with(|| (place, Arc::clone(&anchor)));
+        self.anchors.push_back(anchor);
+        self.segment_is_new = false;
     }
 
     /// The moment of analysis sample `position` at `analysis_rate` Hz. Positions must not fall from call to call, so
@@ -297,12 +311,16 @@ impl Clock {
         self.moment_of(offset, self.anchors.front())
     }
 
-    /// The same for a position from that of the last call of [`Clock::moment`] on.
+    /// The same for a position from that of the last call of [`Clock::moment`] on, where [`Moment::ahead`] is not enough
+    /// because timestamps count from another frame there.
     #[must_use]
-    pub fn moment_ahead(&self, position: u64, analysis_rate: u32) -> Moment {
+    pub fn moment_ahead(&self, position: u64, analysis_rate: u32) -> Option<Box<Moment>> {
+        if self.anchors.len() <= 1 {
+            return None;
+        }
         let offset = scale::duration(position, analysis_rate.into());
-        let anchor = self.anchors.iter().rev().find(|anchor| anchor.offset <= offset);
-        self.moment_of(offset, anchor.or(self.anchors.front()))
+        let anchor = self.anchors.range(1..).rev().find(|anchor| anchor.offset <= offset)?;
+        Some(Box::new(self.moment_of(offset, Some(anchor))))
     }
 
     fn moment_of(&self, offset: ClockTime, anchor: Option<&Arc<Anchor>>) -> Moment {
@@ -328,6 +346,13 @@ impl Clock {
 }
 
 impl Moment {
+    /// The moment that is `offset` after the last reset, and not before this one.
+    pub(crate) fn ahead(&self, offset: ClockTime) -> Self {
+        let later = offset.saturating_sub(self.offset);
+        let (place, time) = (self.place.saturating_add(later.nseconds()), self.time.saturating_add(later));
+        Self { offset, place, time, ..self.clone() }
+    }
+
     /// Its times.
     #[must_use]
     pub fn times(&self) -> Times {

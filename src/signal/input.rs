@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use gst_audio::AudioFormat;
+
 use super::samples;
 use soundclassify_core::{Error, frontend::Resampler};
 
@@ -206,13 +208,23 @@ impl Input {
         let channels = self.info.channels() as usize;
         // Not `bps`, which counts the bits in use: a sample of S24_32 takes four bytes.
         let sample = self.info.width() as usize / 8;
-        let firsts = match planes {
+        match planes {
             Planes::Interleaved(first) => {
                 let bytes = &memory[first + start * channels * sample..][..count * channels * sample];
-                return self.mix_interleaved(bytes, count, channels);
+                match self.info.format() {
+                    gst_audio::AUDIO_FORMAT_F32 if channels == 1 => self.copy(bytes, count),
+                    AudioFormat::S16le if channels == 1 => samples::unpack_s16le(bytes, &mut self.mono[..count]),
+                    _ => self.mix_interleaved(bytes, count, channels),
+                }
             }
-            Planes::Separate(firsts) => firsts,
-        };
+            Planes::Separate(firsts) => self.mix_separate(memory, firsts, start, count),
+        }
+    }
+
+    // Code that few streams need stays apart.
+    #[inline(never)]
+    fn mix_separate(&mut self, memory: &[u8], firsts: &[usize], start: usize, count: usize) {
+        let (channels, sample) = (self.info.channels() as usize, self.info.width() as usize / 8);
         self.sum[..count].fill(0.0);
         let wanted = self.channel.map_or(0..channels, |channel| channel..channel + 1);
         let (parts, mut power) = (wanted.len() as f64, 0.0);
@@ -231,10 +243,8 @@ impl Input {
         }
     }
 
+    #[inline(never)]
     fn mix_interleaved(&mut self, bytes: &[u8], count: usize, channels: usize) {
-        if channels == 1 && self.info.format() == gst_audio::AUDIO_FORMAT_F32 {
-            return self.copy(bytes, count);
-        }
         self.unpack(bytes, count * channels);
         let power = if self.channel.is_none() && channels > 1 && self.balance.is_open() {
             let power = self.unpacked[..count * channels].iter().map(|sample| sample * sample).sum::<f64>();
@@ -334,6 +344,7 @@ fn arrangement(buffer: &gst::BufferRef, info: &gst_audio::AudioInfo) -> Result<A
     Ok(Arrangement { frames, planes })
 }
 
+#[cold]
 fn unreadable(info: &gst_audio::AudioInfo, found: &str) -> InputError {
     InputError::Buffer(format!("{:?} of {} channels, {:?}: {found}", info.format(), info.channels(), info.layout()))
 }

@@ -4,10 +4,10 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use soundclassify_core::frontend::Energy;
+
 /// Frames whose level is computed once.
 const BLOCK: usize = 256;
-/// Sums that are computed at once.
-const LANES: usize = 16;
 /// Added to squares, as `level` does, so that digital silence has a finite level, -350 dB.
 const EPSILON: f64 = 1e-35;
 
@@ -46,14 +46,7 @@ pub(super) struct Meter {
     first: u64,
     frames: VecDeque<f32>,
     /// Of their complete blocks.
-    sums: VecDeque<Sum>,
-}
-
-/// `Σ x²` and the greatest `|x|`.
-#[derive(Debug, Default, Clone, Copy)]
-struct Sum {
-    energy: f64,
-    peak: f32,
+    sums: VecDeque<Energy>,
 }
 
 impl Meter {
@@ -92,59 +85,36 @@ impl Meter {
         let (start, end) = (within(span.start), within(span.end));
         let blocks = start.div_ceil(BLOCK)..(end / BLOCK).min(self.sums.len());
         if blocks.is_empty() {
-            return self.sum(start..end.max(start)).power(end.saturating_sub(start));
+            return power(self.sum(start..end.max(start)), end.saturating_sub(start));
         }
-        let mut sum = self.sum(start..blocks.start * BLOCK).joined(&self.sum(blocks.end * BLOCK..end));
+        let mut sum = self.sum(start..blocks.start * BLOCK).joined(self.sum(blocks.end * BLOCK..end));
         for block in self.sums.range(blocks) {
-            sum = sum.joined(block);
+            sum = sum.joined(*block);
         }
-        sum.power(end - start)
+        power(sum, end - start)
     }
 
     // Of less than two blocks. Where the ring wraps, the order of the sum must stay the same.
-    fn sum(&self, range: Range<usize>) -> Sum {
+    fn sum(&self, range: Range<usize>) -> Energy {
         let (head, tail) = self.frames.as_slices();
         let (in_head, in_tail) = (|at: usize| at.min(head.len()), |at: usize| at.saturating_sub(head.len()));
         let (head, tail) =
             (&head[in_head(range.start)..in_head(range.end)], &tail[in_tail(range.start)..in_tail(range.end)]);
         match (head, tail) {
-            ([], frames) | (frames, []) => Sum::of(frames),
+            ([], frames) | (frames, []) => Energy::of(frames),
             _ => {
                 let mut frames = [0.0; 2 * BLOCK];
                 frames[..head.len()].copy_from_slice(head);
                 frames[head.len()..][..tail.len()].copy_from_slice(tail);
-                Sum::of(&frames[..head.len() + tail.len()])
+                Energy::of(&frames[..head.len() + tail.len()])
             }
         }
     }
 }
 
-impl Sum {
-    // In lanes, which the compiler makes vectors of.
-    fn of(frames: &[f32]) -> Self {
-        let (vectors, rest) = frames.as_chunks::<LANES>();
-        let (mut energy, mut peak) = ([0.0; LANES], [0f32; LANES]);
-        for vector in vectors {
-            for lane in 0..LANES {
-                energy[lane] += f64::from(vector[lane]) * f64::from(vector[lane]);
-                peak[lane] = peak[lane].max(vector[lane].abs());
-            }
-        }
-        for (lane, frame) in rest.iter().enumerate() {
-            energy[lane] += f64::from(*frame) * f64::from(*frame);
-            peak[lane] = peak[lane].max(frame.abs());
-        }
-        Self { energy: energy.iter().sum(), peak: peak.into_iter().fold(0.0, f32::max) }
-    }
-
-    fn joined(self, other: &Self) -> Self {
-        Self { energy: self.energy + other.energy, peak: self.peak.max(other.peak) }
-    }
-
-    fn power(self, frames: usize) -> Power {
-        let peak = f64::from(self.peak);
-        Power { mean: self.energy / frames.max(1) as f64, peak: peak * peak }
-    }
+fn power(energy: Energy, frames: usize) -> Power {
+    let peak = f64::from(energy.peak);
+    Power { mean: energy.sum / frames.max(1) as f64, peak: peak * peak }
 }
 
 #[cfg(test)]
@@ -153,9 +123,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn by_hand(frames: &[f32]) -> Level {
-        let energy = frames.iter().map(|frame| f64::from(*frame).powi(2)).sum::<f64>();
+        let sum = frames.iter().map(|frame| f64::from(*frame).powi(2)).sum::<f64>();
         let peak = frames.iter().fold(0f32, |peak, frame| peak.max(frame.abs()));
-        Sum { energy, peak }.power(frames.len()).level()
+        power(Energy { sum, peak }, frames.len()).level()
     }
 
     #[test]

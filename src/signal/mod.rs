@@ -244,6 +244,7 @@ impl Signal {
         Ok(())
     }
 
+    #[cold]
     fn cut(&mut self, cut: Cut, sink: Sink<'_>) {
         if cut != Cut::Flush {
             self.drain(sink);
@@ -258,6 +259,7 @@ impl Signal {
         self.timing.cut(cut);
     }
 
+    #[cold]
     fn change(&mut self, change: Change) -> Result<(), InputError> {
         let is_format = matches!(change, Change::Format(_));
         self.timing.change(change);

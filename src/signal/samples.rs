@@ -36,6 +36,11 @@ pub(crate) fn pack(format: AudioFormat, samples: &[f64], bytes: &mut [u8]) {
     }
 }
 
+/// Reads 16-bit samples; full scale is ±1.
+pub(crate) fn unpack_s16le(bytes: &[u8], samples: &mut [f32]) {
+    read(bytes, samples, |bytes| f32::from(i16::from_le_bytes(bytes)) / 32_768.0);
+}
+
 /// Reads integer samples; full scale is that of `i32`.
 pub(crate) fn unpack_integers(format: &AudioFormatInfo, bytes: &[u8], samples: &mut [i32]) {
     match Twenty::of(format) {
@@ -142,6 +147,9 @@ mod tests {
         unpack_integers(&format, &bytes, &mut own);
         format.unpack(EXACT, bytemuck::cast_slice_mut(&mut theirs), &bytes);
         assert_eq!(own, theirs);
+        let mut narrow = vec![0.0; 65536];
+        unpack_s16le(&bytes, &mut narrow);
+        assert!(narrow.iter().zip(own).all(|(narrow, wide)| f64::from(*narrow) == f64::from(wide) / 2_147_483_648.0));
     }
 
     #[test]

@@ -253,7 +253,7 @@ impl Timing {
         self.pass();
         let ignored = self.aligner.ignored().is_some();
         let inside = self.clock.inside(buffer.pts().filter(|_| !ignored), all);
-        let most = self.clock.frames_in(MAX_BUFFER);
+        let most = MAX_BUFFER.seconds() * self.clock.rate();
         let audio = inside.start..inside.end.min(inside.start.saturating_add(most));
         // What lies outside the segment joins nothing.
         if audio.is_empty() {
@@ -317,15 +317,18 @@ impl Timing {
     /// Counts the next part of a plan.
     pub(super) fn advance(&mut self, plan: &mut Plan) -> Option<Part> {
         let second = self.clock.rate();
-        let step = |clock: &Clock, time: &mut Option<ClockTime>, frames: u64| {
+        // A time moves on where more of the plan remains.
+        let step = |clock: &Clock, time: &mut Option<ClockTime>, frames: u64, remains: bool| {
             let now = *time;
-            *time = now.map(|time| time.saturating_add(clock.duration(frames)));
+            if remains {
+                *time = now.map(|time| time.saturating_add(clock.duration(frames)));
+            }
             now.map(ClockTime::nseconds)
         };
         let (time, frames, part) = if plan.silence.frames > 0 {
             let frames = plan.silence.frames.min(second);
             plan.silence.frames -= frames;
-            let start = step(&self.clock, &mut plan.silence.start, frames);
+            let start = step(&self.clock, &mut plan.silence.start, frames, plan.silence.frames > 0);
             (self.aligner.advance_gap(start, frames), frames, Part::Silence(frames))
         } else if plan.audio.is_empty() {
             return None;
@@ -333,7 +336,7 @@ impl Timing {
             let frames = (plan.audio.len() as u64).min(second);
             let range = plan.audio.start..plan.audio.start + frames as usize;
             plan.audio.start = range.end;
-            let pts = step(&self.clock, &mut plan.pts, frames);
+            let pts = step(&self.clock, &mut plan.pts, frames, !plan.audio.is_empty());
             (self.aligner.advance(pts, frames), frames, Part::Audio(range))
         };
         self.clock.advance(time.map(ClockTime::from_nseconds), frames);

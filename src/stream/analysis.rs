@@ -162,6 +162,7 @@ impl Analysis {
     }
 
     /// Whether this is the first unreadable buffer of its format.
+    #[cold]
     pub(crate) fn complains(&mut self) -> bool {
         !std::mem::replace(&mut self.complained, true)
     }

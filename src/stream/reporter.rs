@@ -27,8 +27,8 @@ pub(crate) struct WindowTime {
     pub(crate) at: ClockTime,
     /// Where in it a sound may begin, from the last reset on, and whether the level rises there.
     pub(crate) rise: (ClockTime, bool),
-    /// That position.
-    pub(crate) onset: Moment,
+    /// That position, if [`Moment::ahead`] of the start does not give it.
+    pub(crate) onset: Option<Box<Moment>>,
     /// Where in it a sound may end, and whether the level falls there.
     pub(crate) fall: (ClockTime, bool),
     /// Time to the next window, or the length of a window that is the only one of its stream.
@@ -275,10 +275,14 @@ impl WindowTime {
         EventTime { at, span: self.span.nseconds(), mark: EventMark { at, times: self.begin.times() } }
     }
 
+    fn onset(&self) -> Times {
+        self.onset.as_ref().map_or_else(|| self.begin.ahead(self.rise.0).times(), |onset| onset.times())
+    }
+
     fn for_borders(&self) -> BorderTime<Times> {
         let nanoseconds = |(time, found): (ClockTime, bool)| (time.nseconds(), found);
         let (rise, fall) = (nanoseconds(self.rise), nanoseconds(self.fall));
-        BorderTime { at: self.at.nseconds(), rise, fall, mark: self.onset.times() }
+        BorderTime { at: self.at.nseconds(), rise, fall, mark: self.onset() }
     }
 }
 

@@ -44,7 +44,6 @@ pub(crate) struct Entry {
     decided: bool,
 }
 
-#[expect(clippy::large_enum_variant, reason = "nearly all are windows, and a box for each would be allocated")]
 enum Item {
     Window { time: WindowTime, answer: Option<Answer> },
     Break(ClockTime),
@@ -53,7 +52,6 @@ enum Item {
 }
 
 /// The next entry to process.
-#[expect(clippy::large_enum_variant, reason = "nearly all are windows, and a box for each would be allocated")]
 pub(crate) enum Step {
     Window(WindowTime, Answer),
     Break(ClockTime),
@@ -119,7 +117,8 @@ impl Entry {
         Self { ticket, item, decided: false }
     }
 
-    fn is_unanswered(&self) -> bool {
+    /// Whether this is a window whose reply is still to come.
+    pub(crate) fn is_unanswered(&self) -> bool {
         matches!(self.item, Item::Window { answer: None, .. }) && !self.decided
     }
 }
@@ -255,7 +254,7 @@ pub(crate) mod tests {
             ticket,
             WindowTime {
                 number: ticket,
-                onset: begin.clone(),
+                onset: None,
                 begin,
                 at,
                 rise: (at, false),

@@ -80,7 +80,8 @@ struct Stepped {
     results: Arc<Results>,
     /// The stream of its new windows, and the ticket up to which to wait for results.
     new: Option<(Arc<Stream>, Option<u64>)>,
-    notices: Vec<Notice>,
+    error: Option<Notice>,
+    complaint: Option<Notice>,
 }
 
 #[glib::object_subclass]
@@ -343,6 +344,7 @@ impl SoundClassify {
     }
 
     // Work that has to be done before the next audio.
+    #[cold]
     fn prepare(&self) {
         self.note_passed();
         self.decide_on_waiting();
@@ -443,8 +445,13 @@ impl SoundClassify {
     }
 
     fn follow(&self, stepped: Stepped, timeout: Timeout) {
-        let Stepped { results, new, notices } = stepped;
-        notices.into_iter().for_each(|notice| self.warn_of(notice));
+        let Stepped { results, new, error, complaint } = stepped;
+        if let Some(error) = error {
+            self.warn_of(error);
+        }
+        if let Some(complaint) = complaint {
+            self.warn_of(complaint);
+        }
         let Some((stream, after)) = new else { return };
         results.post();
         if let Some(ticket) = after {
@@ -453,7 +460,9 @@ impl SoundClassify {
             stream.run(|| here && results.awaits(ticket));
             self.wait(&results, &stream, ticket, timeout);
         }
-        self.send_events_of(&results);
+        if results.has_for_stream() {
+            self.send_events_of(&results);
+        }
     }
 
     // Waiting windows are removed when the wait times out. The running one stays: a late reply proves that the model works.
@@ -486,6 +495,7 @@ impl SoundClassify {
         results.post_all();
     }
 
+    #[cold]
     fn give_up_analysis(&self) {
         self.end_analysis();
         gst::element_imp_warning!(
@@ -537,14 +547,10 @@ impl Streaming {
     fn step(&mut self, step: impl FnOnce(&mut Self) -> Result<(), InputError>) -> Stepped {
         // After a change of model, these are windows of the old model.
         let (before, stream) = (self.analysis.ticket(), self.analysis.stream());
-        let mut notices = Vec::new();
-        if let Err(error) = step(self) {
-            let first = self.analysis.complains();
-            notices.push(Notice::Input(error, first));
-        }
+        let error = step(self).err().map(|error| Notice::Input(error, self.analysis.complains()));
         let analysis = &mut self.analysis;
-        notices.extend(analysis.take_complaint().map(Notice::Stream));
+        let complaint = analysis.take_complaint().map(Notice::Stream);
         let new = (analysis.ticket() != before).then(|| (stream, analysis.after()));
-        Stepped { results: analysis.results(), new, notices }
+        Stepped { results: analysis.results(), new, error, complaint }
     }
 }

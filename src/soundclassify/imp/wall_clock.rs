@@ -17,6 +17,7 @@ const REFERENCES: [(&str, i128); 2] = [("timestamp/x-unix", 0), ("timestamp/x-nt
 impl SoundClassify {
     /// Reads the buffer's `GstReferenceTimestampMeta`, or else this machine's clock at the running time of now: once in ten
     /// seconds, and when the element goes to PLAYING, for running time may be another one then.
+    #[inline(never)]
     pub(super) fn read_wall_clock(&self, buffer: &gst::BufferRef, signal: &mut Signal) {
         if let Some(wall) = reference(buffer) {
             signal.set_wall_clock(wall);

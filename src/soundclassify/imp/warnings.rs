@@ -112,6 +112,7 @@ impl SoundClassify {
         );
     }
 
+    #[cold]
     pub(super) fn warn_of(&self, notice: Notice) {
         match notice {
             Notice::Input(error @ InputError::Buffer(_), first) => self.warn_of_buffer(&error, first),
@@ -139,6 +140,7 @@ impl SoundClassify {
         }
     }
 
+    #[cold]
     pub(super) fn warn_of_stall(&self, waited: Duration) {
         gst::element_imp_warning!(
             self,

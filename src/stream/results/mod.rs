@@ -124,19 +124,24 @@ impl Results {
         if inner.queue.len() > inner.settings.max_pending as usize + MOST_ON_THE_WAY {
             inner.take_for_hanging();
         }
-        if inner.health.stalled {
+        let mut changed = inner.health.stalled;
+        if changed {
             inner.stats.errors += inner.queue.miss_windows();
         }
         if let Some(due) = pending.due() {
             inner.look_for_results(due);
         }
+        // A window without its reply makes nothing ready.
+        changed |= !pending.is_unanswered();
         if pending.is_switch() {
             inner.health = Health::default();
             inner.silence = Silence::default();
         }
         inner.stream_change += usize::from(pending.is_stream_change());
         inner.queue.push(pending);
-        self.settle(&mut inner);
+        if changed {
+            self.settle(&mut inner);
+        }
     }
 
     /// A window was taken out of the engine's queue before it ran. Leaves a QoS message to post, at most one per second.

@@ -179,6 +179,7 @@ impl Inner {
         self.outbox.push_back(Outgoing::Warning("a result was lost to a programming error; please report this".into()));
     }
 
+    #[cold]
     pub(super) fn take_for_hanging(&mut self) {
         if !self.health.stalled && !std::mem::replace(&mut self.health.warned, true) {
             let text = format!("the model gave no result while {} windows and breaks came", self.queue.len());

@@ -3,8 +3,7 @@
 
 use std::ops::Range;
 
-use multiversion::multiversion;
-
+use super::energy::Energy;
 use super::log::ln;
 
 /// Length over which levels are averaged, in hops.
@@ -18,8 +17,6 @@ const FALL_LOSS: f32 = 30.0;
 const EXPECTED: (f32, f32) = (0.35, 0.4);
 /// Power of what counts as digital silence, -100 dB.
 const FLOOR: f32 = 1e-10;
-/// Sums that are computed at once.
-const LANES: usize = 16;
 
 /// Level of a signal in hops of 20 ms, as far back as one window and what its borders need.
 #[derive(Debug)]
@@ -31,6 +28,7 @@ pub(super) struct Levels {
     levels: Vec<f32>,
     /// Means of as many of them as are averaged, from each hop on that has so many; the first one is from that of `levels`.
     means: Vec<f32>,
+    /// Levels that are needed.
     most: usize,
     hops: u64,
     energy: f64,
@@ -61,8 +59,8 @@ impl Levels {
             rate,
             hop,
             window: window as u64,
-            levels: Vec::with_capacity(most),
-            means: Vec::with_capacity(most),
+            levels: Vec::with_capacity(2 * most),
+            means: Vec::with_capacity(2 * most),
             most,
             hops: 0,
             energy: 0.0,
@@ -79,7 +77,7 @@ impl Levels {
         while !samples.is_empty() {
             let room = (self.hop - self.samples % self.hop) as usize;
             let (now, later) = samples.split_at(room.min(samples.len()));
-            self.energy += energy(now);
+            self.energy += Energy::of(now).sum;
             self.samples += now.len() as u64;
             samples = later;
             if self.samples.is_multiple_of(self.hop) {
@@ -95,15 +93,20 @@ impl Levels {
     }
 
     fn append(&mut self, level: f32) {
-        if self.levels.len() == self.most {
-            self.levels.remove(0);
-            self.means.remove(0);
+        if self.levels.len() == 2 * self.most {
+            self.forget_past();
         }
         self.levels.push(level);
         self.hops += 1;
-        if let Some(newest) = self.levels.len().checked_sub(AVERAGED) {
-            self.means.push(mean(&self.levels[newest..]));
+        if let Some(newest) = self.levels.last_chunk::<AVERAGED>() {
+            self.means.push(mean(newest));
         }
+    }
+
+    #[cold]
+    fn forget_past(&mut self) {
+        self.levels.drain(..self.most);
+        self.means.drain(..self.most);
     }
 
     /// Forgets everything; samples count from 0 again.
@@ -184,20 +187,6 @@ impl Border {
 /// `10 · log10(x)`, by the logarithm of the features, which is in the processor's cache then.
 fn decibels(power: f32) -> f32 {
     10.0 / std::f32::consts::LN_10 * ln(power.max(FLOOR))
-}
-
-/// `Σ x²`; in `f64`, so that it does not depend on how the samples are cut.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn energy(samples: &[f32]) -> f64 {
-    let square = |sample: f32| f64::from(sample) * f64::from(sample);
-    let (vectors, rest) = samples.as_chunks::<LANES>();
-    let mut sums = [0.0; LANES];
-    for vector in vectors {
-        for lane in 0..LANES {
-            sums[lane] += square(vector[lane]);
-        }
-    }
-    sums.iter().sum::<f64>() + rest.iter().map(|sample| square(*sample)).sum::<f64>()
 }
 
 #[cfg(test)]

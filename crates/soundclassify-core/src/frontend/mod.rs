@@ -2,6 +2,7 @@
 //! Samples → model input. It counts samples, allocates only in [`Frontend::new`], and does not depend on model or pipeline.
 
 mod cepstrum;
+mod energy;
 mod frames;
 mod levels;
 mod log;
@@ -24,6 +25,7 @@ use normalize::{Writer, sum_of_squares};
 use spectrum::Spectrum;
 use window::{FrameRing, Pieces, SampleRing, Schedule};
 
+pub use energy::Energy;
 pub use levels::Steps;
 pub use resampler::Resampler;
 pub use spec::{

@@ -122,8 +122,9 @@ impl Writer {
             write_transposed(map, values[1], bands, tensor, frames, head);
         } else {
             let (head, tail) = tensor.split_at_mut(values[0].len());
-            write_straight(map, values[0], head);
-            write_straight(map, values[1], tail);
+            for (values, tensor) in [(values[0], head), (values[1], tail)] {
+                if map == Map::IDENTITY { tensor.copy_from_slice(values) } else { write_straight(map, values, tensor) }
+            }
         }
     }
 }
@@ -156,7 +157,7 @@ fn map(normalize: Normalize, top_db: Option<f32>, values: Pieces<'_>) -> Map {
 }
 
 /// `(max(x, floor) − shift) · scale`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Map {
     floor: f32,
     shift: f32,
@@ -164,6 +165,8 @@ struct Map {
 }
 
 impl Map {
+    const IDENTITY: Self = Self { floor: f32::NEG_INFINITY, shift: 0.0, scale: 1.0 };
+
     fn standard(values: Pieces<'_>, floor: f32, divisor: impl Fn(f64) -> f64) -> Self {
         let shift = mean(values, floor);
         let variance = average(values, sum_of_squares, floor, shift);
