@@ -34,7 +34,8 @@ environment=$target/python/environment wheels=$target/python/wheels
 make_environment "$environment"
 build_wheel "$environment" "$wheels"
 "$environment/bin/pip" install --quiet --disable-pip-version-check "$(echo "$wheels"/*.whl)" av pyarrow matplotlib soundfile pytest
-cargo build --quiet --locked --workspace --exclude soundclassify-py --lib --bins
+# As tests/run.sh builds it: without the tests, dependencies would have other features, and be compiled once more.
+cargo build --quiet --locked --workspace --lib --bins --tests
 
 # The wheel finds the library that it depends on, and the program is pointed at the same one.
 unset ORT_DYLIB_PATH

@@ -15,7 +15,7 @@ set -euo pipefail
 source "$(dirname "$0")/../pipelines/setup.sh"
 cd "$root"
 
-step() { printf '\n== %s\n' "$*"; }
+step() { printf '\n== %s (after %d s)\n' "$*" "$SECONDS"; }
 
 # Dependencies that the compiler does not check: core and models build without GStreamer, only the engine and the runtime
 # use `ort`, and the modules of the core do not use each other, except that a manifest creates a FeatureSpec.
@@ -85,15 +85,19 @@ $newer"
   fi
 }
 
-# The Cargo features that this GStreamer supports.
+# The plugin's Cargo features that this GStreamer supports, for commands with --workspace: with --package, dependencies have
+# other features, and Cargo compiles them once more.
 supported_features() {
-  if pkg-config --exists 'gstreamer-1.0 >= 1.24'; then echo capi,doc,serde,static,v1_24; else echo capi,doc,serde,static; fi
+  local features=(capi doc serde static)
+  if pkg-config --exists 'gstreamer-1.0 >= 1.24'; then features+=(v1_24); fi
+  local IFS=,
+  echo "${features[*]/#/gst-plugin-soundclassify/}"
 }
 
 # With default features (which are empty), then with all supported features.
 check_lints() {
   cargo clippy --locked --workspace --all-targets -- -D warnings
-  cargo clippy --locked --package gst-plugin-soundclassify --all-targets --no-default-features --features "$(supported_features)" -- -D warnings
+  cargo clippy --locked --workspace --all-targets --features "$(supported_features)" -- -D warnings
 }
 
 # In a separate target folder, because everything is compiled with a different setting.
@@ -115,9 +119,9 @@ run_tests() {
 
 # The plugin's tests again, with all supported features.
 test_features() {
-  local options=(--locked --package gst-plugin-soundclassify --lib --test element --features "$(supported_features)")
+  local options=(--locked --workspace --lib --test element --features "$(supported_features)")
   if command -v cargo-nextest >/dev/null; then
-    cargo nextest run "${options[@]}"
+    cargo nextest run "${options[@]}" --filterset 'package(gst-plugin-soundclassify)'
   else
     cargo test --quiet "${options[@]}"
   fi

@@ -126,7 +126,8 @@ main() {
   fi
   provide_onnxruntime
   export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$onnxruntime}
-  cargo build --manifest-path "$root/Cargo.toml" --locked --quiet --workspace --exclude soundclassify-py --lib --bins
+  # As tests/run.sh builds it: without the tests, dependencies would have other features, and be compiled once more.
+  cargo build --manifest-path "$root/Cargo.toml" --locked --quiet --workspace --lib --bins --tests
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
   unshare --net --mount --propagation private "$BASH" "$0" --inside "$work" "$seconds" "$python"
