@@ -5,7 +5,8 @@
     pipelines/launch.py filesrc location=FILE ! decodebin ! soundclassify ! fakesink
 
 A window is "time label index probability"; an event "time start|update|end label index probability peak probability
-lasting seconds". Times are in seconds. Exit status: 0 at the end of the stream or after Ctrl-C, 1 after an error.
+lasting seconds". Times are in seconds. Exit status: 0 at the end of the stream or after Ctrl-C, 1 after an error
+or a stream without a window.
 """
 
 import signal
@@ -14,7 +15,7 @@ import sys
 from common import GLib, Gst, prepare
 
 
-def nanoseconds(structure, name):
+def number(structure, name):
     return structure.get_uint64(name).value
 
 
@@ -27,14 +28,25 @@ def text(structure):
     name = structure.get_name()
     if name not in ("soundclassify", "soundclassify-event"):
         return None
-    time = seconds(nanoseconds(structure, "timestamp"))
+    time = seconds(number(structure, "timestamp"))
     label, index = structure.get_string("label"), structure.get_int("index").value
     probability = structure.get_double("probability").value
     if name == "soundclassify":
         return f"{time} {label} {index} {probability:.8f}"
     kind, peak = structure.get_string("kind"), structure.get_double("peak").value
-    lasting = seconds(nanoseconds(structure, "duration"))
+    lasting = seconds(number(structure, "duration"))
     return f"{time} {kind} {label} {index} {probability:.6f} peak {peak:.6f} lasting {lasting}"
+
+
+def without_window(pipeline):
+    """Names of the elements that have had no window."""
+    found, iterator = [], pipeline.iterate_all_by_element_factory_name("soundclassify")
+    while True:
+        result, element = iterator.next()
+        if result != Gst.IteratorResult.OK:
+            return found
+        if number(element.get_property("stats"), "windows") == 0:
+            found.append(element.get_name())
 
 
 class Run:
@@ -54,6 +66,10 @@ class Run:
             self.status = 1
             self.loop.quit()
         elif message.type == Gst.MessageType.EOS:
+            # After Ctrl-C or an error, the stream was not complete.
+            for name in without_window(self.pipeline) if self.loop.is_running() else ():
+                print(f"warning: {name}: no window in the stream's audio", file=sys.stderr)
+                self.status = 1
             self.loop.quit()
         elif message.type == Gst.MessageType.LATENCY:
             self.pipeline.recalculate_latency()

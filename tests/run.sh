@@ -64,10 +64,10 @@ check_interface() {
   fi
 }
 
-# No dependency needs a newer Rust than Cargo.toml states; clippy's incompatible_msrv checks the use of std. If rustup has that
-# version of Rust, it also builds the workspace.
+# No dependency needs a newer Rust than Cargo.toml states; clippy's incompatible_msrv checks the use of std. The workspace is
+# built with that version, too, if it is the one in use or rustup has it.
 check_rust_version() {
-  local wanted newer
+  local wanted newer active toolchain
   wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
   newer=$(cargo metadata --locked --format-version 1 --filter-platform x86_64-unknown-linux-gnu | python3 -c '
 import json, sys
@@ -78,8 +78,12 @@ for package in json.load(sys.stdin)["packages"]:
         print(package["name"], package["version"], "needs Rust", package["rust_version"])' "$wanted")
   [[ -z $newer ]] || die "these dependencies need a newer Rust than $wanted, which Cargo.toml states:
 $newer"
-  if rustup toolchain list 2>/dev/null | grep -q "^$wanted"; then
-    cargo "+$wanted" check --locked --workspace --target-dir "$target/rust-$wanted"
+  active=$(rustc --version | cut -d ' ' -f 2)
+  toolchain=$(rustup toolchain list 2>/dev/null | grep -oE "^${wanted//./\\.}(\.[0-9]+)?-[^ ]+" | head -n 1 || true)
+  if [[ $active == "$wanted".* ]]; then
+    echo "Rust $active is the version that Cargo.toml states, so what follows is built with it"
+  elif [[ -n $toolchain ]]; then
+    cargo "+$toolchain" check --locked --workspace --target-dir "$target/rust-$wanted"
   else
     echo "skipped: building with Rust $wanted, which is not installed in rustup"
   fi
@@ -117,7 +121,7 @@ run_tests() {
   fi
 }
 
-# The plugin's tests again, with all supported features.
+# The plugin's tests again, with all supported features; without cargo-nextest, those of all libraries.
 test_features() {
   local options=(--locked --workspace --lib --test element --features "$(supported_features)")
   if command -v cargo-nextest >/dev/null; then
@@ -149,7 +153,7 @@ if [[ $# == 0 ]]; then
   step "version of Rust" && check_rust_version
   step "lints" && check_lints
   step "public interface" && check_interface
-  step "documentation" && cargo doc --locked --workspace --no-deps
+  step "documentation" && cargo doc --locked --workspace --no-deps --lib --bins --examples
   step "interleavings of queue and registry" && check_interleavings
 fi
 run_tests "$@"

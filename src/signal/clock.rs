@@ -347,7 +347,8 @@ impl Clock {
 
 impl Moment {
     /// The moment that is `offset` after the last reset, and not before this one.
-    pub(crate) fn ahead(&self, offset: ClockTime) -> Self {
+    #[must_use]
+    pub fn ahead(&self, offset: ClockTime) -> Self {
         let later = offset.saturating_sub(self.offset);
         let (place, time) = (self.place.saturating_add(later.nseconds()), self.time.saturating_add(later));
         Self { offset, place, time, ..self.clone() }
@@ -433,6 +434,38 @@ mod tests {
         (0..1000).for_each(|buffer| clock.advance(Some(ClockTime::from_useconds(buffer * 10_050)), 441));
         let timestamp = clock.moment(999 * 441, 44100).times().timestamp;
         assert!(timestamp.absdiff(ClockTime::from_useconds(999 * 10_050)) <= DRIFT, "{timestamp}");
+    }
+
+    #[test]
+    fn a_moment_ahead_is_that_of_its_position() {
+        let clocks: [fn(&mut Clock); 4] = [
+            |clock| clock.advance(None, 3 * 44100),
+            |clock| clock.advance(Some(ms(1500)), 3 * 44100),
+            |clock| {
+                clock.advance(Some(ms(1500)), 44100);
+                clock.advance(Some(ms(5000)), 2 * 44100);
+            },
+            |clock| {
+                clock.advance(Some(ms(1500)), 44100);
+                clock.set_segment(None);
+                clock.advance(Some(ms(2500)), 2 * 44100);
+            },
+        ];
+        for fill in clocks {
+            let filled = || {
+                let mut clock = clock();
+                fill(&mut clock);
+                clock
+            };
+            for (begin, ahead) in [(0, 0), (0, 15_999), (0, 16_000), (4000, 20_000), (16_000, 16_000), (20_000, 47_999)]
+            {
+                let mut clock = filled();
+                let begin = clock.moment(begin, 16000);
+                let offset = scale::duration(ahead, 16000);
+                let found = clock.moment_ahead(ahead, 16000).map_or_else(|| begin.ahead(offset), |moment| *moment);
+                assert_eq!(found.times(), filled().moment(ahead, 16000).times(), "{ahead}");
+            }
+        }
     }
 
     #[test]

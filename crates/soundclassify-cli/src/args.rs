@@ -320,7 +320,7 @@ pub(crate) struct FeaturesArgs {
 #[derive(Debug, Args)]
 pub(crate) struct TuneArgs {
     /// Table of recordings and labels, with `file,label` in its first line and `a.wav,Bark` in the next (several labels: separated by
-    /// `;`, or in several rows), or a folder with a subfolder for each label
+    /// `;`, or in several rows; semicolons may separate the columns instead of commas), or a folder with a subfolder for each label
     #[arg(value_name = "LABELLED", required_unless_present = "quiet")]
     pub(crate) table: Option<PathBuf>,
     /// Wanted precision of each label, from 0 to 1

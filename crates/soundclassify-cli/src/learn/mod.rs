@@ -69,6 +69,7 @@ pub(crate) fn run(args: &LearnArgs) -> Result<Exit> {
         }));
     }
     let recordings = sounds.iter().map(|sound| read(sound, &mut embedder)).collect::<Result<Vec<_>>>()?;
+    refuse_copies(&sounds, &recordings)?;
     if others.is_empty() && recordings.len() < 2 {
         return Err(Failure::Failed(format!(
             "{}: the model has no table of embeddings of other sounds; give recordings of other sounds with \
@@ -86,6 +87,21 @@ fn read(sound: &Sound, embedder: &mut Embedder) -> Result<Vec<Clip>> {
     let clip =
         |file: &String| Ok(Clip { name: sound.label.clone(), vectors: embedder.loud(file)?, is_background: false });
     sound.files.iter().map(clip).collect()
+}
+
+/// A recording that is held out must not be among those that its unit is fitted to, nor be of two labels.
+fn refuse_copies(sounds: &[Sound], recordings: &[Vec<Clip>]) -> Result<()> {
+    let files = sounds.iter().flat_map(|sound| &sound.files);
+    let all: Vec<_> = files.zip(recordings.iter().flatten()).collect();
+    for (number, (file, clip)) in all.iter().enumerate() {
+        if let Some((earlier, _)) = all[..number].iter().find(|(_, other)| other.vectors == clip.vectors) {
+            return Err(Failure::Failed(format!(
+                "{earlier} and {file} are the same recording; give different ones, because each is held out once to \
+                measure how well its label is separated"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Evaluates one label against the model's own and the other new labels.

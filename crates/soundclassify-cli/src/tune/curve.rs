@@ -47,6 +47,11 @@ impl Curve {
         self.positives
     }
 
+    /// Recordings that do not have it.
+    pub(super) fn negatives(&self) -> usize {
+        self.scores.len() - self.positives
+    }
+
     /// All thresholds that make a difference, from the highest down. Each lies halfway to the next score below, so
     /// that a score that differs a little falls on the same side.
     pub(super) fn points(&self) -> impl Iterator<Item = Choice> + '_ {

@@ -39,6 +39,8 @@ pub(super) struct Tuned {
 struct Line<'a> {
     label: &'a str,
     recordings: usize,
+    /// Recordings without the label; where there are none, precision is 1 whatever the threshold.
+    others: usize,
     threshold: f64,
     precision: f64,
     recall: f64,
@@ -168,6 +170,7 @@ impl<'a> Line<'a> {
         Self {
             label,
             recordings: curve.positives(),
+            others: curve.negatives(),
             threshold,
             precision,
             recall,
@@ -181,7 +184,11 @@ impl<'a> Line<'a> {
         let Self { label, recordings, threshold, precision, recall, .. } = self;
         let crossed = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
         let (cross_precision, cross_recall) = (crossed(self.cross_fitted_precision), crossed(self.cross_fitted_recall));
-        let note = if self.reached { "" } else { "  below the wanted precision; this is the best possible" };
+        let note = match (self.others, self.reached) {
+            (0, _) => "  no recording without the label, so nothing can be reported wrongly",
+            (_, true) => "",
+            (_, false) => "  below the wanted precision; this is the best possible",
+        };
         format!(
             "{label:<28} {recordings:>10} {threshold:>9.4} {precision:>9.3} {recall:>7.3}                 \
              {cross_precision:>9} {cross_recall:>7}{note}"

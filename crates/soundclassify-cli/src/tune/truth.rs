@@ -3,6 +3,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs::File,
+    io::{BufRead, BufReader},
     path::Path,
 };
 
@@ -55,10 +57,9 @@ fn folders(path: &Path) -> Result<Truth> {
 
 fn table(path: &Path, file_column: Option<&str>, label_column: Option<&str>) -> Result<Truth> {
     let broken = |error: csv::Error| Failure::Failed(format!("{}: {error}", path.display()));
-    let tabs = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("tsv"));
-    let mut builder = csv::ReaderBuilder::new();
-    let mut reader =
-        builder.trim(csv::Trim::All).delimiter(if tabs { b'\t' } else { b',' }).from_path(path).map_err(broken)?;
+    let mut file = File::open(path).map(BufReader::new).map_err(|error| broken(error.into()))?;
+    let delimiter = delimiter(path, file.fill_buf().map_err(|error| broken(error.into()))?);
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).delimiter(delimiter).from_reader(file);
     let headers = reader.headers().map_err(broken)?.clone();
     let column = |what: &str, wanted: Option<&str>, usual: &[&str]| {
         let usual = wanted.as_ref().map_or(usual, std::slice::from_ref);
@@ -81,6 +82,19 @@ fn table(path: &Path, file_column: Option<&str>, label_column: Option<&str>) -> 
         truth.entry(name).or_default().extend(labels.map(str::to_owned));
     }
     Ok(truth)
+}
+
+/// Tabs in `.tsv`; in other files semicolons, as spreadsheets of many languages write, if the first line of what the file
+/// `begins` with has them and no commas.
+fn delimiter(path: &Path, begins: &[u8]) -> u8 {
+    let line = begins.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    if path.extension().is_some_and(|it| it.eq_ignore_ascii_case("tsv")) {
+        b'\t'
+    } else if line.contains(&b';') && !line.contains(&b',') {
+        b';'
+    } else {
+        b','
+    }
 }
 
 fn located(name: &str, table: &Path) -> String {
@@ -106,6 +120,18 @@ mod tests {
 
         assert_eq!(truth["a.wav"].iter().collect::<Vec<_>>(), ["Bark", "Knock", "Meow"]);
         assert!(truth[folder.path().join("b.wav").to_str().unwrap()].is_empty());
+    }
+
+    #[test]
+    fn semicolons_separate_columns_where_no_comma_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        std::fs::write(&path, "\u{feff}file;label\na, b.wav;\"Bark; Meow\"\nc.wav;Knock\n").unwrap();
+
+        let truth = read(&path, None, None).unwrap();
+
+        assert_eq!(truth["a, b.wav"].iter().collect::<Vec<_>>(), ["Bark", "Meow"]);
+        assert_eq!(truth["c.wav"].iter().collect::<Vec<_>>(), ["Knock"]);
     }
 
     #[test]

@@ -71,12 +71,27 @@ fn what_can_not_be_learned_is_refused_before_anything_is_written() {
     let output = folder.path().join("mine.toml").display().to_string();
     let manifest = manifest.display().to_string();
     let named = |name: &str| format!("{name}={}", low[0]);
+    let copy = folder.path().join("copy.wav").display().to_string();
+    std::fs::copy(&low[1], &copy).unwrap();
     for (words, status, reason) in [
         (vec![named("Kettle"), low[1].clone()], 2, "found 2"),
         (vec![named("a"), low[1].clone(), low[2].clone()], 2, "already has a label or group"),
         (vec![named("ab"), low[1].clone(), low[2].clone()], 2, "already has a label or group"),
         (vec![named("Kettle"), low[1].clone(), low[2].clone()], 1, "--background"),
         (vec![named("Kettle"), low[1].clone(), "no-such.wav".into()], 1, "no-such.wav"),
+        (vec![named("Kettle"), low[1].clone(), copy.clone()], 1, "are the same recording"),
+        (
+            vec![
+                named("Kettle"),
+                low[1].clone(),
+                low[2].clone(),
+                format!("Lift={copy}"),
+                low[3].clone(),
+                low[4].clone(),
+            ],
+            1,
+            "are the same recording",
+        ),
     ] {
         let words = ["learn", "--model", &manifest, "-o", &output].into_iter().map(String::from).chain(words);
         let refused = run(words);

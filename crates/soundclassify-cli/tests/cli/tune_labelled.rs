@@ -101,8 +101,9 @@ fn a_tuned_copy_has_the_weights_of_its_network() {
     std::fs::create_dir(folder.path().join("tuned")).unwrap();
     let [table, model, copy] = [&table, &model, &copy].map(|path| path.to_str().unwrap());
 
-    stdout(["tune", table, "--model", model, "-o", copy]);
+    let printed = stdout(["tune", table, "--model", model, "-o", copy]);
 
+    assert!(printed.contains("no recording without the label"), "{printed}");
     let weights = folder.path().join("tuned/weights.bin");
     assert_eq!(std::fs::read(&weights).unwrap(), std::fs::read(folder.path().join("weights.bin")).unwrap());
     assert!(

@@ -54,6 +54,20 @@ fn wrong_arguments_are_reported() {
 }
 
 #[test]
+fn a_file_without_audio_is_no_success() {
+    let sandbox = Sandbox::new();
+    let empty = sandbox.path("empty.wav");
+    // One channel of 16 bits at 16 kHz.
+    let header = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0\0\x7d\0\0\x02\0\x10\0data\0\0\0\0";
+    fs::write(&empty, header).unwrap();
+    sandbox
+        .script("file.sh", &[empty.to_str().unwrap()])
+        .finish()
+        .failed()
+        .complains("no window in the stream's audio");
+}
+
+#[test]
 fn a_script_fails_with_its_pipeline() {
     let sandbox = Sandbox::new();
     let notes = sandbox.path("notes.txt");
