@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Prints what soundclassify detects: cargo run --example listen [PIPELINE]
+//! Prints what soundclassify detects: `cargo run --example listen [PIPELINE]`
 
 use gst::MessageView;
 use gst::prelude::*;

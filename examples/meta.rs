@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Prints the results that soundclassify puts on buffers: cargo run --example meta [PIPELINE]
+//! Prints the results that soundclassify puts on buffers: `cargo run --example meta [PIPELINE]`
 //!
 //! The pipeline has a `soundclassify add-meta=true` and, somewhere after it, an element called `sink`.
 
