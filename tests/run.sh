@@ -104,10 +104,17 @@ check_lints() {
   cargo clippy --locked --workspace --all-targets --features "$(supported_features)" -- -D warnings
 }
 
-# In a separate target folder, because everything is compiled with a different setting.
+# The setting is only for this workspace's packages; with RUSTFLAGS, all dependencies would be compiled once more.
 check_interleavings() {
-  RUSTFLAGS="--cfg loom" cargo test --locked --quiet --package soundclassify-core --lib --target-dir "${CARGO_TARGET_DIR:-target}/loom" loom
+  local rustc=$target/loom-rustc
+  mkdir -p "$target"
+  printf '#!/bin/sh\nexec "$@" --cfg loom\n' >"$rustc"
+  chmod +x "$rustc"
+  RUSTC_WORKSPACE_WRAPPER=$rustc cargo test --locked --quiet --package soundclassify-core --lib loom
 }
+
+# Tests wait for sound servers, brokers and timeouts, so there may be more of them than processors.
+threads=$((($(nproc) * 3 + 1) / 2))
 
 run_tests() {
   step "documentation examples"
@@ -115,17 +122,17 @@ run_tests() {
   step "tests"
   echo "number of elements in the test for leaks: ${SOUNDCLASSIFY_LIVES:-400}"
   if command -v cargo-nextest >/dev/null; then
-    cargo nextest run --locked --workspace "$@"
+    cargo nextest run --locked --workspace --test-threads "$threads" "$@"
   else
     cargo test --locked --workspace --lib --bins --tests --examples "$@"
   fi
 }
 
-# The plugin's tests again, with all supported features; without cargo-nextest, those of all libraries.
+# The plugin's tests again, with all supported features, and fewer random cases; without cargo-nextest, those of all libraries.
 test_features() {
   local options=(--locked --workspace --lib --test element --features "$(supported_features)")
   if command -v cargo-nextest >/dev/null; then
-    cargo nextest run "${options[@]}" --filterset 'package(gst-plugin-soundclassify)'
+    PROPTEST_CASES=${PROPTEST_CASES:-64} cargo nextest run --test-threads "$threads" "${options[@]}" --filterset 'package(gst-plugin-soundclassify)'
   else
     cargo test --quiet "${options[@]}"
   fi

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Synchronisation types of the queue and the registry: those of std, or those of loom for tests that explore all
-//! interleavings (`RUSTFLAGS="--cfg loom"`).
+//! interleavings (`--cfg loom`, as `tests/run.sh` sets it).
 
 #[cfg(loom)]
 pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
