@@ -128,11 +128,11 @@ run_tests() {
   fi
 }
 
-# The plugin's tests again, with all supported features, and fewer random cases; without cargo-nextest, those of all libraries.
+# The plugin's tests again, with all supported features; without cargo-nextest, those of all libraries.
 test_features() {
   local options=(--locked --workspace --lib --test element --features "$(supported_features)")
   if command -v cargo-nextest >/dev/null; then
-    PROPTEST_CASES=${PROPTEST_CASES:-64} cargo nextest run --test-threads "$threads" "${options[@]}" --filterset 'package(gst-plugin-soundclassify)'
+    cargo nextest run --test-threads "$threads" "${options[@]}" --filterset 'package(gst-plugin-soundclassify)'
   else
     cargo test --quiet "${options[@]}"
   fi
