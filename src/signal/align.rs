@@ -928,7 +928,14 @@ mod tests {
         #[test]
         fn what_goes_on_is_judged_alike(
             steps in prop::collection::vec(
-                (prop_oneof![80 => Just(0i64), 3 => Just(1), 3 => Just(-1), 1 => Just(3 * MS), 1 => Just(-4 * MS), 2 => Just(15 * MS), 1 => Just(60 * MS)], any::<u16>()),
+                (
+                    prop_oneof![
+                        80 => Just(0),
+                        6 => -1i64..=1,
+                        4 => prop::sample::select(vec![3 * MS, -4 * MS, 15 * MS, 60 * MS]),
+                    ],
+                    any::<u16>(),
+                ),
                 1..800,
             ),
         ) {
