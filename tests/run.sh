@@ -98,20 +98,37 @@ supported_features() {
   echo "${features[*]/#/gst-plugin-soundclassify/}"
 }
 
-# With default features (which are empty), then with all supported features.
-check_lints() {
-  cargo clippy --locked --workspace --all-targets -- -D warnings
-  cargo clippy --locked --workspace --all-targets --features "$(supported_features)" -- -D warnings
+# Clippy's driver compiles this workspace's packages from here on, so lints are checked while the tests are built. `cargo clippy`
+# would only check types, and compile all dependencies once more for that.
+compile_with_lints() {
+  command -v clippy-driver >/dev/null || die "no clippy-driver in PATH: rustup component add clippy"
+  # shellcheck disable=SC2016 # The wrapper expands it.
+  wrap_rustc clippy 'exec clippy-driver "$@" -D warnings'
 }
 
-# The setting is only for this workspace's packages; with RUSTFLAGS, all dependencies would be compiled once more.
-check_interleavings() {
-  local rustc=$target/loom-rustc
+# wrap_rustc NAME COMMAND: Cargo runs COMMAND instead of rustc for this workspace's packages. With RUSTFLAGS, all dependencies
+# would be compiled once more. Not sh, which drops variables such as CARGO_BIN_EXE_soundclassify-check-model.
+wrap_rustc() {
+  export RUSTC_WORKSPACE_WRAPPER=$target/$1-rustc
   mkdir -p "$target"
-  printf '#!/bin/sh\nexec "$@" --cfg loom\n' >"$rustc"
-  chmod +x "$rustc"
-  RUSTC_WORKSPACE_WRAPPER=$rustc cargo test --locked --quiet --package soundclassify-core --lib loom
+  printf '#!/usr/bin/env bash\n%s\n' "$2" >"$RUSTC_WORKSPACE_WRAPPER"
+  chmod +x "$RUSTC_WORKSPACE_WRAPPER"
 }
+
+# With default features (which are empty); test_features does the same with all supported ones.
+check_lints() { cargo test --locked --workspace --all-targets --no-run; }
+
+# Of the libraries alone, as docs.rs builds it: the program's dependencies would be checked for it, too.
+check_documentation() {
+  cargo doc --locked --package soundclassify-core --package gst-plugin-soundclassify --no-deps --lib
+}
+
+# The program has no library, and is selected so that dependencies have the features that they have in all other commands.
+check_interleavings() (
+  # shellcheck disable=SC2016 # The wrapper expands it.
+  wrap_rustc loom 'exec "$@" --cfg loom'
+  cargo test --locked --quiet --package soundclassify-core --package soundclassify-cli --lib loom
+)
 
 # Tests wait for sound servers, brokers and timeouts, so there may be more of them than processors.
 threads=$((($(nproc) * 3 + 1) / 2))
@@ -141,7 +158,7 @@ test_features() {
 # The committed inputs of the fuzz targets are among the tests; new ones are tried if cargo-fuzz is installed.
 fuzz() {
   if command -v cargo-fuzz >/dev/null; then
-    tests/fuzz.sh 60
+    env -u RUSTC_WORKSPACE_WRAPPER tests/fuzz.sh 60
   else
     echo "skipped: new inputs for the fuzz targets, because cargo-fuzz is not installed; tests/fuzz.sh builds it and runs them"
   fi
@@ -158,9 +175,12 @@ if [[ $# == 0 ]]; then
   step "scripts" && check_scripts
   step "dependencies" && check_dependencies
   step "version of Rust" && check_rust_version
-  step "lints" && check_lints
   step "public interface" && check_interface
-  step "documentation" && cargo doc --locked --workspace --no-deps --lib --bins --examples
+fi
+compile_with_lints
+if [[ $# == 0 ]]; then
+  step "lints, and building the tests" && check_lints
+  step "documentation" && check_documentation
   step "interleavings of queue and registry" && check_interleavings
 fi
 run_tests "$@"
