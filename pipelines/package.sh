@@ -5,9 +5,11 @@
 #   pipelines/package.sh [ARCHITECTURE...]           amd64 and arm64 (cross-compiled), or only those named, for Debian 13,
 #                                                    in a system that tests/debian.sh installs under target/
 #   pipelines/package.sh --here                      for the Debian release and architecture of this machine, with its own tools
-#   pipelines/package.sh --check [ARCHITECTURE...]   in a fresh Debian 13 under target/ (downloads 300 MB): installs, uses as an
-#                                                    unprivileged user, upgrades, removes and purges the packages, and runs
-#                                                    lintian; arm64 under QEMU, with results compared with those of amd64
+#   pipelines/package.sh --check [--on RELEASE] [ARCHITECTURE...]
+#                                                    in a fresh system under target/ (downloads 300 MB), Debian 13 or RELEASE (testing,
+#                                                    or one of Ubuntu, such as resolute): installs, uses as an unprivileged user,
+#                                                    upgrades, removes and purges the packages; on Debian 13, runs lintian; elsewhere,
+#                                                    and for arm64, under QEMU, compares the results with those of Debian 13 for amd64
 #
 # gstreamer1.0-soundclassify is the plugin with its models, soundclassify the program with manual page, completions and
 # examples. Needs Rust and cargo-deb (built into Cargo's folder of programs unless it is in PATH); all but --here need root and debootstrap,
@@ -149,7 +151,7 @@ check_here() {
   dpkg --purge gstreamer1.0-soundclassify soundclassify 2>/dev/null
   [[ $(ours) == "$before" ]] || fail "left behind: $(ours)"
   echo "nothing left"
-  [[ $(dpkg --print-architecture) == amd64 ]] || return 0
+  [[ -n $LINTIAN ]] || return 0
   echo "== lintian"
   install_quietly lintian
   # Also those for other architectures, but not those with the higher version.
@@ -174,18 +176,20 @@ copy_packages() {
 
 # Changes to the base system go to a folder that is removed again, so that it stays fresh.
 check_in_copy() {
-  local base=$packages/trixie-$1 copy=$packages/copy-$1
-  mount -t overlay overlay -o "lowerdir=$base,upperdir=$copy/changes,workdir=$copy/work" "$copy/system"
+  local name=$1-$2 lintian=
+  local copy=$packages/copy-$name
+  [[ $name != trixie-amd64 ]] || lintian=1
+  mount -t overlay overlay -o "lowerdir=$packages/$name,upperdir=$copy/changes,workdir=$copy/work" "$copy/system"
   mount_system "$copy/system"
-  copy_packages "$copy/system" "$1"
-  chroot "$copy/system" /usr/bin/env -i HOME=/root LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+  copy_packages "$copy/system" "$2"
+  chroot "$copy/system" /usr/bin/env -i HOME=/root LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin LINTIAN=$lintian \
     /bin/bash -euo pipefail -c "$(declare -f as_user fail ours install_quietly classify_recordings use_packages read_documents check_here); check_here"
-  cp "$copy/system/packages/results" "$packages/results-$1.txt"
+  cp "$copy/system/packages/results" "$packages/results-$name.txt"
 }
 
-# Lines of amd64 and another architecture: times, labels and indices are equal, numbers differ by less than 0.001.
+# Lines of Debian 13 for amd64 and of another system: times, labels and indices are equal, numbers differ by less than 0.001.
 compare_results() {
-  python3 - "$packages/results-amd64.txt" "$packages/results-$1.txt" <<'END'
+  python3 - "$1" "$2" <<'END'
 import sys
 
 ours, theirs = ([line.split() for line in open(name)] for name in sys.argv[1:])
@@ -202,31 +206,38 @@ print(f"{len(ours)} lines of results are equal, the largest difference of a numb
 END
 }
 
+# check_packages RELEASE ARCHITECTURE...
 check_packages() {
-  local architecture copy
+  local release=$1 reference=$packages/results-trixie-amd64.txt architecture name copy
   check_means
-  for architecture in "$@"; do
+  for architecture in "${@:2}"; do
     compgen -G "$packages/*_$architecture.deb" >/dev/null || die "no packages for $architecture; build them: pipelines/package.sh $architecture"
     check_emulation "$architecture"
-    install_base trixie "$architecture" "$packages/trixie-$architecture"
-    copy=$packages/copy-$architecture
+    name=$release-$architecture
+    install_base "$release" "$architecture" "$packages/$name"
+    copy=$packages/copy-$name
     rm -rf "$copy"
     mkdir -p "$copy/changes" "$copy/work" "$copy/system"
-    say "== $architecture"
-    unshare --mount --propagation private "$BASH" "$root/pipelines/package.sh" --check-in-copy "$architecture" || die "the packages do not pass on Debian 13 for $architecture"
+    say "== $release, $architecture"
+    unshare --mount --propagation private "$BASH" "$root/pipelines/package.sh" --check-in-copy "$release" "$architecture" || die "the packages do not pass on $release for $architecture"
     rm -rf "$copy"
-    [[ $architecture == amd64 || ! -e $packages/results-amd64.txt ]] || compare_results "$architecture"
+    [[ $name == trixie-amd64 || ! -e $reference ]] || compare_results "$reference" "$packages/results-$name.txt"
   done
 }
 
 case ${1:-} in
   --help | -h) usage "$0" ;;
   --here) make_packages ;;
-  --check-in-copy) check_in_copy "$2" ;;
+  --check-in-copy) check_in_copy "$2" "$3" ;;
   --check)
     shift
+    release=trixie
+    if [[ ${1:-} == --on ]]; then
+      release=${2:?"--on needs a release, such as resolute"}
+      shift 2
+    fi
     [[ $# -gt 0 ]] || set -- amd64 arm64
-    check_packages "$@"
+    check_packages "$release" "$@"
     ;;
   -*) die "unknown option $1; see --help" ;;
   *)

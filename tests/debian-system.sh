@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # shellcheck shell=bash
-# Debian systems in folders, for tests/debian.sh, tests/container.sh and pipelines/package.sh, which source this file.
+# Debian and Ubuntu systems in folders, for tests/debian.sh, tests/container.sh and pipelines/package.sh, which source this file.
 
 source "$(dirname "${BASH_SOURCE[0]}")/../pipelines/setup.sh"
 
@@ -40,15 +40,39 @@ mirror() {
   echo "$found"
 }
 
-# install_base RELEASE ARCHITECTURE FOLDER, which is moved to its place at the end, so it is complete when it exists.
+# debootstrap's script for every release of Ubuntu since 7.10, also for those that are newer than this debootstrap.
+ubuntu_script=/usr/share/debootstrap/scripts/gutsy
+
+is_ubuntu() { [[ $1 != trixie && $1 != testing ]]; }
+
+ubuntu_mirror() {
+  local found=${UBUNTU_MIRROR:-}
+  if [[ -z $found && -e $ubuntu_script ]]; then
+    found=$(awk '$1 == "default_mirror" && $2 !~ /old-releases|ports/ { print $2; exit }' "$ubuntu_script")
+  fi
+  [[ -n $found ]] || die "debootstrap knows no mirror of Ubuntu here; set UBUNTU_MIRROR to its address"
+  echo "$found"
+}
+
+# install_base RELEASE ARCHITECTURE FOLDER, which is moved to its place at the end, so it is complete when it exists. RELEASE is trixie,
+# testing, or a release of Ubuntu such as resolute.
 install_base() {
   [[ ! -e $3 ]] || return 0
-  local from
-  from=$(mirror)
+  local from arguments
+  if is_ubuntu "$1"; then
+    from=$(ubuntu_mirror)
+    arguments=("$from" "$ubuntu_script")
+  else
+    from=$(mirror)
+    arguments=("$from")
+  fi
   rm -rf "$3.new"
   mkdir -p "${3%/*}"
-  say "Installing Debian $1 for $2 in $3 (downloads 100 MB)"
-  debootstrap --variant=minbase --arch="$2" "$1" "$3.new" "$from" >"$3.log" || die "debootstrap failed; see $3.log"
+  say "Installing the base of $1 for $2 in $3 (downloads 100 MB)"
+  debootstrap --variant=minbase --arch="$2" "$1" "$3.new" "${arguments[@]}" >"$3.log" || die "debootstrap failed; see $3.log"
+  if is_ubuntu "$1"; then
+    printf 'deb %s %s main universe\n' "$from" "$1" "$from" "$1-updates" >"$3.new/etc/apt/sources.list"
+  fi
   mv "$3.new" "$3"
 }
 
