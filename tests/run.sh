@@ -164,6 +164,9 @@ fuzz() {
   fi
 }
 
+# For a first build, there is nothing that could be reused.
+[[ -e $target/debug ]] || export CARGO_INCREMENTAL=0
+
 step "requirements"
 setup --tests
 export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$onnxruntime} G_DEBUG=fatal-criticals RUSTDOCFLAGS="-D warnings"
