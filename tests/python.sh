@@ -31,9 +31,14 @@ build_wheel() {
 }
 
 environment=$target/python/environment wheels=$target/python/wheels
+pip_install() { "$environment/bin/pip" install --quiet --disable-pip-version-check "$@"; }
+
 make_environment "$environment"
+pip_install numpy onnxruntime av pyarrow matplotlib soundfile pytest &
+packages=$!
 build_wheel "$environment" "$wheels"
-"$environment/bin/pip" install --quiet --disable-pip-version-check "$(echo "$wheels"/*.whl)" av pyarrow matplotlib soundfile pytest
+wait "$packages"
+pip_install "$(echo "$wheels"/*.whl)"
 # As tests/run.sh builds it: without the tests, dependencies would have other features, and be compiled once more.
 cargo build --quiet --locked --workspace --lib --bins --tests
 
