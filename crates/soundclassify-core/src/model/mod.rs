@@ -9,6 +9,7 @@ pub mod check;
 #[doc(hidden)]
 pub use soundclassify_models as builtin;
 mod engine;
+mod exit;
 pub mod extend;
 mod fit;
 mod inspect;

@@ -18,7 +18,7 @@ use ort::{
     logging::LogLevel,
 };
 
-use super::{provider::ExecutionProvider, telemetry};
+use super::{exit, provider::ExecutionProvider, telemetry};
 use crate::{
     error::{Error, Result},
     panic::{catch, lock},
@@ -99,6 +99,7 @@ pub(super) fn environment() -> Result<Environment> {
     }
     telemetry::disable();
     let environment = search()?;
+    exit::wait_for_calls();
     *held = Some(environment.clone());
     Ok(environment)
 }
