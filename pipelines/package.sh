@@ -4,7 +4,8 @@
 #
 #   pipelines/package.sh [ARCHITECTURE...]           amd64 and arm64 (cross-compiled), or only those named, for Debian 13,
 #                                                    in a system that tests/debian.sh installs under target/
-#   pipelines/package.sh --here                      for the Debian release and architecture of this machine, with its own tools
+#   pipelines/package.sh --here                      for the release and architecture of this machine, Debian 13, Ubuntu 26.04 or
+#                                                    newer; installs what the build needs
 #   pipelines/package.sh --check [--on RELEASE] [ARCHITECTURE...]
 #                                                    in a fresh system under target/ (downloads 300 MB), Debian 13 or RELEASE (testing,
 #                                                    or one of Ubuntu, such as resolute): installs, uses as an unprivileged user,
@@ -50,6 +51,12 @@ pack() {
     ${CARGO_BUILD_TARGET:+--target "$CARGO_BUILD_TARGET"} "$@" >&2
 }
 
+# The packages depend on one, so they could not be installed.
+check_onnxruntime() {
+  [[ -n $(apt-cache pkgnames libonnxruntime) ]] || die "this system has no package of ONNX Runtime, on which the packages depend (or \
+'apt-get update' has not been run). Packages for Debian 13: pipelines/package.sh $(dpkg --print-architecture); without packages: README.md, Install."
+}
+
 # CARGO_BUILD_TARGET is set for another architecture.
 make_packages() {
   check_rust
@@ -79,7 +86,7 @@ make_all() {
       *) die "unknown architecture '$architecture'; expected amd64 or arm64" ;;
     esac
     rm -f "$packages"/*_"$architecture".deb
-    tests/debian.sh 13 "${option[@]}" --run env COMMIT_DATE="$(commit_date)" MAINTAINER="$maintainer" pipelines/package.sh --here
+    tests/debian.sh 13 "${option[@]}" --run env COMMIT_DATE="$(commit_date)" MAINTAINER="$maintainer" pipelines/package.sh --build
   done
   ls -l "$packages"/*.deb >&2
 }
@@ -227,7 +234,13 @@ check_packages() {
 
 case ${1:-} in
   --help | -h) usage "$0" ;;
-  --here) make_packages ;;
+  --here)
+    with_tests='' install_missing
+    check_onnxruntime
+    make_packages
+    ls -l "$packages"/*.deb >&2
+    ;;
+  --build) make_packages ;;
   --check-in-copy) check_in_copy "$2" "$3" ;;
   --check)
     shift
