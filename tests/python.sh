@@ -36,8 +36,10 @@ pip_install() { "$environment/bin/pip" install --quiet --disable-pip-version-che
 make_environment "$environment"
 pip_install numpy onnxruntime av pyarrow matplotlib soundfile pytest &
 packages=$!
+trap 'kill "$packages" 2>/dev/null || true; wait' EXIT
 build_wheel "$environment" "$wheels"
 wait "$packages"
+trap - EXIT
 pip_install "$(echo "$wheels"/*.whl)"
 # As tests/run.sh builds it: without the tests, dependencies would have other features, and be compiled once more.
 cargo build --quiet --locked --workspace --lib --bins --tests
