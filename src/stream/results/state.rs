@@ -268,6 +268,10 @@ impl Inner {
     }
 
     fn fail(&mut self, error: &Error) {
+        // The process is about to end.
+        if matches!(error, Error::Cancelled(_)) {
+            return;
+        }
         self.stats.errors += 1;
         let warned = match error {
             Error::NotFinite { .. } => std::mem::replace(&mut self.health.warned_of_scores, true),

@@ -2,24 +2,27 @@
 //! The end of the process waits for calls of ONNX Runtime that are under way.
 //!
 //! `exit` destroys the environment of an ONNX Runtime before 1.23, while other threads may still load or run a network with it,
-//! which ends with SIGSEGV (microsoft/onnxruntime#24579, pykeio/ort#614). So `exit` waits for them first, and later calls never
-//! begin, except on the thread that called `exit`: what an application does there must not hang.
+//! which ends with SIGSEGV (microsoft/onnxruntime#24579). So `exit` waits for them first, and later calls are errors: they must
+//! not wait, because what an application does at its end may need their threads.
 
 use std::{
     cell::Cell,
-    ptr,
-    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+};
+#[cfg(any(unix, test))]
+use std::{
     thread,
     time::{Duration, Instant},
 };
 
 /// How long the end of the process waits. A run takes milliseconds; a large network may take longer to load.
+#[cfg(unix)]
 const PATIENCE: Duration = Duration::from_secs(2);
 
 static CALLS: Calls = Calls::new();
 
 thread_local! {
-    /// Calls of this thread, one within the other. It has no destructor, so it exists at the end of the process, too.
+    /// Calls of this thread, one within the other. Without a destructor, so it can be read at the end of the process, too.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -35,22 +38,29 @@ impl Drop for Call {
     }
 }
 
-/// Must be called before ONNX Runtime is used. Never returns if the process is about to end.
-pub(super) fn enter() -> Call {
+/// Must be called before a network is loaded, run or dropped. `None` if the process is about to end.
+pub(super) fn enter() -> Option<Call> {
     CALLS.enter()
 }
 
-/// From now on, `exit` waits for calls. It takes effect for a library that was loaded before, because `exit` calls what was
-/// registered last first.
+/// From now on, `exit` waits for calls before it destroys what exists now: it begins with what was registered last. So this is
+/// called again when ONNX Runtime has created more.
 #[cfg(unix)]
 #[expect(
     unsafe_code,
     reason = "neither std nor a crate that is maintained registers a function for the end of the process"
 )]
 pub(super) fn wait_for_calls() {
+    use std::{process, sync::atomic::AtomicU32};
+
+    static PROCESS: AtomicU32 = AtomicU32::new(0);
     extern "C" fn at_exit() {
-        CALLS.end(PATIENCE);
+        // A fork has none of the other threads.
+        if PROCESS.load(SeqCst) == process::id() {
+            CALLS.end(PATIENCE);
+        }
     }
+    PROCESS.store(process::id(), SeqCst);
     // SAFETY: the function takes nothing, does not unwind, and uses nothing that is destroyed before it is called. Without memory
     // for it, the process ends as it would without this call.
     unsafe { libc::atexit(at_exit) };
@@ -61,41 +71,34 @@ pub(super) fn wait_for_calls() {}
 
 struct Calls {
     under_way: AtomicUsize,
-    /// The thread that ends the process, or 0.
-    ending: AtomicUsize,
+    ending: AtomicBool,
 }
 
 impl Calls {
     const fn new() -> Self {
-        Self { under_way: AtomicUsize::new(0), ending: AtomicUsize::new(0) }
+        Self { under_way: AtomicUsize::new(0), ending: AtomicBool::new(false) }
     }
 
-    fn enter(&'static self) -> Call {
+    /// `None` after the end, but for calls within a call.
+    fn enter(&'static self) -> Option<Call> {
+        // Before `ending` is read, so that the end waits for this call or this call finds the end.
         self.under_way.fetch_add(1, SeqCst);
-        let ending = self.ending.load(SeqCst);
-        if ending != 0 && ending != this_thread() && DEPTH.get() == 0 {
-            self.under_way.fetch_sub(1, SeqCst);
-            loop {
-                thread::park();
-            }
-        }
         DEPTH.set(DEPTH.get() + 1);
-        Call { calls: self }
+        let call = Call { calls: self };
+        (!self.ending.load(SeqCst) || DEPTH.get() > 1).then_some(call)
     }
 
-    /// Lets no other thread begin a call, and waits for calls of other threads.
+    /// Lets no further call begin, and waits for those of other threads. Only the first time: no call began after it.
+    #[cfg(any(unix, test))]
     fn end(&self, patience: Duration) {
-        self.ending.store(this_thread(), SeqCst);
+        if self.ending.swap(true, SeqCst) {
+            return;
+        }
         let begun = Instant::now();
         while self.under_way.load(SeqCst) > DEPTH.get() && begun.elapsed() < patience {
             thread::sleep(Duration::from_millis(1));
         }
     }
-}
-
-/// Different for all threads that exist. `thread::current` does not work at the end of the process.
-fn this_thread() -> usize {
-    DEPTH.with(|depth| ptr::from_ref(depth).addr())
 }
 
 #[cfg(all(test, not(loom)))]
@@ -115,11 +118,11 @@ mod tests {
         let calls = calls();
         let (entered, begin) = mpsc::channel();
         let other = thread::spawn(move || {
-            let _outer = calls.enter();
+            let _outer = calls.enter().unwrap();
             entered.send(()).unwrap();
             thread::sleep(Duration::from_millis(50));
             // Within a call, another may begin.
-            let _inner = calls.enter();
+            assert!(calls.enter().is_some());
         });
         begin.recv().unwrap();
 
@@ -134,7 +137,7 @@ mod tests {
         let calls = calls();
         let (entered, begin) = mpsc::channel();
         thread::spawn(move || {
-            let _call = calls.enter();
+            let _call = calls.enter().unwrap();
             entered.send(()).unwrap();
             thread::sleep(LONG);
         });
@@ -146,24 +149,19 @@ mod tests {
     }
 
     #[test]
-    fn after_the_end_only_the_ending_thread_calls() {
+    fn no_call_begins_after_the_end() {
         let calls = calls();
+
         calls.end(LONG);
-        let (entered, begin) = mpsc::channel();
-        thread::spawn(move || {
-            let _call = calls.enter();
-            let _ = entered.send(());
-        });
 
-        drop(calls.enter());
-
-        assert_eq!(begin.recv_timeout(Duration::from_millis(50)), Err(mpsc::RecvTimeoutError::Timeout));
+        assert!(calls.enter().is_none());
+        assert_eq!(calls.under_way.load(SeqCst), 0);
     }
 
     #[test]
     fn a_call_of_the_ending_thread_does_not_hold_it_up() {
         let calls = calls();
-        let _call = calls.enter();
+        let _call = calls.enter().unwrap();
         let begun = Instant::now();
 
         calls.end(LONG);

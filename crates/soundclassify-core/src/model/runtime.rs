@@ -99,7 +99,6 @@ pub(super) fn environment() -> Result<Environment> {
     }
     telemetry::disable();
     let environment = search()?;
-    exit::wait_for_calls();
     *held = Some(environment.clone());
     Ok(environment)
 }
@@ -292,12 +291,15 @@ fn load(path: &Path) -> Result<Environment, String> {
     let load = || -> Result<Environment, String> {
         let builder = ort::init_from(path).map_err(|error| load_error(&error, path))?;
         let builder = builder.with_name("soundclassify").with_telemetry(false).with_logger(Arc::new(log));
+        exit::wait_for_calls();
         let environment = builder.build().map_err(|error| {
             format!(
                 "{}: {error} (the application may use ONNX Runtime through a different environment)",
                 path.display()
             )
         })?;
+        // Once more, for what the environment has created.
+        exit::wait_for_calls();
         environment.set_log_level(LogLevel::Warning);
         Ok(environment)
     };

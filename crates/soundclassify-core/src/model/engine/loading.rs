@@ -14,7 +14,7 @@ use ort::{
 use super::EngineOptions;
 use crate::{
     error::{Error, Result},
-    model::{exit, fit::TensorInfo, provider::ExecutionProvider, runtime},
+    model::{fit::TensorInfo, provider::ExecutionProvider, runtime},
 };
 
 /// Inputs and outputs of a network. `folder`: the folder of its weights, if they may be in files.
@@ -23,7 +23,6 @@ pub(in crate::model) fn ports(
     path: &Path,
     folder: Option<&Path>,
 ) -> Result<(Vec<TensorInfo>, Vec<TensorInfo>)> {
-    let _call = exit::enter();
     let fail = |reason: String| Error::Model { path: path.to_path_buf(), reason };
     let builder = builder(EngineOptions::default(), folder, path)?;
     let session = commit(builder, bytes).map_err(fail)?;

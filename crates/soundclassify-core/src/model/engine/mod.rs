@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The engine: one per model, provider, device and threads in the process. It runs the windows of all its streams.
 
+mod guarded;
 mod loading;
 mod own_thread;
 mod queue;
@@ -22,18 +23,19 @@ use std::{
 };
 
 pub(in crate::model) use self::loading::ports;
-pub use self::{
-    queue::Progress,
-    reply_slot::Reply,
-    stream::Stream,
-    tensor_pool::{PoolStats, Tensor},
-};
 use self::{
+    guarded::GuardedNetwork,
     registry::Registry,
     reply_slot::ReplySlot,
     session::{OrtNetwork, Target},
     tensor_pool::Pool,
     worker_pool::{Another, WorkerPool},
+};
+pub use self::{
+    queue::Progress,
+    reply_slot::Reply,
+    stream::Stream,
+    tensor_pool::{PoolStats, Tensor},
 };
 use super::{
     check,
@@ -249,14 +251,14 @@ fn load_unless(
     options: EngineOptions,
     target: Target,
     cancellation: &Cancellation,
-) -> Result<OrtNetwork> {
+) -> Result<GuardedNetwork> {
     check::model(model, options, cancellation)?;
     if model.is_built_in() {
-        return OrtNetwork::load(model, options, target);
+        return GuardedNetwork::load(model, options, target);
     }
     let own = model.clone();
     let time = limits::time(options.provider);
-    let loaded = limits::within(time, cancellation, move || OrtNetwork::load(&own, options, target));
+    let loaded = limits::within(time, cancellation, move || GuardedNetwork::load(&own, options, target));
     let fail = |reason: String| Error::Model { path: model.onnx_path().to_path_buf(), reason };
     loaded.unwrap_or_else(|stopped| match stopped {
         Stopped::Cancelled => Err(Error::Cancelled("the model is no longer needed".into())),

@@ -25,7 +25,6 @@ use super::{
 use crate::{
     error::{Error, Result},
     model::{
-        exit::{self, Call},
         fit::{Batch, Fit, FittedConstant},
         limits,
         manifest::{Element, Scale},
@@ -77,14 +76,11 @@ pub(super) struct OrtNetwork {
     bound: [Option<Bound>; MAX_BATCH],
     /// Size of the tensors in `bound`, bytes.
     bound_bytes: usize,
-    /// The call that drops the fields above.
-    dropping: Option<Call>,
 }
 
 impl OrtNetwork {
     /// Loads, checks and warms up.
     pub(super) fn load(model: &Model, options: EngineOptions, target: Target) -> Result<Self> {
-        let _call = exit::enter();
         let mut network = Self::open(model, options, target)?;
         let warmed_up = network.watched(limits::time(options.provider), Self::warm_up);
         let fail =
@@ -95,7 +91,6 @@ impl OrtNetwork {
 
     /// Loads and checks, but runs nothing.
     pub(super) fn open(model: &Model, options: EngineOptions, target: Target) -> Result<Self> {
-        let _call = exit::enter();
         let fail = |reason: String| Error::Model { path: model.onnx_path().to_path_buf(), reason };
         let builder = register(builder(options, model.folder(), model.onnx_path())?, options)?;
         let session = model.with_bytes(|bytes| commit(builder, bytes))?.map_err(&fail)?;
@@ -182,7 +177,6 @@ impl OrtNetwork {
             gathered: Vec::new(),
             bound: Default::default(),
             bound_bytes: 0,
-            dropping: None,
         })
     }
 
@@ -358,12 +352,10 @@ impl Network for OrtNetwork {
     }
 
     fn run(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<()> {
-        let _call = exit::enter();
         self.run_unbound(windows, scores).map(drop)
     }
 
     fn run_uncancellable(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<()> {
-        let _call = exit::enter();
         let size = self.run_size(windows.len());
         if let Some(bound) = &mut self.bound[size - 1]
             && let Ok(outputs) = bound.run(&mut self.session, windows)
@@ -387,12 +379,6 @@ impl Network for OrtNetwork {
 
     fn is_portable(&self) -> bool {
         self.is_portable
-    }
-}
-
-impl Drop for OrtNetwork {
-    fn drop(&mut self) {
-        self.dropping = Some(exit::enter());
     }
 }
 
