@@ -43,24 +43,32 @@ mirror() {
 # debootstrap's script for every release of Ubuntu since 7.10, also for those that are newer than this debootstrap.
 ubuntu_script=/usr/share/debootstrap/scripts/gutsy
 
-is_ubuntu() { [[ $1 != trixie && $1 != testing ]]; }
+is_ubuntu() {
+  case $1 in
+    trixie | testing) return 1 ;;
+    noble | questing | resolute) return 0 ;;
+    *) die "unknown release '$1'; expected trixie, testing, noble, questing or resolute" ;;
+  esac
+}
 
+# ubuntu_mirror ARCHITECTURE
 ubuntu_mirror() {
-  local found=${UBUNTU_MIRROR:-}
+  local found=${UBUNTU_MIRROR:-} kind=archive
+  [[ $1 == amd64 ]] || kind=ports
   if [[ -z $found && -e $ubuntu_script ]]; then
-    found=$(awk '$1 == "default_mirror" && $2 !~ /old-releases|ports/ { print $2; exit }' "$ubuntu_script")
+    found=$(awk -v kind="$kind" '$1 == "default_mirror" && $2 ~ "/" kind "[.]" { print $2; exit }' "$ubuntu_script")
   fi
-  [[ -n $found ]] || die "debootstrap knows no mirror of Ubuntu here; set UBUNTU_MIRROR to its address"
+  [[ -n $found ]] || die "debootstrap knows no mirror of Ubuntu for $1 here; set UBUNTU_MIRROR to its address"
   echo "$found"
 }
 
 # install_base RELEASE ARCHITECTURE FOLDER, which is moved to its place at the end, so it is complete when it exists. RELEASE is trixie,
-# testing, or a release of Ubuntu such as resolute.
+# testing, or a release of Ubuntu.
 install_base() {
   [[ ! -e $3 ]] || return 0
   local from arguments
   if is_ubuntu "$1"; then
-    from=$(ubuntu_mirror)
+    from=$(ubuntu_mirror "$2")
     arguments=("$from" "$ubuntu_script")
   else
     from=$(mirror)
