@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Follows the README's "Install" in a fresh system: packages where it has ONNX Runtime, otherwise pipelines/demo.sh; then
+# gst-inspect-1.0, a pipeline and doctor.
+#
+#   tests/install.sh RELEASE     trixie (Debian 13, with Rust of its backports), testing, noble (Ubuntu 24.04), resolute (26.04)
+#
+# Uses the files of the last commit and Cargo's downloads of this machine. Needs root and debootstrap; downloads 500 MB to
+# target/install. The mirrors are DEBIAN_MIRROR or that of apt, and UBUNTU_MIRROR or the one that debootstrap knows. Without Ubuntu's
+# keyring (package ubuntu-keyring), debootstrap does not verify that base system. Only target/ and Cargo's folder change.
+set -euo pipefail
+
+# shellcheck source=debian-system.sh
+source "$(dirname "$0")/debian-system.sh"
+
+# The version of Rust among Ubuntu's packages that Cargo.toml accepts.
+ubuntu_rust=1.97
+
+# The rest of this file runs in the system, in which /source has the files, and Cargo's downloads are in /cargo.
+
+install_quietly() { apt-get install --yes --quiet --quiet "$@" >/tmp/apt.log 2>&1 || { cat /tmp/apt.log && exit 1; }; }
+
+install_rust() {
+  if [[ -n $UBUNTU_RUST ]]; then
+    install_quietly "rustc-$UBUNTU_RUST" "cargo-$UBUNTU_RUST"
+    PATH=/usr/lib/rust-$UBUNTU_RUST/bin:$PATH
+  elif [[ -e /etc/apt/sources.list.d/backports.list ]]; then
+    install_quietly --target-release trixie-backports rustc cargo
+  else
+    install_quietly rustc cargo
+  fi
+}
+
+# The README's commands, as root, who needs no sudo.
+install_and_use() {
+  export DEBIAN_FRONTEND=noninteractive CARGO_HOME=/cargo CARGO_NET_OFFLINE=true
+  apt-get update --quiet --quiet
+  install_rust
+  cd /source
+  if [[ -n $(apt-cache pkgnames libonnxruntime) ]]; then
+    pipelines/package.sh --here
+    install_quietly ./target/package/*.deb
+  else
+    pipelines/demo.sh
+    export GST_PLUGIN_PATH=/source/target/release PATH=/source/target/release:$PATH
+  fi
+  cd /tmp
+  echo "== $(. /etc/os-release && echo "$PRETTY_NAME"), $(rustc --version), $(gst-launch-1.0 --gst-version)"
+  gst-inspect-1.0 soundclassify | sed -n '1,/^$/p'
+  gst-launch-1.0 -m filesrc location=/usr/share/sounds/alsa/Front_Center.wav ! wavparse ! soundclassify ! fakesink >messages 2>/dev/null
+  grep -m1 'soundclassify, timestamp' messages
+  soundclassify doctor
+}
+
+# Changes to the base system go to a folder that is removed again, so that it stays fresh.
+enter_copy() {
+  local release=$1 copy=$target/install/copy-$1 cargo_home=${CARGO_HOME:-$HOME/.cargo} rust=''
+  mount -t overlay overlay -o "lowerdir=$target/install/$release,upperdir=$copy/changes,workdir=$copy/work" "$copy/system"
+  mount_system "$copy/system"
+  mkdir -p "$copy/system/source/target" "$copy/system/cargo"
+  mount --bind "$cargo_home" "$copy/system/cargo"
+  git -C "$root" archive HEAD | tar -x -C "$copy/system/source"
+  ! is_ubuntu "$release" || rust=$ubuntu_rust
+  [[ $release != trixie ]] || echo "deb $(mirror) trixie-backports main" >"$copy/system/etc/apt/sources.list.d/backports.list"
+  install -D "$(command -v cargo-deb)" "$copy/system/usr/local/bin/cargo-deb"
+  [[ ! -e $onnxruntime ]] || cp -r "${onnxruntime%/*}" "$copy/system/source/target/"
+  chroot "$copy/system" /usr/bin/env -i HOME=/root LC_ALL=C.UTF-8 CARGO_TERM_COLOR=never UBUNTU_RUST="$rust" \
+    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    /bin/bash -euo pipefail -c "$(declare -f install_quietly install_rust install_and_use); install_and_use"
+}
+
+main() {
+  local release=$1 copy=$target/install/copy-$1
+  check_means
+  check_rust
+  provide_tool cargo-deb
+  cargo fetch --locked --quiet --manifest-path "$root/Cargo.toml"
+  install_base "$release" "$(dpkg --print-architecture)" "$target/install/$release"
+  rm -rf "$copy"
+  mkdir -p "$copy/changes" "$copy/work" "$copy/system"
+  unshare --mount --propagation private "$BASH" "$root/tests/install.sh" --enter "$release" || die "the README's steps do not work on $release."
+  rm -rf "$copy"
+}
+
+case ${1:-} in
+  --help | -h) usage "$0" ;;
+  --enter) enter_copy "$2" ;;
+  -*) die "unknown option $1; see --help" ;;
+  '') die "a release is needed; see --help" ;;
+  *) main "$1" ;;
+esac
