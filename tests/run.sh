@@ -187,8 +187,9 @@ if [[ $# == 0 ]]; then
 fi
 run_tests "$@"
 if [[ $# == 0 ]]; then
-  step "the element with all features" && test_features
   step "Python package" && tests/python.sh
   step "no telemetry" && bash tests/telemetry.sh 12
+  # Last, because the plugin with other features replaces the files of the other, and all that use them would be compiled again.
+  step "the element with all features" && test_features
   step "fuzz targets" && fuzz
 fi
