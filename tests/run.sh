@@ -93,7 +93,7 @@ $newer"
 # other features, and Cargo compiles them once more.
 supported_features() {
   local features=(capi doc serde static)
-  if pkg-config --exists 'gstreamer-1.0 >= 1.24'; then features+=(v1_24); fi
+  if pkg-config --exists 'gstreamer-analytics-1.0 >= 1.24'; then features+=(v1_24); fi
   local IFS=,
   echo "${features[*]/#/gst-plugin-soundclassify/}"
 }
