@@ -5,7 +5,7 @@ use std::{
     io::{self, BufRead},
     net::{TcpStream, ToSocketAddrs},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use gst::{glib, prelude::*};
@@ -19,6 +19,9 @@ use crate::{
 
 /// How long a host may take to answer, when the reason of a failure is looked for.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long sound servers may take to list their devices.
+const DEVICES_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The address of a file; an address is returned unchanged.
 pub(crate) fn uri(input: &str) -> Result<String> {
@@ -189,6 +192,7 @@ pub(crate) fn microphones() -> Result<Vec<Microphone>> {
     monitor.start().map_err(|error| {
         Failure::Failed(format!("device monitor: {error}; check that gstreamer1.0-plugins-good is installed"))
     })?;
+    wait_for_devices(&monitor);
     let devices = monitor.devices().into_iter().map(|device| {
         let properties = device.properties();
         Microphone {
@@ -201,6 +205,26 @@ pub(crate) fn microphones() -> Result<Vec<Microphone>> {
     let devices = devices.collect();
     monitor.stop();
     Ok(devices)
+}
+
+/// From GStreamer 1.28 on, a monitor starts in the background, and reports on its bus when it has all devices. Without waiting,
+/// it has none, and ends with SIGSEGV if it is stopped meanwhile.
+fn wait_for_devices(monitor: &gst::DeviceMonitor) {
+    if gst::version() < (1, 28, 0, 0) {
+        return;
+    }
+    let bus = monitor.bus();
+    let deadline = Instant::now() + DEVICES_TIMEOUT;
+    while let Some(message) = bus.timed_pop(remaining(deadline)) {
+        // The binding has this type of message only if it is built for 1.28.
+        if message.structure().is_some_and(|structure| structure.name() == "GstMessageDeviceMonitorStarted") {
+            return;
+        }
+    }
+}
+
+fn remaining(deadline: Instant) -> Option<gst::ClockTime> {
+    gst::ClockTime::try_from(deadline.saturating_duration_since(Instant::now())).ok()
 }
 
 /// The device that a name or id means: the id exactly, the name exactly, or a part of one name.
