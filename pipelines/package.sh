@@ -182,13 +182,12 @@ copy_packages() {
   chmod -R a+rX "$folder"
 }
 
-# Changes to the base system go to a folder that is removed again, so that it stays fresh.
+# The base system stays fresh.
 check_in_copy() {
   local name=$1-$2 lintian=
   local copy=$packages/copy-$name
   [[ $name != trixie-amd64 ]] || lintian=1
-  mount -t overlay overlay -o "lowerdir=$packages/$name,upperdir=$copy/changes,workdir=$copy/work" "$copy/system"
-  mount_system "$copy/system"
+  mount_copy "$packages/$name" "$copy"
   copy_packages "$copy/system" "$2"
   chroot "$copy/system" /usr/bin/env -i HOME=/root LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin LINTIAN=$lintian \
     /bin/bash -euo pipefail -c "$(declare -f as_user fail ours install_quietly classify_recordings use_packages read_documents check_here); check_here"
@@ -224,8 +223,7 @@ check_packages() {
     name=$release-$architecture
     install_base "$release" "$architecture" "$packages/$name"
     copy=$packages/copy-$name
-    rm -rf "$copy"
-    mkdir -p "$copy/changes" "$copy/work" "$copy/system"
+    fresh_copy "$copy"
     say "== $release, $architecture"
     unshare --mount --propagation private "$BASH" "$root/pipelines/package.sh" --check-in-copy "$release" "$architecture" || die "the packages do not pass on $release for $architecture"
     rm -rf "$copy"

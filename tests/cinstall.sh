@@ -47,11 +47,10 @@ use_here() {
   fi
 }
 
-# Changes to the base system go to a folder that is removed again, so that it stays fresh.
+# The base system stays fresh.
 use_in_copy() {
   local copy=$folder/copy
-  mount -t overlay overlay -o "lowerdir=$folder/trixie,upperdir=$copy/changes,workdir=$copy/work" "$copy/system"
-  mount_system "$copy/system"
+  mount_copy "$folder/trixie" "$copy"
   cp -r "$folder/files" "$copy/system/files"
   chroot "$copy/system" /usr/bin/env -i HOME=/root LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
     /bin/bash -euo pipefail -c "$(declare -f as_user use_here); use_here"
@@ -61,8 +60,7 @@ main() {
   check_means
   tests/debian.sh 13 --run bash tests/cinstall.sh --install
   install_base trixie "$(dpkg --print-architecture)" "$folder/trixie"
-  rm -rf "$folder/copy"
-  mkdir -p "$folder/copy/changes" "$folder/copy/work" "$folder/copy/system"
+  fresh_copy "$folder/copy"
   unshare --mount --propagation private "$BASH" tests/cinstall.sh --use || die "what cargo cinstall installs can't be used on Debian 13."
   rm -rf "$folder/copy"
 }

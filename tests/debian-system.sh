@@ -92,3 +92,14 @@ mount_system() {
   rm -f "$1/etc/resolv.conf"
   cp -L /etc/resolv.conf "$1/etc/resolv.conf"
 }
+
+# The system in $2/system is the one in $1; changes go to $2, which fresh_copy empties, so that $1 stays as it is.
+mount_copy() {
+  mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/changes,workdir=$2/work" "$2/system"
+  mount_system "$2/system"
+}
+
+fresh_copy() {
+  rm -rf "$1"
+  mkdir -p "$1/changes" "$1/work" "$1/system"
+}

@@ -52,11 +52,10 @@ install_and_use() {
   soundclassify doctor
 }
 
-# Changes to the base system go to a folder that is removed again, so that it stays fresh.
+# The base system stays fresh.
 enter_copy() {
   local release=$1 copy=$target/install/copy-$1 cargo_home=${CARGO_HOME:-$HOME/.cargo} rust=''
-  mount -t overlay overlay -o "lowerdir=$target/install/$release,upperdir=$copy/changes,workdir=$copy/work" "$copy/system"
-  mount_system "$copy/system"
+  mount_copy "$target/install/$release" "$copy"
   mkdir -p "$copy/system/source/target" "$copy/system/cargo"
   mount --bind "$cargo_home" "$copy/system/cargo"
   git -C "$root" archive HEAD | tar -x -C "$copy/system/source"
@@ -76,8 +75,7 @@ main() {
   provide_tool cargo-deb
   cargo fetch --locked --quiet --manifest-path "$root/Cargo.toml"
   install_base "$release" "$(dpkg --print-architecture)" "$target/install/$release"
-  rm -rf "$copy"
-  mkdir -p "$copy/changes" "$copy/work" "$copy/system"
+  fresh_copy "$copy"
   unshare --mount --propagation private "$BASH" "$root/tests/install.sh" --enter "$release" || die "the README's steps do not work on $release."
   rm -rf "$copy"
 }
