@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whatever flows through the element, its windows are those that [`Signal`] and [`Windows`] give by themselves, value
-//! for value: `soundclassify features` and the live view's picture are made of these.
+//! for value: `soundclassify features` and the live view's picture are made of these. The network `hands-on` returns its input,
+//! and with `ensembles=1` the element posts it with every bit.
 
 use gst::ClockTime;
 use gst::prelude::*;
+use gstsoundclassify::Classification;
 use gstsoundclassify::signal::{Item, Signal, Windows};
 use proptest::prelude::*;
 use soundclassify_core::frontend::Frontend;
@@ -139,9 +141,28 @@ fn segment(start: u64, length: Option<u64>, backwards: bool) -> gst::Event {
     gst::event::Segment::new(&segment)
 }
 
-/// Best labels' probabilities, window by window, of the element.
-fn by_the_element(model: &TestModel, flows: &[Flow]) -> Vec<(u64, f64)> {
-    let mut rig = Rig::with(model, |element| element.set_property("ensembles", 1u32));
+/// Values of a window: 4 bands, 6 frames.
+const VALUES: usize = 24;
+
+/// Its scores are the window.
+fn hands_on() -> TestModel {
+    let names: Vec<String> = (0..VALUES).map(|value| format!("\"{value}\"")).collect();
+    TestModel::with("hands-on", |manifest| {
+        manifest
+            .replace("\"mels-frames\"", "\"frames-mels\"")
+            .replace("channel-axis = \"first\"", "channel-axis = \"none\"")
+            .replace("normalize = \"none\"", "normalize = \"minmax\"")
+            .replace("\"softmax\"", "\"none\"")
+            .replace("\"Bark\", \"Meow\", \"Background\"", &names.join(", "))
+    })
+}
+
+/// Numbers and values of the windows that the element ran.
+fn by_the_element(model: &TestModel, flows: &[Flow]) -> Vec<(u64, Vec<f32>)> {
+    let mut rig = Rig::with(model, |element| {
+        element.set_property("ensembles", 1u32);
+        element.set_property("top-k", VALUES as u32);
+    });
     let mut player = Player::new();
     player.begin().into_iter().for_each(|event| assert!(rig.harness.push_event(event)));
     for flow in flows {
@@ -154,11 +175,16 @@ fn by_the_element(model: &TestModel, flows: &[Flow]) -> Vec<(u64, f64)> {
         while rig.harness.try_pull().is_some() {}
     }
     rig.eos();
-    rig.classifications().iter().map(|reported| (reported.window, reported.best().probability)).collect()
+    let values = |reported: &Classification| {
+        let mut values = vec![f32::NAN; VALUES];
+        reported.predictions.iter().for_each(|prediction| values[prediction.index] = prediction.probability as f32);
+        values
+    };
+    rig.classifications().iter().map(|reported| (reported.window, values(reported))).collect()
 }
 
-/// The same of the signal and the network alone.
-fn by_the_signal(model: &TestModel, flows: &[Flow]) -> Vec<(u64, f64)> {
+/// Those of the signal and the network alone.
+fn by_the_signal(model: &TestModel, flows: &[Flow]) -> Vec<(u64, Vec<f32>)> {
     let model = Model::load(model.manifest().to_str().unwrap()).unwrap();
     let mut network = load_network(&model, EngineOptions::default()).unwrap();
     let spec = &model.manifest().features;
@@ -171,8 +197,7 @@ fn by_the_signal(model: &TestModel, flows: &[Flow]) -> Vec<(u64, f64)> {
             windows.take(&piece, &mut |window, _| {
                 window.write_to(&mut tensor);
                 network.run(&[&tensor], &mut scores).unwrap();
-                let best = scores.iter().copied().fold(0.0f32, f32::max);
-                found.push((window.number(), f64::from(best)));
+                found.push((window.number(), scores.clone()));
             });
         });
         taken.unwrap();
@@ -193,12 +218,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
     #[test]
     fn the_element_runs_the_windows_of_the_signal(flows in prop::collection::vec(flow(), 1..40)) {
-        let model = TestModel::new("linear");
+        let model = hands_on();
         let (element, signal) = (by_the_element(&model, &flows), by_the_signal(&model, &flows));
         prop_assert_eq!(element.len(), signal.len());
         for (one, other) in element.iter().zip(&signal) {
             prop_assert_eq!(one.0, other.0);
-            prop_assert!((one.1 - other.1).abs() < 1e-6, "{:?} {:?}", one, other);
+            let is_same = one.1.iter().zip(&other.1).all(|(one, other)| one.to_bits() == other.to_bits());
+            prop_assert!(is_same, "{:?} {:?}", one, other);
         }
     }
 }
