@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::support::{TONES, program, stdout, text};
+use crate::cli::support::{TONES, program, stdout, text};
 
 /// What bash is offered for the last of these words.
 fn offered(words: &[&str]) -> Vec<String> {

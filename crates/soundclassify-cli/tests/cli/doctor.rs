@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `doctor`: what is missing and how to get it.
 
-use crate::support::{TONES, objects, program, run, text};
+use crate::cli::support::{TONES, objects, program, run, text};
 
 #[test]
 fn doctor_is_content_here_and_names_what_is_missing() {

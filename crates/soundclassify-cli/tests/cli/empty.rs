@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{LOW, TONES, objects, run, text, tones};
+use crate::cli::support::{LOW, TONES, objects, run, text, tones};
 
 /// WAV files without one whole sample: no data, half a frame of data, a header that promises nothing.
 fn empties(folder: &Path) -> Vec<PathBuf> {

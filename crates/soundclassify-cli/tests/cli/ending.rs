@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{LOW, TONES, collect_errors, interrupt, melody, program, signal, text, tones};
+use crate::cli::support::{LOW, TONES, collect_errors, interrupt, melody, program, signal, text, tones};
 
 #[test]
 fn a_reader_that_has_enough_ends_the_program_quietly() {

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fs::File, path::Path, time::Duration};
 
-use crate::support::{HIGH, LOW, TONES, interrupt, melody, program, run, small_manifest, stdout, text, tones};
+use crate::cli::support::{HIGH, LOW, TONES, interrupt, melody, program, run, small_manifest, stdout, text, tones};
 
 #[test]
 fn features_are_the_windows_that_the_front_end_makes() {

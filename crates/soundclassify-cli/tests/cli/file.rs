@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, path::Path, sync::Once};
 
-use crate::support::{LOW, TONES, melody, objects, program, run, stdout, text, tones};
+use crate::cli::support::{LOW, TONES, melody, objects, program, run, stdout, text, tones};
 use gst::prelude::*;
 use gstsoundclassify::{Classification, ClassificationEvent};
 

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{LOW, TONES, run, stdout, text, tones};
+use crate::cli::support::{LOW, TONES, run, stdout, text, tones};
 
 #[test]
 fn options_say_what_they_are_in_the_programs_own_form() {

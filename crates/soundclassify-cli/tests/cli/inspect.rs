@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `inspect`: networks and manifests.
 
-use crate::support::{TONES, objects, run, small_manifest, stdout, text};
+use crate::cli::support::{TONES, objects, run, small_manifest, stdout, text};
 
 #[test]
 fn inspect_says_what_fits_and_what_does_not() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Labels on the command line: unknown ones are wrong usage, blanks around them do not matter; and the list of a model's labels.
 
-use crate::support::{LOW, TONES, melody, objects, run, stdout, text, tones};
+use crate::cli::support::{LOW, TONES, melody, objects, run, stdout, text, tones};
 
 #[test]
 fn unknown_labels_are_wrong_usage_of_every_command() {

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{HIGH, LOW, MIDDLE, melody, objects, run, small_manifest, stdout, text, tones};
+use crate::cli::support::{HIGH, LOW, MIDDLE, melody, objects, run, small_manifest, stdout, text, tones};
 
 /// A network whose embedding is its window, with a manifest that says so.
 fn model(folder: &Path) -> PathBuf {

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{LOW, MIDDLE, TONES, collect_errors, interrupt, objects, program, text, tones};
+use crate::cli::support::{LOW, MIDDLE, TONES, collect_errors, interrupt, objects, program, text, tones};
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 /// A sound server of its own with one sink, whose monitor is the only microphone, and a tone that plays into it.

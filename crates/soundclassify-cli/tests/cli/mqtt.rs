@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{HIGH, LOW, MIDDLE, TONES, collect_errors, melody, objects, program, signal, text, tones};
+use crate::cli::support::{HIGH, LOW, MIDDLE, TONES, collect_errors, melody, objects, program, signal, text, tones};
 
 /// A broker that keeps what its clients have not had yet, and one client that wants all.
 struct Broker {

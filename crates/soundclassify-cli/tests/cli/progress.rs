@@ -5,7 +5,7 @@ use std::{io::Read, path::Path};
 
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
-use crate::support::{LOW, MIDDLE, TONES, run, text, tones};
+use crate::cli::support::{LOW, MIDDLE, TONES, run, text, tones};
 
 /// Standard error of the program in a terminal; its standard output goes to a file.
 fn on_terminal(folder: &Path, arguments: &[&str]) -> String {

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{LOW, MIDDLE, TONES, collect_errors, interrupt, program, signal, text};
+use crate::cli::support::{LOW, MIDDLE, TONES, collect_errors, interrupt, program, signal, text};
 
 const RATE: u32 = 16_000;
 

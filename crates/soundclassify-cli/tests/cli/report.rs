@@ -3,7 +3,7 @@
 
 use std::{path::Path, process::Command};
 
-use crate::{
+use crate::cli::{
     browser::browser,
     support::{TONES, melody, run, stdout, text},
 };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::{
+use crate::cli::{
     browser::Browser,
     support::{TONES, melody, stdout},
 };

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{HIGH, LOW, MIDDLE, TONES, interrupt, objects, outside, program, run, stdout, text, tones};
+use crate::cli::support::{HIGH, LOW, MIDDLE, TONES, interrupt, objects, outside, program, run, stdout, text, tones};
 
 /// `files` recordings, every 25th of them broken in one of several ways.
 fn folder_of(files: usize) -> tempfile::TempDir {

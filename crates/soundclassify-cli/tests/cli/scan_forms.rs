@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::support::{HIGH, LOW, TONES, objects, program, run, text, tones};
+use crate::cli::support::{HIGH, LOW, TONES, objects, program, run, text, tones};
 use arrow_array::{Array, Float32Array, Float64Array, RecordBatch, StringArray};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use crate::support::{LOW, TONES, run, text, tones};
+use crate::cli::support::{LOW, TONES, run, text, tones};
 
 /// A server that sends one recording to whoever asks, as often as asked.
 fn serve(recording: Vec<u8>) -> u16 {

@@ -9,7 +9,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use crate::errors::without_schema_errors;
+use crate::common::errors::without_schema_errors;
 
 /// Manifest of the model that distinguishes low, middle and high tones and silence.
 pub(crate) const TONES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/tones/tones.toml");

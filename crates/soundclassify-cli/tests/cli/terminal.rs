@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::support::{LOW, TONES, objects, run, text, tones};
+use crate::cli::support::{LOW, TONES, objects, run, text, tones};
 
 const NAME: &str = "a\u{1b}[2J\u{9b}31m\u{202e}\n.wav";
 
@@ -69,7 +69,7 @@ fn cells_of_a_table_are_no_formulas() {
     std::fs::write(&list, "=1+2.wav\n'quoted.wav\nplain.wav\n").unwrap();
     let scan = || {
         let arguments = ["scan", "-q", "--model", TONES, "-o", "out.csv", "list.txt"];
-        let scanned = crate::support::program().args(arguments).current_dir(folder.path()).output().unwrap();
+        let scanned = crate::cli::support::program().args(arguments).current_dir(folder.path()).output().unwrap();
         assert!(scanned.status.success(), "{}", text(&scanned.stderr));
         std::fs::read_to_string(folder.path().join("out.csv")).unwrap()
     };
@@ -85,7 +85,7 @@ fn cells_of_a_table_are_no_formulas() {
 
     let array = folder.path().join("all.npy");
     let inputs = ["=1+2.wav", "plain.wav"].map(|name| PathBuf::from(name).display().to_string());
-    let made = crate::support::program()
+    let made = crate::cli::support::program()
         .args(["features", "--model", TONES, "-o", array.to_str().unwrap(), &inputs[0], &inputs[1]])
         .current_dir(folder.path())
         .output()

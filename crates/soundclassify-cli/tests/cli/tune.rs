@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `soundclassify tune`: folders of labels, cross-fitting, and thresholds from unlabelled audio.
 
-use crate::{
+use crate::cli::{
     support::{LOW, MIDDLE, TONES, melody, objects, run, stdout, text, tones},
     verify::Checked,
 };

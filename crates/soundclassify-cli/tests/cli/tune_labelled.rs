@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{LOW, MIDDLE, TONES, objects, outside, run, stdout, text, tones};
+use crate::cli::support::{LOW, MIDDLE, TONES, objects, outside, run, stdout, text, tones};
 
 #[test]
 fn a_recording_that_tune_leaves_out_is_named_once() {

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::support::{LOW, TONES, melody, objects, run, small_manifest, stdout, text, tones};
+use crate::cli::support::{LOW, TONES, melody, objects, run, small_manifest, stdout, text, tones};
 
 /// The model of tones in a folder of its own, beside a recording and its own scores and features, which `[check]` names.
 pub(crate) struct Checked(tempfile::TempDir);

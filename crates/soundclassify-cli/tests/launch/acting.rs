@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::sandbox::{Sandbox, number, top};
+use crate::launch::sandbox::{Sandbox, number, top};
 
 const RATE: u32 = 8000;
 

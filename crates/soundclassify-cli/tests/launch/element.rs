@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::sandbox::{Sandbox, number};
+use crate::launch::sandbox::{Sandbox, number};
 
 const PROPERTIES: [&str; 17] = [
     "model",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gst::prelude::*;
 
-use crate::sandbox::{Sandbox, top};
+use crate::launch::sandbox::{Sandbox, top};
 
 /// The name of [`plays_and_leaves_while_a_model_loads`] for the test runner.
 const PROCESS: &str = "exit::plays_and_leaves_while_a_model_loads";

@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::sandbox::{Finished, Running, Sandbox, skip};
+use crate::launch::sandbox::{Finished, Running, Sandbox, skip};
 
 const SIGINT: i32 = 2;
 

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::sandbox::{PYTHON, Running, Sandbox, messages, python_is_missing, skip, top};
+use crate::launch::sandbox::{PYTHON, Running, Sandbox, messages, python_is_missing, skip, top};
 
 /// Starts an example with a pipeline.
 type Start<'a> = &'a dyn Fn(&Sandbox, &str) -> Running;

@@ -4,7 +4,7 @@
 use std::net::UdpSocket;
 use std::process::Command;
 
-use crate::sandbox::{PYTHON, Sandbox, messages, skip, top};
+use crate::launch::sandbox::{PYTHON, Sandbox, messages, skip, top};
 
 fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::sandbox::{Sandbox, TopLabel, messages, skip, top};
+use crate::launch::sandbox::{Sandbox, TopLabel, messages, skip, top};
 
 fn scripts() -> Vec<String> {
     let names = fs::read_dir(top().join("pipelines")).unwrap().map(|entry| entry.unwrap().file_name());

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::sandbox::{PYTHON, Running, Sandbox, messages, python_is_missing, top};
+use crate::launch::sandbox::{PYTHON, Running, Sandbox, messages, python_is_missing, top};
 
 const SCRIPTS: [&str; 2] = ["examples/listen.py", "examples/meta.py"];
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::errors::without_schema_errors;
+use crate::common::errors::without_schema_errors;
 
 /// Long enough for a loaded machine, short enough to end a hung process.
 pub(crate) const PROCESS_TIMEOUT: Duration = Duration::from_secs(60);

@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::sandbox::{Running, Sandbox, messages, skip};
+use crate::launch::sandbox::{Running, Sandbox, messages, skip};
 
 /// Kept alive by the caller.
 struct SoundServer {

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::sandbox::{Finished, Sandbox, skip, top};
+use crate::launch::sandbox::{Finished, Sandbox, skip, top};
 
 const VALIDATE: &str = "gst-validate-1.0";
 
