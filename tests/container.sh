@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Builds and runs the container of `Containerfile` on a base that debootstrap makes (downloads 300 MB).
+# Builds and runs the container of `Containerfile` on a base that debootstrap makes (downloads 300 MB): doctor, a recording, a stream
+# over RTSP, and a microphone through the socket of a PulseAudio server.
 #
 #   tests/container.sh
 #
-# Needs root, debootstrap, buildah, and the packages of `pipelines/package.sh amd64`. Everything is in target/container and
-# removed at the end, except the base.
+# Needs root, debootstrap, buildah, what `pipelines/setup.sh --tests` installs, and the packages of `pipelines/package.sh amd64`.
+# Everything is in target/container and removed at the end, except the base.
 set -euo pipefail
 
 # shellcheck source=debian-system.sh
@@ -19,10 +20,20 @@ architecture=$(dpkg --print-architecture)
 
 tool() { buildah --root "$folder/storage" --runroot "$folder/run" --storage-driver vfs "$@"; }
 
-inside() { tool run --isolation chroot "$container" -- "$@"; }
+# inside [OPTION OF buildah run...] -- COMMAND...
+inside() {
+  local options=()
+  while [[ $1 != -- ]]; do
+    options+=("$1")
+    shift
+  done
+  tool run --isolation chroot "${options[@]}" "$container" "$@"
+}
 
 # Whatever fails in it, the folder goes, and the status of the script stays.
 remove() {
+  # shellcheck disable=SC2046 # One word for each process.
+  kill $(jobs -p) 2>/dev/null || true
   { tool rm --all && tool rmi --all --force; } >/dev/null || true
   rm -rf "$folder"
 }
@@ -39,8 +50,42 @@ make_base() {
   tool commit --quiet --rm "$from" localhost/base >/dev/null
 }
 
+# live DESCRIPTION [OPTION OF buildah run...] -- [ARGUMENT OF soundclassify live...]: it classifies until it is interrupted.
+live() {
+  local description=$1 options=()
+  shift
+  while [[ $1 != -- ]]; do
+    options+=("$1")
+    shift
+  done
+  inside "${options[@]}" -- timeout --preserve-status --signal=INT 15 soundclassify live --plain "${@:2}" >"$folder/live" || die "$description can't be classified"
+  [[ $(wc -l <"$folder/live") -gt 20 ]] || die "$description: only $(wc -l <"$folder/live") windows in 15 s"
+  echo "$description: $(wc -l <"$folder/live") windows, the last one $(tail -n 1 "$folder/live")"
+}
+
+# Waits up to 20 s for a file or socket.
+wait_for() { timeout 20 sh -c "until [ -s '$1' ] || [ -S '$1' ]; do sleep 0.1; done" || die "no $1 after 20 s"; }
+
+classify_rtsp() {
+  /usr/bin/python3 crates/soundclassify-cli/tests/launch/rtsp_server.py >"$folder/address" &
+  wait_for "$folder/address"
+  live "noise over RTSP" -- "$(cat "$folder/address")"
+}
+
+# With the options that Containerfile states.
+classify_microphone() {
+  local socket=$folder/pulse
+  XDG_RUNTIME_DIR=$folder HOME=$folder pulseaudio -n --daemonize=no --exit-idle-time=-1 --disable-shm=yes --use-pid-file=no \
+    --load="module-native-protocol-unix auth-anonymous=1 socket=$socket" --load="module-null-sink sink_name=loudspeaker" 2>/dev/null &
+  wait_for "$socket"
+  PULSE_SERVER=unix:$socket gst-launch-1.0 --quiet audiotestsrc is-live=true wave=pink-noise ! pulsesink >/dev/null &
+  live "noise of a sound server" -v "$socket:/run/pulse:ro" -e PULSE_SERVER=unix:/run/pulse --
+}
+
 [[ $(id -u) == 0 ]] || die "only root can enter containers without a runtime: run this as root."
-command -v buildah >/dev/null || die "no buildah in PATH; Debian's package: buildah"
+for program in buildah pulseaudio gst-launch-1.0; do
+  command -v "$program" >/dev/null || die "no $program in PATH; Debian's packages: buildah, pulseaudio, gstreamer1.0-tools"
+done
 compgen -G "$packages/*_$architecture.deb" >/dev/null || die "no packages; build them: pipelines/package.sh $architecture"
 trap remove EXIT
 mkdir -p "$folder"
@@ -52,9 +97,11 @@ echo "sizes:"
 tool images
 tool inspect --type image --format 'user {{.Docker.Config.User}}, entry point {{.Docker.Config.Entrypoint}}, health check {{.Docker.Config.Healthcheck.Test}}' soundclassify
 container=$(tool from --signature-policy "$folder/policy.json" soundclassify)
-[[ $(inside id -un) == soundclassify ]] || die "the container does not run as soundclassify"
-inside sh -c 'test ! -w /usr && ! touch /etc/probe 2>/dev/null' || die "the container can write to its system"
-inside soundclassify doctor || die "doctor finds a fault"
+[[ $(inside -- id -un) == soundclassify ]] || die "the container does not run as soundclassify"
+inside -- sh -c 'test ! -w /usr && ! touch /etc/probe 2>/dev/null' || die "the container can write to its system"
+inside -- soundclassify doctor || die "doctor finds a fault"
 tool copy --quiet "$container" models/check.wav /tmp/check.wav >/dev/null
-inside soundclassify file /tmp/check.wav | tail -n 3
+inside -- soundclassify file /tmp/check.wav | tail -n 3
+classify_rtsp
+classify_microphone
 echo "built, run, removed"
