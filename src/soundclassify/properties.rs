@@ -17,6 +17,7 @@ pub(crate) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
     all.extend(label_properties());
     all.push(silence_threshold(&default));
     all.extend(event_properties(&default));
+    all.extend(rule_properties());
     all.extend(output_properties(&default));
     all.push(add_meta(&default));
     all.extend(engine_properties(&default));
@@ -190,6 +191,11 @@ fn event_properties(default: &Settings) -> Vec<glib::ParamSpec> {
              'stats'",
             default.event_cooldown,
         ),
+    ]
+}
+
+fn rule_properties() -> Vec<glib::ParamSpec> {
+    vec![
         glib::ParamSpecBoxed::builder::<gst::Structure>("label-rules")
             .nick("Label rules")
             .blurb(

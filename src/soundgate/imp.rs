@@ -262,13 +262,7 @@ impl SoundGate {
             // Audio of the stream before stays: its last events may become known by the first audio of this one.
             EventView::StreamStart(_) => lock(&self.state).expect_other_sources(),
             EventView::Eos(_) | EventView::SegmentDone(_) => {
-                // What can't be pushed is not wanted any more.
-                let _ = self.release(true);
-                let mut state = lock(&self.state);
-                state.expect_other_sources();
-                let ended = matches!(event.view(), EventView::Eos(_)).then(|| state.end_events());
-                drop(state);
-                self.post(ended.into_iter().flatten());
+                self.end(matches!(event.view(), EventView::Eos(_)));
                 return gst::Pad::event_default(pad, Some(&*self.obj()), event);
             }
             EventView::CustomDownstream(custom)
@@ -285,12 +279,7 @@ impl SoundGate {
             },
             EventView::Gap(gap) => {
                 let length = gap.get().1.map_or(0, gst::ClockTime::nseconds);
-                let mut state = lock(&self.state);
-                let place = state.queue.place();
-                state.queue.note(&event);
-                state.queue.push_gap(event, place, length);
-                drop(state);
-                return self.release(false).is_ok();
+                return self.gap(event, length);
             }
             _ => {}
         }
@@ -302,6 +291,25 @@ impl SoundGate {
             return gst::Pad::event_default(pad, Some(&*self.obj()), event);
         }
         lock(&self.state).queue.push_event(event);
+        self.release(false).is_ok()
+    }
+
+    // What can't be pushed is not wanted any more.
+    fn end(&self, is_eos: bool) {
+        let _ = self.release(true);
+        let mut state = lock(&self.state);
+        state.expect_other_sources();
+        let ended = is_eos.then(|| state.end_events());
+        drop(state);
+        self.post(ended.into_iter().flatten());
+    }
+
+    fn gap(&self, event: gst::Event, length: u64) -> bool {
+        let mut state = lock(&self.state);
+        let place = state.queue.place();
+        state.queue.note(&event);
+        state.queue.push_gap(event, place, length);
+        drop(state);
         self.release(false).is_ok()
     }
 

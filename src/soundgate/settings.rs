@@ -74,6 +74,10 @@ const MAX_FADE: u64 = 10_000_000_000;
 /// The ParamSpecs, in the order in which `gst-inspect-1.0` shows them.
 pub(crate) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
     let default = Settings::default();
+    [audio_properties(&default), agreement_properties(&default)].concat()
+});
+
+fn audio_properties(default: &Settings) -> Vec<glib::ParamSpec> {
     let time = |name, nick, blurb, most, value| {
         let spec = glib::ParamSpecUInt64::builder(name).nick(nick).blurb(blurb).maximum(most).default_value(value);
         spec.mutable_playing().controllable().build()
@@ -109,6 +113,11 @@ pub(crate) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
             MAX_FADE,
             default.fade,
         ),
+    ]
+}
+
+fn agreement_properties(default: &Settings) -> Vec<glib::ParamSpec> {
+    vec![
         glib::ParamSpecUInt::builder("agree")
             .nick("Agree")
             .blurb(
@@ -141,7 +150,7 @@ pub(crate) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
             .mutable_playing()
             .build(),
     ]
-});
+}
 
 impl Settings {
     /// The value of a property.

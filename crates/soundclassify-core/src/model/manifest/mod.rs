@@ -284,16 +284,7 @@ impl Manifest {
         let input = root.required_table("input")?;
         let tensors = tensors::Input::read(&input)?;
         let (input_name, features) = features::read(input, root.required_table("features")?)?;
-        if features.len() > MAX_VALUES {
-            let found = format!("{:?}, {} values", features.shape(), features.len());
-            let remedy = match features.features {
-                Features::Waveform => "a shorter features.window or a lower features.sample-rate",
-                Features::LogMel(_) => "fewer features.frames or features.n-mels",
-                Features::Mfcc(_) => "fewer features.frames or features.n-mfcc",
-            };
-            let expected = format!("windows of at most {MAX_VALUES} values: {remedy}");
-            return Err(source.error("features", None, expected, found));
-        }
+        check_size(source, &features)?;
         let output = output::read(root.required_table("output")?)?;
         let (labels, groups) = labels::read(root.required_table("labels")?, files)?;
         let names: Vec<_> = labels.iter().chain(groups.keys()).cloned().collect();
@@ -329,6 +320,20 @@ impl Manifest {
         root.finish()?;
         Ok(manifest)
     }
+}
+
+fn check_size(source: Source<'_>, features: &FeatureSpec) -> Result<()> {
+    if features.len() <= MAX_VALUES {
+        return Ok(());
+    }
+    let found = format!("{:?}, {} values", features.shape(), features.len());
+    let remedy = match features.features {
+        Features::Waveform => "a shorter features.window or a lower features.sample-rate",
+        Features::LogMel(_) => "fewer features.frames or features.n-mels",
+        Features::Mfcc(_) => "fewer features.frames or features.n-mfcc",
+    };
+    let expected = format!("windows of at most {MAX_VALUES} values: {remedy}");
+    Err(source.error("features", None, expected, found))
 }
 
 fn sha256(root: &Section<'_>) -> Result<Option<[u8; 32]>> {
