@@ -9,6 +9,7 @@ use gst::prelude::*;
 use super::enums::{Provider, Report, Sync};
 use super::rules::{self, GivenRule};
 use soundclassify_core::decision::{EventRules, LabelRule, Names};
+use soundclassify_core::defaults;
 use soundclassify_core::model::{Defaults, EngineOptions, Manifest};
 
 /// A value that the application set, or one that the model's manifest suggests, or the built-in default.
@@ -77,22 +78,22 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             model: "default".into(),
-            oversamples: Choice::new(10),
+            oversamples: Choice::new(defaults::OVERSAMPLES),
             process_count: Choice::new(1),
-            ensembles: Choice::new(10),
+            ensembles: Choice::new(defaults::ENSEMBLES),
             channel: -1,
-            top_k: Choice::new(3),
-            threshold: Choice::new(0.0),
+            top_k: Choice::new(defaults::TOP_K),
+            threshold: Choice::new(defaults::THRESHOLD),
             label_thresholds: None,
             allow_labels: Choice::new(Vec::new()),
             deny_labels: Choice::new(Vec::new()),
-            silence_threshold: Choice::new(f64::NEG_INFINITY),
+            silence_threshold: Choice::new(defaults::SILENCE_THRESHOLD),
             post_messages: true,
             report: Report::Windows,
-            event_on: Choice::new(0.5),
-            event_off: Choice::new(0.35),
-            event_min_duration: Choice::new(200_000_000),
-            event_hold: Choice::new(500_000_000),
+            event_on: Choice::new(defaults::EVENT_ON),
+            event_off: Choice::new(defaults::EVENT_OFF),
+            event_min_duration: Choice::new(defaults::EVENT_MIN_DURATION),
+            event_hold: Choice::new(defaults::EVENT_HOLD),
             event_cooldown: 0,
             label_rules: None,
             label_groups: None,

@@ -310,8 +310,13 @@ impl Dispatch {
 }
 
 fn open(engine: &Arc<Engine>, results: &Arc<Results>) -> Arc<Stream> {
-    let results = Arc::clone(results);
-    Arc::new(engine.stream(move |reply| results.reply(&reply)))
+    let (replied, posting) = (Arc::clone(results), Arc::downgrade(results));
+    let post = move || {
+        if let Some(results) = posting.upgrade() {
+            results.post();
+        }
+    };
+    Arc::new(engine.stream_with(move |reply| replied.reply(&reply), post))
 }
 
 fn duration(count: u64, rate: u32) -> gst::ClockTime {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use gstsoundclassify::signal::{Item, Piece, Signal, Windows};
 use soundclassify_core::{
+    defaults,
     frontend::{FeatureSpec, Frontend, ReadyWindow},
     model::{EngineOptions, Model, Network, load_embedding, load_network, run_windows},
 };
@@ -76,7 +77,7 @@ impl WindowValues {
             (_, Some(network)) => vec![network.classes()],
             (_, None) => manifest.features.shape(),
         };
-        let oversamples = oversamples.or(manifest.defaults.oversamples).unwrap_or(10);
+        let oversamples = oversamples.or(manifest.defaults.oversamples).unwrap_or(defaults::OVERSAMPLES);
         let idle = Mutex::new(network.into_iter().collect());
         Ok(Self { model: model.clone(), what, oversamples, channel, shape, idle })
     }

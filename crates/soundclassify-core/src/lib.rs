@@ -28,6 +28,7 @@
 
 mod classifier;
 pub mod decision;
+pub mod defaults;
 pub mod error;
 pub mod frontend;
 pub mod model;
@@ -36,3 +37,8 @@ pub mod text;
 
 pub use classifier::{Classifier, Found, Options, Window};
 pub use error::{Error, Result};
+
+/// The example of the crate's page.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

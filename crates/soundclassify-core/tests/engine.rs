@@ -344,6 +344,20 @@ fn clear_waits_for_a_reply_in_progress() {
 }
 
 #[test]
+fn clear_does_not_wait_for_what_follows_a_reply() {
+    let engine = engine(echo);
+    let barrier = Barrier::default();
+    let (inner, (sender, receiver)) = (barrier.clone(), mpsc::channel());
+    let stream = engine.stream_with(move |reply| sender.send(reply.ticket).unwrap(), move || inner.pass());
+    push(&stream, 0);
+    barrier.reached();
+    assert_eq!(receiver.try_recv(), Ok(0));
+    stream.clear();
+    drop(stream);
+    barrier.open();
+}
+
+#[test]
 fn clear_and_push_work_within_a_reply() {
     let engine = engine(echo);
     let (sender, receiver) = mpsc::channel();

@@ -334,7 +334,8 @@ impl Results {
         inner.stats.to_structure(inner.queue.windows(), tally)
     }
 
-    /// Receives a reply, on the engine's thread, or on the streaming thread if it runs the network.
+    /// Receives a reply, on the engine's thread, or on the streaming thread if it runs the network. That thread calls
+    /// [`Self::post`] next.
     pub(crate) fn reply(&self, reply: &Reply<'_>) {
         let replied = catch(|| {
             let mut inner = self.lock();
@@ -348,7 +349,6 @@ impl Results {
             drop(inner);
             self.changed.notify_all();
         }
-        self.post();
     }
 
     fn emit(&self, outgoing: Outgoing) {

@@ -5,11 +5,8 @@ use super::decision::WindowTime;
 use crate::{
     error::{Error, Result},
     frontend::ReadyWindow,
-    model::Network,
+    model::{MAX_BATCH, Network},
 };
-
-/// Most windows of one run: more gain no speed.
-const LARGEST: usize = 16;
 
 /// The network, and the windows that wait for it.
 pub(super) struct Batch {
@@ -25,7 +22,7 @@ pub(super) struct Batch {
 impl Batch {
     pub(super) fn new(mut network: Box<dyn Network>) -> Self {
         network.select(0, 0);
-        let size = network.max_batch().clamp(1, LARGEST);
+        let size = network.max_batch().clamp(1, MAX_BATCH);
         let (inputs, scores) = (vec![0.0; size * network.window_len()], vec![0.0; size * network.classes()]);
         Self { network, inputs, scores, waiting: Vec::with_capacity(size), size, sequence: 0 }
     }
@@ -56,7 +53,7 @@ impl Batch {
         }
         let classes = self.network.classes();
         let scores = &mut self.scores[..count * classes];
-        let mut windows: [&[f32]; LARGEST] = [&[]; LARGEST];
+        let mut windows: [&[f32]; MAX_BATCH] = [&[]; MAX_BATCH];
         for (window, input) in windows.iter_mut().zip(self.inputs.chunks_exact(self.network.window_len())) {
             *window = input;
         }

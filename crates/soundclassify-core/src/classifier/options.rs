@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt::Display, time::Duration};
 
 use crate::{
     decision::{EventRules, Filter, LabelRule, Names, unknown_label_hint},
+    defaults,
     error::{Error, Result},
     model::{EngineOptions, Manifest},
 };
@@ -65,11 +66,11 @@ impl Options {
     }
 
     pub(super) fn oversamples(&self, manifest: &Manifest) -> u32 {
-        self.oversamples.or(manifest.defaults.oversamples).unwrap_or(10)
+        self.oversamples.or(manifest.defaults.oversamples).unwrap_or(defaults::OVERSAMPLES)
     }
 
     pub(super) fn ensembles(&self, manifest: &Manifest) -> usize {
-        self.ensembles.or(manifest.defaults.ensembles).unwrap_or(10) as usize
+        self.ensembles.or(manifest.defaults.ensembles).unwrap_or(defaults::ENSEMBLES) as usize
     }
 
     /// Number of windows that last as long as `ensembles` windows at ten per second, so events are the same at any rate.
@@ -81,28 +82,28 @@ impl Options {
     }
 
     pub(super) fn silence_threshold(&self, manifest: &Manifest) -> f64 {
-        self.silence_threshold.or(manifest.defaults.silence_threshold).unwrap_or(f64::NEG_INFINITY)
+        self.silence_threshold.or(manifest.defaults.silence_threshold).unwrap_or(defaults::SILENCE_THRESHOLD)
     }
 
     pub(super) fn filter(&self, manifest: &Manifest, names: &Names) -> Filter {
         let thresholds = names.all.iter().map(|label| self.threshold_of(label, manifest) as f32);
-        let top_k = self.top_k.or(manifest.defaults.top_k).unwrap_or(3) as usize;
+        let top_k = self.top_k.or(manifest.defaults.top_k).unwrap_or(defaults::TOP_K) as usize;
         Filter::of(self.reported(manifest, names), thresholds.collect(), top_k)
     }
 
     /// The rules for events. The events of a label start at `event_on`, but not below its threshold, unless the manifest has
     /// a rule for it.
     pub(super) fn event_rules(&self, manifest: &Manifest, names: &Names) -> EventRules {
-        let defaults = &manifest.defaults;
+        let suggested = &manifest.defaults;
         let all = LabelRule {
-            on: self.event_on.or(defaults.event_on).unwrap_or(0.5) as f32,
-            off: self.event_off.or(defaults.event_off).unwrap_or(0.35) as f32,
+            on: self.event_on.or(suggested.event_on).unwrap_or(defaults::EVENT_ON) as f32,
+            off: self.event_off.or(suggested.event_off).unwrap_or(defaults::EVENT_OFF) as f32,
             min_duration: self
                 .event_min_duration
                 .map(nanoseconds)
-                .or(defaults.event_min_duration)
-                .unwrap_or(200_000_000),
-            hold: self.event_hold.map(nanoseconds).or(defaults.event_hold).unwrap_or(500_000_000),
+                .or(suggested.event_min_duration)
+                .unwrap_or(defaults::EVENT_MIN_DURATION),
+            hold: self.event_hold.map(nanoseconds).or(suggested.event_hold).unwrap_or(defaults::EVENT_HOLD),
             cooldown: 0,
         };
         let of = |label: &String| {
@@ -124,7 +125,7 @@ impl Options {
     fn threshold_of(&self, label: &str, manifest: &Manifest) -> f64 {
         let own = self.label_thresholds.get(label).copied().or(self.threshold);
         let suggested = || manifest.defaults.thresholds.get(label).copied().or(manifest.defaults.threshold);
-        own.or_else(suggested).unwrap_or(0.0)
+        own.or_else(suggested).unwrap_or(defaults::THRESHOLD)
     }
 
     fn allowed<'a>(&'a self, manifest: &'a Manifest) -> &'a [String] {

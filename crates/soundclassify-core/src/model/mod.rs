@@ -25,6 +25,7 @@ mod telemetry;
 mod tensor_name;
 pub mod weights;
 
+pub(crate) use self::engine::MAX_BATCH;
 pub use self::{
     activation::Activation,
     engine::{Engine, EngineOptions, PoolStats, Progress, Reply, Stream, Tensor, load_embedding, load_network},

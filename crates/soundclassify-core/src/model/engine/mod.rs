@@ -23,6 +23,7 @@ use std::{
 };
 
 pub(in crate::model) use self::loading::ports;
+pub(crate) use self::runner::MAX_BATCH;
 use self::{
     guarded::GuardedNetwork,
     registry::Registry,
@@ -191,9 +192,20 @@ impl Engine {
 
     /// Opens a stream. `on_reply` is called on a thread of the engine or within [`Stream::run`], one call at a time, in the
     /// order of push. It may call any function of the stream, and must not wait for other replies; its panics are caught. It
-    /// should have a weak reference to the stream's owner, because the stream holds the callback.
+    /// should have a weak reference to the stream's owner, because the stream holds the callback. It is called with a lock of
+    /// the stream held: what may wait for other threads belongs into the second callback of [`Engine::stream_with`].
     pub fn stream(self: &Arc<Self>, on_reply: impl FnMut(Reply<'_>) + Send + 'static) -> Stream {
-        Stream::open(Arc::clone(self), ReplySlot::new(Box::new(on_reply)))
+        self.stream_with(on_reply, || {})
+    }
+
+    /// Like [`Engine::stream`]. `after_reply` is called on the same thread after each reply, with no lock held, so it may wait;
+    /// several threads may call it at the same time, and once more after [`Stream::clear`] or the end of the stream.
+    pub fn stream_with(
+        self: &Arc<Self>,
+        on_reply: impl FnMut(Reply<'_>) + Send + 'static,
+        after_reply: impl Fn() + Send + Sync + 'static,
+    ) -> Stream {
+        Stream::open(Arc::clone(self), ReplySlot::new(Box::new(on_reply), Box::new(after_reply)))
     }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The callback that receives the replies of one stream.
+//! The callbacks of one stream: one receives its replies, one is called after each of them.
 
 use std::{
     sync::{
@@ -28,21 +28,25 @@ pub struct Reply<'a> {
 }
 
 type OnReply = Box<dyn FnMut(Reply<'_>) + Send>;
+type AfterReply = Box<dyn Fn() + Send + Sync>;
 
-/// A stream's callback and its lock.
+/// A stream's callbacks, and the lock of the first.
 pub(crate) struct ReplySlot {
-    /// Locked while a reply is delivered.
+    /// Locked while a reply is delivered, so that closing the stream can wait for it.
     on_reply: Mutex<Option<OnReply>>,
+    /// Called without the lock.
+    after_reply: AfterReply,
     /// Set to drop the callback while this thread is inside of it.
     closed: AtomicBool,
 }
 
 impl ReplySlot {
-    pub(crate) fn new(on_reply: OnReply) -> Self {
-        Self { on_reply: Mutex::new(Some(on_reply)), closed: AtomicBool::new(false) }
+    pub(crate) fn new(on_reply: OnReply, after_reply: AfterReply) -> Self {
+        Self { on_reply: Mutex::new(Some(on_reply)), after_reply, closed: AtomicBool::new(false) }
     }
 
-    /// Delivers `reply` if `is_current` is still true with the lock held. A panic of the callback is caught.
+    /// Delivers `reply` if `is_current` is still true with the lock held, and calls `after_reply` without it. Panics of the
+    /// callbacks are caught.
     pub(crate) fn deliver(&self, reply: Reply<'_>, is_current: impl FnOnce() -> bool) {
         let mut gate = self.gate();
         if !is_current() {
@@ -55,6 +59,7 @@ impl ReplySlot {
         let gone = if self.closed.load(Ordering::Acquire) { gate.take() } else { None };
         drop(gate);
         drop(gone);
+        let _ = catch(|| (self.after_reply)());
     }
 
     /// Waits until no reply is being delivered.

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Maximum number of windows of one run. With more, the first window would wait longer than the others gain.
-pub(super) const MAX_BATCH: usize = 16;
+pub(crate) const MAX_BATCH: usize = 16;
 /// Maximum time per window of the last run of a network that may run on a waiting stream's thread. The largest batch is then
 /// short enough for a flush, and a slower network would save little.
 const QUICK: Duration = Duration::from_millis(5);

@@ -165,7 +165,9 @@ impl WorkerPool {
             state.crowded = None;
         } else if state.crowded.get_or_insert_with(Instant::now).elapsed() >= CROWDED_TIMEOUT {
             state.spawning = true;
-            if let Err(error) = self.spawn(&mut state, Self::more) {
+            let spawned = self.spawn(&mut state, Self::more);
+            drop(state);
+            if let Err(error) = spawned {
                 runtime::warn(&format!("can't start a thread for a further network: {error}"));
             }
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Every interleaving: `RUSTFLAGS="--cfg loom" cargo test --lib --target-dir target/loom loom`.
+//! Every interleaving; `check_interleavings` in `tests/run.sh` runs these.
 
 use loom::{sync::Arc, thread};
 
