@@ -3,7 +3,6 @@
 //! with librosa, TensorFlow and ONNX Runtime by the oracles in `../shared/reference`. Skipped where that is absent.
 
 use std::io::{Cursor, Read};
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use gst::prelude::*;
@@ -37,7 +36,7 @@ fn messages(manifest: &str, beside: &[&str], setup: impl FnOnce(&gst::Element)) 
     std::fs::copy(ours, folder.path().join(manifest)).unwrap();
     for path in beside {
         let theirs = shared(path)?;
-        symlink(&theirs, folder.path().join(theirs.file_name().unwrap())).unwrap();
+        link(&theirs, &folder.path().join(theirs.file_name().unwrap()));
     }
     let (element, bus) = crate::common::rig::element(&folder.path().join(manifest));
     setup(&element);
@@ -52,6 +51,16 @@ fn messages(manifest: &str, beside: &[&str], setup: impl FnOnce(&gst::Element)) 
         rig.harness.push(buffer).unwrap();
     }
     Some(rig.classifications())
+}
+
+#[cfg(unix)]
+fn link(from: &Path, to: &Path) {
+    std::os::unix::fs::symlink(from, to).unwrap();
+}
+
+#[cfg(not(unix))]
+fn link(from: &Path, to: &Path) {
+    std::fs::copy(from, to).unwrap();
 }
 
 fn scores(reported: &Classification, classes: usize) -> Vec<f32> {
