@@ -74,6 +74,10 @@ pub(crate) fn run(args: &ScanArgs, options: ElementOptions) -> Result<Exit> {
         }
         outcome => outcome?,
     }
+    // Windows lets only the handle with the lock read the table.
+    if cfg!(windows) {
+        drop(scan.table);
+    }
     scan.target.finish(content.events, content.scores)?;
     scan.meter.finished(scan.failed, &args.output);
     if scan.meter.is_empty() && args.shard.is_none() {

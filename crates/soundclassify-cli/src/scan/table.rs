@@ -70,7 +70,7 @@ struct Row {
     settings: String,
 }
 
-/// The output, open for appending and locked.
+/// The output, locked; what is written goes to its end.
 pub(super) struct Table {
     file: File,
     kind: Kind,
@@ -86,7 +86,8 @@ impl Table {
     pub(super) fn open(path: &Path, settings: &str, restart: bool, retry_failed: bool) -> Result<(Self, Done)> {
         let kind = Kind::of(path)?;
         let io = |error: std::io::Error| Failure::io("table", path, &error);
-        let file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(io)?;
+        // Windows can't shorten a file that is open for appending.
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
         locked(file.try_lock(), path)?;
         if restart {
             file.set_len(0).map_err(io)?;
@@ -111,7 +112,7 @@ impl Table {
             Ok(())
         })?;
         if retry_failed {
-            table.drop_failed()?;
+            table = table.drop_failed()?;
         }
         if kind == Kind::Csv && table.length()? == 0 {
             table.write(&csv_line(&HEADER.map(str::to_owned))?)?;
@@ -147,7 +148,7 @@ impl Table {
         self.file.metadata().map(|data| data.len()).map_err(|error| Failure::io("table", &self.path, &error))
     }
 
-    /// Reads the complete rows and removes the rest.
+    /// Reads the complete rows and removes the rest. Further rows follow them.
     fn repair(&mut self, on_row: OnRow<'_>) -> Result<()> {
         let io = |error: std::io::Error| Failure::io("table", &self.path, &error);
         self.file.seek(SeekFrom::Start(0)).map_err(io)?;
@@ -155,19 +156,20 @@ impl Table {
             Kind::Jsonl => whole_lines(&self.file, &self.path, on_row)?,
             Kind::Csv => whole_csv(&self.file, &self.path, on_row)?,
         };
-        self.file.set_len(whole).map_err(io)
+        self.file.set_len(whole).map_err(io)?;
+        self.file.seek(SeekFrom::Start(whole)).map(drop).map_err(io)
     }
 
     /// Rewrites the table without the rows of files that failed.
-    fn drop_failed(&mut self) -> Result<()> {
+    fn drop_failed(mut self) -> Result<Self> {
         let io = |error: std::io::Error| Failure::io("table", &self.path, &error);
         self.file.seek(SeekFrom::Start(0)).map_err(io)?;
         let (folder, name) = (self.path.parent(), self.path.file_name());
-        let (Some(folder), Some(name)) = (folder, name) else { return Ok(()) };
+        let (Some(folder), Some(name)) = (folder, name) else { return Ok(self) };
         // A name of its own: any that could be foreseen may be of a file that is somebody's.
         let mut prefix = name.to_owned();
         prefix.push(".");
-        let fresh = tempfile::Builder::new().prefix(&prefix).suffix(".retry").append(true).tempfile_in(folder);
+        let fresh = tempfile::Builder::new().prefix(&prefix).suffix(".retry").tempfile_in(folder);
         let mut fresh = fresh.map_err(io)?;
         locked(fresh.as_file().try_lock(), &self.path)?;
         for line in kept(&self.file, self.kind)? {
@@ -175,8 +177,12 @@ impl Table {
         }
         let rights = self.file.metadata().map_err(io)?.permissions();
         fresh.as_file().set_permissions(rights).and_then(|()| fresh.as_file().sync_all()).map_err(io)?;
-        self.file = fresh.persist(&self.path).map_err(|error| io(error.error))?;
-        Ok(())
+        // Windows can't replace an open file. Elsewhere the lock is held until the new table is in its place.
+        if cfg!(windows) {
+            drop(self.file);
+        }
+        let file = fresh.persist(&self.path).map_err(|error| io(error.error))?;
+        Ok(Self { file, ..self })
     }
 }
 
@@ -407,11 +413,14 @@ mod tests {
             for cut in 0..=whole.len() {
                 std::fs::write(&path, &whole[..cut]).unwrap();
 
-                let (_, done) = Table::open(&path, "s", false, false).unwrap();
+                let (mut table, done) = Table::open(&path, "s", false, false).unwrap();
 
                 let expected = ends.iter().filter(|end| **end <= cut as u64).count().saturating_sub(1);
                 assert_eq!(done.files, expected as u64, "{name} cut at {cut}");
-                assert_eq!(std::fs::metadata(&path).unwrap().len(), ends[expected], "{name} cut at {cut}");
+                assert_eq!(table.length().unwrap(), ends[expected], "{name} cut at {cut}");
+                table.append(record("next")).unwrap();
+                drop(table);
+                assert_eq!(rows(&path)[done.files as usize..], ["next"], "{name} cut at {cut}");
             }
         }
     }
