@@ -180,11 +180,7 @@ fn work(jobs: &Receiver<Job>, quiet: bool, shared: &Shared, failures: &Sender<St
         }
         shared.waiting.fetch_sub(1, Ordering::SeqCst);
         let output = || if quiet { Stdio::null() } else { Stdio::inherit() };
-        let mut command = if cfg!(windows) { Command::new("cmd") } else { Command::new("sh") };
-        command.args(if cfg!(windows) { ["/C", &job.command] } else { ["-c", &job.command] });
-        if !cfg!(windows) {
-            command.args(["soundclassify", &job.time, &job.label]);
-        }
+        let mut command = shell(&job);
         command
             .env("SOUNDCLASSIFY_TIME", &job.time)
             .env("SOUNDCLASSIFY_LABEL", &job.label)
@@ -207,6 +203,24 @@ fn work(jobs: &Receiver<Job>, quiet: bool, shared: &Shared, failures: &Sender<St
             let _ = failures.send(format!("--on {}={}: {why}", job.label, job.command));
         }
     }
+}
+
+/// The shell with the command, to which it passes time and label.
+#[cfg(not(windows))]
+fn shell(job: &Job) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &job.command, "soundclassify", &job.time, &job.label]);
+    shell
+}
+
+/// The shell with the command. `cmd` passes no arguments to it, and does not know escaped quotes, so it gets the text as it is.
+/// With `/S` it removes only the outer quotes.
+#[cfg(windows)]
+fn shell(job: &Job) -> Command {
+    use std::os::windows::process::CommandExt;
+    let mut shell = Command::new("cmd");
+    shell.args(["/S", "/C"]).raw_arg(format!("\"{}\"", job.command));
+    shell
 }
 
 #[cfg(test)]
