@@ -25,8 +25,8 @@ pub use self::timing::Plan;
 use self::timing::{Change, Cut, Part, Timing};
 pub use self::windows::Windows;
 
-/// So much audio without a window is worth a warning, s.
-const PATIENCE: u64 = 5;
+/// Length of audio without a window after which a warning is posted, s.
+const WARN_AFTER: u64 = 5;
 
 /// A buffer or event of a pad.
 #[derive(Debug, Clone, Copy)]
@@ -160,7 +160,7 @@ impl Signal {
 
     fn note_outside(&mut self, frames: u64) {
         self.outside.0 = if frames == 0 { 0 } else { self.outside.0 + frames };
-        if self.outside.0 > PATIENCE * self.input_rate() && !std::mem::replace(&mut self.outside.1, true) {
+        if self.outside.0 > WARN_AFTER * self.input_rate() && !std::mem::replace(&mut self.outside.1, true) {
             self.complaint = Some(Complaint::OutsideSegment(self.timing.clock.duration(self.outside.0)));
         }
     }

@@ -3,7 +3,7 @@
 
 use gst::prelude::*;
 
-use super::{Complaint, PATIENCE, Piece, scale};
+use super::{Complaint, Piece, WARN_AFTER, scale};
 use soundclassify_core::frontend::{FeatureSpec, Frontend, ReadyWindow};
 
 /// Windows of one stream.
@@ -97,25 +97,25 @@ impl Windows {
         self.frontend.samples()
     }
 
-    /// The audio so far is discarded. That may be why there is no window.
+    /// The audio so far is discarded. That may be the reason why no window is complete.
     pub fn flush(&mut self) {
         let ((samples, breaks), warned) = (self.without, self.warned);
         self.begin();
         (self.without, self.warned) = ((samples, breaks + u32::from(samples > 0)), warned);
     }
 
-    /// Another stream begins.
+    /// A new stream begins.
     pub fn begin(&mut self) {
         self.frontend.reset();
         (self.samples, self.goes_on, self.broken, self.any) = (0, false, false, false);
         (self.without, self.warned) = ((0, 0), false);
     }
 
-    /// Says once a stream that much audio came and no window.
+    /// Returns once per stream that audio came for a while and no window.
     pub fn take_complaint(&mut self, reverse: bool) -> Option<Complaint> {
         let (samples, breaks) = self.without;
-        let most = (PATIENCE * u64::from(self.rate)).max(self.window + 2 * u64::from(self.rate));
-        if self.warned || samples < most {
+        let limit = (WARN_AFTER * u64::from(self.rate)).max(self.window + 2 * u64::from(self.rate));
+        if self.warned || samples < limit {
             return None;
         }
         self.warned = true;

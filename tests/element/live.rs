@@ -119,7 +119,7 @@ fn a_new_models_defaults_wait_for_its_first_window() {
 fn what_waits_for_a_slow_model_is_reported_before_the_next_one() {
     let (first, second) = (TestModel::new("slow-1"), other_model("other"));
     let mut rig = Rig::not_waiting(&first, 1000);
-    // Of about 40 ms each: longer than the patience with a model that answers nothing.
+    // Of about 40 ms each: in total longer than the timeout for a model that does not reply.
     rig.push(&loud(10 * RATE), Some(ClockTime::ZERO));
     set_model(&rig, &second);
     // A busy machine takes many times as long.

@@ -11,8 +11,8 @@ use soundclassify_core::text;
 
 use crate::{address::without_credentials, record::seconds, terminal};
 
-/// What is done sooner needs no progress.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Time until the bar is shown: what is done sooner needs none.
+const DELAY: Duration = Duration::from_secs(1);
 /// Time between two looks at the position.
 const INTERVAL: Duration = Duration::from_millis(200);
 
@@ -33,7 +33,7 @@ impl Progress {
         let bar = ProgressBar::with_draw_target(None, target());
         bar.set_prefix(text::visible(&without_credentials(name)).into_owned());
         bar.set_style(style("{prefix}: {spinner} {msg}"));
-        Self { bar, next: Instant::now() + PATIENCE, shown: false, between_lines: false }
+        Self { bar, next: Instant::now() + DELAY, shown: false, between_lines: false }
     }
 
     /// `between_lines`: whether results are printed on the same terminal; then it shows when none has come for a second.
@@ -69,7 +69,7 @@ impl Progress {
         if self.shown {
             return self.bar.suspend(print);
         }
-        self.next = Instant::now() + PATIENCE;
+        self.next = Instant::now() + DELAY;
         print()
     }
 

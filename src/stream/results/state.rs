@@ -18,8 +18,8 @@ use soundclassify_core::model::{Model, Reply};
 
 /// Time after which a failed model is tried again.
 pub(super) const RETRY: Duration = Duration::from_secs(5);
-/// Time without a result after which a model is warned of, beside the length of a batch.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Time without a result, in addition to the length of a batch, after which a warning is posted.
+const NO_RESULT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum time for which windows of a new model wait for those of the old one.
 const OLD_MODEL_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -194,7 +194,9 @@ impl Inner {
         let since = self.health.replied.map_or(waits, |replied| replied.max(waits));
         let batch = f64::from(self.settings.process_count.get()) / f64::from(self.settings.oversamples.get());
         let silent = now.saturating_duration_since(since);
-        if silent < PATIENCE + Duration::from_secs_f64(batch) || std::mem::replace(&mut self.health.warned, true) {
+        if silent < NO_RESULT_TIMEOUT + Duration::from_secs_f64(batch)
+            || std::mem::replace(&mut self.health.warned, true)
+        {
             return;
         }
         self.outbox.push_back(Outgoing::Warning(format!(

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_others_is_patient_as_long_as_they_go_on() {
+    fn a_wait_for_other_streams_lasts_as_long_as_they_progress() {
         let asked = Cell::new(0);
         let progress = || {
             asked.set(asked.get() + 1);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_own_run_has_all_patience_from_its_begin_on() {
+    fn the_timeout_of_the_own_run_begins_with_the_run() {
         let run = Progress { done: 1, waits: false };
         let begun = Instant::now();
         let wait = Timeout::PerReply(Duration::from_millis(100));
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn patience_with_a_run_does_not_depend_on_others() {
+    fn the_timeout_of_a_run_does_not_depend_on_other_streams() {
         let asked = Cell::new(0);
         let progress = || {
             asked.set(asked.get() + 1);

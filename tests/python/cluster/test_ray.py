@@ -28,8 +28,8 @@ from soundclassify.ray.dataset import Dataset
 
 FILES, BROKEN, UNIT = 300, 10, 5
 NODE = {"num_cpus": 1, "object_store_memory": 100 << 20}
-# What no test of this should reach, s.
-PATIENCE = 600
+# Limit of each wait, far above what it takes, s.
+TIMEOUT = 600
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +92,7 @@ class Driver:
 
     def wait_for_units(self, count):
         """Until so many files of the dataset are there; it must not be done before."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while self.units() < count:
             assert self.process.poll() is None, self.process.stderr.read()
             assert time.monotonic() < deadline
@@ -100,7 +100,7 @@ class Driver:
         assert self.units() < FILES // UNIT, "done too early to disturb it"
 
     def finish(self):
-        _, errors = self.process.communicate(timeout=PATIENCE)
+        _, errors = self.process.communicate(timeout=TIMEOUT)
         return self.process.returncode, errors
 
 

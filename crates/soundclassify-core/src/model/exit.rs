@@ -15,9 +15,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long the end of the process waits. A run takes milliseconds; a large network may take longer to load.
+/// Maximum wait at the end of the process. A run takes milliseconds; a large network may take longer to load.
 #[cfg(unix)]
-const PATIENCE: Duration = Duration::from_secs(2);
+const MAX_WAIT: Duration = Duration::from_secs(2);
 
 static CALLS: Calls = Calls::new();
 
@@ -57,7 +57,7 @@ pub(super) fn wait_for_calls() {
     extern "C" fn at_exit() {
         // A fork has none of the other threads.
         if PROCESS.load(SeqCst) == process::id() {
-            CALLS.end(PATIENCE);
+            CALLS.end(MAX_WAIT);
         }
     }
     PROCESS.store(process::id(), SeqCst);
@@ -90,12 +90,12 @@ impl Calls {
 
     /// Lets no further call begin, and waits for those of other threads. Only the first time: no call began after it.
     #[cfg(any(unix, test))]
-    fn end(&self, patience: Duration) {
+    fn end(&self, max_wait: Duration) {
         if self.ending.swap(true, SeqCst) {
             return;
         }
         let begun = Instant::now();
-        while self.under_way.load(SeqCst) > DEPTH.get() && begun.elapsed() < patience {
+        while self.under_way.load(SeqCst) > DEPTH.get() && begun.elapsed() < max_wait {
             thread::sleep(Duration::from_millis(1));
         }
     }
