@@ -21,7 +21,7 @@ const ROUNDING: i64 = 5 * MS;
 /// A lost packet without DISCONT is at least this long.
 const MIN_STEP: i64 = 10 * MS;
 /// After this duration of exact timestamps, a step is a hole without further proof.
-const STEADY: i64 = 400 * MS;
+const EXACT_AFTER: i64 = 400 * MS;
 /// Maximum jitter from one buffer to the next.
 const IMPLAUSIBLE: i64 = 500 * MS;
 /// Movement within half a second of timestamps that run at a different rate than the samples.
@@ -314,13 +314,13 @@ impl Aligner {
         self.note(step, length);
         if difference.abs() <= JUMP {
             self.watch = None;
-            if step >= MIN_STEP && self.is_steady() {
+            if step >= MIN_STEP && self.is_exact() {
                 self.missing += step;
             }
             self.follow(difference - self.missing, length);
             return Verdict::Join;
         }
-        if difference > 0 && step >= MIN_STEP && (discont || self.is_steady()) {
+        if difference > 0 && step >= MIN_STEP && (discont || self.is_exact()) {
             return self.proven(step, difference);
         }
         self.watch(pts, difference)
@@ -506,8 +506,8 @@ impl Aligner {
         self.jitter.is_some_and(|seen| self.audio - seen <= MEMORY)
     }
 
-    fn is_steady(&self) -> bool {
-        self.exact >= STEADY && !self.is_jittery()
+    fn is_exact(&self) -> bool {
+        self.exact >= EXACT_AFTER && !self.is_jittery()
     }
 
     fn expected(&self) -> Option<i64> {

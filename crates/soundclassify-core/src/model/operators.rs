@@ -9,7 +9,7 @@ use super::onnx::{Graph, Network, Node};
 /// Operators whose time depends only on the shapes of their inputs. They exclude loops, branches, trees, and operators that
 /// compute a shape from values, except for those in [`is_sized`].
 #[rustfmt::skip]
-const STEADY: &[&str] = &[
+const CONSTANT_COST: &[&str] = &[
     // Element by element.
     "Abs", "Add", "And", "Cast", "Ceil", "Celu", "Clip", "Cos", "Div", "Dropout", "Elu", "Equal", "Erf", "Exp", "Floor",
     "Gelu", "Greater", "GreaterOrEqual", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Less", "LessOrEqual", "Log",
@@ -53,7 +53,7 @@ fn node_has_constant_cost(node: &Node, fixed: &HashSet<&[u8]>) -> bool {
     let is_one_of = |names: &[&str], name: &[u8]| names.iter().any(|known| known.as_bytes() == name);
     let has_fixed_sizes =
         || node.inputs.iter().skip(1).all(|input| input.is_empty() || fixed.contains(input.as_slice()));
-    is_one_of(STEADY, &node.operator)
+    is_one_of(CONSTANT_COST, &node.operator)
         && is_one_of(DOMAINS, &node.domain)
         && (!is_sized(&node.operator) || has_fixed_sizes())
 }
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
     use crate::model::builtin;
 
-    fn is_steady(onnx: &[u8]) -> bool {
+    fn is_constant_cost(onnx: &[u8]) -> bool {
         Network::read(onnx, "tiny.onnx".as_ref()).is_ok_and(|network| has_constant_cost(&network))
     }
 
@@ -92,36 +92,36 @@ mod tests {
     }
 
     #[test]
-    fn built_in_networks_are_steady_and_those_that_hang_are_not() {
+    fn built_in_networks_have_constant_cost_and_those_that_hang_do_not() {
         for name in builtin::names() {
-            assert!(is_steady(builtin::find(name).unwrap().onnx), "{name}");
+            assert!(is_constant_cost(builtin::find(name).unwrap().onnx), "{name}");
         }
-        assert!(is_steady(include_bytes!("../../../../tests/data/models/linear.onnx")));
-        assert!(!is_steady(include_bytes!("../../../../tests/data/models/hangs.onnx")));
-        assert!(!is_steady(include_bytes!("../../../../tests/data/models/some-frames.onnx")));
+        assert!(is_constant_cost(include_bytes!("../../../../tests/data/models/linear.onnx")));
+        assert!(!is_constant_cost(include_bytes!("../../../../tests/data/models/hangs.onnx")));
+        assert!(!is_constant_cost(include_bytes!("../../../../tests/data/models/some-frames.onnx")));
     }
 
     #[test]
     fn every_operator_must_be_known() {
-        assert!(is_steady(&network("Relu", "")));
-        assert!(is_steady(&network("QLinearAdd", "com.microsoft")));
+        assert!(is_constant_cost(&network("Relu", "")));
+        assert!(is_constant_cost(&network("QLinearAdd", "com.microsoft")));
         for (operator, domain) in
             [("Loop", ""), ("If", ""), ("Relu", "org.example"), ("TreeEnsembleRegressor", "ai.onnx.ml")]
         {
-            assert!(!is_steady(&network(operator, domain)), "{operator}");
-            assert!(!is_steady(&[network("Relu", ""), network(operator, domain)].concat()), "{operator}");
+            assert!(!is_constant_cost(&network(operator, domain)), "{operator}");
+            assert!(!is_constant_cost(&[network("Relu", ""), network(operator, domain)].concat()), "{operator}");
         }
-        assert!(!is_steady(&[network("Relu", ""), vec![0xca, 0x01, 0]].concat()), "a function");
+        assert!(!is_constant_cost(&[network("Relu", ""), vec![0xca, 0x01, 0]].concat()), "a function");
     }
 
     #[test]
     fn shapes_come_from_fixed_tensors_only() {
         for operator in ["Reshape", "Slice", "Split", "Squeeze", "Unsqueeze", "ReduceSum"] {
             let sized = field(1, &node(operator, "", "y"));
-            assert!(!is_steady(&graph(std::slice::from_ref(&sized))), "{operator}");
-            assert!(!is_steady(&graph(&[sized.clone(), field(1, &node("Mul", "", "size"))])), "{operator}");
-            assert!(is_steady(&graph(&[sized.clone(), field(5, &field(8, b"size"))])), "{operator}");
-            assert!(is_steady(&graph(&[field(1, &node("Constant", "", "size")), sized])), "{operator}");
+            assert!(!is_constant_cost(&graph(std::slice::from_ref(&sized))), "{operator}");
+            assert!(!is_constant_cost(&graph(&[sized.clone(), field(1, &node("Mul", "", "size"))])), "{operator}");
+            assert!(is_constant_cost(&graph(&[sized.clone(), field(5, &field(8, b"size"))])), "{operator}");
+            assert!(is_constant_cost(&graph(&[field(1, &node("Constant", "", "size")), sized])), "{operator}");
         }
     }
 
@@ -129,23 +129,23 @@ mod tests {
     fn tags_have_32_bits() {
         let plain = network("If", "");
         let hidden = [&plain[..2], b"\xba\x80\x80\x80\x10", &plain[3..]].concat();
-        assert!(!is_steady(&hidden));
-        assert!(!is_steady(&[network("Relu", ""), hidden].concat()));
+        assert!(!is_constant_cost(&hidden));
+        assert!(!is_constant_cost(&[network("Relu", ""), hidden].concat()));
     }
 
     #[test]
-    fn what_is_no_onnx_is_not_steady() {
+    fn what_is_no_onnx_has_no_constant_cost() {
         let whole = network("Relu", "");
-        assert!((0..whole.len()).all(|end| !is_steady(&whole[..end])));
-        assert!(!is_steady(b"\x10\0\0\0ORTM and more"));
-        assert!(!is_steady(&[0xff; 100]));
+        assert!((0..whole.len()).all(|end| !is_constant_cost(&whole[..end])));
+        assert!(!is_constant_cost(b"\x10\0\0\0ORTM and more"));
+        assert!(!is_constant_cost(&[0xff; 100]));
     }
 
     #[test]
     fn of_two_names_the_last_one_counts() {
         let sized = field(1, &node("Reshape", "", "y"));
         let named = |names: [&[u8]; 2]| field(5, &[field(8, names[0]), field(8, names[1])].concat());
-        assert!(!is_steady(&graph(&[sized.clone(), named([b"size", b"other"])])));
-        assert!(is_steady(&graph(&[sized, named([b"other", b"size"])])));
+        assert!(!is_constant_cost(&graph(&[sized.clone(), named([b"size", b"other"])])));
+        assert!(is_constant_cost(&graph(&[sized, named([b"other", b"size"])])));
     }
 }
