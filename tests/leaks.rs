@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Elements come and go and leave nothing behind, in a separate process: its memory and threads are measured. 400 lives
-//! from NULL to PLAYING and back; `SOUNDCLASSIFY_LIVES=10000 cargo nextest run --test leaks` for more.
+//! Elements that are freed leave nothing behind, in a separate process: its memory and threads are measured. 400 cycles
+//! from NULL to PLAYING and back; `SOUNDCLASSIFY_LEAK_CYCLES=10000 cargo nextest run --test leaks` for more.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -11,26 +11,26 @@ use common::rig::{Rig, TestModel, WINDOW, noise, pts};
 use gst::glib;
 use gst::prelude::*;
 
-const LIVES: usize = 400;
-/// More memory, KiB, than that after the first quarter: what allocators keep, whatever the number of lives.
-const MOST: u64 = 2048;
+const CYCLES: usize = 400;
+/// Maximum growth of memory after the first quarter, KiB: what allocators keep, whatever the number of cycles.
+const MAX_GROWTH: u64 = 2048;
 
 #[test]
-fn lives_leave_nothing_behind() {
-    let wanted = std::env::var("SOUNDCLASSIFY_LIVES").ok().map(|text| text.parse().expect("a number"));
-    let lives = wanted.unwrap_or(LIVES);
+fn cycles_leave_nothing_behind() {
+    let wanted = std::env::var("SOUNDCLASSIFY_LEAK_CYCLES").ok().map(|text| text.parse().expect("a number"));
+    let cycles = wanted.unwrap_or(CYCLES);
     let model = TestModel::new("linear");
     let sound = noise(WINDOW, 1);
     let (mut early, mut threads) = (0, 0);
-    for number in 0..lives {
-        if number == lives / 4 {
+    for number in 0..cycles {
+        if number == cycles / 4 {
             (early, threads) = (status("VmRSS:"), status("Threads:"));
         }
-        assert!(life(&model, &sound).upgrade().is_none(), "the element of life {number} is still there");
+        assert!(cycle(&model, &sound).upgrade().is_none(), "the element of cycle {number} is still there");
     }
     let grown = status("VmRSS:").saturating_sub(early);
-    println!("{lives} lives, {grown} KiB more than after a quarter of them ({early} KiB)");
-    assert!(grown < MOST, "{grown} KiB more after {lives} lives");
+    println!("{cycles} cycles, {grown} KiB more than after a quarter of them ({early} KiB)");
+    assert!(grown < MAX_GROWTH, "{grown} KiB more after {cycles} cycles");
     // The system counts a thread until it has ended, which may be after the join.
     let deadline = Instant::now() + Duration::from_secs(5);
     while status("Threads:") > threads && Instant::now() < deadline {
@@ -40,7 +40,7 @@ fn lives_leave_nothing_behind() {
 }
 
 /// NULL → PLAYING, a window, EOS, → NULL.
-fn life(model: &TestModel, sound: &[f32]) -> glib::WeakRef<gst::Element> {
+fn cycle(model: &TestModel, sound: &[f32]) -> glib::WeakRef<gst::Element> {
     let mut rig = Rig::plain(model);
     rig.push(sound, Some(pts(0, 1)));
     rig.eos();

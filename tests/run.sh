@@ -138,7 +138,7 @@ run_tests() {
   step "documentation examples"
   cargo test --locked --workspace --doc
   step "tests"
-  echo "number of elements in the test for leaks: ${SOUNDCLASSIFY_LIVES:-400}"
+  echo "number of elements in the test for leaks: ${SOUNDCLASSIFY_LEAK_CYCLES:-400}"
   if command -v cargo-nextest >/dev/null; then
     cargo nextest run --locked --workspace --test-threads "$threads" "$@"
   else

@@ -49,8 +49,8 @@ pub(crate) struct Request {
     /// Name or path of the model.
     pub(crate) name: String,
     pub(crate) options: EngineOptions,
-    /// Number of the period between two loads that audio waits for; a load from an earlier period is too late.
-    pub(crate) life: u64,
+    /// Number of the last load that audio waited for; what an earlier generation loads is too late.
+    pub(crate) generation: u64,
 }
 
 impl Request {

@@ -6,7 +6,7 @@ use gst::prelude::*;
 use crate::common::rig::{RATE, Rig, TestModel, buffer, element, noise, pts, windows_in};
 
 #[test]
-fn a_hundred_lives() {
+fn a_hundred_state_changes() {
     let model = TestModel::new("linear");
     let (element, bus) = element(&model.manifest());
     for _ in 0..100 {
@@ -17,7 +17,7 @@ fn a_hundred_lives() {
 }
 
 #[test]
-fn every_life_begins_anew() {
+fn every_start_begins_anew() {
     let model = TestModel::new("linear");
     let mut rig = Rig::plain(&model);
     let mut reported = Vec::new();

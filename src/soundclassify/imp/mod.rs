@@ -55,7 +55,8 @@ pub struct SoundClassify {
     state: Mutex<Option<Streaming>>,
     tags: Mutex<Tags>,
     loader: Arc<Loader>,
-    lives: AtomicU64,
+    /// Number of the next load that audio waits for.
+    next_generation: AtomicU64,
     instance: Instance,
     /// Length of the longest buffer whose results were not waited for, ns, since the stream began.
     longest_buffer: AtomicU64,

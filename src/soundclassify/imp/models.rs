@@ -22,7 +22,7 @@ impl SoundClassify {
         let settings = lock(&self.settings).clone();
         crate::soundclassify::report_plugin_directory();
         let begun = Instant::now();
-        let request = self.request(&settings, self.lives.fetch_add(1, Ordering::Relaxed));
+        let request = self.request(&settings, self.next_generation.fetch_add(1, Ordering::Relaxed));
         let loaded = loader::load(&request, &Cancellation::default()).map_err(|error| {
             self.outdated.store(true, Ordering::SeqCst);
             error_mapping::message(&error)
@@ -42,8 +42,8 @@ impl SoundClassify {
         if suits && !self.outdated.load(Ordering::SeqCst) { Ok(()) } else { self.load() }
     }
 
-    fn request(&self, settings: &Settings, life: u64) -> Request {
-        Request { name: settings.model.clone(), options: settings.engine_options(), life }
+    fn request(&self, settings: &Settings, generation: u64) -> Request {
+        Request { name: settings.model.clone(), options: settings.engine_options(), generation }
     }
 
     // Loads the requested model in the background if a stream exists; otherwise a state change loads it.
@@ -51,10 +51,10 @@ impl SoundClassify {
         if lock(&self.state).is_none() || !self.outdated.swap(false, Ordering::SeqCst) {
             return;
         }
-        let life = lock(&self.loaded).as_ref().map(|loaded| loaded.request.life);
-        if let Some(life) = life {
+        let generation = lock(&self.loaded).as_ref().map(|loaded| loaded.request.generation);
+        if let Some(generation) = generation {
             let settings = lock(&self.settings).clone();
-            self.loader.ask(&self.obj(), self.request(&settings, life));
+            self.loader.ask(&self.obj(), self.request(&settings, generation));
         }
     }
 
@@ -75,7 +75,7 @@ impl SoundClassify {
             match loaded.as_mut() {
                 // The element went to NULL in the meantime.
                 None => return,
-                Some(old) if old.request.life != request.life => return,
+                Some(old) if old.request.generation != request.generation => return,
                 Some(old) if old.is_same(&new) => {
                     old.request = new.request;
                     return;
@@ -101,7 +101,7 @@ impl SoundClassify {
 
     fn keep_model(&self, request: &Request, error: &Error) {
         let old = lock(&self.loaded).as_ref().map(|old| old.request.clone());
-        let Some(Request { name: kept, .. }) = old.filter(|old| old.life == request.life) else { return };
+        let Some(Request { name: kept, .. }) = old.filter(|old| old.generation == request.generation) else { return };
         let mut settings = lock(&self.settings);
         if settings.model == request.name {
             settings.model.clone_from(&kept);
