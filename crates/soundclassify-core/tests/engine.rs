@@ -419,7 +419,7 @@ fn dropping_a_stream_drops_its_callback_though_a_run_goes_on() {
 }
 
 #[test]
-fn a_lane_used_again_detects_nothing_of_the_former_stream() {
+fn a_slot_used_again_detects_nothing_of_the_former_stream() {
     let (engine, barrier) = held_engine();
     let (old, old_replies) = listen(&engine);
     push(&old, 0);

@@ -91,7 +91,7 @@ fn loom_two_workers_share_and_keep_the_order() {
 }
 
 #[test]
-fn loom_a_lane_cleared_before_its_owner_ran_wakes_the_worker_again() {
+fn loom_a_stream_cleared_before_its_owner_ran_wakes_the_worker_again() {
     loom::model(|| {
         let queue = Arc::new(Queue::<u32, ()>::new());
         let stream = queue.open();
@@ -112,7 +112,7 @@ fn loom_a_lane_cleared_before_its_owner_ran_wakes_the_worker_again() {
 }
 
 #[test]
-fn loom_who_borrows_leaves_nothing_behind() {
+fn loom_a_borrowed_network_leaves_nothing_behind() {
     loom::model(|| {
         let queue = Arc::new(Queue::<u32, ()>::new());
         let streams = [queue.open(), queue.open()];

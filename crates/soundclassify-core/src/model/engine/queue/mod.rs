@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn an_emptied_lane_is_passed_over_and_comes_again() {
+    fn an_emptied_stream_is_skipped_and_served_again() {
         let queue = Queue::new();
         let (a, b) = (queue.open(), queue.open());
         queue.push(a, [0]);
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_is_with_one_worker_at_a_time() {
+    fn a_stream_has_one_worker_at_a_time() {
         let queue = Queue::new();
         let (a, b) = (queue.open(), queue.open());
         queue.push(a, [0, 1, 2]);
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cleared_lane_waits_for_nobody() {
+    fn a_cleared_stream_does_not_wait_for_its_run() {
         let queue = Queue::new();
         let stream = queue.open();
         queue.push(stream, [0]);
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_crowded_when_two_lanes_wait() {
+    fn it_is_crowded_when_two_streams_wait() {
         let queue = Queue::new();
         let (a, b) = (queue.open(), queue.open());
         queue.push(a, [0, 1]);
