@@ -29,9 +29,9 @@ def test_numbers_are_the_element_s(records, tmp_path, model, rate, channels):
 
     windows = run(classifier, samples, rate, 1000)
 
-    told = records("--model", model, "--top-k", "1000", "--threshold", "0", path)
-    assert len(told) == len(windows) > 30
-    for window, record in zip(windows, told, strict=True):
+    reported = records("--model", model, "--top-k", "1000", "--threshold", "0", path)
+    assert len(reported) == len(windows) > 30
+    for window, record in zip(windows, reported, strict=True):
         assert (window["window"], window["label"]) == (record["window"], record["label"])
         assert window["start"] == pytest.approx(record["stream-time"] / 1e9, abs=1e-8)
         scores = {prediction["index"]: prediction["probability"] for prediction in record["predictions"]}

@@ -185,10 +185,16 @@ mod tests {
         TensorInfo { name: (*name).into(), element: "f32".into(), dims }
     }
 
-    type Port<'a> = (&'a str, &'a [usize]);
+    type NameAndShape<'a> = (&'a str, &'a [usize]);
 
     #[track_caller]
-    fn assert_roles(inputs: &[Port<'_>], outputs: &[Port<'_>], window: &str, scores: &str, states: &[(&str, &str)]) {
+    fn assert_roles(
+        inputs: &[NameAndShape<'_>],
+        outputs: &[NameAndShape<'_>],
+        window: &str,
+        scores: &str,
+        states: &[(&str, &str)],
+    ) {
         let [inputs, outputs] = [inputs, outputs].map(|ports| ports.iter().map(port).collect::<Vec<_>>());
         let roles = Roles::of(&inputs, &outputs);
         let found = roles.states.iter().map(|pair| (&*inputs[pair.input].name, &*outputs[pair.output].name));
