@@ -16,11 +16,11 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// Whether a loop has looked at the flag since.
 static NOTICED: AtomicBool = AtomicBool::new(false);
 
-/// How long a loop may take to look at the flag.
+/// Maximum time until a loop looks at the flag.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the program may take to end, once one has.
-const LONGEST_WAY_OUT: Duration = Duration::from_secs(10);
-/// Signals so soon after the first are the same one: `timeout` sends it to the process and to its group.
+/// Maximum time from then until the program ends.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Signals within this time after the first are the same one: `timeout` sends it to the process and to its group.
 const SAME: Duration = Duration::from_millis(500);
 
 /// Installs the handler. A second Ctrl-C ends the program immediately, and so does the first if no code handles it in time,
@@ -45,8 +45,8 @@ pub(crate) fn install() -> Result<()> {
 fn watch() {
     std::thread::sleep(STOP_TIMEOUT);
     if NOTICED.load(Ordering::SeqCst) {
-        // One of several threads may still wait for ever.
-        std::thread::sleep(LONGEST_WAY_OUT);
+        // One of several threads may still wait forever.
+        std::thread::sleep(EXIT_TIMEOUT);
     }
     at_once(130);
 }

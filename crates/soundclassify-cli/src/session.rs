@@ -51,8 +51,8 @@ const LOST: Duration = Duration::from_secs(3);
 const MAX_RESTARTS: u32 = 6;
 /// How long after an error its reason may come.
 const REASON_TIMEOUT: gst::ClockTime = gst::ClockTime::from_mseconds(200);
-/// Characters of an element's text at most: some print the headers of a stream.
-const LONGEST: usize = 300;
+/// Maximum number of characters of an element's text: some elements print the headers of a stream.
+const MAX_TEXT: usize = 300;
 /// Kinds of data that never contain sound.
 const NEVER: [&str; 2] = ["image/", "text/"];
 /// Kinds of streams without sound, once a demuxer has found them.
@@ -578,7 +578,7 @@ fn described(name: &str, error: &glib::Error, debug: Option<&str>) -> String {
 }
 
 fn brief(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(LONGEST) {
+    match text.char_indices().nth(MAX_TEXT) {
         Some((end, _)) => format!("{}…", &text[..end]).into(),
         None => text.into(),
     }

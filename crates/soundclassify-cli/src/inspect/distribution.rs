@@ -17,14 +17,14 @@ use crate::{
 
 /// Percentiles that are shown.
 const PERCENTS: [u32; 7] = [1, 5, 25, 50, 75, 95, 99];
-/// Lines of bands at most: adjacent bands share one.
+/// Maximum number of lines for the bands: adjacent bands share one.
 const LINES: usize = 16;
 /// Maximum usual share of values at the minimum.
 const USUAL_FLOOR: f64 = 0.5;
-/// Greatest usual share of values that integers can't hold.
+/// Maximum usual share of values that integers can't hold.
 const USUAL_CLIPPED: f64 = 0.01;
 /// Share of the values whose integers are counted, rare ones left aside.
-const MOST: f64 = 0.99;
+const COMMON_SHARE: f64 = 0.99;
 /// Number of integers that most values of a usual scale exceed.
 const FEW: usize = 8;
 
@@ -176,7 +176,7 @@ impl Integers {
         let at = |percent: u32| integers[(integers.len() - 1) * percent as usize / 100];
         let mut counts: Vec<_> = integers.chunk_by(|a, b| a == b).map(<[_]>::len).collect();
         counts.sort_unstable_by(|a, b| b.cmp(a));
-        let most = (MOST * integers.len() as f64) as usize;
+        let enough = (COMMON_SHARE * integers.len() as f64) as usize;
         let sums = counts.iter().scan(0, |sum, count| {
             *sum += count;
             Some(*sum)
@@ -187,7 +187,7 @@ impl Integers {
             min: at(0),
             max: at(100),
             distinct: counts.len(),
-            common: 1 + sums.take_while(|sum| *sum < most).count(),
+            common: 1 + sums.take_while(|sum| *sum < enough).count(),
             percentiles: PERCENTS.map(|percent| (percent, at(percent))).to_vec(),
         })
     }

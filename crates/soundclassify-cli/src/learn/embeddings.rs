@@ -17,8 +17,9 @@ use crate::{
 
 /// Windows per second: few of one sound say as much as many.
 const OVERSAMPLES: u32 = 4;
-/// Maximum size of the windows of a recording, bytes: ten minutes of the default model. Of a longer one they are further apart.
-const MOST_BYTES: usize = 128 << 20;
+/// Maximum size of the windows of a recording, bytes: ten minutes of the default model. Windows of a longer recording
+/// are further apart.
+const MAX_BYTES: usize = 128 << 20;
 /// Length of the pieces of a background, s: that of two clips of ESC-50.
 const PIECE: usize = 10;
 /// Windows this much quieter than the loudest one of a recording, as a factor of the level, have nothing of its sound.
@@ -40,10 +41,10 @@ struct Window {
 #[derive(Default)]
 struct Found {
     found: Vec<Window>,
-    /// One of so many was kept.
+    /// One window of this many was kept.
     apart: usize,
     number: usize,
-    most: usize,
+    max: usize,
 }
 
 /// Windows of a recording so far.
@@ -117,15 +118,15 @@ impl Embedder {
 }
 
 impl Found {
-    /// For windows of so many values.
+    /// For windows of `length` values.
     fn new(length: usize) -> Self {
-        Self { apart: 1, most: (MOST_BYTES / (4 * length.max(1))).max(2), ..Self::default() }
+        Self { apart: 1, max: (MAX_BYTES / (4 * length.max(1))).max(2), ..Self::default() }
     }
 
     /// Keeps the next window, unless there are many: then every second one goes.
     fn offer(&mut self, window: impl FnOnce() -> Window) {
         if self.number.is_multiple_of(self.apart) {
-            if self.found.len() == self.most {
+            if self.found.len() == self.max {
                 let mut number = 0;
                 self.found.retain(|_| {
                     number += 1;
@@ -176,8 +177,8 @@ mod tests {
 
     #[test]
     fn a_long_recording_has_evenly_spread_windows() {
-        let mut found = Found::new(MOST_BYTES / 400);
-        assert_eq!(found.most, 100);
+        let mut found = Found::new(MAX_BYTES / 400);
+        assert_eq!(found.max, 100);
         for number in 0..300 {
             found.offer(|| Window { values: vec![number as f32], level: 1.0 });
         }

@@ -20,8 +20,8 @@ use crate::{
     output::{self, Form, Printer, json},
 };
 
-/// Share of the pieces of a background that a label may be found in without a warning.
-const MOST_BACKGROUND: f64 = 0.01;
+/// Maximum share of a background's pieces in which a label may be found without a warning.
+const MAX_BACKGROUND: f64 = 0.01;
 
 pub(crate) use self::judge::Clip;
 
@@ -109,7 +109,7 @@ fn learn(sound: &Sound, at: usize, recordings: &[Vec<Clip>], others: &[Clip]) ->
     let rest = recordings.iter().enumerate().filter(|(other, _)| *other != at).flat_map(|(_, clips)| clips);
     let others: Vec<_> = others.iter().chain(rest).cloned().collect();
     let judged = judge::judge(&recordings[at], &others);
-    let is_in_background = judged.wrong_background as f64 > MOST_BACKGROUND * judged.background as f64;
+    let is_in_background = judged.wrong_background as f64 > MAX_BACKGROUND * judged.background as f64;
     if judged.recall() < 0.5 || judged.precision() < 0.8 || is_in_background {
         output::note(format_args!(
             "soundclassify: warning: {} is not well separated from other sounds; add recordings of it, and recordings \

@@ -166,10 +166,10 @@ impl Windows {
         }
     }
 
-    fn curves(&mut self, most: usize) -> Vec<Curve> {
+    fn curves(&mut self, max: usize) -> Vec<Curve> {
         let mut curves: Vec<_> = std::mem::take(&mut self.curves).into_values().collect();
         curves.sort_by(|a, b| b.peak().total_cmp(&a.peak()));
-        curves.truncate(most);
+        curves.truncate(max);
         for curve in &mut curves {
             curve.values.resize(self.starts.len(), 0.0);
         }

@@ -9,8 +9,8 @@ use crate::output::json;
 
 const TEMPLATE: &str = include_str!("template.html");
 const DATA: &str = "/*DATA*/";
-/// Points of a curve at most; more are merged, the highest stays.
-const MOST_POINTS: usize = 40_000;
+/// Maximum number of points of a curve; more are merged, the highest stays.
+const MAX_POINTS: usize = 40_000;
 
 /// The data of the page's script.
 #[derive(Serialize)]
@@ -67,7 +67,7 @@ struct Band<'a> {
 impl<'a> Track<'a> {
     /// A recording with the address of its sound.
     pub(super) fn new(recording: &'a Recording, audio: Option<String>) -> Self {
-        let merge = recording.starts.len().div_ceil(MOST_POINTS).max(1);
+        let merge = recording.starts.len().div_ceil(MAX_POINTS).max(1);
         let curves = recording.curves.iter().map(|curve| Line {
             label: &curve.label,
             index: curve.index,

@@ -3,8 +3,8 @@
 
 use crate::palette;
 
-/// Columns at most; more are merged two by two.
-const MOST: usize = 12_000;
+/// Maximum number of columns; more are merged in pairs.
+const MAX_COLUMNS: usize = 12_000;
 /// Range of the colours, dB.
 const RANGE: f32 = 80.0;
 
@@ -34,7 +34,7 @@ impl Spectrogram {
             self.columns.append(&mut self.pending);
             self.pending = vec![f32::MIN; self.bands];
             self.count = 0;
-            if self.columns.len() >= MOST * self.bands {
+            if self.columns.len() >= MAX_COLUMNS * self.bands {
                 self.halve();
             }
         }
@@ -102,7 +102,7 @@ mod tests {
             picture.push([value, -70.0].into_iter());
         }
 
-        assert!(picture.width() < MOST && picture.width() > MOST / 3, "{}", picture.width());
+        assert!(picture.width() < MAX_COLUMNS && picture.width() > MAX_COLUMNS / 3, "{}", picture.width());
         assert_eq!(picture.columns.iter().copied().fold(f32::MIN, f32::max), 0.0);
     }
 

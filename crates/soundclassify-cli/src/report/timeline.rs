@@ -14,8 +14,8 @@ const WIDTH: u32 = 1200;
 const HEIGHT: u32 = 280;
 /// Events of labels that have no curve.
 const OTHER: RGBColor = RGBColor(138, 143, 152);
-/// Points that a line of this width can show.
-const MOST_POINTS: usize = 2400;
+/// Maximum number of points that a line of this width can show.
+const MAX_POINTS: usize = 2400;
 
 /// Writes one panel a recording, below each other.
 pub(super) fn draw(place: ReservedFile, format: Format, recordings: &[Recording]) -> Result<()> {
@@ -66,7 +66,7 @@ where
         let band = [(start.min(length), 0.0), (end, 1.0)];
         Rectangle::new(band, colour(recording, event.now.index).mix(0.16).filled())
     }))?;
-    let merge = recording.starts.len().div_ceil(MOST_POINTS).max(1);
+    let merge = recording.starts.len().div_ceil(MAX_POINTS).max(1);
     for curve in &recording.curves {
         let points = recording.starts.chunks(merge).zip(curve.values.chunks(merge)).map(|(starts, values)| {
             (starts[0] + recording.window / 2.0, f64::from(values.iter().copied().fold(0.0, f32::max)))
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn sharp_turns_of_a_curve_stay_within_the_axes() {
-        let count = 2 * MOST_POINTS;
+        let count = 2 * MAX_POINTS;
         let [high, low] = [1.0, 0.0].map(|value| tinted(vec![value; count]));
         for period in [2, 3, 5, 8, 13] {
             let spikes = (0..count).map(|number| if number % (2 * period) < 2 { 1.0 } else { 0.07 }).collect();
