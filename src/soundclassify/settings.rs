@@ -211,7 +211,7 @@ impl Settings {
     }
 
     /// Maximum number of windows of which a mean is taken.
-    pub(crate) fn longest_ensemble(&self) -> usize {
+    pub(crate) fn max_ensemble(&self) -> usize {
         self.event_windows().max(self.ensembles.get() as usize)
     }
 

@@ -45,13 +45,13 @@ impl SoundClassify {
 
     fn warn_of_long_means(&self, settings: &Settings, model: &Model) {
         let labels = settings.names(model.manifest()).all.len();
-        let (wanted, longest) = (settings.longest_ensemble(), Ensemble::longest(labels));
-        if wanted > longest {
+        let (wanted, max_length) = (settings.max_ensemble(), Ensemble::max_length(labels));
+        if wanted > max_length {
             gst::element_imp_warning!(
                 self,
                 gst::LibraryError::Settings,
                 ("ensembles and oversamples make means of {wanted} windows, which is too many for {labels} labels"),
-                ["means of {longest} windows are used instead"]
+                ["means of {max_length} windows are used instead"]
             );
         }
     }

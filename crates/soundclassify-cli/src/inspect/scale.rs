@@ -102,7 +102,7 @@ fn statistics(means: &[(f64, f64)]) -> String {
 /// Why the values can hardly be those of the training data, whatever the recording.
 fn unusual(spec: &FeatureSpec, mean: f64, deviation: f64) -> Option<String> {
     let is_normal = spec.fixed != FixedNormalize::None && spec.normalize == Normalize::None;
-    let (most, usual, keys, expected) = match (&spec.features, is_normal) {
+    let (max_mean, usual, keys, expected) = match (&spec.features, is_normal) {
         (Features::LogMel(_) | Features::Mfcc(_), true) => (
             NORMAL_MEAN,
             NORMAL_DEVIATION,
@@ -121,7 +121,7 @@ fn unusual(spec: &FeatureSpec, mean: f64, deviation: f64) -> Option<String> {
         }
         (Features::Mfcc(_), false) | (Features::Waveform, _) => return None,
     };
-    (mean.abs() > most || !usual.contains(&deviation)).then(|| {
+    (mean.abs() > max_mean || !usual.contains(&deviation)).then(|| {
         format!(
             "the mean is {mean:.3} and the standard deviation {deviation:.3}, expected {expected}; check {keys} and \
              features.waveform-scale (1, or 32768 for networks trained on 16-bit values), unless the recording is much \

@@ -19,16 +19,16 @@ pub struct Ensemble {
 
 impl Ensemble {
     /// An empty ensemble for `classes` scores over at most `length` windows; a `length` of 0 counts as 1, and one above
-    /// [`Ensemble::longest`] as this.
+    /// [`Ensemble::max_length`] as this.
     #[must_use]
     pub fn new(classes: usize, length: usize) -> Self {
-        let length = length.clamp(1, Self::longest(classes));
+        let length = length.clamp(1, Self::max_length(classes));
         Self { length, logs: VecDeque::with_capacity(length), mean: vec![0.0; classes] }
     }
 
     /// Maximum number of windows of an ensemble for `classes` scores: as many as keep 8 388 608 scores, at least 1.
     #[must_use]
-    pub fn longest(classes: usize) -> usize {
+    pub fn max_length(classes: usize) -> usize {
         (MAX_SCORES / classes.max(1)).max(1)
     }
 
@@ -59,7 +59,7 @@ impl Ensemble {
 
     /// Changes the number of windows, within the limits of [`Ensemble::new`]; the newest ones are kept.
     pub fn set_length(&mut self, length: usize) {
-        self.length = length.clamp(1, Self::longest(self.mean.len()));
+        self.length = length.clamp(1, Self::max_length(self.mean.len()));
         let surplus = self.logs.len().saturating_sub(self.length);
         self.logs.drain(..surplus);
     }
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn many_labels_shorten_it() {
         let mut ensemble = Ensemble::new(4 << 20, 2560);
-        assert_eq!((ensemble.length, Ensemble::longest(78), Ensemble::longest(usize::MAX)), (2, 107_546, 1));
+        assert_eq!((ensemble.length, Ensemble::max_length(78), Ensemble::max_length(usize::MAX)), (2, 107_546, 1));
         ensemble.set_length(100);
         assert_eq!(ensemble.length, 2);
     }

@@ -28,8 +28,8 @@ pub(super) struct Levels {
     levels: Vec<f32>,
     /// Means of as many of them as are averaged, from each hop on that has so many; the first one is from that of `levels`.
     means: Vec<f32>,
-    /// Levels that are needed.
-    most: usize,
+    /// Number of levels that are needed.
+    needed: usize,
     hops: u64,
     energy: f64,
     samples: u64,
@@ -54,14 +54,14 @@ impl Levels {
     /// Levels for windows of `window` samples at `rate` Hz.
     pub(super) fn new(rate: u32, window: usize) -> Self {
         let hop = u64::from(rate / 50).max(1);
-        let most = (window as u64 / hop) as usize + 2 * AVERAGED + 2;
+        let needed = (window as u64 / hop) as usize + 2 * AVERAGED + 2;
         Self {
             rate,
             hop,
             window: window as u64,
-            levels: Vec::with_capacity(2 * most),
-            means: Vec::with_capacity(2 * most),
-            most,
+            levels: Vec::with_capacity(2 * needed),
+            means: Vec::with_capacity(2 * needed),
+            needed,
             hops: 0,
             energy: 0.0,
             samples: 0,
@@ -93,7 +93,7 @@ impl Levels {
     }
 
     fn append(&mut self, level: f32) {
-        if self.levels.len() == 2 * self.most {
+        if self.levels.len() == 2 * self.needed {
             self.forget_past();
         }
         self.levels.push(level);
@@ -105,8 +105,8 @@ impl Levels {
 
     #[cold]
     fn forget_past(&mut self) {
-        self.levels.drain(..self.most);
-        self.means.drain(..self.most);
+        self.levels.drain(..self.needed);
+        self.means.drain(..self.needed);
     }
 
     /// Forgets everything; samples count from 0 again.

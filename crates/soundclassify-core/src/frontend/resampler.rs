@@ -7,22 +7,22 @@ use rubato::{Async, Fft, FixedAsync, FixedSync, Resampler as _, SincInterpolatio
 use crate::error::{Error, Result};
 
 /// Minimum length of the exact resampler's blocks: longer ones cut off closer to half the sample rate and answer later.
-const LEAST_BLOCK: usize = 256;
-/// Longest chunk of the interpolating resampler, samples.
+const MIN_BLOCK: usize = 256;
+/// Maximum length of a chunk of the interpolating resampler, samples.
 const SINC_CHUNK: usize = 1024;
-/// How many times one rate may be the other.
-const MOST_TIMES: u32 = 256;
-/// Conversions without a sample that the end of a stream waits through.
-const MOST_IDLE: u32 = 64;
-/// Longest block of the exact resampler; rates with hardly a common divisor go through interpolation instead.
-const LONGEST_BLOCK: usize = 8192;
+/// Maximum ratio of the rates.
+const MAX_RATIO: u32 = 256;
+/// Maximum number of conversions in a row without output at the end of a stream.
+const MAX_IDLE: u32 = 64;
+/// Maximum length of a block of the exact resampler; rates with hardly a common divisor are interpolated instead.
+const MAX_BLOCK: usize = 8192;
 
-/// Largest absolute value that is analysed, far above full scale; beyond it the arithmetic would overflow.
-const LARGEST: f32 = 1e6;
+/// Maximum absolute value that is analysed, far above full scale; beyond it the arithmetic would overflow.
+const MAX_SAMPLE: f32 = 1e6;
 
 /// The sample, or what stands for it where arithmetic would fail.
 pub(super) fn valid(sample: f32) -> f32 {
-    if sample.is_finite() { sample.clamp(-LARGEST, LARGEST) } else { 0.0 }
+    if sample.is_finite() { sample.clamp(-MAX_SAMPLE, MAX_SAMPLE) } else { 0.0 }
 }
 
 /// Resampler of one mono stream: output sample `n` is the sound at `n / to` seconds.
@@ -46,8 +46,8 @@ impl Resampler {
         if from == 0 || to == 0 {
             return Err(Error::Rate { from, to, reason: "a rate is 0".into() });
         }
-        if from / MOST_TIMES > to {
-            let reason = format!("more than {MOST_TIMES} times the model's rate");
+        if from / MAX_RATIO > to {
+            let reason = format!("more than {MAX_RATIO} times the model's rate");
             return Err(Error::Rate { from, to, reason });
         }
         let delayed =
@@ -86,7 +86,7 @@ impl Resampler {
     pub fn finish(&mut self, sink: &mut dyn FnMut(&[f32])) {
         let whole = (u128::from(self.taken) * u128::from(self.to)).div_ceil(u128::from(self.from)) as u64;
         let mut idle = 0;
-        while self.given < whole && idle < MOST_IDLE {
+        while self.given < whole && idle < MAX_IDLE {
             self.waiting.resize(self.delayed.inner.input_frames_next(), 0.0);
             let (before, left) = (self.given, whole - self.given);
             self.convert(&mut |ready| sink(&ready[..ready.len().min(left as usize)]));
@@ -144,9 +144,9 @@ fn best(from: usize, to: usize) -> Result<Delayed, rubato::ResamplerConstruction
     let divisor = gcd(from, to);
     let (block_in, block_out) = (from / divisor, to / divisor);
     // An even number of blocks makes the delay, half of them, a whole number of samples.
-    let blocks = LEAST_BLOCK.div_ceil(block_in.min(block_out)).next_multiple_of(2);
+    let blocks = MIN_BLOCK.div_ceil(block_in.min(block_out)).next_multiple_of(2);
     let (chunk_in, chunk_out) = (block_in * blocks, block_out * blocks);
-    if chunk_in.max(chunk_out) <= LONGEST_BLOCK {
+    if chunk_in.max(chunk_out) <= MAX_BLOCK {
         let fft = Fft::new_custom(from, to, chunk_in, 1, 1, WindowFunction::BlackmanHarris2, FixedSync::Both)?;
         debug_assert_eq!((fft.fft_size_in(), fft.fft_size_out()), (chunk_in, chunk_out));
         return Ok(Delayed { delay: fft.output_delay(), inner: Box::new(fft), lead: 0 });
@@ -160,14 +160,14 @@ fn best(from: usize, to: usize) -> Result<Delayed, rubato::ResamplerConstruction
     Ok(Delayed { inner: Box::new(sinc), lead, delay })
 }
 
-/// Silence, less than `most`, to put in front of interpolation so that its delay, `(lead + centre) · to / from − 1`, is as good as a
-/// whole number of output samples; and that number.
-fn whole_delay(from: usize, to: usize, centre: usize, most: usize) -> (usize, usize) {
+/// Silence, less than `limit`, to put in front of interpolation so that its delay, `(lead + centre) · to / from − 1`,
+/// is almost a whole number of output samples; and that number.
+fn whole_delay(from: usize, to: usize, centre: usize, limit: usize) -> (usize, usize) {
     let rest = |lead: usize| {
         let rest = (lead + centre) * to % from;
         rest.min(from - rest)
     };
-    let lead = (0..most).min_by_key(|lead| rest(*lead)).unwrap_or(0);
+    let lead = (0..limit).min_by_key(|lead| rest(*lead)).unwrap_or(0);
     (lead, (((lead + centre) * to + from / 2) / from).saturating_sub(1))
 }
 

@@ -229,9 +229,9 @@ fn fit_constant(constant: &Constant, inputs: &[TensorInfo], per_window: bool) ->
     if port.element.starts_with('i') && constant.value.fract() != 0.0 {
         return Err(format!("input.constant: expected a whole number for {port}, found {}", constant.value));
     }
-    let most = most(&port.element);
-    if constant.value.abs() > most {
-        let expected = format!("a number from -{most} to {most} for {port}");
+    let max = max_constant(&port.element);
+    if constant.value.abs() > max {
+        let expected = format!("a number from -{max} to {max} for {port}");
         return Err(format!("input.constant: expected {expected}, found {}", constant.value));
     }
     let per_window = per_window && matches!(port.dims.first(), Some(None));
@@ -245,8 +245,8 @@ fn fit_constant(constant: &Constant, inputs: &[TensorInfo], per_window: bool) ->
     })
 }
 
-/// The greatest absolute value of a constant of this type.
-fn most(element: &str) -> f64 {
+/// Maximum absolute value of a constant of this type.
+fn max_constant(element: &str) -> f64 {
     match element {
         "f16" => 65_504.0,
         "i32" => f64::from(i32::MAX),

@@ -67,10 +67,10 @@ impl Default for EngineOptions {
 }
 
 /// Maximum number of networks side by side, because each has its own memory.
-const MOST_NETWORKS: usize = 16;
+const MAX_NETWORKS: usize = 16;
 
 /// Maximum size of the ONNX files of all networks side by side, bytes; the first network may be larger.
-const MOST_BYTES: usize = 512 << 20;
+const MAX_BYTES: usize = 512 << 20;
 
 type Key = ([u8; 32], EngineOptions);
 
@@ -111,8 +111,8 @@ impl Engine {
             let (model, options) = (model.clone(), *options);
             let network = load_unless(&model, options, Target::Scores, cancellation)?;
             let cores = thread::available_parallelism().map_or(1, usize::from);
-            let most = most_networks(options, cores, network.bytes);
-            Self::with_networks(Box::new(network), most, move || load_network(&model, options))
+            let max_networks = max_networks(options, cores, network.bytes);
+            Self::with_networks(Box::new(network), max_networks, move || load_network(&model, options))
         };
         let key = (model.digest(), *options);
         let mut engine = ENGINES.get_or_make(key, make);
@@ -132,14 +132,14 @@ impl Engine {
         Self::with_networks(network, 1, || Err(Error::Inference("one network is the maximum".into())))
     }
 
-    /// Like [`Engine::with_network`], with up to `most` networks side by side: `another` creates a further network on a separate
-    /// thread when windows of several streams keep waiting.
+    /// Like [`Engine::with_network`], with up to `max_networks` networks side by side: `another` creates a further
+    /// network on a separate thread when windows of several streams keep waiting.
     ///
     /// # Errors
     /// Those of [`Engine::with_network`].
     pub fn with_networks(
         network: Box<dyn Network>,
-        most: usize,
+        max_networks: usize,
         another: impl Fn() -> Result<Box<dyn Network>> + Send + Sync + 'static,
     ) -> Result<Arc<Self>> {
         let (window_len, classes) = (network.window_len(), network.classes());
@@ -148,9 +148,10 @@ impl Engine {
         }
         let has_state = network.has_state();
         // The state of a stream belongs to one network.
-        let most = if has_state { 1 } else { most.max(1) };
+        let max_networks = if has_state { 1 } else { max_networks.max(1) };
         let another: Another = Box::new(another);
-        let workers = WorkerPool::start(network, most, another).map_err(|error| Error::Thread(Arc::new(error)))?;
+        let workers =
+            WorkerPool::start(network, max_networks, another).map_err(|error| Error::Thread(Arc::new(error)))?;
         Ok(Arc::new(Self { workers, pool: Arc::new(Pool::new(window_len)), classes, has_state }))
     }
 
@@ -222,13 +223,13 @@ impl fmt::Debug for Engine {
 }
 
 /// Maximum number of networks with these options and this size side by side: on half of the cores, because the rest of the
-/// pipelines needs some, and within [`MOST_BYTES`]. Providers other than the CPU manage their devices themselves.
-fn most_networks(options: EngineOptions, cores: usize, bytes: usize) -> usize {
+/// pipelines needs some, and within [`MAX_BYTES`]. Providers other than the CPU manage their devices themselves.
+fn max_networks(options: EngineOptions, cores: usize, bytes: usize) -> usize {
     if options.provider != ExecutionProvider::Cpu || options.threads == 0 {
         return 1;
     }
     let by_cores = cores / 2 / options.threads as usize;
-    by_cores.min(MOST_BYTES / bytes.max(1)).clamp(1, MOST_NETWORKS)
+    by_cores.min(MAX_BYTES / bytes.max(1)).clamp(1, MAX_NETWORKS)
 }
 
 /// Loads, checks and warms up the network of a model without an engine, to run it on the caller's thread, for work without
@@ -297,11 +298,11 @@ mod tests {
     #[test]
     fn cores_and_size_bound_the_networks() {
         let threads = |threads| EngineOptions { threads, ..EngineOptions::default() };
-        assert_eq!(most_networks(threads(1), 16, 3 << 20), 8);
-        assert_eq!(most_networks(threads(2), 16, 3 << 20), 4);
-        assert_eq!(most_networks(threads(1), 16, 200 << 20), 2);
-        assert_eq!(most_networks(threads(1), 16, 600 << 20), 1);
-        assert_eq!(most_networks(threads(1), 1000, 0), MOST_NETWORKS);
-        assert_eq!(most_networks(threads(0), 16, 3 << 20), 1);
+        assert_eq!(max_networks(threads(1), 16, 3 << 20), 8);
+        assert_eq!(max_networks(threads(2), 16, 3 << 20), 4);
+        assert_eq!(max_networks(threads(1), 16, 200 << 20), 2);
+        assert_eq!(max_networks(threads(1), 16, 600 << 20), 1);
+        assert_eq!(max_networks(threads(1), 1000, 0), MAX_NETWORKS);
+        assert_eq!(max_networks(threads(0), 16, 3 << 20), 1);
     }
 }

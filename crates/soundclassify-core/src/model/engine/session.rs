@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// Maximum size of the tensors for runs on streams' threads, bytes.
-const MOST_BOUND: usize = 8 << 20;
+const MAX_BOUND_BYTES: usize = 8 << 20;
 
 /// The output that is used as scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,7 +242,7 @@ impl OrtNetwork {
     fn bind(&mut self, size: usize, output: &[i64]) {
         let scores = output.iter().map(|axis| usize::try_from(*axis).unwrap_or(0)).product::<usize>();
         let bytes = (size * self.window_len + scores) * size_of::<f32>();
-        if self.bound[size - 1].is_some() || self.bound_bytes + bytes > MOST_BOUND {
+        if self.bound[size - 1].is_some() || self.bound_bytes + bytes > MAX_BOUND_BYTES {
             return;
         }
         self.bound_bytes += bytes;

@@ -17,7 +17,7 @@ const IDLE_TENSORS: usize = 32;
 /// Buffers of one window each.
 pub(crate) struct Pool {
     window_len: usize,
-    most_idle: usize,
+    max_idle: usize,
     state: Mutex<State>,
 }
 
@@ -37,10 +37,10 @@ pub struct PoolStats {
 
 impl Pool {
     pub(crate) fn new(window_len: usize) -> Self {
-        let most_idle = IDLE_TENSORS.max(IDLE_BYTES / (window_len.max(1) * size_of::<f32>()));
-        let most_idle = most_idle.min(1024);
-        let state = State { idle: Vec::with_capacity(most_idle), made: 0 };
-        Self { window_len, most_idle, state: Mutex::new(state) }
+        let max_idle = IDLE_TENSORS.max(IDLE_BYTES / (window_len.max(1) * size_of::<f32>()));
+        let max_idle = max_idle.min(1024);
+        let state = State { idle: Vec::with_capacity(max_idle), made: 0 };
+        Self { window_len, max_idle, state: Mutex::new(state) }
     }
 
     pub(crate) fn tensor(self: &Arc<Self>) -> Tensor {
@@ -59,7 +59,7 @@ impl Pool {
 
     fn give_back(&self, values: Box<[f32]>) {
         let mut state = lock(&self.state);
-        if state.idle.len() < self.most_idle {
+        if state.idle.len() < self.max_idle {
             state.idle.push(values);
         }
     }

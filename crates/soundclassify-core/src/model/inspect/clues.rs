@@ -6,8 +6,8 @@ use std::path::Path;
 use super::model_info::ModelInfo;
 use crate::model::{fit::TensorInfo, onnx::Network};
 
-/// Longest text of metadata that is looked at, bytes.
-const LONGEST: usize = 1 << 20;
+/// Maximum length of a text of metadata, bytes; longer ones are not read.
+const MAX_METADATA: usize = 1 << 20;
 
 /// Sample rates as names have them.
 const RATES: [(&str, u32); 6] =
@@ -40,7 +40,7 @@ impl Clues {
     }
 
     fn add_network(&mut self, network: &Network) {
-        for entry in network.metadata.iter().filter(|entry| entry.value.len() <= LONGEST) {
+        for entry in network.metadata.iter().filter(|entry| entry.value.len() <= MAX_METADATA) {
             let [key, value] = [&entry.key, &entry.value].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
             if value.len() < 200 {
                 self.add_words(&value);

@@ -14,8 +14,8 @@ use crate::model::{
     manifest::section::is_plain,
 };
 
-/// Most labels that a template lists; more belong into a file of their own.
-const MOST_NAMES: usize = 1000;
+/// Maximum number of labels that a template lists; more belong into a separate file.
+const MAX_NAMES: usize = 1000;
 /// Classes of AudioSet, and of YAMNet's part of it, of which several may apply at a time.
 const AUDIOSET: [usize; 2] = [527, 521];
 
@@ -170,7 +170,7 @@ fn label_lines(onnx: &Path, stem: &str, count: usize, clues: &Clues) -> Guess {
         return Guess::new(format!("csv = \"{table}\"\ncolumn = \"display_name\""), Confidence::High, reason);
     }
     let but = misfit.map(|why| format!("; {why}")).unwrap_or_default();
-    if count > MOST_NAMES {
+    if count > MAX_NAMES {
         let value = format!("file = {}   # {count} labels, one per line", quoted(&beside[0]));
         return Guess::new(value, Confidence::Low, format!("to be written in the order of the output{but}"));
     }

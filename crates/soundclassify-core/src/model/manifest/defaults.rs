@@ -40,7 +40,7 @@ pub struct Defaults {
 
 /// `labels`: those of the network and the names of groups.
 pub(super) fn read(section: Section<'_>, labels: &[String]) -> Result<Defaults> {
-    let small = |key, most| Ok(section.uint(key, 1..=most)?.map(|value| value as u32));
+    let small = |key, max| Ok(section.uint(key, 1..=max)?.map(|value| value as u32));
     let known = |key| Ok(known_labels(&section, key, section.strings(key)?.unwrap_or_default(), labels)?.collect());
     let defaults = Defaults {
         oversamples: small("oversamples", 100)?,
