@@ -36,7 +36,7 @@ const TOO_OFTEN: u32 = 3;
 const SECOND: i64 = 1_000_000_000;
 const MS: i64 = 1_000_000;
 /// Later timestamps, after 283 years, count as missing: sums of others can't overflow.
-const LATEST: u64 = i64::MAX as u64 - (1 << 58);
+const MAX_TIMESTAMP: u64 = i64::MAX as u64 - (1 << 58);
 
 /// How audio joins what came before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -525,7 +525,7 @@ impl Aligner {
 }
 
 fn time(nanoseconds: u64) -> Option<i64> {
-    (nanoseconds <= LATEST).then_some(nanoseconds as i64)
+    (nanoseconds <= MAX_TIMESTAMP).then_some(nanoseconds as i64)
 }
 
 #[cfg(test)]
@@ -801,7 +801,7 @@ mod tests {
     #[test]
     fn flags_without_a_timestamp_prove_nothing() {
         // Every 20th and 60th packet of a stream, the others with exact timestamps or with none.
-        for (every, stamped, most) in [(20, true, 0), (60, true, 0), (20, false, 3), (60, false, 3)] {
+        for (every, stamped, max_breaks) in [(20, true, 0), (60, true, 0), (20, false, 3), (60, false, 3)] {
             let (mut aligner, mut breaks) = (Aligner::new(RATE), 0);
             for packet in 0..3000u64 {
                 let discont = packet % every == 0 && packet > 0;
@@ -812,7 +812,7 @@ mod tests {
                 }
                 aligner.advance(pts, 320);
             }
-            assert!(breaks <= most, "{every} {stamped}: {breaks}");
+            assert!(breaks <= max_breaks, "{every} {stamped}: {breaks}");
         }
     }
 

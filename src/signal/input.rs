@@ -8,15 +8,15 @@ use gst_audio::AudioFormat;
 use super::samples;
 use soundclassify_core::{Error, frontend::Resampler};
 
-/// Largest absolute value that is analysed, far above full scale; beyond it the arithmetic would overflow.
-const LOUDEST: f64 = 1e6;
-/// Most frames unpacked at a time: bounds the scratch memory, whatever the buffer's size.
-const MOST_FRAMES: usize = 2048;
-/// Samples of all channels unpacked at a time, if a frame has not more.
-const MOST_SAMPLES: usize = 1 << 16;
-/// Most channels: a frame of more would not fit into the scratch memory.
-const MOST_CHANNELS: u32 = 1 << 20;
-/// Lowest sample rate, Hz: below, audio holds no sound that a network knows, and a small buffer stands for hours.
+/// Maximum absolute value that is analysed, far above full scale; beyond it the arithmetic would overflow.
+const MAX_SAMPLE: f64 = 1e6;
+/// Maximum number of frames unpacked at a time: bounds the scratch memory, whatever the buffer's size.
+const MAX_BLOCK_FRAMES: usize = 2048;
+/// Maximum number of samples of all channels unpacked at a time, unless one frame has more.
+const MAX_BLOCK_SAMPLES: usize = 1 << 16;
+/// Maximum number of channels: a frame of more would not fit into the scratch memory.
+const MAX_CHANNELS: u32 = 1 << 20;
+/// Minimum sample rate, Hz: below, audio holds no sound that a network knows, and a small buffer stands for hours.
 const MIN_RATE: u32 = 1000;
 
 /// Converter of one stream's buffers to the analysis signal: mono, full scale ±1 (floating-point samples may exceed it), at the model's rate.
@@ -90,13 +90,13 @@ impl Input {
     /// [`InputError::Channels`], [`InputError::Channel`], [`InputError::LowRate`] or [`InputError::Rate`].
     pub fn new(info: &gst_audio::AudioInfo, channel: i32, rate: u32) -> Result<Self, InputError> {
         let channels = info.channels();
-        if channels > MOST_CHANNELS {
+        if channels > MAX_CHANNELS {
             return Err(InputError::Channels(channels));
         }
         if info.rate() < MIN_RATE {
             return Err(InputError::LowRate(info.rate()));
         }
-        let block = (MOST_SAMPLES / channels.max(1) as usize).clamp(1, MOST_FRAMES);
+        let block = (MAX_BLOCK_SAMPLES / channels.max(1) as usize).clamp(1, MAX_BLOCK_FRAMES);
         let channel = match usize::try_from(channel) {
             Ok(index) if index >= channels as usize => return Err(InputError::Channel { channel, channels }),
             Ok(index) => Some(index),
@@ -269,7 +269,7 @@ impl Input {
         let mut is_plain = true;
         for (mono, bytes) in self.mono[..count].iter_mut().zip(bytes.as_chunks::<4>().0) {
             *mono = f32::from_ne_bytes(*bytes);
-            is_plain &= mono.abs() <= LOUDEST as f32;
+            is_plain &= mono.abs() <= MAX_SAMPLE as f32;
         }
         if !is_plain {
             for mono in &mut self.mono[..count] {
@@ -414,7 +414,7 @@ impl Balance {
 // NaN and infinity become 0 and are counted.
 fn sanitised(sample: f64, invalid: &mut u64) -> f64 {
     if sample.is_finite() {
-        return sample.clamp(-LOUDEST, LOUDEST);
+        return sample.clamp(-MAX_SAMPLE, MAX_SAMPLE);
     }
     *invalid += 1;
     0.0

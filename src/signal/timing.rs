@@ -253,8 +253,8 @@ impl Timing {
         self.pass();
         let ignored = self.aligner.ignored().is_some();
         let inside = self.clock.inside(buffer.pts().filter(|_| !ignored), all);
-        let most = MAX_BUFFER.seconds() * self.clock.rate();
-        let audio = inside.start..inside.end.min(inside.start.saturating_add(most));
+        let max = MAX_BUFFER.seconds() * self.clock.rate();
+        let audio = inside.start..inside.end.min(inside.start.saturating_add(max));
         // What lies outside the segment joins nothing.
         if audio.is_empty() {
             return Plan::default();

@@ -17,7 +17,7 @@ const SECOND: i128 = 1_000_000_000;
 /// Running times this close to each other, ns, are the same.
 const SAME_TIME: u64 = 1_000_000;
 /// Maximum length of one item, ns: sums of lengths stay numbers.
-const LONGEST: u64 = 1 << 50;
+const MAX_LENGTH: u64 = 1 << 50;
 /// Live audio leaves in whole buffers up to this length, ns; a longer buffer is divided where its first part is due.
 const MAX_WHOLE: u64 = 25_000_000;
 
@@ -281,7 +281,7 @@ impl Queue {
     }
 
     fn hold(&mut self, item: Item, length: u64, place: u64) {
-        let length = length.min(LONGEST);
+        let length = length.min(MAX_LENGTH);
         self.held = self.held.saturating_add(length);
         self.items.push_back(Held { item, length, place });
     }

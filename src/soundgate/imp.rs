@@ -25,8 +25,8 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> =
 
 /// Time of audio, ns, after which upstream is asked again how long it takes to know of events.
 const ASK_INTERVAL: u64 = 1_000_000_000;
-/// Maximum of what is answered, ns: played slowly, an hour takes days.
-const LONGEST: u64 = 1 << 60;
+/// Maximum latency in an answer, ns: played slowly, an hour takes days.
+const MAX_LATENCY: u64 = 1 << 60;
 
 /// Properties that name labels and groups, and how many sources have to agree on them.
 const NAMES: [&str; 4] = ["labels", "agree", "agree-by", "label-groups"];
@@ -428,7 +428,7 @@ impl SoundGate {
         let rate = lock(&self.state).queue.playback_rate().abs();
         // `delay` is audio.
         let delay = if rate == 1.0 { self.delay() } else { (self.delay() as f64 / rate) as u64 };
-        let delay = gst::ClockTime::from_nseconds(delay.min(LONGEST));
+        let delay = gst::ClockTime::from_nseconds(delay.min(MAX_LATENCY));
         latency.set(live, min.saturating_add(delay), max.map(|max| max.saturating_add(delay)));
         true
     }

@@ -78,8 +78,8 @@ pub(crate) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
 });
 
 fn audio_properties(default: &Settings) -> Vec<glib::ParamSpec> {
-    let time = |name, nick, blurb, most, value| {
-        let spec = glib::ParamSpecUInt64::builder(name).nick(nick).blurb(blurb).maximum(most).default_value(value);
+    let time = |name, nick, blurb, max, value| {
+        let spec = glib::ParamSpecUInt64::builder(name).nick(nick).blurb(blurb).maximum(max).default_value(value);
         spec.mutable_playing().controllable().build()
     };
     vec![

@@ -9,7 +9,7 @@ use soundclassify_core::decision::LeftOut;
 use super::analysis::Tally;
 
 /// Maximum time of the histograms, microseconds.
-const LONGEST: u64 = 60_000_000;
+const MAX_MICROSECONDS: u64 = 60_000_000;
 
 /// Statistics of one stream since READY→PAUSED.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub(crate) struct Stats {
 impl Default for Stats {
     fn default() -> Self {
         // The crate allows these bounds.
-        let histogram = || Histogram::new_with_bounds(1, LONGEST, 2).expect("valid bounds");
+        let histogram = || Histogram::new_with_bounds(1, MAX_MICROSECONDS, 2).expect("valid bounds");
         Self {
             windows: 0,
             classified: 0,

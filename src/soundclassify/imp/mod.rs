@@ -482,7 +482,7 @@ impl SoundClassify {
             Waited::Stalled => {
                 results.give_up();
                 waiting().for_each(drop);
-                self.warn_of_stall(results.longest_wait(timeout));
+                self.warn_of_stall(results.max_wait(timeout));
             }
         }
     }

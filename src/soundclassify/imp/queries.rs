@@ -26,7 +26,7 @@ impl SoundClassify {
         let answered = BaseTransformImplExt::parent_query(self, gst::PadDirection::Src, query);
         if answered && let gst::QueryViewMut::Latency(latency) = query.view_mut() {
             let (live, min, max) = latency.result();
-            let held = if live { self.longest_hold() } else { gst::ClockTime::ZERO };
+            let held = if live { self.max_hold() } else { gst::ClockTime::ZERO };
             latency.set(live, min.saturating_add(held), max.map(|max| max.saturating_add(held)));
         }
         answered || is_own
@@ -48,7 +48,7 @@ impl SoundClassify {
 
     /// Maximum time for which a buffer of a live source is held back. A model that keeps up needs at most the time between two
     /// windows for a run.
-    fn longest_hold(&self) -> gst::ClockTime {
+    fn max_hold(&self) -> gst::ClockTime {
         let settings = lock(&self.settings).clone();
         match settings.sync {
             Sync::Always => gst::ClockTime::from_nseconds(stride(&settings) * u64::from(settings.process_count.get())),

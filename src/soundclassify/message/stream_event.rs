@@ -137,7 +137,7 @@ fn hash(name: &str) -> u64 {
 /// The answer of all `soundclassify` upstream to the query for their delay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DelayQuery {
-    /// The longest time from a sound until the beginning and the end of its event are known, ns.
+    /// Maximum time from a sound until the beginning and the end of its event are known, ns.
     pub(crate) time: u64,
     /// Whether any of them reports events.
     pub(crate) reports_events: bool,

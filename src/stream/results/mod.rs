@@ -27,8 +27,8 @@ use soundclassify_core::text;
 
 /// Minimum time between two QoS messages.
 const QOS_INTERVAL: Duration = Duration::from_secs(1);
-/// Number of pending entries, in addition to `max-pending`, at which the model counts as hanging.
-const MOST_ON_THE_WAY: usize = 1000;
+/// Maximum number of pending entries, in addition to `max-pending`; with more, the model counts as hanging.
+const MAX_EXCESS: usize = 1000;
 /// Maximum wait for an application that blocks the posting of messages.
 const BUS_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -121,7 +121,7 @@ impl Results {
     }
 
     fn add(&self, mut inner: MutexGuard<'_, Inner>, pending: Entry) {
-        if inner.queue.len() > inner.settings.max_pending as usize + MOST_ON_THE_WAY {
+        if inner.queue.len() > inner.settings.max_pending as usize + MAX_EXCESS {
             inner.take_for_hanging();
         }
         let mut changed = inner.health.stalled;

@@ -36,11 +36,11 @@ impl Results {
     /// Waits until everything before `ticket` is posted, at most for `timeout`. It does not wait for a hanging model.
     /// `progress`: of the stream that got the windows.
     pub(crate) fn wait(&self, ticket: u64, timeout: Timeout, progress: impl Fn() -> Progress) -> Waited {
-        let longest = self.longest_wait(timeout);
+        let max = self.max_wait(timeout);
         let mut inner = self.lock();
-        let (mut left, mut front, mut last) = (longest, inner.queue.front(), progress());
+        let (mut left, mut front, mut last) = (max, inner.queue.front(), progress());
         // A run of a slow model may take all of this time.
-        let mut works = inner.stats.longest_run() * 4 > longest;
+        let mut works = inner.stats.longest_run() * 4 > max;
         let classified = inner.stats.classified;
         loop {
             if let Some(waited) = inner.waited(ticket) {
@@ -50,7 +50,7 @@ impl Results {
             let others_go_on = last.waits && now.done != last.done;
             works |= others_go_on || inner.stats.classified > classified;
             if (next != front || others_go_on) && matches!(timeout, Timeout::PerReply(_)) {
-                left = longest;
+                left = max;
             }
             (front, last) = (next, now);
             if left.is_zero() {
@@ -63,11 +63,11 @@ impl Results {
         }
     }
 
-    /// Maximum wait without a reply.
-    pub(crate) fn longest_wait(&self, timeout: Timeout) -> Duration {
+    /// Maximum time without a reply, or in total.
+    pub(crate) fn max_wait(&self, timeout: Timeout) -> Duration {
         match timeout {
             Timeout::PerReply(minimum) => minimum.max(self.lock().stats.longest_run() * 4),
-            Timeout::InAll(most) => most,
+            Timeout::InAll(total) => total,
         }
     }
 }
