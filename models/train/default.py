@@ -31,7 +31,7 @@ VERSION = "8"
 LICENCE = "CC-BY-4.0"
 FEW, SHARE, USUAL = 20, 0.3, 4.0  # a label with fewer recordings leans on AudioSet's output by this share of its logit over -USUAL
 RESERVE = 1.5  # taken from the logit of Background, which would outvote short sounds before it
-LEAST_RECORDINGS = 3  # of a label that is offered
+MIN_RECORDINGS = 3  # of a label that is offered
 PUBLISHED, CLASSES = "mn04_as_mAP_432.pt", "class_labels_indices.csv"
 EMBEDDINGS_EACH = 4  # clips of a label in the table of embeddings
 
@@ -114,7 +114,7 @@ class Recipe:
         files = [self.scratch / f"fold-{fold}.npz" for fold in folds]
         tried = judging.Held(files, self.clips, labels.LABELS)
         recall = evaluation.recalls(evaluation.clip_means(tried.log_p(), tried.counts), tried.truth, labels.LABELS)
-        offered = judging.offered([name for name in labels.LABELS if self.recordings[name] >= LEAST_RECORDINGS], tried)
+        offered = judging.offered([name for name in labels.LABELS if self.recordings[name] >= MIN_RECORDINGS], tried)
         held = judging.Held(files, self.clips, offered)
         left_out = {name: {"recordings": self.recordings[name], "recall": recall.get(name)} for name in labels.LABELS if name not in offered}
         result = judging.judge(held, self.clips, recall, left_out) | {"folds": folds, "audioset": self.audioset(held)}

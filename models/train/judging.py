@@ -13,7 +13,7 @@ from .predictions import HARMLESS, VARIANTS
 PRECISION, LOWEST, HIGHEST = 0.95, 0.95, 0.99
 BACKGROUND_THRESHOLD = 0.3  # posted, but no alarm
 FALSE_AN_HOUR = 2.0  # allowed in the streams that the thresholds are chosen on
-LEAST_RECALL = 0.5  # of an offered label
+MIN_RECALL = 0.5  # of an offered label
 DOUBT = 0.05  # chance at which a worse count of right clips is no chance any more
 ENSEMBLE = 10  # windows
 
@@ -94,13 +94,13 @@ def calibration(held):
 def is_offered(name, held, recall):
     """Whether held-out clips speak for a label. What people ask for is left out only if they speak against it clearly: two or more
     recordings, and fewer right clips than chance gives a label that is recognised half of the time."""
-    if recall.get(name, 0.0) >= LEAST_RECALL or name == labels.BACKGROUND:
+    if recall.get(name, 0.0) >= MIN_RECALL or name == labels.BACKGROUND:
         return True
     if name not in labels.ASKED_FOR:
         return False
     judged = [clip for clip in held.clips if clip.label == name]
     recordings, right = len({clip.group for clip in judged}), round(recall.get(name, 0.0) * len(judged))
-    return recordings < 2 or binom.cdf(right, len(judged), LEAST_RECALL) >= DOUBT
+    return recordings < 2 or binom.cdf(right, len(judged), MIN_RECALL) >= DOUBT
 
 
 def offered(names, held):

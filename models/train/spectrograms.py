@@ -16,7 +16,7 @@ from .efficientat import FRAMES, HOP, RATE
 
 FAINTEST = 1e-10  # power
 ANSWERS_EVERY = 50  # frames
-LONGEST = 10 * RATE // HOP  # frames that the published network sees at once
+MAX_FRAMES = 10 * RATE // HOP  # frames that the published network sees at once
 ROOMS, FORMULAS = 2, 8  # versions in rooms; recordings of each kind from formulas
 UNLABELLED, SILENT = -1, -2  # label numbers: only the published network says what it is; nothing to be reported
 
@@ -39,7 +39,7 @@ def recordings(data):
 
 def versions(audio, rng):
     """ln of the mel power (frames, MELS), dry and in rooms."""
-    audio = np.ascontiguousarray(audio[:LONGEST * HOP], np.float32)
+    audio = np.ascontiguousarray(audio[:MAX_FRAMES * HOP], np.float32)
     if len(audio) < RATE // 10:
         audio = np.pad(audio, (0, RATE // 10 - len(audio)))
     versions, longer = [audio], np.pad(audio, (0, RATE // 5))

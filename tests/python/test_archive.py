@@ -141,9 +141,9 @@ def test_other_options_and_foreign_folders_are_refused(tmp_path):
 def test_units_are_stable_and_small():
     files = [f"/data/{number}.wav" for number in range(1000)]
 
-    plan = units(files, 7, largest=20)
+    plan = units(files, 7, max_unit=20)
 
-    assert [unit.name() for unit in units(reversed(files), 7, largest=20)] == [unit.name() for unit in plan]
+    assert [unit.name() for unit in units(reversed(files), 7, max_unit=20)] == [unit.name() for unit in plan]
     assert sorted(file for unit in plan for file in unit.files) == sorted(files)
     assert max(len(unit.files) for unit in plan) <= 20
     assert all(int(places.stable_hash(file), 16) % 7 == unit.part for unit in plan for file in unit.files)

@@ -57,7 +57,7 @@ def is_judged(value):
 
 
 TEMPLATE = Check('columns of the table in braces, as in "fold{fold}/{name}"', is_template)
-MOST = 1_000_000
+MAX_COUNT = 1_000_000  # of epochs, and of windows in a batch
 DEFAULT = (0, 0, 0)  # as many widths and depths as a network has unless given
 
 NETWORKS = {
@@ -73,7 +73,7 @@ TABLES = {
     "network": {"kind": choice(*NETWORKS)},
     "defaults": {},
     "training": {"start": choice(*MODES), "normalize": choice(*NORMALIZE), "oversamples": whole(1, 100),
-                 "epochs": whole(1, MOST), "head_epochs": whole(1, MOST), "batch": whole(2, MOST),
+                 "epochs": whole(1, MAX_COUNT), "head_epochs": whole(1, MAX_COUNT), "batch": whole(2, MAX_COUNT),
                  "rate": Check("a number above 0", lambda value: is_number(value) and value > 0), "weight_decay": number(0, 100),
                  "smoothing": number(0, 0.99), "balance": choice(*BALANCE), "mixup": number(0, 1), "erase": number(0, 1), "gain": number(0, 100),
                  "windows": whole(2, 10 ** 9), "seed": whole(0, 2 ** 63 - 1)},

@@ -17,7 +17,7 @@ from ...convert.checks import is_plain
 from ...convert.files import Failure
 
 NOT_SOUND = {".txt", ".md", ".csv", ".json", ".toml", ".html", ".pdf", ".ini", ".log"}
-MOST_NAMED = 20  # problems in one error
+MAX_NAMED = 20  # problems in one error
 UNTOLD = ("no sound, or of a format that needs gst-discoverer-1.0 (Debian: gstreamer1.0-plugins-base-apps), which "
           "is {}; --mixed-rates goes on all the same")
 
@@ -214,5 +214,5 @@ def drawn(recordings, share, seed):
 def fail(problems, remedy=None):
     """Raises with all problems, the first ones by name."""
     if problems:
-        more = [f"… and {len(problems) - MOST_NAMED} more"] if len(problems) > MOST_NAMED else []
-        raise Failure("\n  ".join([*problems[:MOST_NAMED], *more, *([remedy] if remedy else [])]))
+        more = [f"… and {len(problems) - MAX_NAMED} more"] if len(problems) > MAX_NAMED else []
+        raise Failure("\n  ".join([*problems[:MAX_NAMED], *more, *([remedy] if remedy else [])]))

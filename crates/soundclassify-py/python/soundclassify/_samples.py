@@ -4,8 +4,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# More are samples that lie the wrong way.
-MOST_CHANNELS = 1024
+# Maximum number of channels; more are samples along the wrong axis.
+MAX_CHANNELS = 1024
 
 
 def mono(samples: ArrayLike) -> NDArray[np.float32]:
@@ -17,7 +17,7 @@ def mono(samples: ArrayLike) -> NDArray[np.float32]:
     array = np.asarray(samples)
     if array.ndim not in (1, 2):
         raise ValueError(f"samples: expected shape (samples,) or (samples, channels), found {array.shape}")
-    if array.ndim == 2 and array.shape[1] > MOST_CHANNELS:
+    if array.ndim == 2 and array.shape[1] > MAX_CHANNELS:
         raise ValueError(f"samples: expected shape (samples, channels), found {array.shape}; transpose it?")
     if array.ndim == 1 and array.dtype == np.float32:
         return np.ascontiguousarray(array)

@@ -21,7 +21,7 @@ import ray.data  # noqa: E402
 
 import soundclassify  # noqa: E402
 from soundclassify.ray import inputs  # noqa: E402
-from soundclassify.ray.dataset import LARGEST_UNIT, Dataset, DatasetError, units  # noqa: E402
+from soundclassify.ray.dataset import MAX_UNIT, Dataset, DatasetError, units  # noqa: E402
 from soundclassify.ray.job import Job, run  # noqa: E402
 from soundclassify.ray.rows import Outcome  # noqa: E402
 
@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--events", action="store_true", help="write one row per event instead of one row per window")
     parser.add_argument("--column", help="column with the paths in a Parquet input")
     parser.add_argument("--workers", type=int, metavar="N", help="maximum number of workers [default: number of CPUs of the cluster]")
-    parser.add_argument("--unit", type=int, default=LARGEST_UNIT, metavar="N", help=f"maximum number of recordings per file of the dataset, which are classified again if a node fails [default: {LARGEST_UNIT}]")
+    parser.add_argument("--unit", type=int, default=MAX_UNIT, metavar="N", help=f"maximum number of recordings per file of the dataset, which are classified again if a node fails [default: {MAX_UNIT}]")
     parser.add_argument("--retry-failed", action="store_true", help="classify recordings again that failed in an earlier run")
     parser.add_argument("--timeout", type=float, default=60, metavar="SECONDS", help="give up a recording that delivers no audio for this time [default: 60]")
     parser.add_argument("--quiet", action="store_true", help="print no progress and no summary")

@@ -27,10 +27,10 @@ from soundclassify.ray.rows import Outcome
 FILES = b"soundclassify.files"
 # What says how the dataset was made; readers of datasets pass over names that begin so.
 SETUP = "_soundclassify.json"
-# Recordings of one file at most.
-LARGEST_UNIT = 64
-# Parts of a dataset at most.
-MOST_PARTS = 4096
+# Maximum number of recordings in one file.
+MAX_UNIT = 64
+# Maximum number of parts of a dataset.
+MAX_PARTS = 4096
 
 
 class DatasetError(ValueError):
@@ -74,7 +74,7 @@ class Dataset:
             return int(found["parts"])
         if self._names():
             raise DatasetError(f"{self.path}: is not empty, and has no {SETUP}, which says how it was made; give another OUTPUT")
-        parts = max(1, min(MOST_PARTS, parts))
+        parts = max(1, min(MAX_PARTS, parts))
         content = json.dumps({"setup": setup, "parts": parts}, indent=1).encode()
         places.write_whole(self._filesystem, path, content)
         return parts
@@ -144,15 +144,15 @@ class Dataset:
         return [name for name in names if not name.rsplit("/", 1)[-1].startswith(("_", "."))]
 
 
-def units(files: Iterable[str], parts: int, largest: int = LARGEST_UNIT) -> list[Unit]:
-    """Recordings of one part together, at most `largest` in a unit."""
+def units(files: Iterable[str], parts: int, max_unit: int = MAX_UNIT) -> list[Unit]:
+    """Recordings of one part together, at most `max_unit` in a unit."""
     by_part: dict[int, list[str]] = defaultdict(list)
     for file in sorted(files):
         by_part[int(places.stable_hash(file), 16) % parts].append(file)
     return [
-        Unit(part, names[at : at + largest])
+        Unit(part, names[at : at + max_unit])
         for part, names in sorted(by_part.items())
-        for at in range(0, len(names), largest)
+        for at in range(0, len(names), max_unit)
     ]
 
 

@@ -15,8 +15,8 @@ import ray.data
 from soundclassify.ray.child import Child
 from soundclassify.ray.dataset import Dataset, Unit
 
-# Blocks of the plan at most; a block is what is done again when a node dies.
-MOST_BLOCKS = 2000
+# Maximum number of blocks of the plan; a block is what is done again when a node dies.
+MAX_BLOCKS = 2000
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _pool(limit: int) -> ray.data.ActorPoolStrategy:
 
 def _blocks(units: list[Unit]) -> Iterator[pa.Table]:
     """The units in order, in blocks that differ by one unit at most."""
-    count = min(len(units), MOST_BLOCKS)
+    count = min(len(units), MAX_BLOCKS)
     for index in range(count):
         block = units[index * len(units) // count : (index + 1) * len(units) // count]
         yield pa.table({"part": [unit.part for unit in block], "files": [unit.files for unit in block]})
