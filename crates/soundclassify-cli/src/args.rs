@@ -251,7 +251,7 @@ pub(crate) struct ScanArgs {
 
 /// Where the audio of a report is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Sound {
+pub(crate) enum ReportAudio {
     /// Embedded in the page
     Embed,
     /// In the original file, linked by its path
@@ -274,7 +274,7 @@ pub(crate) struct ReportArgs {
     pub(crate) picture: Option<PathBuf>,
     /// Where the audio is [default: embed up to 32 MiB per file, else link]
     #[arg(long, value_enum, value_name = "WHERE")]
-    pub(crate) audio: Option<Sound>,
+    pub(crate) audio: Option<ReportAudio>,
     /// Title of the page [default: its file name]
     #[arg(long, value_name = "TEXT")]
     pub(crate) title: Option<String>,

@@ -11,7 +11,7 @@ mod write;
 use serde::Serialize;
 use soundclassify_core::model::{EngineOptions, Model, load_embedding};
 
-use self::{embeddings::Embedder, judge::Judged, sounds::Sound};
+use self::{embeddings::Embedder, judge::Judged, sounds::NewLabel};
 use crate::{
     args::LearnArgs,
     embedding_table::Table,
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &LearnArgs) -> Result<Exit> {
     let manifest = model.manifest();
     let (background, more) = sounds::split_background(&args.background);
     let known: Vec<_> = manifest.labels.iter().chain(manifest.groups.keys()).cloned().collect();
-    let sounds = sounds::parse(&[&args.sounds, more].concat(), &known)?;
+    let labels = sounds::parse(&[&args.sounds, more].concat(), &known)?;
     let target = write::Target::check(&args.output, &model)?;
     let mut embedder = Embedder::new(&model, load_embedding(&model, EngineOptions::default())?);
     let table = Table::of(manifest)?;
@@ -68,8 +68,8 @@ pub(crate) fn run(args: &LearnArgs) -> Result<Exit> {
             is_background: true,
         }));
     }
-    let recordings = sounds.iter().map(|sound| read(sound, &mut embedder)).collect::<Result<Vec<_>>>()?;
-    refuse_copies(&sounds, &recordings)?;
+    let recordings = labels.iter().map(|label| read(label, &mut embedder)).collect::<Result<Vec<_>>>()?;
+    refuse_copies(&labels, &recordings)?;
     if others.is_empty() && recordings.len() < 2 {
         return Err(Failure::Failed(format!(
             "{}: the model has no table of embeddings of other sounds; give recordings of other sounds with \
@@ -77,21 +77,21 @@ pub(crate) fn run(args: &LearnArgs) -> Result<Exit> {
             manifest.name
         )));
     }
-    let learned: Vec<_> = sounds.iter().enumerate().map(|(at, sound)| learn(sound, at, &recordings, &others)).collect();
+    let learned: Vec<_> = labels.iter().enumerate().map(|(at, label)| learn(label, at, &recordings, &others)).collect();
     target.write(&model, &learned, |path| table.write_with(path, manifest.labels.len(), &recordings))?;
     print(&learned, args.json)?;
     Ok(Exit::Success)
 }
 
-fn read(sound: &Sound, embedder: &mut Embedder) -> Result<Vec<Clip>> {
+fn read(new: &NewLabel, embedder: &mut Embedder) -> Result<Vec<Clip>> {
     let clip =
-        |file: &String| Ok(Clip { name: sound.label.clone(), vectors: embedder.loud(file)?, is_background: false });
-    sound.files.iter().map(clip).collect()
+        |file: &String| Ok(Clip { name: new.label.clone(), vectors: embedder.loud(file)?, is_background: false });
+    new.files.iter().map(clip).collect()
 }
 
 /// A recording that is held out must not be among those that its unit is fitted to, nor be of two labels.
-fn refuse_copies(sounds: &[Sound], recordings: &[Vec<Clip>]) -> Result<()> {
-    let files = sounds.iter().flat_map(|sound| &sound.files);
+fn refuse_copies(labels: &[NewLabel], recordings: &[Vec<Clip>]) -> Result<()> {
+    let files = labels.iter().flat_map(|label| &label.files);
     let all: Vec<_> = files.zip(recordings.iter().flatten()).collect();
     for (number, (file, clip)) in all.iter().enumerate() {
         if let Some((earlier, _)) = all[..number].iter().find(|(_, other)| other.vectors == clip.vectors) {
@@ -105,7 +105,7 @@ fn refuse_copies(sounds: &[Sound], recordings: &[Vec<Clip>]) -> Result<()> {
 }
 
 /// Evaluates one label against the model's own and the other new labels.
-fn learn(sound: &Sound, at: usize, recordings: &[Vec<Clip>], others: &[Clip]) -> Learned {
+fn learn(new: &NewLabel, at: usize, recordings: &[Vec<Clip>], others: &[Clip]) -> Learned {
     let rest = recordings.iter().enumerate().filter(|(other, _)| *other != at).flat_map(|(_, clips)| clips);
     let others: Vec<_> = others.iter().chain(rest).cloned().collect();
     let judged = judge::judge(&recordings[at], &others);
@@ -114,10 +114,10 @@ fn learn(sound: &Sound, at: usize, recordings: &[Vec<Clip>], others: &[Clip]) ->
         output::note(format_args!(
             "soundclassify: warning: {} is not well separated from other sounds; add recordings of it, and recordings \
             of the sounds that it is confused with as --background",
-            sound.label
+            new.label
         ));
     }
-    Learned { label: sound.label.clone(), judged }
+    Learned { label: new.label.clone(), judged }
 }
 
 fn print(learned: &[Learned], as_json: bool) -> Result<()> {

@@ -11,7 +11,7 @@ const MIN_RECORDINGS: usize = 3;
 
 /// A new label and its recordings.
 #[derive(Debug, PartialEq)]
-pub(super) struct Sound {
+pub(super) struct NewLabel {
     pub(super) label: String,
     pub(super) files: Vec<String>,
 }
@@ -27,21 +27,21 @@ pub(super) fn split_background(background: &[String]) -> (&[String], &[String]) 
 }
 
 /// `NAME=FILE FILE … OTHER=FILE …`: files without a name are of the name before. `known`: labels and groups of the model.
-pub(super) fn parse(arguments: &[String], known: &[String]) -> Result<Vec<Sound>> {
-    let mut sounds: Vec<Sound> = Vec::new();
+pub(super) fn parse(arguments: &[String], known: &[String]) -> Result<Vec<NewLabel>> {
+    let mut labels: Vec<NewLabel> = Vec::new();
     for argument in arguments {
-        match (named(argument), sounds.last_mut()) {
-            (Some((label, file)), _) => add(&mut sounds, label.trim(), file)?,
-            (None, Some(sound)) => sound.files.push(argument.clone()),
+        match (named(argument), labels.last_mut()) {
+            (Some((label, file)), _) => add(&mut labels, label.trim(), file)?,
+            (None, Some(last)) => last.files.push(argument.clone()),
             (None, None) => {
                 return Err(Failure::Usage(format!("{argument}: expected NAME=FILE, such as Kettle=kettle-1.wav")));
             }
         }
     }
-    if sounds.is_empty() {
+    if labels.is_empty() {
         return Err(Failure::Usage("expected NAME=FILE, such as Kettle=kettle-1.wav; found no new label".into()));
     }
-    for Sound { label, files } in &sounds {
+    for NewLabel { label, files } in &labels {
         if known.contains(label) {
             return Err(Failure::Usage(format!(
                 "{label}: the model already has a label or group of this name; choose a different one"
@@ -55,16 +55,16 @@ pub(super) fn parse(arguments: &[String], known: &[String]) -> Result<Vec<Sound>
             )));
         }
     }
-    Ok(sounds)
+    Ok(labels)
 }
 
-fn add(sounds: &mut Vec<Sound>, label: &str, file: &str) -> Result<()> {
+fn add(labels: &mut Vec<NewLabel>, label: &str, file: &str) -> Result<()> {
     if label.is_empty() || label.chars().any(char::is_control) {
         return Err(Failure::Usage(format!("{label:?}={file}: expected a name before the equals sign")));
     }
-    match sounds.iter_mut().find(|sound| sound.label == label) {
-        Some(sound) => sound.files.push(file.to_owned()),
-        None => sounds.push(Sound { label: label.to_owned(), files: vec![file.to_owned()] }),
+    match labels.iter_mut().find(|known| known.label == label) {
+        Some(known) => known.files.push(file.to_owned()),
+        None => labels.push(NewLabel { label: label.to_owned(), files: vec![file.to_owned()] }),
     }
     Ok(())
 }
@@ -73,15 +73,15 @@ fn add(sounds: &mut Vec<Sound>, label: &str, file: &str) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn parsed(arguments: &[&str]) -> Result<Vec<Sound>> {
+    fn parsed(arguments: &[&str]) -> Result<Vec<NewLabel>> {
         parse(&arguments.iter().map(|&argument| argument.to_owned()).collect::<Vec<_>>(), &["Bark".to_owned()])
     }
 
     #[test]
     fn files_belong_to_the_name_before() {
-        let sounds = parsed(&["Kettle=1.wav", "2.wav", "Lift=a.wav", "Kettle=3.wav", "Lift=b.wav", "c.wav"]).unwrap();
+        let labels = parsed(&["Kettle=1.wav", "2.wav", "Lift=a.wav", "Kettle=3.wav", "Lift=b.wav", "c.wav"]).unwrap();
 
-        let files: Vec<_> = sounds.iter().map(|sound| sound.files.join(" ")).collect();
+        let files: Vec<_> = labels.iter().map(|label| label.files.join(" ")).collect();
         assert_eq!(files, ["1.wav 2.wav 3.wav", "a.wav b.wav c.wav"]);
     }
 

@@ -8,7 +8,7 @@ use super::{
     mqtt::{Broker, Identity, Mqtt, Order},
     onsets,
     reported::Reported,
-    sound::Sound,
+    sound::Measurement,
 };
 use crate::{args::LiveArgs, exit::Result, record::Record, session::Session, warm_engine::WarmEngine};
 
@@ -49,8 +49,8 @@ impl Actions {
     }
 
     /// Takes in the level of the audio.
-    pub(super) fn sound(&mut self, sound: &Sound) {
-        if let (Some(mqtt), Sound::Loudness { level, .. }) = (&mut self.mqtt, sound) {
+    pub(super) fn measured(&mut self, measurement: &Measurement) {
+        if let (Some(mqtt), Measurement::Loudness { level, .. }) = (&mut self.mqtt, measurement) {
             mqtt.level(*level);
         }
     }

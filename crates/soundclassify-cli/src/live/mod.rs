@@ -144,7 +144,7 @@ fn stream<'a>(
 }
 
 fn print(args: &LiveArgs, broker: Option<&Broker>, warm_engine: &WarmEngine) -> Result<Exit> {
-    let (sender, sounds) = mpsc::channel();
+    let (sender, measurements) = mpsc::channel();
     let level = Actions::wants_level(args);
     let quiet = args.uri.is_none().then(QuietErrors::unless_logging).flatten();
     let name = if acts(args) { source_name(args)? } else { String::new() };
@@ -169,7 +169,7 @@ fn print(args: &LiveArgs, broker: Option<&Broker>, warm_engine: &WarmEngine) -> 
                 break Err(failure);
             }
         }
-        sounds.try_iter().for_each(|sound| lines.actions.sound(&sound));
+        measurements.try_iter().for_each(|measurement| lines.actions.measured(&measurement));
         lines.news(&mut stream)?;
         if stream.end() > 0 {
             lines.opened();

@@ -17,33 +17,33 @@ use crate::{
 /// Columns of the picture a second.
 const COLUMN_RATE: f64 = 25.0;
 
-/// What the view shows of the audio.
-pub(super) enum Sound {
+/// What the view shows of the audio, and what is published.
+pub(super) enum Measurement {
     /// dB of each band, lowest first.
     Column(Vec<f32>),
     /// Root mean square and peak of some milliseconds, dBFS.
     Loudness {
         /// Root mean square.
         level: f32,
-        /// Largest sample.
+        /// Maximum absolute sample.
         peak: f32,
     },
 }
 
-/// A listener for a session, whose sounds go to `sender`.
-pub(super) fn listener(warm_engine: &WarmEngine, sender: Sender<Sound>) -> Result<Listener> {
+/// A listener for a session, whose measurements go to `sender`.
+pub(super) fn listener(warm_engine: &WarmEngine, sender: Sender<Measurement>) -> Result<Listener> {
     let channel = warm_engine.settings().property::<i32>("channel");
     let mut stream = MelStream::new(&model(warm_engine)?.manifest().features, channel);
     let mut column = Column::new(&stream);
     Ok(Box::new(move |item| {
         // The view has gone, or the channel does not exist, which the element reports.
         let _ = stream.take(item, &mut |mel| {
-            let sound = match mel {
+            let measurement = match mel {
                 Mel::Samples(samples) => loudness(samples),
                 Mel::Frame(frame) => column.push(frame),
             };
-            if let Some(sound) = sound {
-                let _ = sender.send(sound);
+            if let Some(measurement) = measurement {
+                let _ = sender.send(measurement);
             }
         });
     }))
@@ -69,7 +69,7 @@ impl Column {
         Self { values: vec![f32::MIN; stream.bands()], decibels: stream.decibels(), frames: 0, wanted }
     }
 
-    fn push(&mut self, frame: &[f32]) -> Option<Sound> {
+    fn push(&mut self, frame: &[f32]) -> Option<Measurement> {
         for (value, new) in self.values.iter_mut().zip(frame) {
             *value = value.max(new * self.decibels);
         }
@@ -77,14 +77,14 @@ impl Column {
         (self.frames == self.wanted).then(|| {
             self.frames = 0;
             let bands = self.values.len();
-            Sound::Column(std::mem::replace(&mut self.values, vec![f32::MIN; bands]))
+            Measurement::Column(std::mem::replace(&mut self.values, vec![f32::MIN; bands]))
         })
     }
 }
 
-fn loudness(samples: &[f32]) -> Option<Sound> {
+fn loudness(samples: &[f32]) -> Option<Measurement> {
     let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
     let power = samples.iter().map(|sample| sample * sample).sum::<f32>() / samples.len().max(1) as f32;
     let decibels = |amplitude: f32| 20.0 * amplitude.max(1e-6).log10();
-    (!samples.is_empty()).then(|| Sound::Loudness { level: decibels(power.sqrt()), peak: decibels(peak) })
+    (!samples.is_empty()).then(|| Measurement::Loudness { level: decibels(power.sqrt()), peak: decibels(peak) })
 }

@@ -22,7 +22,7 @@ use super::{
     draw::draw,
     mqtt::{Broker, Order},
     onsets::Onsets,
-    sound::{self, Sound},
+    sound::{self, Measurement},
     state::{Command, State},
     stream::Stream,
 };
@@ -44,7 +44,7 @@ const KEPT: usize = 5;
 /// Shows the stream until the user quits.
 pub(super) fn run(args: &LiveArgs, broker: Option<&Broker>, warm_engine: &WarmEngine) -> Result<Exit> {
     let quiet = QuietErrors::new();
-    let (sender, sounds) = mpsc::channel();
+    let (sender, measurements) = mpsc::channel();
     let name = super::source_name(args)?;
     let listener = move || sound::listener(warm_engine, sender.clone()).map(Some);
     let mut stream = super::stream(args, warm_engine, listener)?;
@@ -66,7 +66,7 @@ pub(super) fn run(args: &LiveArgs, broker: Option<&Broker>, warm_engine: &WarmEn
         stream: &mut stream,
         actions,
         onsets: Onsets::default(),
-        sounds: &sounds,
+        measurements: &measurements,
         failures,
         ended: false,
     };
@@ -91,7 +91,7 @@ struct View<'a, 'b> {
     stream: &'a mut Stream<'b>,
     actions: Actions,
     onsets: Onsets,
-    sounds: &'a Receiver<Sound>,
+    measurements: &'a Receiver<Measurement>,
     /// The last warnings about actions, which the view shows for a short time only.
     failures: VecDeque<String>,
     ended: bool,
@@ -121,11 +121,11 @@ impl View<'_, '_> {
 
     /// Processes all messages of the pipeline and orders of the broker.
     fn take(&mut self) -> Result<()> {
-        for sound in self.sounds.try_iter() {
-            self.actions.sound(&sound);
-            match sound {
-                Sound::Column(column) => self.state.column(&column),
-                Sound::Loudness { level, peak } => self.state.loudness(level, peak),
+        for measurement in self.measurements.try_iter() {
+            self.actions.measured(&measurement);
+            match measurement {
+                Measurement::Column(column) => self.state.column(&column),
+                Measurement::Loudness { level, peak } => self.state.loudness(level, peak),
             }
         }
         let (orders, warnings) = self.actions.news();

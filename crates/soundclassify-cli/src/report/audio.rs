@@ -7,20 +7,20 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use gst::{glib, prelude::*};
 
 use crate::{
-    address::without_credentials, args::Sound, atomic_file::Temporary, exit::Result, interrupt, session::make,
+    address::without_credentials, args::ReportAudio, atomic_file::Temporary, exit::Result, interrupt, session::make,
 };
 
 /// Maximum size of audio that is embedded by default.
 const EMBED_LIMIT: u64 = 32 * 1024 * 1024;
 
 /// The address for the page's player; `None` without audio.
-pub(super) fn player(uri: &str, page: &Path, wanted: Option<Sound>) -> Result<Option<String>> {
+pub(super) fn player(uri: &str, page: &Path, wanted: Option<ReportAudio>) -> Result<Option<String>> {
     let file = glib::filename_from_uri(uri).ok().map(|(path, _)| path);
     let link = || file.as_deref().map_or_else(|| without_credentials(uri).into_owned(), |file| relative(file, page));
     let limit = match wanted {
-        Some(Sound::None) => return Ok(None),
-        Some(Sound::Link) => return Ok(Some(link())),
-        Some(Sound::Embed) => u64::MAX,
+        Some(ReportAudio::None) => return Ok(None),
+        Some(ReportAudio::Link) => return Ok(Some(link())),
+        Some(ReportAudio::Embed) => u64::MAX,
         None => EMBED_LIMIT,
     };
     let size = file.as_deref().and_then(|file| std::fs::metadata(file).ok()).map_or(0, |data| data.len());
