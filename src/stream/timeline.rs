@@ -13,7 +13,7 @@ use soundclassify_core::model::Model;
 
 /// What happens to a complete window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum WindowKind {
     /// The window goes to the model.
     Window,
     /// The window is too quiet.
@@ -61,11 +61,11 @@ pub(crate) enum Step {
 
 impl Entry {
     /// A window. `ticket` rises from one to the next and never falls back.
-    pub(crate) fn window(ticket: u64, time: WindowTime, kind: Kind) -> Self {
+    pub(crate) fn window(ticket: u64, time: WindowTime, kind: WindowKind) -> Self {
         let answer = match kind {
-            Kind::Window => None,
-            Kind::Silence => Some(Answer::Silence),
-            Kind::Missed => Some(Answer::Missed),
+            WindowKind::Window => None,
+            WindowKind::Silence => Some(Answer::Silence),
+            WindowKind::Missed => Some(Answer::Missed),
         };
         Self::new(ticket, Item::Window { time, answer })
     }
@@ -247,7 +247,7 @@ pub(crate) mod tests {
     use crate::signal::Power;
     use crate::signal::clock::Clock;
 
-    pub(crate) fn window(ticket: u64, kind: Kind) -> Entry {
+    pub(crate) fn window(ticket: u64, kind: WindowKind) -> Entry {
         let begin = Clock::new(1).moment(0, 1);
         let (at, span) = (ClockTime::ZERO, ClockTime::ZERO);
         Entry::window(
@@ -274,8 +274,8 @@ pub(crate) mod tests {
     #[test]
     fn silence_waits_for_the_windows_before() {
         let mut queue = Timeline::default();
-        queue.push(window(0, Kind::Window));
-        queue.push(window(1, Kind::Silence));
+        queue.push(window(0, WindowKind::Window));
+        queue.push(window(1, WindowKind::Silence));
         queue.push(Entry::interruption(2, ClockTime::ZERO));
         assert_eq!(decided(&mut queue), [0; 0]);
         queue.answer(0, Answer::Missed, Duration::MAX);
@@ -286,11 +286,11 @@ pub(crate) mod tests {
     #[test]
     fn early_answers_wait_and_late_ones_are_missed() {
         let mut queue = Timeline::default();
-        queue.push(window(0, Kind::Window));
-        queue.push(window(1, Kind::Window));
+        queue.push(window(0, WindowKind::Window));
+        queue.push(window(1, WindowKind::Window));
         queue.answer(1, Answer::Scores(vec![1.0]), Duration::MAX);
         assert_eq!(decided(&mut queue), [0; 0]);
-        queue.push(window(2, Kind::Window));
+        queue.push(window(2, WindowKind::Window));
         queue.answer(2, Answer::Scores(vec![1.0]), Duration::ZERO);
         assert_eq!(decided(&mut queue), [0, 1, 2]);
         assert!(!queue.awaits(0));
@@ -299,12 +299,12 @@ pub(crate) mod tests {
     #[test]
     fn a_model_before_that_goes_on_is_waited_for() {
         let mut queue = Timeline::default();
-        (0..4).for_each(|ticket| queue.push(window(ticket, Kind::Window)));
+        (0..4).for_each(|ticket| queue.push(window(ticket, WindowKind::Window)));
         for (ticket, held) in [(3, true), (0, false), (1, false)] {
             assert_eq!(queue.answer(ticket, Answer::Scores(vec![1.0]), Duration::MAX), 0);
             assert_eq!(queue.held_since.is_some(), held, "{ticket}");
         }
-        queue.push(window(4, Kind::Window));
+        queue.push(window(4, WindowKind::Window));
         assert_eq!(queue.answer(4, Answer::Scores(vec![1.0]), Duration::ZERO), 1);
         assert_eq!(decided(&mut queue), [0, 1, 2, 3, 4]);
     }
@@ -312,9 +312,9 @@ pub(crate) mod tests {
     #[test]
     fn a_break_outlives_what_is_forgotten() {
         let mut queue = Timeline::default();
-        queue.push(window(0, Kind::Silence));
-        queue.push(window(1, Kind::Window));
-        queue.push(window(2, Kind::Silence));
+        queue.push(window(0, WindowKind::Silence));
+        queue.push(window(1, WindowKind::Window));
+        queue.push(window(2, WindowKind::Silence));
         queue.push(Entry::interruption(3, ClockTime::ZERO));
         assert_eq!(decided(&mut queue), [0]);
         assert_eq!(queue.forget_windows(), 1);
@@ -326,9 +326,9 @@ pub(crate) mod tests {
     #[test]
     fn missed_windows_hold_up_nothing() {
         let mut queue = Timeline::default();
-        queue.push(window(0, Kind::Window));
-        queue.push(window(1, Kind::Silence));
-        queue.push(window(2, Kind::Window));
+        queue.push(window(0, WindowKind::Window));
+        queue.push(window(1, WindowKind::Silence));
+        queue.push(window(2, WindowKind::Window));
         assert_eq!(queue.miss_windows(), 2);
         assert_eq!(decided(&mut queue), [0, 1, 2]);
         assert_eq!(queue.miss_windows(), 0);
@@ -337,9 +337,9 @@ pub(crate) mod tests {
     #[test]
     fn windows_are_forgotten_and_the_rest_is_not() {
         let mut queue = Timeline::default();
-        queue.push(window(0, Kind::Silence));
+        queue.push(window(0, WindowKind::Silence));
         queue.next();
-        queue.push(window(1, Kind::Window));
+        queue.push(window(1, WindowKind::Window));
         queue.push(Entry::interruption(2, ClockTime::ZERO));
         assert_eq!((queue.windows(), queue.forget_windows()), (1, 1));
         assert_eq!(decided(&mut queue), [2]);

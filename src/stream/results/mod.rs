@@ -18,7 +18,7 @@ pub(crate) use self::wait::{Timeout, Waited};
 use super::analysis::Tally;
 use super::reporter::WindowTime;
 use super::stats::Stats;
-use super::timeline::{Entry, Kind};
+use super::timeline::{Entry, WindowKind};
 use crate::panic::{self, catch, lock};
 use crate::soundclassify::loader::Loader;
 use crate::soundclassify::settings::Settings;
@@ -104,7 +104,7 @@ impl Results {
             Some(scores) => (false, Entry::known(ticket, time, scores)),
             None => {
                 let kind = inner.admit(loudness == Loudness::Gated, busy);
-                (kind == Kind::Window, Entry::window(ticket, time, kind))
+                (kind == WindowKind::Window, Entry::window(ticket, time, kind))
             }
         };
         if runs && loudness == Loudness::DigitalSilence {
@@ -404,7 +404,7 @@ mod tests {
         let scores = vec![0.5; model.manifest().labels.len()];
         let results = Results::new(&element, Arc::default(), model, Settings::default());
         let next = |ticket| {
-            let entry = window(ticket, Kind::Window);
+            let entry = window(ticket, WindowKind::Window);
             results.expect_window(ticket, entry.time().unwrap().clone(), Loudness::DigitalSilence, || false)
         };
         // The network is slower than windows come, and the one whose scores would have been kept is dropped.

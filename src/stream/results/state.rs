@@ -12,7 +12,7 @@ use crate::soundclassify::message;
 use crate::soundclassify::settings::Settings;
 use crate::stream::reporter::Reporter;
 use crate::stream::stats::Stats;
-use crate::stream::timeline::{Answer, Kind, Step, Timeline};
+use crate::stream::timeline::{Answer, Step, Timeline, WindowKind};
 use soundclassify_core::Error;
 use soundclassify_core::model::{Model, Reply};
 
@@ -134,21 +134,21 @@ impl Inner {
 
     /// What happens to the next window. A failed model pauses for a while; a hanging one then gets a single window, unless it
     /// is `busy` with a window of this stream.
-    pub(super) fn admit(&mut self, silent: bool, busy: impl FnOnce() -> bool) -> Kind {
+    pub(super) fn admit(&mut self, silent: bool, busy: impl FnOnce() -> bool) -> WindowKind {
         self.stats.windows += 1;
         self.stats.gated += u64::from(silent);
         if silent {
-            return Kind::Silence;
+            return WindowKind::Silence;
         }
         let rests = self.health.retry.is_some_and(|retry| Instant::now() < retry);
         if rests || (self.health.stalled && busy()) {
             self.stats.errors += 1;
-            return Kind::Missed;
+            return WindowKind::Missed;
         }
         if self.health.stalled {
             self.health.retry = Some(Instant::now() + RETRY);
         }
-        Kind::Window
+        WindowKind::Window
     }
 
     /// The scores of digital silence for the next window, once they are known. The network is not needed for it.

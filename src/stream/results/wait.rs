@@ -76,7 +76,7 @@ impl Results {
 mod tests {
     use super::*;
     use crate::soundclassify::settings::Settings;
-    use crate::stream::timeline::Kind;
+    use crate::stream::timeline::WindowKind;
     use crate::stream::timeline::tests::window;
     use gst::glib;
     use soundclassify_core::model::Model;
@@ -90,7 +90,7 @@ mod tests {
         gst::init().unwrap();
         let element = glib::Object::new();
         let results = Results::new(&element, Arc::default(), Model::load("small").unwrap(), Settings::default());
-        results.expect(window(0, Kind::Window));
+        results.expect(window(0, WindowKind::Window));
         results
     }
 

@@ -44,7 +44,7 @@ pub(super) struct Selection {
 
 /// Iterates over the files of all inputs with their [identity](Identities), without a list in memory.
 pub(super) fn entries(inputs: &[PathBuf], selection: &Selection) -> Result<impl Iterator<Item = Entry> + Send + use<>> {
-    let kinds = inputs.iter().map(|input| kind(input)).collect::<Result<Vec<_>>>()?;
+    let kinds = inputs.iter().map(|input| input_kind(input)).collect::<Result<Vec<_>>>()?;
     let (selection, shard) = (selection.clone(), selection.shard);
     let mut identities = Identities::default();
     let entries = kinds.into_iter().flat_map(move |kind| kind.entries(&selection));
@@ -65,31 +65,32 @@ pub(super) fn countable(inputs: &[PathBuf]) -> bool {
     inputs.iter().all(|input| input != Path::new("-") && twice(input))
 }
 
-enum Kind {
+/// What an argument is.
+enum InputKind {
     Folder(PathBuf),
     List(PathBuf, File),
     One(PathBuf),
-    Input,
+    Stdin,
 }
 
-fn kind(input: &Path) -> Result<Kind> {
+fn input_kind(input: &Path) -> Result<InputKind> {
     if input == Path::new("-") {
-        return Ok(Kind::Input);
+        return Ok(InputKind::Stdin);
     }
     let data = std::fs::metadata(input).map_err(|error| Failure::io("can't be read", input, &error))?;
     if data.is_dir() {
-        return Ok(Kind::Folder(input.to_owned()));
+        return Ok(InputKind::Folder(input.to_owned()));
     }
     if has_sound(input) {
-        return Ok(Kind::One(input.to_owned()));
+        return Ok(InputKind::One(input.to_owned()));
     }
     let io = |error: io::Error| Failure::io("list", input, &error);
     let mut file = File::open(input).map_err(io)?;
     // The content of a pipe can be read only once.
     if data.is_file() && is_binary(&mut file).map_err(io)? {
-        return Ok(Kind::One(input.to_owned()));
+        return Ok(InputKind::One(input.to_owned()));
     }
-    Ok(Kind::List(input.to_owned(), file))
+    Ok(InputKind::List(input.to_owned(), file))
 }
 
 /// Whether the file is no text, so no list, by its beginning.
@@ -100,13 +101,13 @@ fn is_binary(file: &mut File) -> io::Result<bool> {
     Ok(beginning.contains(&0) && !source::is_utf16(&beginning))
 }
 
-impl Kind {
+impl InputKind {
     fn entries(self, selection: &Selection) -> Box<dyn Iterator<Item = Entry> + Send> {
         match self {
             Self::Folder(folder) => Box::new(walk(&folder, selection.all, selection.own.clone())),
             Self::List(path, file) => Box::new(lines(path, BufReader::new(file))),
             Self::One(path) => Box::new(std::iter::once(Entry::File(name(&path)))),
-            Self::Input => Box::new(lines(PathBuf::from("-"), BufReader::new(std::io::stdin()))),
+            Self::Stdin => Box::new(lines(PathBuf::from("-"), BufReader::new(std::io::stdin()))),
         }
     }
 }

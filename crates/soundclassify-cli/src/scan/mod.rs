@@ -49,7 +49,7 @@ pub(crate) fn run(args: &ScanArgs, options: ElementOptions) -> Result<Exit> {
     let arguments = options.arguments().into_iter().chain(content.arguments()).collect();
     let selection = Selection { all: args.all, own: vec![args.output.clone(), journal.clone()], shard: args.shard };
     let entries = list::entries(&args.inputs, &selection)?;
-    table::Kind::of(&journal)?;
+    table::TableFormat::of(&journal)?;
     // A model that can't be loaded is reported once, and before any file.
     let warm_engine = WarmEngine::new(options)?;
     let settings = fingerprint(&warm_engine, content)?;

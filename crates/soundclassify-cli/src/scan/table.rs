@@ -34,7 +34,7 @@ const ROW_START: &[u8] = br#"{"file":""#;
 const SYNC_INTERVAL: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TableFormat {
     /// An object per line.
     Jsonl,
     /// A row per file.
@@ -73,7 +73,7 @@ struct Row {
 /// The output, locked; what is written goes to its end.
 pub(super) struct Table {
     file: File,
-    kind: Kind,
+    format: TableFormat,
     path: PathBuf,
     settings: String,
     synced: Instant,
@@ -84,7 +84,7 @@ impl Table {
     ///
     /// `settings`: hash of model and options, which must equal that of the existing rows.
     pub(super) fn open(path: &Path, settings: &str, restart: bool, retry_failed: bool) -> Result<(Self, Done)> {
-        let kind = Kind::of(path)?;
+        let format = TableFormat::of(path)?;
         let io = |error: std::io::Error| Failure::io("table", path, &error);
         // Windows can't shorten a file that is open for appending.
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
@@ -94,7 +94,7 @@ impl Table {
         }
         // What may take its place takes that of the table, not that of a link to it.
         let place = path.canonicalize().map_err(io)?;
-        let mut table = Self { file, kind, path: place, settings: settings.to_owned(), synced: Instant::now() };
+        let mut table = Self { file, format, path: place, settings: settings.to_owned(), synced: Instant::now() };
         let (mut done, mut identities) = (Done::default(), Identities::default());
         table.repair(&mut |row| {
             if row.settings != settings {
@@ -114,7 +114,7 @@ impl Table {
         if retry_failed {
             table = table.drop_failed()?;
         }
-        if kind == Kind::Csv && table.length()? == 0 {
+        if format == TableFormat::Csv && table.length()? == 0 {
             table.write(&csv_line(&HEADER.map(str::to_owned))?)?;
         }
         Ok((table, done))
@@ -123,9 +123,9 @@ impl Table {
     /// Adds the row of a file.
     pub(super) fn append(&mut self, record: FileRecord) -> Result<()> {
         let record = FileRecord { settings: self.settings.clone(), ..record };
-        let line = match self.kind {
-            Kind::Jsonl => json(&record) + "\n",
-            Kind::Csv => csv_line(&cells(&record))?,
+        let line = match self.format {
+            TableFormat::Jsonl => json(&record) + "\n",
+            TableFormat::Csv => csv_line(&cells(&record))?,
         };
         self.write(&line)?;
         if self.synced.elapsed() > SYNC_INTERVAL {
@@ -152,9 +152,9 @@ impl Table {
     fn repair(&mut self, on_row: OnRow<'_>) -> Result<()> {
         let io = |error: std::io::Error| Failure::io("table", &self.path, &error);
         self.file.seek(SeekFrom::Start(0)).map_err(io)?;
-        let whole = match self.kind {
-            Kind::Jsonl => whole_lines(&self.file, &self.path, on_row)?,
-            Kind::Csv => whole_csv(&self.file, &self.path, on_row)?,
+        let whole = match self.format {
+            TableFormat::Jsonl => whole_lines(&self.file, &self.path, on_row)?,
+            TableFormat::Csv => whole_csv(&self.file, &self.path, on_row)?,
         };
         self.file.set_len(whole).map_err(io)?;
         self.file.seek(SeekFrom::Start(whole)).map(drop).map_err(io)
@@ -172,7 +172,7 @@ impl Table {
         let fresh = tempfile::Builder::new().prefix(&prefix).suffix(".retry").tempfile_in(folder);
         let mut fresh = fresh.map_err(io)?;
         locked(fresh.as_file().try_lock(), &self.path)?;
-        for line in kept(&self.file, self.kind)? {
+        for line in kept(&self.file, self.format)? {
             fresh.write_all(line.as_bytes()).map_err(io)?;
         }
         let rights = self.file.metadata().map_err(io)?.permissions();
@@ -212,8 +212,8 @@ fn has_no_locks(error: &std::io::Error) -> bool {
     error.kind() == ErrorKind::Unsupported || cfg!(unix) && error.raw_os_error() == Some(NO_LOCKS)
 }
 
-impl Kind {
-    /// The kind that the name means.
+impl TableFormat {
+    /// The format that the extension of a name means.
     pub(super) fn of(path: &Path) -> Result<Self> {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("jsonl" | "ndjson") => Ok(Self::Jsonl),
@@ -320,10 +320,10 @@ fn foreign(path: &Path, number: usize) -> Failure {
 }
 
 /// The lines of all rows but those of files that failed.
-fn kept(file: &File, kind: Kind) -> Result<Vec<String>> {
+fn kept(file: &File, format: TableFormat) -> Result<Vec<String>> {
     let broken = |error: &dyn std::fmt::Display| Failure::Failed(format!("table: {error}"));
-    match kind {
-        Kind::Jsonl => {
+    match format {
+        TableFormat::Jsonl => {
             let mut lines = Vec::new();
             for line in BufReader::new(file).lines() {
                 let line = line.map_err(|error| broken(&error))?;
@@ -334,7 +334,7 @@ fn kept(file: &File, kind: Kind) -> Result<Vec<String>> {
             }
             Ok(lines)
         }
-        Kind::Csv => {
+        TableFormat::Csv => {
             let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(BufReader::new(file));
             let mut lines = Vec::new();
             for record in reader.records() {

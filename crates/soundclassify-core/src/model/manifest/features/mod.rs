@@ -31,17 +31,21 @@ const NORMALIZATIONS: &[(&str, Normalize)] = &[
 
 /// How samples become values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum FeatureKind {
     LogMel,
     Fbank,
     Mfcc,
     Waveform,
 }
 
-const KINDS: &[(&str, Kind)] =
-    &[("logmel", Kind::LogMel), ("fbank", Kind::Fbank), ("mfcc", Kind::Mfcc), ("waveform", Kind::Waveform)];
+const KINDS: &[(&str, FeatureKind)] = &[
+    ("logmel", FeatureKind::LogMel),
+    ("fbank", FeatureKind::Fbank),
+    ("mfcc", FeatureKind::Mfcc),
+    ("waveform", FeatureKind::Waveform),
+];
 
-impl Kind {
+impl FeatureKind {
     /// The kind of a preset. Kaldi's filter bank is the one with Kaldi's floor.
     fn of(preset: &FeatureSpec) -> Self {
         match &preset.features {
@@ -58,9 +62,9 @@ impl Kind {
 }
 
 /// Keys that only some kinds have.
-const KEYS_OF_KINDS: &[(&[Kind], &[&str])] = &[
+const KEYS_OF_KINDS: &[(&[FeatureKind], &[&str])] = &[
     (
-        &[Kind::LogMel, Kind::Fbank, Kind::Mfcc],
+        &[FeatureKind::LogMel, FeatureKind::Fbank, FeatureKind::Mfcc],
         &[
             "n-fft",
             "win-length",
@@ -74,9 +78,9 @@ const KEYS_OF_KINDS: &[(&[Kind], &[&str])] = &[
             "window-function",
         ],
     ),
-    (&[Kind::LogMel], &["mel-scale", "mel-norm", "center", "pad-mode", "log", "amin", "top-db", "offset"]),
-    (&[Kind::Fbank], &["remove-dc", "snip-edges", "energy-floor"]),
-    (&[Kind::Mfcc], &["of", "n-mfcc", "dct-norm", "lifter"]),
+    (&[FeatureKind::LogMel], &["mel-scale", "mel-norm", "center", "pad-mode", "log", "amin", "top-db", "offset"]),
+    (&[FeatureKind::Fbank], &["remove-dc", "snip-edges", "energy-floor"]),
+    (&[FeatureKind::Mfcc], &["of", "n-mfcc", "dct-norm", "lifter"]),
 ];
 
 /// What `[input]` says of the window's axes and values.
@@ -107,16 +111,16 @@ pub(super) fn read(input: Section<'_>, features: Section<'_>) -> Result<(Option<
     let scale = features.float("waveform-scale", f64::MIN_POSITIVE..=1e9)?;
     let mel = preset.as_ref().and_then(FeatureSpec::log_mel);
     let mel = match of {
-        Kind::Fbank => Some(frames::fbank(&features, mel, sample_rate, scale)?),
-        Kind::LogMel => Some(frames::log_mel(&features, mel, sample_rate, scale)?),
-        Kind::Mfcc | Kind::Waveform => None,
+        FeatureKind::Fbank => Some(frames::fbank(&features, mel, sample_rate, scale)?),
+        FeatureKind::LogMel => Some(frames::log_mel(&features, mel, sample_rate, scale)?),
+        FeatureKind::Mfcc | FeatureKind::Waveform => None,
     };
     let values = match mel {
         None => Features::Waveform,
-        Some(mel) if kind == Kind::Mfcc => Features::Mfcc(mfcc::read(&features, mel, of)?),
+        Some(mel) if kind == FeatureKind::Mfcc => Features::Mfcc(mfcc::read(&features, mel, of)?),
         Some(mel) => Features::LogMel(mel),
     };
-    let fixed = preset.filter(|preset| Kind::of(preset) == kind).map(|preset| preset.fixed);
+    let fixed = preset.filter(|preset| FeatureKind::of(preset) == kind).map(|preset| preset.fixed);
     let fixed = fixed::read(&features, fixed, &values, scale)?;
     features.finish()?;
     let Input { layout, channel_axis, normalize } = axes;
@@ -125,24 +129,24 @@ pub(super) fn read(input: Section<'_>, features: Section<'_>) -> Result<(Option<
 }
 
 /// The kind that the table names, else the preset's. Of any preset, `waveform` takes rate and window, and `mfcc` the frames.
-fn kind(features: &Section<'_>, preset: Option<&FeatureSpec>) -> Result<Kind> {
-    let (named, of_preset) = (features.choice("kind", KINDS)?, preset.map(Kind::of));
+fn kind(features: &Section<'_>, preset: Option<&FeatureSpec>) -> Result<FeatureKind> {
+    let (named, of_preset) = (features.choice("kind", KINDS)?, preset.map(FeatureKind::of));
     match (named, of_preset) {
-        (Some(Kind::Mfcc), Some(Kind::Waveform)) => {
+        (Some(FeatureKind::Mfcc), Some(FeatureKind::Waveform)) => {
             Err(features.wrong("kind", "waveform, as in features.preset; or a different preset", "mfcc"))
         }
-        (Some(named @ (Kind::LogMel | Kind::Fbank)), Some(of_preset)) if named != of_preset => {
+        (Some(named @ (FeatureKind::LogMel | FeatureKind::Fbank)), Some(of_preset)) if named != of_preset => {
             let expected = format!("{}, as in features.preset; or omit the preset", of_preset.name());
             Err(features.wrong("kind", expected, named.name()))
         }
-        _ => Ok(named.or(of_preset).unwrap_or(Kind::LogMel)),
+        _ => Ok(named.or(of_preset).unwrap_or(FeatureKind::LogMel)),
     }
 }
 
-fn check_layout(input: &Section<'_>, layout: Layout, kind: Kind) -> Result<()> {
+fn check_layout(input: &Section<'_>, layout: Layout, kind: FeatureKind) -> Result<()> {
     match (kind, layout) {
-        (Kind::Waveform, Layout::Samples) => Ok(()),
-        (Kind::Waveform, other) => {
+        (FeatureKind::Waveform, Layout::Samples) => Ok(()),
+        (FeatureKind::Waveform, other) => {
             let name = LAYOUTS.iter().find(|(_, layout)| *layout == other).map_or("", |(name, _)| name);
             Err(input.wrong("layout", "samples, because features.kind is waveform", name))
         }
@@ -180,17 +184,17 @@ fn required(
 /// Keys that this kind has no use for. `of`: the kind of its frames.
 fn refuse_keys_of_other_kinds(
     features: &Section<'_>,
-    kind: Kind,
-    of: Kind,
+    kind: FeatureKind,
+    of: FeatureKind,
     preset: Option<&FeatureSpec>,
 ) -> Result<()> {
     let others = KEYS_OF_KINDS.iter().filter(|(kinds, _)| !kinds.contains(&kind) && !kinds.contains(&of));
     for (kinds, keys) in others {
         if let Some(key) = keys.iter().find(|key| features.has(key)) {
             // The frames of cepstra have a kind of their own.
-            let (decisive, found) = if kind == Kind::Mfcc { ("of", of) } else { ("kind", kind) };
+            let (decisive, found) = if kind == FeatureKind::Mfcc { ("of", of) } else { ("kind", kind) };
             let kinds_text: Vec<_> = kinds.iter().map(|kind| format!("{decisive} = {:?}", kind.name())).collect();
-            let preset = preset.map(Kind::of).filter(|preset| !allows(*preset, kinds));
+            let preset = preset.map(FeatureKind::of).filter(|preset| !allows(*preset, kinds));
             let preset = preset.map(|preset| format!(" and no preset of kind {:?}", preset.name()));
             let expected =
                 format!("{}{} with this key; or remove it", kinds_text.join(" or "), preset.unwrap_or_default());
@@ -206,6 +210,6 @@ fn refuse_keys_of_other_kinds(
 }
 
 /// Whether a preset of this kind can stand beside one of `kinds`: cepstra are made of the frames of any.
-fn allows(preset: Kind, kinds: &[Kind]) -> bool {
-    kinds.contains(&preset) || kinds.contains(&Kind::Mfcc) && preset != Kind::Waveform
+fn allows(preset: FeatureKind, kinds: &[FeatureKind]) -> bool {
+    kinds.contains(&preset) || kinds.contains(&FeatureKind::Mfcc) && preset != FeatureKind::Waveform
 }
