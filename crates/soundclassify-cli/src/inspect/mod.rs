@@ -7,7 +7,7 @@ mod scale;
 use serde::Serialize;
 use soundclassify_core::{
     frontend::{FeatureSpec, Features},
-    model::{self, Manifest, Model, Report, TensorInfo, builtin},
+    model::{self, Inspection, Manifest, Model, TensorInfo, builtin},
 };
 
 use crate::{
@@ -44,7 +44,8 @@ struct Said<'a> {
     labels: &'a [String],
 }
 
-/// Prints the report; exit status 1 if network and manifest do not fit, if the network can't be run, or if both give values that differ from those of `[check]`.
+/// Prints what was found; exit status 1 if network and manifest do not fit, if the network can't be run, or if both
+/// give values that differ from those of `[check]`.
 pub(crate) fn run(args: &InspectArgs) -> Result<Exit> {
     if args.verify {
         return run_check(args);
@@ -59,34 +60,34 @@ pub(crate) fn run(args: &InspectArgs) -> Result<Exit> {
         );
         return Err(Failure::Usage(why));
     }
-    let report = model::inspect(&args.model)?;
+    let inspection = model::inspect(&args.model)?;
     let mut printer = Printer::stdout(Form::Plain, false);
     if args.template {
-        printer.block(report.template().trim_end())?;
+        printer.block(inspection.template().trim_end())?;
         return Ok(Exit::Success);
     }
     if args.json {
         printer.line(&json(&Line {
-            onnx: report.onnx.display().to_string(),
-            inputs: texts(&report.inputs),
-            outputs: texts(&report.outputs),
-            manifest: report.manifest.as_ref().map(said),
-            misfit: report.misfit.as_deref(),
-            failure: report.failure.as_deref(),
+            onnx: inspection.onnx.display().to_string(),
+            inputs: texts(&inspection.inputs),
+            outputs: texts(&inspection.outputs),
+            manifest: inspection.manifest.as_ref().map(said),
+            misfit: inspection.misfit.as_deref(),
+            failure: inspection.failure.as_deref(),
         }))?;
     } else {
-        lines(&report, &args.model).iter().try_for_each(|line| printer.line(line))?;
+        lines(&inspection, &args.model).iter().try_for_each(|line| printer.line(line))?;
     }
-    Ok(if report.misfit.is_some() || report.failure.is_some() { Exit::Failed } else { Exit::Success })
+    Ok(if inspection.misfit.is_some() || inspection.failure.is_some() { Exit::Failed } else { Exit::Success })
 }
 
 fn texts(ports: &[TensorInfo]) -> Vec<String> {
     ports.iter().map(ToString::to_string).collect()
 }
 
-/// The report as lines; the text of each begins in column 10.
-fn lines(report: &Report, name: &str) -> Vec<String> {
-    let Report { onnx, inputs, outputs, manifest, misfit, failure, .. } = report;
+/// The result as lines; the text of each begins in column 10.
+fn lines(inspection: &Inspection, name: &str) -> Vec<String> {
+    let Inspection { onnx, inputs, outputs, manifest, misfit, failure, .. } = inspection;
     let mut lines = vec![
         format!("network   {}", onnx.display()),
         format!("inputs    {}", texts(inputs).join(", ")),

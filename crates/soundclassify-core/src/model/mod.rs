@@ -30,7 +30,7 @@ pub use self::{
     activation::Activation,
     engine::{Engine, EngineOptions, PoolStats, Progress, Reply, Stream, Tensor, load_embedding, load_network},
     fit::TensorInfo,
-    inspect::{Report, input_element, inspect},
+    inspect::{Inspection, input_element, inspect},
     limits::{Cancellation, MEMORY_VARIABLE, TIME_VARIABLE},
     manifest::{Check, Constant, Defaults, Element, Manifest, Reduce, Rule, Scale, State},
     network::{Canceller, Network, run_windows},

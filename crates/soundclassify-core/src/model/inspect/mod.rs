@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A report about a network, its manifest, and whether they fit.
+//! The inspection of a network and its manifest: what they contain, and whether they fit.
 
 mod clues;
 mod guess;
@@ -26,9 +26,9 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-/// A network and its manifest.
+/// What a network and its manifest contain, and whether they fit.
 #[derive(Debug)]
-pub struct Report {
+pub struct Inspection {
     /// The ONNX file.
     pub onnx: PathBuf,
     /// The inputs of the network.
@@ -51,7 +51,7 @@ pub struct Report {
 /// # Errors
 /// Those of [`Model::load`], and [`Error::Runtime`](crate::Error::Runtime) and [`Error::Model`](crate::Error::Model)
 /// when the network can't be loaded.
-pub fn inspect(name: &str) -> Result<Report> {
+pub fn inspect(name: &str) -> Result<Inspection> {
     let path = Path::new(name);
     if path.extension().is_some_and(|extension| extension == "onnx") && !path.with_extension("toml").exists() {
         return bare(path, None);
@@ -66,7 +66,7 @@ pub fn inspect(name: &str) -> Result<Report> {
     let manifest = model.manifest().clone();
     let misfit = Fit::of(&manifest, &inputs, &outputs).err();
     let failure = if misfit.is_none() { first_run(&model).err().map(|error| error.to_string()) } else { None };
-    Ok(Report { onnx: manifest.onnx.clone(), inputs, outputs, manifest: Some(manifest), misfit, failure, clues })
+    Ok(Inspection { onnx: manifest.onnx.clone(), inputs, outputs, manifest: Some(manifest), misfit, failure, clues })
 }
 
 /// The element type of the network's input for the window, which a manifest need not state. The network is loaded in a
@@ -94,13 +94,13 @@ fn first_run(model: &Model) -> Result<()> {
     engine::load_network(model, EngineOptions::default()).map(drop)
 }
 
-/// The report of a network without a usable manifest.
-fn bare(onnx: &Path, misfit: Option<String>) -> Result<Report> {
+/// Inspects a network without a usable manifest.
+fn bare(onnx: &Path, misfit: Option<String>) -> Result<Inspection> {
     let bytes = read_file("model", onnx, MAX_ONNX, "check the path")?;
     check_weights(&bytes, onnx)?;
     check::file(onnx)?;
     let (inputs, outputs, clues) = look(&bytes, onnx, onnx.parent())?;
-    Ok(Report { onnx: onnx.to_path_buf(), inputs, outputs, manifest: None, misfit, failure: None, clues })
+    Ok(Inspection { onnx: onnx.to_path_buf(), inputs, outputs, manifest: None, misfit, failure: None, clues })
 }
 
 /// Inputs, outputs and what else the network's files say.
@@ -124,7 +124,7 @@ fn network_of(manifest: &Path) -> PathBuf {
     named.map_or_else(|| manifest.with_extension("onnx"), |onnx| manifest.with_file_name(onnx))
 }
 
-impl Report {
+impl Inspection {
     /// A manifest to start from, guessed from shapes, names, metadata and GStreamer's `.modelinfo`; comments state the certainty
     /// of each guess and its reason.
     #[must_use]
@@ -137,9 +137,9 @@ impl Report {
 mod tests {
     use super::*;
 
-    fn report(input: &[Option<usize>], classes: usize) -> Report {
+    fn inspection(input: &[Option<usize>], classes: usize) -> Inspection {
         let port = |name: &str, dims| TensorInfo { name: name.into(), element: "f32".into(), dims };
-        Report {
+        Inspection {
             onnx: "My Net.onnx".into(),
             inputs: vec![port("in", input.to_vec())],
             outputs: vec![port("out", vec![None, Some(classes)])],
@@ -152,9 +152,9 @@ mod tests {
 
     #[track_caller]
     fn assert_template_fits(input: &[Option<usize>]) {
-        let report = report(input, 3);
-        let manifest = Manifest::embedded(Path::new("t.toml"), &report.template(), "").unwrap();
-        assert_eq!(Fit::of(&manifest, &report.inputs, &report.outputs).map(|_| ()), Ok(()), "{}", report.template());
+        let found = inspection(input, 3);
+        let manifest = Manifest::embedded(Path::new("t.toml"), &found.template(), "").unwrap();
+        assert_eq!(Fit::of(&manifest, &found.inputs, &found.outputs).map(|_| ()), Ok(()), "{}", found.template());
     }
 
     #[test]
@@ -175,13 +175,13 @@ mod tests {
     /// The template of a network of this name, with the manifest that it is.
     #[track_caller]
     fn template(name: &str, input: &[Option<usize>], classes: usize) -> (String, Manifest) {
-        let report = report(input, classes);
-        let ports: Vec<_> = report.inputs.iter().chain(&report.outputs).collect();
+        let found = inspection(input, classes);
+        let ports: Vec<_> = found.inputs.iter().chain(&found.outputs).collect();
         let clues = Clues::of(&[], Path::new(name), &ports);
-        let report = Report { onnx: name.into(), clues, ..report };
-        let text = report.template();
+        let found = Inspection { onnx: name.into(), clues, ..found };
+        let text = found.template();
         let manifest = Manifest::embedded(Path::new("t.toml"), &text, "").unwrap();
-        assert_eq!(Fit::of(&manifest, &report.inputs, &report.outputs).map(|_| ()), Ok(()), "{text}");
+        assert_eq!(Fit::of(&manifest, &found.inputs, &found.outputs).map(|_| ()), Ok(()), "{text}");
         (text, manifest)
     }
 
@@ -256,29 +256,29 @@ mod tests {
     #[test]
     fn axes_of_length_one_hold_no_classes() {
         for dims in [&[None, Some(3), Some(1)][..], &[None, Some(7), Some(3), Some(1), Some(1)], &[Some(1), Some(3)]] {
-            let mut report = report(&[None, Some(96), Some(64)], 3);
-            report.outputs[0].dims = dims.to_vec();
-            let manifest = Manifest::embedded(Path::new("t.toml"), &report.template(), "").unwrap();
+            let mut found = inspection(&[None, Some(96), Some(64)], 3);
+            found.outputs[0].dims = dims.to_vec();
+            let manifest = Manifest::embedded(Path::new("t.toml"), &found.template(), "").unwrap();
             assert_eq!(manifest.labels.len(), 3, "{dims:?}");
-            assert_eq!(Fit::of(&manifest, &report.inputs, &report.outputs).map(|_| ()), Ok(()), "{dims:?}");
+            assert_eq!(Fit::of(&manifest, &found.inputs, &found.outputs).map(|_| ()), Ok(()), "{dims:?}");
         }
     }
 
     #[test]
     fn further_inputs_get_values() {
-        let mut report = report(&[None, None, Some(80)], 3);
+        let mut found = inspection(&[None, None, Some(80)], 3);
         let port = |name: &str, element: &str, dims: &[Option<usize>]| TensorInfo {
             name: name.into(),
             element: element.into(),
             dims: dims.to_vec(),
         };
-        report.inputs.extend([port("x_lens", "i64", &[None]), port("h", "f32", &[Some(1), Some(8)])]);
-        report.outputs.extend([port("h_next", "f32", &[Some(1), Some(8)]), port("embedding", "f32", &[None, Some(9)])]);
+        found.inputs.extend([port("x_lens", "i64", &[None]), port("h", "f32", &[Some(1), Some(8)])]);
+        found.outputs.extend([port("h_next", "f32", &[Some(1), Some(8)]), port("embedding", "f32", &[None, Some(9)])]);
 
-        let text = report.template();
+        let text = found.template();
 
         let manifest = Manifest::embedded(Path::new("t.toml"), &text, "").unwrap();
-        assert_eq!(Fit::of(&manifest, &report.inputs, &report.outputs).map(|_| ()), Ok(()), "{text}");
+        assert_eq!(Fit::of(&manifest, &found.inputs, &found.outputs).map(|_| ()), Ok(()), "{text}");
         assert_eq!((&*manifest.constants[0].name, &*manifest.states[0].output), ("x_lens", "h_next"), "{text}");
         assert_eq!(manifest.embedding_name.as_deref(), Some("embedding"), "{text}");
     }
@@ -286,13 +286,13 @@ mod tests {
     #[test]
     fn a_constant_is_only_proposed_where_it_may_be_one() {
         for element in ["f32", "f64", "f16", "i64", "i32", "i16", "i8", "u8", "u64", "bool", "String"] {
-            let mut report = report(&[None, Some(96), Some(64)], 3);
-            report.inputs.push(TensorInfo { name: "k".into(), element: element.into(), dims: vec![Some(1)] });
+            let mut found = inspection(&[None, Some(96), Some(64)], 3);
+            found.inputs.push(TensorInfo { name: "k".into(), element: element.into(), dims: vec![Some(1)] });
 
-            let text = report.template();
+            let text = found.template();
 
             let manifest = Manifest::embedded(Path::new("t.toml"), &text, "").unwrap();
-            let fit = Fit::of(&manifest, &report.inputs, &report.outputs).map(|_| ());
+            let fit = Fit::of(&manifest, &found.inputs, &found.outputs).map(|_| ());
             let is_explained = text.contains(&format!("# No [[input.constant]] for \"k\" {element} [1]: "));
             match fit {
                 Ok(()) => assert!(manifest.constants.len() == 1 && !is_explained, "{text}"),
@@ -309,49 +309,49 @@ mod tests {
             dims: dims.to_vec(),
         };
         let state = [Some(2), None, Some(128)];
-        let report = Report {
+        let found = Inspection {
             inputs: vec![
                 port("input", "f32", &[None, Some(512)]),
                 port("state", "f32", &state),
                 port("sr", "i64", &[]),
             ],
             outputs: vec![port("output", "f32", &[None, Some(1)]), port("stateN", "f32", &state)],
-            ..report(&[], 1)
+            ..inspection(&[], 1)
         };
 
-        let text = report.template();
+        let text = found.template();
 
         assert!(text.contains("input = \"state\"\noutput = \"stateN\""), "{text}");
         let manifest = Manifest::embedded(Path::new("t.toml"), &text, "").unwrap();
-        assert_eq!(Fit::of(&manifest, &report.inputs, &report.outputs).map(|_| ()), Ok(()), "{text}");
+        assert_eq!(Fit::of(&manifest, &found.inputs, &found.outputs).map(|_| ()), Ok(()), "{text}");
         assert_eq!((manifest.input_name.as_deref(), manifest.features.window), (Some("input"), 512), "{text}");
     }
 
     #[test]
     fn a_template_takes_any_file_name() {
         for name in ["cafe\u{301}.onnx", "a \"b\" \\ c.onnx", "it's ü.onnx"] {
-            let report = Report { onnx: name.into(), ..report(&[None, Some(96), Some(64)], 3) };
-            let manifest = Manifest::embedded(Path::new("t.toml"), &report.template(), "").unwrap();
+            let found = Inspection { onnx: name.into(), ..inspection(&[None, Some(96), Some(64)], 3) };
+            let manifest = Manifest::embedded(Path::new("t.toml"), &found.template(), "").unwrap();
             assert_eq!(manifest.onnx, Path::new(name));
         }
     }
 
     #[test]
     fn labels_of_many_classes_go_to_a_file() {
-        let report = report(&[None, Some(96), Some(64)], 1500);
+        let found = inspection(&[None, Some(96), Some(64)], 1500);
         let names = (0..1500).map(|class| format!("l{class}\n")).collect::<String>();
-        let manifest = Manifest::embedded(Path::new("t.toml"), &report.template(), &names).unwrap();
+        let manifest = Manifest::embedded(Path::new("t.toml"), &found.template(), &names).unwrap();
         assert_eq!(manifest.labels.len(), 1500);
-        assert!(report.template().contains("\"My Net.labels.txt\"   # 1500 labels"), "{}", report.template());
+        assert!(found.template().contains("\"My Net.labels.txt\"   # 1500 labels"), "{}", found.template());
     }
 
     #[test]
     fn all_that_does_not_fit_is_reported() {
-        let report = report(&[None, Some(96), Some(64)], 3);
+        let found = inspection(&[None, Some(96), Some(64)], 3);
         let text =
-            report.template().replace("\"label-2\"", "\"label-2\", \"one more\"").replace("frames-mels", "mels-frames");
+            found.template().replace("\"label-2\"", "\"label-2\", \"one more\"").replace("frames-mels", "mels-frames");
         let manifest = Manifest::embedded(Path::new("t.toml"), &text, "").unwrap();
-        let misfit = Fit::of(&manifest, &report.inputs, &report.outputs).unwrap_err();
+        let misfit = Fit::of(&manifest, &found.inputs, &found.outputs).unwrap_err();
         assert!(misfit.contains("[64, 96]") && misfit.contains("4 labels"), "{misfit}");
     }
 }
