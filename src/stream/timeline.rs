@@ -51,8 +51,8 @@ enum Item {
     Switch(Option<Box<Switch>>),
 }
 
-/// The next entry to process.
-pub(crate) enum Step {
+/// An entry that can be processed.
+pub(crate) enum ReadyEntry {
     Window(WindowTime, Answer),
     Break(ClockTime),
     StreamChange,
@@ -192,16 +192,16 @@ impl Timeline {
     }
 
     /// The next entry that is ready, and its ticket.
-    pub(crate) fn next(&mut self) -> Option<(u64, Step)> {
+    pub(crate) fn next(&mut self) -> Option<(u64, ReadyEntry)> {
         let entry = self.entries.iter_mut().find(|entry| !entry.decided)?;
-        let step = match &mut entry.item {
-            Item::Window { time, answer, .. } => Step::Window(time.clone(), answer.take()?),
-            Item::Break(end) => Step::Break(*end),
-            Item::StreamChange => Step::StreamChange,
-            Item::Switch(switch) => Step::Switch(switch.take()?),
+        let ready = match &mut entry.item {
+            Item::Window { time, answer, .. } => ReadyEntry::Window(time.clone(), answer.take()?),
+            Item::Break(end) => ReadyEntry::Break(*end),
+            Item::StreamChange => ReadyEntry::StreamChange,
+            Item::Switch(switch) => ReadyEntry::Switch(switch.take()?),
         };
         entry.decided = true;
-        Some((entry.ticket, step))
+        Some((entry.ticket, ready))
     }
 
     /// Removes an entry.

@@ -19,7 +19,7 @@ use crate::{
     options::{ELEMENT, ElementOptions},
     output::{Form, Printer, json},
     record::Record,
-    session::{Source, Step, make},
+    session::{SessionStep, Source, make},
     source, verify,
     warm_engine::WarmEngine,
 };
@@ -268,12 +268,12 @@ fn classify_noise(model: &str) -> Result<(usize, String)> {
     let session = warm_engine.session("self-test", Source::Element(noise), None)?;
     let (mut windows, mut label) = (0, String::new());
     session.run(&mut |step| match step {
-        Step::Record(Record::Window(window)) => {
+        SessionStep::Record(Record::Window(window)) => {
             windows += 1;
             label.clone_from(&window.best().label);
             Ok(())
         }
-        Step::Warning(why) => Err(Failure::Failed(why)),
+        SessionStep::Warning(why) => Err(Failure::Failed(why)),
         _ => Ok(()),
     })?;
     Ok((windows, label))

@@ -18,7 +18,7 @@ use crate::{
     exit::{Failure, Result},
     progress::Progress,
     record::Record,
-    session::{Session, Step},
+    session::{Session, SessionStep},
     terminal,
 };
 
@@ -150,15 +150,15 @@ impl<W: Write> Printer<W> {
 pub(crate) fn print<W: Write>(session: &Session, progress: Option<Progress>, printer: &mut Printer<W>) -> Result<u64> {
     let mut records = 0;
     session.run_with(progress, &mut |step| match step {
-        Step::Record(record) => {
+        SessionStep::Record(record) => {
             records += 1;
             printer.record(&record)
         }
-        Step::Warning(why) | Step::Lost(why) => {
+        SessionStep::Warning(why) | SessionStep::Lost(why) => {
             note(format_args!("soundclassify: warning: {why}"));
             Ok(())
         }
-        Step::Idle | Step::End => Ok(()),
+        SessionStep::Idle | SessionStep::End => Ok(()),
     })?;
     Ok(records)
 }

@@ -25,9 +25,9 @@ use crate::{
     source,
 };
 
-/// What the bus reported.
+/// What the bus of a session reported.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Step {
+pub(crate) enum SessionStep {
     /// A result.
     Record(Record),
     /// Something that the user should know; the stream continues.
@@ -251,9 +251,9 @@ impl Session {
     }
 
     /// Waits at most `timeout` for the next step.
-    pub(crate) fn step(&self, timeout: gst::ClockTime) -> Result<Step> {
+    pub(crate) fn step(&self, timeout: gst::ClockTime) -> Result<SessionStep> {
         interrupt::check()?;
-        let Some(message) = self.bus.timed_pop(timeout) else { return Ok(Step::Idle) };
+        let Some(message) = self.bus.timed_pop(timeout) else { return Ok(SessionStep::Idle) };
         match message.view() {
             gst::MessageView::Eos(_) => self.ended(),
             gst::MessageView::Error(error) => Err(self.cause(error)),
@@ -261,22 +261,22 @@ impl Session {
             gst::MessageView::Latency(_) => {
                 // An error here means that the pipeline is being stopped.
                 let _ = self.pipeline.recalculate_latency();
-                Ok(Step::Idle)
+                Ok(SessionStep::Idle)
             }
             gst::MessageView::Element(_) => {
                 self.note_missing(&message);
                 match Record::of(&message) {
-                    Some(Ok(record)) => Ok(Step::Record(record)),
-                    Some(Err(why)) => Ok(Step::Warning(format!("{}: {why}", self.name))),
-                    None => Ok(Step::Idle),
+                    Some(Ok(record)) => Ok(SessionStep::Record(record)),
+                    Some(Err(why)) => Ok(SessionStep::Warning(format!("{}: {why}", self.name))),
+                    None => Ok(SessionStep::Idle),
                 }
             }
-            _ => Ok(Step::Idle),
+            _ => Ok(SessionStep::Idle),
         }
     }
 
     /// The end of a stream without any result is a failure.
-    fn ended(&self) -> Result<Step> {
+    fn ended(&self) -> Result<SessionStep> {
         let name = text::visible(&self.name);
         if !self.arrival.has_come() {
             return Err(Failure::Failed(format!(
@@ -289,7 +289,7 @@ impl Session {
                 "{name}: no window in its {length:.3} s of audio; GST_DEBUG=soundclassify:5 shows why"
             )));
         }
-        Ok(Step::End)
+        Ok(SessionStep::End)
     }
 
     /// Number of windows of the element so far; `None` for a different element.
@@ -299,19 +299,19 @@ impl Session {
     }
 
     /// A recording of which the element leaves something out was not classified as a whole; a live stream continues.
-    fn warned(&self, warning: &gst::message::Warning) -> Result<Step> {
+    fn warned(&self, warning: &gst::message::Warning) -> Result<SessionStep> {
         let error = warning.error();
         // Without any microphone it continues, with silence.
         if warning.src().is_some_and(|source| source.type_().name() == "GstAutoAudioSrc") {
             return Err(Failure::Failed(described(&self.name, &error, warning.debug().as_deref())));
         }
         if warning.src() != Some(self.element.upcast_ref()) {
-            return Ok(Step::Warning(described(&self.name, &error, warning.debug().as_deref())));
+            return Ok(SessionStep::Warning(described(&self.name, &error, warning.debug().as_deref())));
         }
         match error.message() {
-            message if self.known.iter().any(|known| known == message) => Ok(Step::Idle),
+            message if self.known.iter().any(|known| known == message) => Ok(SessionStep::Idle),
             message if self.whole && !is_hint(warning) => Err(Failure::Failed(format!("{}: {message}", self.name))),
-            message => Ok(Step::Warning(format!("{}: {message}", self.name))),
+            message => Ok(SessionStep::Warning(format!("{}: {message}", self.name))),
         }
     }
 
@@ -401,20 +401,20 @@ impl Session {
     }
 
     /// Stops the flow of audio and returns the remaining messages of the element: open events end.
-    pub(crate) fn close(self) -> Vec<Step> {
+    pub(crate) fn close(self) -> Vec<SessionStep> {
         // A pipeline that can't go to READY posts no more messages.
         let _ = self.pipeline.set_state(gst::State::Ready);
         let mut steps = Vec::new();
         while let Some(message) = self.bus.pop() {
             if let Some(Ok(record)) = Record::of(&message) {
-                steps.push(Step::Record(record));
+                steps.push(SessionStep::Record(record));
             }
         }
         steps
     }
 
     /// Runs to the end of the stream.
-    pub(crate) fn run(&self, on_step: &mut dyn FnMut(Step) -> Result<()>) -> Result<()> {
+    pub(crate) fn run(&self, on_step: &mut dyn FnMut(SessionStep) -> Result<()>) -> Result<()> {
         self.run_with(None, on_step)
     }
 
@@ -422,20 +422,24 @@ impl Session {
     pub(crate) fn run_with(
         &self,
         mut progress: Option<Progress>,
-        on_step: &mut dyn FnMut(Step) -> Result<()>,
+        on_step: &mut dyn FnMut(SessionStep) -> Result<()>,
     ) -> Result<()> {
         self.play()?;
         let mut watchdog = Watchdog { end: self.end(), moved: Instant::now(), restarts: 0 };
         loop {
             let step = self.step(gst::ClockTime::from_mseconds(100))?;
-            self.watch(&mut watchdog, step == Step::Idle)?;
+            self.watch(&mut watchdog, step == SessionStep::Idle)?;
             if let Some(progress) = &mut progress {
                 progress.update(self.end(), || self.length().map(gst::ClockTime::nseconds));
             }
             match (step, &mut progress) {
-                (Step::End, _) => return Ok(()),
-                (Step::Warning(why), Some(progress)) => progress.suspend(|| on_step(Step::Warning(why)))?,
-                (Step::Record(record), Some(progress)) => progress.result(|| on_step(Step::Record(record)))?,
+                (SessionStep::End, _) => return Ok(()),
+                (SessionStep::Warning(why), Some(progress)) => {
+                    progress.suspend(|| on_step(SessionStep::Warning(why)))?;
+                }
+                (SessionStep::Record(record), Some(progress)) => {
+                    progress.result(|| on_step(SessionStep::Record(record)))?;
+                }
                 (step, _) => on_step(step)?,
             }
         }

@@ -12,7 +12,7 @@ use crate::soundclassify::message;
 use crate::soundclassify::settings::Settings;
 use crate::stream::reporter::Reporter;
 use crate::stream::stats::Stats;
-use crate::stream::timeline::{Answer, Step, Timeline, WindowKind};
+use crate::stream::timeline::{Answer, ReadyEntry, Timeline, WindowKind};
 use soundclassify_core::Error;
 use soundclassify_core::model::{Model, Reply};
 
@@ -233,24 +233,24 @@ impl Inner {
 
     // Processes all entries that are ready, in order.
     pub(super) fn settle(&mut self) {
-        while let Some((ticket, step)) = self.queue.next() {
+        while let Some((ticket, entry)) = self.queue.next() {
             let Self { reporter, outbox, in_stream, settings, queue, .. } = self;
             let mut emit = outlet(outbox, in_stream, settings.post_messages);
             let mut due = None;
-            match step {
-                Step::Window(window, Answer::Scores(scores)) => {
+            match entry {
+                ReadyEntry::Window(window, Answer::Scores(scores)) => {
                     due = Some(window.due);
                     reporter.classify(&window, &scores, &mut emit);
                     queue.reuse(scores);
                 }
-                Step::Window(window, Answer::Silence) => reporter.silence(&window, &mut emit),
-                Step::Window(window, Answer::Missed) => reporter.miss(&window, &mut emit),
-                Step::Break(end) => reporter.interrupt(Some(end), &mut emit),
-                Step::StreamChange => {
+                ReadyEntry::Window(window, Answer::Silence) => reporter.silence(&window, &mut emit),
+                ReadyEntry::Window(window, Answer::Missed) => reporter.miss(&window, &mut emit),
+                ReadyEntry::Break(end) => reporter.interrupt(Some(end), &mut emit),
+                ReadyEntry::StreamChange => {
                     reporter.forget_tags();
                     self.stream_change -= 1;
                 }
-                Step::Switch(switch) => {
+                ReadyEntry::Switch(switch) => {
                     if switch.settings.version > settings.version {
                         *settings = switch.settings;
                     }

@@ -37,7 +37,7 @@ use crate::{
     output::{self, Form, Printer},
     quiet_errors::QuietErrors,
     record::Record,
-    session::{Listener, Source, Step, make},
+    session::{Listener, SessionStep, Source, make},
     source, terminal,
     warm_engine::WarmEngine,
 };
@@ -161,7 +161,7 @@ fn print(args: &LiveArgs, broker: Option<&Broker>, warm_engine: &WarmEngine) -> 
     };
     let outcome = loop {
         match stream.step(STEP) {
-            Ok(Step::End) => break Ok(Exit::Success),
+            Ok(SessionStep::End) => break Ok(Exit::Success),
             Ok(step) => lines.step(step, &stream)?,
             Err(failure) => {
                 // It says all that the warnings before it say.
@@ -214,9 +214,9 @@ impl Lines {
         }
     }
 
-    fn step(&mut self, step: Step, stream: &Stream<'_>) -> Result<()> {
+    fn step(&mut self, step: SessionStep, stream: &Stream<'_>) -> Result<()> {
         match step {
-            Step::Record(record) => {
+            SessionStep::Record(record) => {
                 let onset = self.onsets.of_record(&record, stream.end());
                 if let Some(why) = self.actions.record(&record, onset.as_ref()) {
                     self.warn(&why);
@@ -226,18 +226,18 @@ impl Lines {
                     self.printer.record_at(&record, time.as_deref())?;
                 }
             }
-            Step::Warning(why) => match &mut self.opening {
+            SessionStep::Warning(why) => match &mut self.opening {
                 Some((_, early)) => early.push(why),
                 None => warn(&why),
             },
-            Step::Lost(why) => {
+            SessionStep::Lost(why) => {
                 self.warn(&why);
                 // It is opened again.
                 if self.microphone && self.opening.is_none() {
                     self.opening = QuietErrors::unless_logging().map(|quiet| (quiet, Vec::new()));
                 }
             }
-            Step::Idle | Step::End => {}
+            SessionStep::Idle | SessionStep::End => {}
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::{
 use crate::{
     exit::{Failure, Result},
     interrupt,
-    session::{Session, Step},
+    session::{Session, SessionStep},
 };
 
 /// Pause before the first new attempt; each that fails doubles it.
@@ -35,7 +35,7 @@ pub(super) struct Stream<'a> {
     /// Whether it is a microphone or a stream of the network, which may come back.
     returns: bool,
     session: Option<Session>,
-    steps: VecDeque<Step>,
+    steps: VecDeque<SessionStep>,
     pause: Duration,
     retry_at: Instant,
     opened: Instant,
@@ -93,7 +93,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Waits at most `timeout` for the next step.
-    pub(super) fn step(&mut self, timeout: Duration) -> Result<Step> {
+    pub(super) fn step(&mut self, timeout: Duration) -> Result<SessionStep> {
         interrupt::check()?;
         if let Some(step) = self.steps.pop_front() {
             return Ok(step);
@@ -102,18 +102,18 @@ impl<'a> Stream<'a> {
             return self.retry(timeout);
         }
         let stalls = self.stalls();
-        let Some(session) = &self.session else { return Ok(Step::Idle) };
+        let Some(session) = &self.session else { return Ok(SessionStep::Idle) };
         let timeout = gst::ClockTime::from_nseconds(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX));
         match session.step(timeout) {
-            Ok(Step::End) if self.returns && self.worked && !is_whole(session) => self.lose("the stream ended"),
+            Ok(SessionStep::End) if self.returns && self.worked && !is_whole(session) => self.lose("the stream ended"),
             Err(Failure::Failed(why)) if self.returns && self.worked => self.lose(&why),
-            Ok(Step::Idle) if stalls => self.lose(&format!("no audio for {} s", STALL.as_secs())),
+            Ok(SessionStep::Idle) if stalls => self.lose(&format!("no audio for {} s", STALL.as_secs())),
             other => other.map_err(&self.advise),
         }
     }
 
     /// The remaining results of the source: open events end.
-    pub(super) fn close(&mut self) -> Vec<Step> {
+    pub(super) fn close(&mut self) -> Vec<SessionStep> {
         let mut steps: Vec<_> = self.steps.drain(..).collect();
         steps.extend(self.session.take().map(Session::close).unwrap_or_default());
         steps
@@ -131,21 +131,21 @@ impl<'a> Stream<'a> {
         self.returns && self.moved.elapsed() > STALL
     }
 
-    fn lose(&mut self, why: &str) -> Result<Step> {
+    fn lose(&mut self, why: &str) -> Result<SessionStep> {
         let last = self.session.take().map(Session::close).unwrap_or_default();
         self.steps.extend(last);
         let pause = self.pause;
         self.pause = (2 * self.pause).min(MAXIMUM_PAUSE);
         self.retry_at = Instant::now() + pause;
-        self.steps.push_back(Step::Lost(format!("{why}; trying again in {} s", pause.as_secs())));
-        Ok(self.steps.pop_front().unwrap_or(Step::Idle))
+        self.steps.push_back(SessionStep::Lost(format!("{why}; trying again in {} s", pause.as_secs())));
+        Ok(self.steps.pop_front().unwrap_or(SessionStep::Idle))
     }
 
-    fn retry(&mut self, timeout: Duration) -> Result<Step> {
+    fn retry(&mut self, timeout: Duration) -> Result<SessionStep> {
         let left = self.retry_at.saturating_duration_since(Instant::now());
         if !left.is_zero() {
             std::thread::sleep(left.min(timeout));
-            return Ok(Step::Idle);
+            return Ok(SessionStep::Idle);
         }
         let session = (self.open)().and_then(|session| session.play().map(|()| session));
         match session {
@@ -155,7 +155,7 @@ impl<'a> Stream<'a> {
                 if self.halted {
                     self.halt(true)?;
                 }
-                Ok(Step::Idle)
+                Ok(SessionStep::Idle)
             }
             // A device that is named may be unplugged.
             Err(Failure::Failed(why) | Failure::Usage(why)) => self.lose(&why),

@@ -32,7 +32,7 @@ use crate::{
     picture_axes::bands,
     quiet_errors::QuietErrors,
     record::Record,
-    session::{Session, Step},
+    session::{Session, SessionStep},
     terminal,
     warm_engine::WarmEngine,
 };
@@ -143,7 +143,7 @@ impl View<'_, '_> {
         self.state.sounded(self.stream.end());
         while !self.ended {
             match self.stream.step(Duration::ZERO)? {
-                Step::Idle => {
+                SessionStep::Idle => {
                     if !self.stream.session().is_some_and(Session::waiting) {
                         return Ok(());
                     }
@@ -154,19 +154,19 @@ impl View<'_, '_> {
         crate::interrupt::check()
     }
 
-    fn step(&mut self, step: Step) {
+    fn step(&mut self, step: SessionStep) {
         match step {
-            Step::Idle => {}
-            Step::End => {
+            SessionStep::Idle => {}
+            SessionStep::End => {
                 self.ended = true;
                 self.state.end();
             }
-            Step::Warning(why) => self.state.note(why),
-            Step::Lost(why) => {
+            SessionStep::Warning(why) => self.state.note(why),
+            SessionStep::Lost(why) => {
                 self.state.note(why);
                 self.state.restart();
             }
-            Step::Record(record) => {
+            SessionStep::Record(record) => {
                 let onset = self.onsets.of_record(&record, self.stream.end());
                 if let Some(why) = self.actions.record(&record, onset.as_ref()) {
                     self.state.note(why);

@@ -17,7 +17,7 @@ use crate::{
     mel_stream::{Mel, MelStream},
     progress::Progress,
     record::{Record, seconds},
-    session::{Listener, Source, Step},
+    session::{Listener, SessionStep, Source},
     source,
     warm_engine::WarmEngine,
 };
@@ -70,9 +70,9 @@ pub(super) fn recording(input: &str, warm_engine: &WarmEngine, spec: &FeatureSpe
     let (mut events, mut warnings) = (Vec::new(), warm_engine.warnings().to_vec());
     session.run_with(Some(Progress::new(input)), &mut |step| {
         match step {
-            Step::Record(Record::Window(window)) => windows.push(window),
-            Step::Record(Record::Event(event)) if event.kind == EventKind::End => events.push(event),
-            Step::Warning(why) => warnings.push(why),
+            SessionStep::Record(Record::Window(window)) => windows.push(window),
+            SessionStep::Record(Record::Event(event)) if event.kind == EventKind::End => events.push(event),
+            SessionStep::Warning(why) => warnings.push(why),
             _ => {}
         }
         Ok(())

@@ -18,7 +18,7 @@ use crate::{
     options::ElementOptions,
     output::{Form, Printer, json},
     record::{Record, seconds},
-    session::{Source, Step},
+    session::{SessionStep, Source},
     source,
     warm_engine::WarmEngine,
 };
@@ -94,13 +94,13 @@ fn classify(
     let (mut reported, mut reported_at) = (0, Instant::now());
     session.run(&mut |step| {
         match step {
-            Step::Record(Record::Window(window)) => {
+            SessionStep::Record(Record::Window(window)) => {
                 summary.push(&window);
                 if let Some(windows) = &mut windows {
                     windows.push(&window);
                 }
             }
-            Step::Record(Record::Event(event)) if event.kind == EventKind::End => ended.push((&event).into()),
+            SessionStep::Record(Record::Event(event)) if event.kind == EventKind::End => ended.push((&event).into()),
             _ => {}
         }
         // Only sound that comes through is progress: a decoder that hangs is found out by its silence.

@@ -19,7 +19,7 @@ use crate::{
     options::ElementOptions,
     output::{self, Form, Printer, json},
     record::Record,
-    session::{Source, Step},
+    session::{SessionStep, Source},
     source,
     warm_engine::WarmEngine,
 };
@@ -134,7 +134,7 @@ fn one(input: &str, warm_engine: &WarmEngine, gathered: &mut Gathered) -> Result
     let session = warm_engine.session(input, Source::Uri(&uri), None)?;
     let mut end = 0;
     session.run(&mut |step| {
-        if let Step::Record(Record::Window(window)) = step {
+        if let SessionStep::Record(Record::Window(window)) = step {
             end = end.max((window.start() + window.duration).nseconds());
             for prediction in &window.predictions {
                 if !(0.0..=1.0).contains(&prediction.probability) {
