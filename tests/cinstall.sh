@@ -11,7 +11,7 @@ set -euo pipefail
 # shellcheck source=debian-system.sh
 source "$(dirname "$0")/debian-system.sh"
 
-# The same inside Debian, where $target is another one.
+# The folder is the same inside Debian, where $target differs.
 folder=$root/target/cinstall
 
 install_to_folder() {

@@ -29,7 +29,7 @@ def with_free_batch(model, shape, tolerance):
 
 
 def opened(model):
-    """A session of a file, or of the bytes of one. What fails is reported by whoever runs it."""
+    """A session of a file, or of the bytes of one. The caller reports what fails."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -375,7 +375,7 @@ impl Aligner {
         back
     }
 
-    // What DISCONT means shows the next timestamp, where there are any.
+    // The next timestamp shows what DISCONT means, unless buffers have none.
     #[cold]
     fn without_time(&mut self, discont: bool) -> Verdict {
         if !discont || self.frames == 0 || self.line.is_some() {

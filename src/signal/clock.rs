@@ -14,7 +14,7 @@ use super::timing::Position;
 
 /// Timestamps that drift this far from the count of samples move the anchor; below, the count is the better clock.
 const DRIFT: ClockTime = ClockTime::from_mseconds(10);
-/// The same for this machine's clock on the wall and that of the pipeline.
+/// Smaller differences between this machine's clock on the wall and the pipeline's clock are ignored.
 const WALL_JITTER: ClockTime = ClockTime::from_mseconds(20);
 /// The clock on the wall is read once in this many seconds of audio.
 const WALL_EVERY: u64 = 10;
@@ -40,7 +40,7 @@ pub struct Moment {
     /// Since the last reset.
     offset: ClockTime,
     place: u64,
-    /// Time at that place, where there are no timestamps.
+    /// Time at that place, if buffers have no timestamps.
     time: ClockTime,
     anchor: Option<Arc<Anchor>>,
     wall: WallClock,
@@ -49,7 +49,7 @@ pub struct Moment {
 /// What UTC is, ns since 1970 that lie before other times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WallClock {
-    /// Nobody knows, as in a file.
+    /// It is not known, as in a file.
     #[default]
     Unknown,
     /// Since timestamp 0, by the source itself.
@@ -65,7 +65,7 @@ pub struct Clock {
     frames: u64,
     /// Place of the first frame since the last change of the rate, ns, and frames from there to the last reset.
     before: (u64, u64),
-    /// Place at which the stream began: time 0 where there are no timestamps.
+    /// Place at which the stream began: time 0 if buffers have no timestamps.
     begun: u64,
     anchors: VecDeque<Arc<Anchor>>,
     /// The first timestamp of the segment and its place.
@@ -163,13 +163,13 @@ impl Clock {
         }
     }
 
-    /// The same, and another stream begins.
+    /// Resets the clock at the beginning of a new stream.
     pub(super) fn begin(&mut self) {
         self.reset();
         (self.begun, self.wall) = (self.place(), WallClock::Unknown);
     }
 
-    /// The same, and places count from 0 again.
+    /// Resets the clock after a flush; places count from 0 again.
     pub(super) fn flush(&mut self) {
         self.reset();
         self.anchors.clear();
@@ -311,8 +311,8 @@ impl Clock {
         self.moment_of(offset, self.anchors.front())
     }
 
-    /// The same for a position from that of the last call of [`Clock::moment`] on, where [`Moment::ahead`] is not enough
-    /// because timestamps count from another frame there.
+    /// The moment of a position that is not before that of the last call of [`Clock::moment`], if [`Moment::ahead`] is
+    /// not enough because timestamps count from a different frame there.
     #[must_use]
     pub fn moment_ahead(&self, position: u64, analysis_rate: u32) -> Option<Box<Moment>> {
         if self.anchors.len() <= 1 {
@@ -385,7 +385,7 @@ impl WallClock {
     }
 }
 
-// Backwards, times count from the segment's end: GStreamer takes it for a bug of the caller when there is none.
+// Backwards, times count from the segment's end; GStreamer reports a segment without an end as a bug of the caller.
 fn has_running_time(segment: &gst::FormattedSegment<ClockTime>) -> bool {
     segment.rate() > 0.0 || segment.stop().is_some_and(|stop| segment.offset().is_none_or(|offset| stop >= offset))
 }

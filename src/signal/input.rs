@@ -64,9 +64,9 @@ pub enum InputError {
         "channel {channel} does not exist in audio of {channels} channels (counted from 0); set `channel` to -1 for the average of all"
     )]
     Channel {
-        /// What was asked for.
+        /// The requested channel.
         channel: i32,
-        /// What there is.
+        /// Number of channels of the audio.
         channels: u32,
     },
     /// More channels than can be averaged.
@@ -305,7 +305,7 @@ pub fn frames(buffer: &gst::BufferRef, info: &gst_audio::AudioInfo) -> Result<us
     Ok(arrangement(buffer, info)?.frames)
 }
 
-// The meta, where there is one, says where samples lie; it has to agree with the caps and with the buffer's size.
+// A GstAudioMeta of the buffer states where samples lie; it has to agree with the caps and with the buffer's size.
 fn arrangement(buffer: &gst::BufferRef, info: &gst_audio::AudioInfo) -> Result<Arrangement, InputError> {
     let (channels, sample) = (info.channels().max(1) as usize, info.width() as usize / 8);
     let interleaved = info.layout() == gst_audio::AudioLayout::Interleaved;

@@ -43,7 +43,7 @@ impl Windows {
         }
     }
 
-    /// Another model's windows; what there was of the stream stays known.
+    /// Changes to the windows of a new model; what was counted of the stream is kept.
     pub fn replace(&mut self, spec: &FeatureSpec, frontend: Frontend) {
         let samples = self.samples.mul_div_round(spec.sample_rate.into(), self.rate.max(1).into()).unwrap_or(u64::MAX);
         let Self { broken, any, goes_on, warned, .. } = *self;

@@ -399,7 +399,7 @@ impl SoundGate {
     }
 
     fn post_latency(&self) {
-        // Without a bus there is no receiver.
+        // It fails only without a bus.
         let _ = self.obj().post_message(gst::message::Latency::builder().src(&*self.obj()).build());
     }
 

@@ -11,7 +11,7 @@ use crate::soundclassify::message::{GateEvent, SourceLabels};
 use crate::soundclassify::rules::group_problems;
 use soundclassify_core::{decision::EventKind, text};
 
-/// So many labels of an element are named in a warning.
+/// Maximum number of an element's labels that a warning names.
 const NAMED: usize = 3;
 
 impl SoundGate {
@@ -20,7 +20,7 @@ impl SoundGate {
         let posts = lock(&self.settings).post_messages;
         for event in events.into_iter().filter(|event| self.is_posted(event, posts)) {
             let message = gst::message::Element::builder(event.to_structure()).src(&*self.obj()).build();
-            // Without a bus there is no receiver.
+            // It fails only without a bus.
             let _ = self.obj().post_message(message);
         }
     }

@@ -46,7 +46,7 @@ struct Span {
 pub(crate) struct Margins {
     pub(crate) before: u64,
     pub(crate) after: u64,
-    /// So many sources have to have an event at the same time; 0 counts as 1.
+    /// Minimum number of sources that have an event at the same time; 0 counts as 1.
     pub(crate) agree: usize,
     /// What those events have in common.
     pub(crate) agreement: Arc<Agreement>,
@@ -76,7 +76,7 @@ pub(crate) struct Spans {
     version: u64,
 }
 
-/// So many events are kept at most; beyond it the oldest are forgotten.
+/// Maximum number of events that are kept; beyond it the oldest are forgotten.
 const MAX_SPANS: usize = 10_000;
 
 impl Spans {
@@ -141,7 +141,7 @@ impl Spans {
         &self.stretches
     }
 
-    /// The stretches of the events in `range`, as if there were no other time.
+    /// The stretches of the events within `range` alone.
     pub(crate) fn stretches_in(&mut self, range: &Range<u64>) -> Vec<Stretch> {
         self.update();
         let bare = self.joined.iter().map(|joined| joined.stretch);

@@ -312,7 +312,7 @@ fn an_event_that_a_flush_discarded_is_not_sent_behind_it() {
     let mut chain = Chain::new(&classify("MODEL").replace("sync=always", "sync=never"));
     let audio = scene(3000, &[(1000, 3000)]);
     chain.feed(&audio, 0, &mut Some);
-    // The result is there, and no buffer came to take the event along.
+    // The result is known, and no buffer came that would take the event along.
     chain.bus.timed_pop_filtered(ClockTime::from_seconds(20), &[gst::MessageType::Element]).expect("an event begins");
     chain.push_event(gst::event::FlushStart::new());
     chain.push_event(gst::event::FlushStop::new(true));
@@ -323,9 +323,9 @@ fn an_event_that_a_flush_discarded_is_not_sent_behind_it() {
     assert_eq!(events.filter(|event| event.type_() == gst::EventType::CustomDownstream).count(), 0);
 }
 
-/// Of a stream with the same name, only its first buffer says that it is another one.
+/// If the new stream has the same name, only its first buffer shows that it is new.
 #[test]
-fn the_end_of_a_stream_is_muted_if_another_one_follows() {
+fn the_end_of_a_stream_is_muted_if_a_new_stream_follows() {
     for (name, length) in ["same", "other"].into_iter().flat_map(|name| [450, 700, 1100, 3000].map(|it| (name, it))) {
         let mut chain = Chain::gate();
         let (one, other) = (scene(length, &[(length - 350, length)]), scene(2000, &[]));

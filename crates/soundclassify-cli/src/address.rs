@@ -31,7 +31,7 @@ impl Address {
     }
 }
 
-/// The same, as they are written.
+/// The parts of an address as they are written.
 struct Parts<'a> {
     scheme: &'a str,
     user: Option<&'a str>,

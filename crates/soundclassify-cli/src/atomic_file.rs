@@ -20,7 +20,7 @@ static UNDER_WAY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// Removes the temporary files before the program exits immediately.
 pub(crate) fn abandon() {
-    // Whoever holds it may be the thread that ends the program.
+    // The thread that ends the program may hold the lock.
     if let Ok(paths) = UNDER_WAY.try_lock() {
         for path in &*paths {
             // A file that remains does no harm.

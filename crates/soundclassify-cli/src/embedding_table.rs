@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     path: PathBuf,
-    /// Values of a row; 0 where there is none.
+    /// Number of values of a row; 0 without rows.
     width: usize,
     values: Vec<f32>,
 }

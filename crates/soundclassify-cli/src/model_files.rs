@@ -92,8 +92,8 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
     Failure::io("can't be read", path, error)
 }
 
-/// The files of weights that are there, relative to the manifest as the network is. ONNX Runtime takes none of a place
-/// outside the network's folder.
+/// The files of weights that exist, relative to the manifest as the network is. ONNX Runtime takes none from outside
+/// the network's folder.
 fn weights_of(manifest: &Path, onnx: &str) -> Result<Vec<String>> {
     let network = manifest.with_file_name(onnx);
     let bytes = std::fs::read(&network).map_err(|error| unreadable(&network, &error))?;

@@ -85,7 +85,8 @@ impl ElementOptions {
         self.0.iter().find(|(given, _)| given == name).map(|(_, values)| values.as_slice())
     }
 
-    /// The same with the labels and groups of a model, whose blanks and commas may have been written in several ways.
+    /// These options with the labels and groups of a model, whose blanks and commas may have been written in several
+    /// ways.
     ///
     /// # Errors
     /// A label that the model does not have.

@@ -72,12 +72,12 @@ impl<W: Write> Printer<W> {
         }
     }
 
-    /// One record in the form chosen.
+    /// Prints one record in the chosen form.
     pub(crate) fn record(&mut self, record: &Record) -> Result<()> {
         self.record_at(record, None)
     }
 
-    /// The same; `time` replaces the seconds before the line of an event.
+    /// Prints one record in the chosen form; `time` replaces the seconds before the line of an event.
     pub(crate) fn record_at(&mut self, record: &Record, time: Option<&str>) -> Result<()> {
         let text = match (&self.form, record) {
             (Form::Json, _) => {
@@ -173,7 +173,7 @@ pub(crate) fn note(line: impl Display) {
     note_on(io::stderr(), line);
 }
 
-/// The same to another stream.
+/// Writes a line to a stream, without passwords; an error is ignored.
 pub(crate) fn note_on(mut stream: impl Write, line: impl Display) {
     let line = format!("{}\n", text::visible_lines(&without_secrets(&line.to_string())));
     let _ = stream.write_all(line.as_bytes());

@@ -29,7 +29,7 @@ impl QuietErrors {
         Self {}
     }
 
-    /// The same, unless GStreamer's log is wanted there.
+    /// Like [`QuietErrors::new`]; `None` if GStreamer's log is wanted there.
     pub(crate) fn unless_logging() -> Option<Self> {
         std::env::var_os("GST_DEBUG").is_none().then(Self::new)
     }

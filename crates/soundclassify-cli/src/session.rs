@@ -109,7 +109,7 @@ enum Clarity {
 pub(crate) enum Source<'a> {
     /// An address that `uridecodebin` opens, as fast as possible.
     Uri(&'a str),
-    /// The same, as fast as it sounds.
+    /// An address that `uridecodebin` opens, in real time.
     Played(&'a str),
     /// An element with a source pad for raw audio.
     Element(gst::Element),
@@ -418,7 +418,7 @@ impl Session {
         self.run_with(None, on_step)
     }
 
-    /// The same, and shows how far it is.
+    /// Runs to the end of the stream and shows the progress.
     pub(crate) fn run_with(
         &self,
         mut progress: Option<Progress>,

@@ -18,7 +18,7 @@ pub(crate) fn knows_escapes() -> bool {
     understands(std::env::var_os("TERM").as_deref())
 }
 
-/// The same for a value of `TERM`; those of Windows understand them without it.
+/// Whether a terminal with this value of `TERM` understands escape sequences; those of Windows do without it.
 fn understands(term: Option<&OsStr>) -> bool {
     term.map_or(cfg!(windows), |term| !term.is_empty() && term != "dumb")
 }

@@ -545,7 +545,7 @@ fn pushing_allocates_nothing_in_steady_state() {
         (0..20).for_each(|ticket| assert_eq!(replies.recv_timeout(LONG), Ok(ticket)));
         wait_until(|| stream.pending() == 0);
     };
-    // Twice the tensors of a round, for the worker gives them back after its replies.
+    // Twice the tensors of a round, because the worker gives them back after its replies.
     drop((0..40).map(|_| engine.tensor()).collect::<Vec<_>>());
     (0..10).for_each(|_| round());
     let pushes = allocation_counter::measure(|| (0..20).for_each(|ticket| push(&stream, ticket)));

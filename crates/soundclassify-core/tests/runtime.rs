@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Finding ONNX Runtime: each case in a separate process, for a process loads it once.
+//! Finding ONNX Runtime: each case in a separate process, because a process loads it once.
 #![cfg(target_os = "linux")]
 
 use std::{
@@ -48,7 +48,7 @@ fn library() -> PathBuf {
     path.expect("ORT_DYLIB_PATH names ONNX Runtime").into()
 }
 
-/// This program under another path, for a library may lie beside its own.
+/// This program in a different folder, because a library may lie beside it.
 fn program_elsewhere() -> (TempDir, PathBuf) {
     let (folder, own) = (empty(), env::current_exe().unwrap());
     let program = folder.path().join("child");

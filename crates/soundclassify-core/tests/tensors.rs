@@ -29,7 +29,7 @@ impl Tiny {
         Self(folder)
     }
 
-    /// The same with these tables at the end of the manifest.
+    /// This network with `tables` at the end of the manifest.
     fn with(self, tables: &str) -> Self {
         let path = self.0.path().join("tiny.toml");
         fs::write(&path, fs::read_to_string(&path).unwrap() + tables).unwrap();

@@ -48,7 +48,7 @@ fn assert_refused(onnx: &str, parts: &[&str]) {
     }
 }
 
-/// Runs `body` in a separate process with these variables, and the checker unless they name another one.
+/// Runs `body` in a separate process with these variables, and with the checker unless they name a different one.
 #[track_caller]
 fn with(test: &str, variables: &[(&str, &str)], body: impl FnOnce()) {
     if env::var_os(INNER).is_some() {

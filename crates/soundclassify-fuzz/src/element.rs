@@ -235,7 +235,7 @@ impl Run {
     }
 
     fn check_passed(&mut self, before: &gst::BufferRef) {
-        // Outside the segment a buffer may be dropped by whoever follows, but not changed.
+        // The elements that follow may drop a buffer outside the segment, but not change it.
         while let Some(after) = self.harness.try_pull() {
             assert_eq!(
                 after.map_readable().expect("readable").as_slice(),

@@ -15,8 +15,8 @@ use crate::signal::clock::WallClock;
 const REFERENCES: [(&str, i128); 2] = [("timestamp/x-unix", 0), ("timestamp/x-ntp", 2_208_988_800)];
 
 impl SoundClassify {
-    /// Reads the buffer's `GstReferenceTimestampMeta`, or else this machine's clock at the running time of now: once in ten
-    /// seconds, and when the element goes to PLAYING, for running time may be another one then.
+    /// Reads the buffer's `GstReferenceTimestampMeta`, or else this machine's clock at the current running time: once
+    /// in ten seconds, and when the element goes to PLAYING, because running time may differ then.
     #[inline(never)]
     pub(super) fn read_wall_clock(&self, buffer: &gst::BufferRef, signal: &mut Signal) {
         if let Some(wall) = reference(buffer) {

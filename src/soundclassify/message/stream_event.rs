@@ -18,7 +18,8 @@ const DELAY: &str = "soundclassify-delay";
 const LABELS: &str = "soundclassify-labels";
 const SOURCES: &str = "sources";
 
-/// A number that no other element has, from READY to PAUSED and back: not in this process, and hardly in another one.
+/// A number that no other element of this process has, and hardly one of a different process. It is valid from READY to
+/// PAUSED and back.
 #[derive(Debug)]
 pub(crate) struct Instance(AtomicU64);
 

@@ -89,10 +89,10 @@ fn each(files: &[String], jobs: usize, read: &(dyn Fn(&str) -> Values + Sync), o
             });
         }
         drop(sender);
-        // It goes at the end, whatever that is, and then the threads do.
+        // The sender is dropped at the end, also after an error, which ends the threads.
         let numbers = numbers;
         let hand_out = |number| {
-            // The other end outlives it.
+            // The threads keep the receiver longer.
             let _ = numbers.send(number);
         };
         let mut rest = 0..files.len();

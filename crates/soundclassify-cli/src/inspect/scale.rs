@@ -14,7 +14,7 @@ const SCALES: [f64; 2] = [1.0, 32_768.0];
 /// 0.5 or 1.
 const NORMAL_MEAN: f64 = 2.0;
 const NORMAL_DEVIATION: std::ops::RangeInclusive<f64> = 0.1..=3.0;
-/// The same of logarithms and decibels without a fixed normalisation.
+/// Range of the mean and of the standard deviation of logarithms and decibels without a fixed normalisation.
 const PLAIN_MEAN: f64 = 120.0;
 const PLAIN_DEVIATION: std::ops::RangeInclusive<f64> = 1e-4..=60.0;
 /// Minimum share of values above the floor: those at the floor do not say what they would be with a different scale.

@@ -123,7 +123,7 @@ impl Found {
         Self { apart: 1, max: (MAX_BYTES / (4 * length.max(1))).max(2), ..Self::default() }
     }
 
-    /// Keeps the next window, unless there are many: then every second one goes.
+    /// Keeps the next window; when the maximum is reached, every second window is dropped.
     fn offer(&mut self, window: impl FnOnce() -> Window) {
         if self.number.is_multiple_of(self.apart) {
             if self.found.len() == self.max {

@@ -28,10 +28,10 @@ pub(super) struct Judged {
     /// Number of clips of other sounds that reach the threshold, each with a unit that was fitted to others.
     pub(super) wrong: usize,
     pub(super) others: usize,
-    /// The same of the user's own background alone.
+    /// Number of pieces of the user's own background that reach the threshold.
     pub(super) wrong_background: usize,
     pub(super) background: usize,
-    /// What these are called, the most frequent first.
+    /// Names of the clips of other sounds that reach the threshold, the most frequent first.
     pub(super) confused: Vec<String>,
 }
 
@@ -79,7 +79,7 @@ pub(super) fn judge(recordings: &[Clip], others: &[Clip]) -> Judged {
     }
 }
 
-/// The part of each clip. Pieces of a background that follow each other are in one part, for they are alike.
+/// The part of each clip. Pieces of a background that follow each other are in one part, because they are alike.
 fn folds(others: &[Clip]) -> Vec<usize> {
     let background = others.iter().filter(|clip| clip.is_background).count();
     let (mut pieces, mut clips) = (0.., 0..);

@@ -120,7 +120,7 @@ fn tint(colour: bool, rgb: [u8; 3]) -> Style {
     if colour { Style::new().fg(Color::Rgb(rgb[0], rgb[1], rgb[2])) } else { Style::new() }
 }
 
-/// Clock, source and settings; where there is little room the settings go first, then the source is shortened.
+/// Clock, source and settings; in a narrow view the settings are left out first, then the source is shortened.
 fn head_line(state: &State, width: u16) -> Line<'static> {
     let clock = format!(" {} ", clock(state.time));
     let paused = if state.paused { " PAUSED" } else { "" };

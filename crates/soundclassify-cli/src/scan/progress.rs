@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{args::ScanArgs, output, progress, source};
 
-/// How much there is to do; counted by other threads.
+/// The amount of work; other threads count it.
 #[derive(Default)]
 pub(super) struct Size {
     /// All files, 0 until they are counted.
@@ -89,7 +89,7 @@ impl Meter {
         Self { bar, size, bytes: 0.0, quiet, start, seconds: 0.0, files: 0, before }
     }
 
-    /// How much there is to do.
+    /// The amount of work.
     pub(super) fn size(&self) -> Arc<Size> {
         Arc::clone(&self.size)
     }

@@ -161,7 +161,7 @@ impl FileRecord {
         if why.starts_with(&*file) { why.to_owned() } else { format!("{file}: {why}") }
     }
 
-    /// The same for a table: without the password of an address.
+    /// This record for a table: without the password of an address.
     pub(crate) fn without_secrets(self) -> Self {
         let error = self.error.map(|why| without_secrets(&why).into_owned());
         Self { file: without_credentials(&self.file).into_owned(), error, ..self }

@@ -68,7 +68,7 @@ impl Curve {
         })
     }
 
-    /// The lowest threshold with at least this precision; where there is none, the one with the highest precision.
+    /// The lowest threshold with at least this precision; if none exists, the one with the highest precision.
     pub(super) fn choose(&self, precision: f64) -> Choice {
         let good = self.points().filter(|point| point.precision >= precision && point.recall > 0.0).last();
         let best =

@@ -39,7 +39,7 @@ pub(super) struct Tuned {
 struct Line<'a> {
     label: &'a str,
     recordings: usize,
-    /// Recordings without the label; where there are none, precision is 1 whatever the threshold.
+    /// Number of recordings without the label; if 0, precision is 1 with any threshold.
     others: usize,
     threshold: f64,
     precision: f64,

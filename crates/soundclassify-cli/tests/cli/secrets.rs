@@ -9,7 +9,7 @@ use std::{
 
 use crate::cli::support::{LOW, TONES, run, text, tones};
 
-/// A server that sends one recording to whoever asks, as often as asked.
+/// A server that sends one recording to every client, any number of times.
 fn serve(recording: Vec<u8>) -> u16 {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = server.local_addr().unwrap().port();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a manifest says, in terms of decisions.
+//! Conversions of a manifest's rules and activation to those of decisions.
 
 use crate::{
     decision::{LabelRule, Merge},
@@ -7,7 +7,7 @@ use crate::{
 };
 
 impl Rule {
-    /// This rule over another one: what it does not give is the other's.
+    /// The rule `below` with the values that this rule gives.
     #[must_use]
     pub fn over(&self, below: LabelRule) -> LabelRule {
         LabelRule {

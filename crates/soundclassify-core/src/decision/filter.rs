@@ -52,7 +52,7 @@ impl Filter {
     /// Whether a class may be reported at all.
     ///
     /// # Panics
-    /// If there is no such class.
+    /// If the class does not exist.
     #[must_use]
     pub fn allows(&self, index: usize) -> bool {
         self.allowed[index]

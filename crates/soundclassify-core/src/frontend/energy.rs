@@ -6,23 +6,23 @@ use multiversion::multiversion;
 /// Sums that are computed at once.
 const LANES: usize = 16;
 
-/// `Σ x²` and the greatest `|x|` of some samples.
+/// `Σ x²` and the maximum of `|x|` of some samples.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Energy {
     /// `Σ x²`; in `f64`, so that it hardly depends on how the samples are cut.
     pub sum: f64,
-    /// The greatest `|x|`.
+    /// The maximum of `|x|`.
     pub peak: f32,
 }
 
 impl Energy {
-    /// Of these samples, which are finite; 0 of none.
+    /// Energy and peak of these samples, which are finite; 0 for no samples.
     #[must_use]
     pub fn of(samples: &[f32]) -> Self {
         energy(samples)
     }
 
-    /// Of these samples and others.
+    /// Energy and peak of these samples and the others together.
     #[must_use]
     pub fn joined(self, other: Self) -> Self {
         Self { sum: self.sum + other.sum, peak: self.peak.max(other.peak) }

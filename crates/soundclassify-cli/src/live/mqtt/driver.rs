@@ -118,7 +118,7 @@ impl Driver {
     }
 }
 
-/// Why there is no connection and what to do: first what a narrow view has room for. `connected`: whether there was one.
+/// Why the connection failed and what to do; the first words fit a narrow view. `connected`: whether it existed before.
 fn cause(error: &ConnectionError, connected: bool, broker: &Broker) -> String {
     let place = broker.place();
     match error {

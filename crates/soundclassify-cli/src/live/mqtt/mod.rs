@@ -63,7 +63,7 @@ struct Shared {
     incomplete: AtomicBool,
     /// Events since the connection was lost.
     unsent: AtomicU64,
-    /// Why there is no connection; empty before the first answer.
+    /// Why the broker is not connected; empty before its first answer.
     cause: Mutex<String>,
 }
 

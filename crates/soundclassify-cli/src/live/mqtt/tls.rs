@@ -124,7 +124,7 @@ fn socket(folder: &Path) -> PathBuf {
     folder.join("mqtt")
 }
 
-/// The other end.
+/// Connects clients to the broker over TLS.
 struct Far {
     broker: Broker,
     connector: TlsConnector,

@@ -93,7 +93,7 @@ fn further(inputs: &[TensorInfo], outputs: &[TensorInfo], roles: &Roles) -> Stri
     (constants + &states).trim_end().to_owned()
 }
 
-/// The table of an input that is the same for every window, or why there is none.
+/// The table of an input that is the same for every window, or the reason why it has none.
 fn constant(port: &TensorInfo) -> String {
     if !CONSTANTS.contains(&port.element.as_str()) {
         let port = one_line(std::slice::from_ref(port));

@@ -12,8 +12,8 @@ use crate::error::Result;
 pub struct Check {
     /// The recording, beside the manifest.
     pub audio: PathBuf,
-    /// The windows, f32 before they take the network's element type, beside the manifest: an array of NumPy (`.npy`), windows × the
-    /// shape of a window. It or `scores` is there.
+    /// The windows, f32 before they take the network's element type, beside the manifest: an array of NumPy (`.npy`),
+    /// windows × the shape of a window. At least one of this and `scores` is given.
     pub features: Option<PathBuf>,
     /// The scores, beside the manifest: an array of NumPy (`.npy`), windows × classes.
     pub scores: Option<PathBuf>,
