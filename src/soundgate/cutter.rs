@@ -3,9 +3,9 @@
 
 use std::collections::VecDeque;
 
+use super::gain::{Frames, Plane, Shape, Shaper};
 use super::held::Audio;
 use super::settings::Mode;
-use super::shape::{Frames, Plane, Shape, Shaper};
 use super::spans::Stretch;
 use crate::soundclassify::message::{GateEvent, remove_results};
 

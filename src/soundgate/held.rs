@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use gst::prelude::*;
 
-use super::shape::Frames;
+use super::gain::Frames;
 use super::spans::Stretch;
 use crate::signal::scale;
 use crate::signal::timing::{Position, Timing};

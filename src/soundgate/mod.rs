@@ -10,12 +10,12 @@
 
 mod agreement;
 mod cutter;
+mod gain;
 mod held;
 mod imp;
 mod joined;
 mod report;
 pub(crate) mod settings;
-mod shape;
 mod spans;
 
 use gst::glib;
