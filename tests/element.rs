@@ -9,7 +9,6 @@ mod element {
     mod events;
     mod faults;
     mod fields;
-    mod life;
     mod live;
     mod messages;
     #[cfg(feature = "v1_24")]
@@ -20,6 +19,7 @@ mod element {
     mod settings;
     mod signal;
     mod state;
+    mod state_changes;
     mod streams;
     mod timing;
     mod untrusted;
