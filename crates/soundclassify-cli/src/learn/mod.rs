@@ -5,13 +5,13 @@ mod check;
 mod embeddings;
 mod judge;
 mod logistic;
-mod sounds;
+mod new_labels;
 mod write;
 
 use serde::Serialize;
 use soundclassify_core::model::{EngineOptions, Model, load_embedding};
 
-use self::{embeddings::Embedder, judge::Judged, sounds::NewLabel};
+use self::{embeddings::Embedder, judge::Judged, new_labels::NewLabel};
 use crate::{
     args::LearnArgs,
     embedding_table::Table,
@@ -54,9 +54,9 @@ pub(crate) fn run(args: &LearnArgs) -> Result<Exit> {
     interrupt::install()?;
     let model = Model::load(&args.model)?;
     let manifest = model.manifest();
-    let (background, more) = sounds::split_background(&args.background);
+    let (background, more) = new_labels::split_background(&args.background);
     let known: Vec<_> = manifest.labels.iter().chain(manifest.groups.keys()).cloned().collect();
-    let labels = sounds::parse(&[&args.sounds, more].concat(), &known)?;
+    let labels = new_labels::parse(&[&args.sounds, more].concat(), &known)?;
     let target = write::Target::check(&args.output, &model)?;
     let mut embedder = Embedder::new(&model, load_embedding(&model, EngineOptions::default())?);
     let table = Table::of(manifest)?;

@@ -5,10 +5,10 @@ use gst::{glib, prelude::*};
 
 use super::{
     commands::Commands,
+    measurements::Measurement,
     mqtt::{Broker, Identity, Mqtt, Order},
     onsets,
     reported::Reported,
-    sound::Measurement,
 };
 use crate::{args::LiveArgs, exit::Result, record::Record, session::Session, warm_engine::WarmEngine};
 

@@ -4,10 +4,10 @@
 mod actions;
 pub(crate) mod commands;
 mod draw;
+mod measurements;
 pub(crate) mod mqtt;
 mod onsets;
 mod reported;
-mod sound;
 mod state;
 mod stream;
 mod view;
@@ -148,8 +148,9 @@ fn print(args: &LiveArgs, broker: Option<&Broker>, warm_engine: &WarmEngine) -> 
     let level = Actions::wants_level(args);
     let quiet = args.uri.is_none().then(QuietErrors::unless_logging).flatten();
     let name = if acts(args) { source_name(args)? } else { String::new() };
-    let mut stream =
-        stream(args, warm_engine, move || level.then(|| sound::listener(warm_engine, sender.clone())).transpose())?;
+    let mut stream = stream(args, warm_engine, move || {
+        level.then(|| measurements::listener(warm_engine, sender.clone())).transpose()
+    })?;
     let mut lines = Lines {
         actions: Actions::new(args, broker, warm_engine, &name, false)?,
         printer: Printer::stdout(args.form.form(), args.time || args.form.events),

@@ -20,9 +20,9 @@ use ratatui::{
 use super::{
     actions::Actions,
     draw::draw,
+    measurements::{self, Measurement},
     mqtt::{Broker, Order},
     onsets::Onsets,
-    sound::{self, Measurement},
     state::{Command, State},
     stream::Stream,
 };
@@ -46,7 +46,7 @@ pub(super) fn run(args: &LiveArgs, broker: Option<&Broker>, warm_engine: &WarmEn
     let quiet = QuietErrors::new();
     let (sender, measurements) = mpsc::channel();
     let name = super::source_name(args)?;
-    let listener = move || sound::listener(warm_engine, sender.clone()).map(Some);
+    let listener = move || measurements::listener(warm_engine, sender.clone()).map(Some);
     let mut stream = super::stream(args, warm_engine, listener)?;
     let settings = warm_engine.settings();
     let model = super::model(warm_engine)?;
@@ -54,7 +54,7 @@ pub(super) fn run(args: &LiveArgs, broker: Option<&Broker>, warm_engine: &WarmEn
     let batch = 1_000_000_000 * u64::from(settings.property::<u32>("process-count"))
         / u64::from(settings.property::<u32>("oversamples").max(1));
     let mut state = State::new(&name, &manifest.name, settings.property("threshold"), batch);
-    state.axes(bands(&manifest.features), sound::column_rate(&manifest.features));
+    state.axes(bands(&manifest.features), measurements::column_rate(&manifest.features));
     if let Some(warning) = warm_engine.warnings().last() {
         state.note(warning.clone());
     }
