@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a shell completes beside names of commands and options: models, labels, microphones.
+//! Completion in a shell: its script, and what is completed beside names of commands and options: models, labels,
+//! microphones.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -8,19 +9,33 @@ use std::{
 
 use clap::Command;
 use clap_complete::{
-    CompleteEnv,
+    CompleteEnv, Shell,
     engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter},
+    env::Shells,
 };
 use soundclassify_core::model::{Model, builtin};
 
 use crate::{
     args,
-    exit::{Failure, Result},
+    exit::{Exit, Failure, Result},
+    output::print_text,
     source,
 };
 
 /// Environment variable with which the script of a shell asks for completions.
-pub(crate) const VARIABLE: &str = "SOUNDCLASSIFY_COMPLETE";
+const VARIABLE: &str = "SOUNDCLASSIFY_COMPLETE";
+
+/// Prints the completion script of a shell, which asks this program for what it completes.
+pub(crate) fn print_script(shell: Shell) -> Result<Exit> {
+    let mut script = Vec::new();
+    let name = "soundclassify";
+    let shells = Shells::builtins();
+    let shell =
+        shells.completer(&shell.to_string()).ok_or_else(|| Failure::Usage(format!("no completion for {shell}")))?;
+    let written = shell.write_registration(VARIABLE, name, name, name, &mut script);
+    written.map_err(|error| Failure::output(&error))?;
+    print_text(&script)
+}
 
 /// Answers the script of a shell; whether it asked.
 pub(crate) fn answer() -> Result<bool> {

@@ -42,12 +42,12 @@ mod record;
 mod report;
 mod scan;
 mod session;
-mod shell;
 mod short_hash;
 mod source;
 mod terminal;
 mod tune;
 mod verify;
+mod version;
 mod warm_engine;
 mod window_values;
 
@@ -98,7 +98,7 @@ fn run() -> Result<Exit> {
         return Ok(Exit::Success);
     }
     if std::env::args_os().nth(1).is_some_and(|first| first == "--version") {
-        return shell::version();
+        return version::run();
     }
     let command = args::command();
     let arguments = args::with_command(&command, std::env::args_os().collect());
@@ -127,7 +127,7 @@ fn carry_out(command: Commands, options: ElementOptions) -> Result<Exit> {
         Commands::Inspect(args) => inspect::run(&args),
         Commands::Labels(args) => list_labels::run(&args),
         Commands::Doctor(args) => doctor::run(&args),
-        Commands::Completions { shell } => shell::completions(shell),
+        Commands::Completions { shell } => complete::print_script(shell),
         Commands::Man => manual::man(),
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     args,
     exit::{Exit, Failure, Result},
     options,
-    shell::print,
+    output::print_text,
 };
 
 /// The command that is carried out without a name, and first in the page.
@@ -94,7 +94,7 @@ pub(crate) fn man() -> Result<Exit> {
     let mut command = args::command();
     command.build();
     let page = page(&command).map_err(|error| Failure::output(&error))?;
-    print(bold_code(&page).as_bytes())
+    print_text(bold_code(&page).as_bytes())
 }
 
 fn page(command: &Command) -> io::Result<String> {

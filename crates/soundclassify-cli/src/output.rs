@@ -15,7 +15,7 @@ use soundclassify_core::text;
 use crate::{
     address::{without_credentials, without_secrets},
     emoji::Symbols,
-    exit::{Failure, Result},
+    exit::{Exit, Failure, Result},
     progress::Progress,
     record::Record,
     session::{Session, SessionStep},
@@ -166,6 +166,13 @@ pub(crate) fn print<W: Write>(session: &Session, progress: Option<Progress>, pri
 /// A line without passwords, with control characters made visible.
 fn shown(line: &str) -> String {
     text::visible(&without_secrets(line)).into_owned()
+}
+
+/// Writes a text to standard output as it is.
+pub(crate) fn print_text(text: &[u8]) -> Result<Exit> {
+    let mut out = io::stdout().lock();
+    out.write_all(text).and_then(|()| out.flush()).map_err(|error| Failure::output(&error))?;
+    Ok(Exit::Success)
 }
 
 /// Writes a line to standard error, without passwords; the error of a closed one is ignored.
