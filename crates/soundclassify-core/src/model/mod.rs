@@ -22,6 +22,7 @@ mod provider;
 pub mod runtime;
 mod source;
 mod telemetry;
+mod tensor_info;
 mod tensor_name;
 pub mod weights;
 
@@ -29,11 +30,11 @@ pub(crate) use self::engine::MAX_BATCH;
 pub use self::{
     activation::Activation,
     engine::{Engine, EngineOptions, PoolStats, Progress, Reply, Stream, Tensor, load_embedding, load_network},
-    fit::TensorInfo,
     inspect::{Inspection, input_element, inspect},
     limits::{Cancellation, MEMORY_VARIABLE, TIME_VARIABLE},
     manifest::{Check, Constant, Defaults, Element, Manifest, Reduce, Rule, Scale, State},
     network::{Canceller, Network, run_windows},
     provider::ExecutionProvider,
     source::Model,
+    tensor_info::TensorInfo,
 };

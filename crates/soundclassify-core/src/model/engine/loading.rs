@@ -14,7 +14,7 @@ use ort::{
 use super::EngineOptions;
 use crate::{
     error::{Error, Result},
-    model::{fit::TensorInfo, provider::ExecutionProvider, runtime},
+    model::{provider::ExecutionProvider, runtime, tensor_info::TensorInfo},
 };
 
 /// Inputs and outputs of a network. `folder`: the folder of its weights, if they may be in files.

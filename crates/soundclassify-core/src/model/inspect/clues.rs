@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::model_info::ModelInfo;
-use crate::model::{fit::TensorInfo, onnx::Network};
+use crate::model::{onnx::Network, tensor_info::TensorInfo};
 
 /// Maximum length of a text of metadata, bytes; longer ones are not read.
 const MAX_METADATA: usize = 1 << 20;

@@ -17,11 +17,12 @@ use self::clues::Clues;
 use super::{
     check,
     engine::{self, EngineOptions},
-    fit::{Fit, TensorInfo},
+    fit::Fit,
     limits::MAX_ONNX,
     manifest::{Element, Manifest, read_file},
     onnx::Network,
     source::Model,
+    tensor_info::TensorInfo,
     weights::Weights,
 };
 use crate::error::{Error, Result};

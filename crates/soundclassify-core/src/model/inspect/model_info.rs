@@ -4,7 +4,7 @@
 
 use std::{ffi::OsString, path::Path};
 
-use crate::model::{fit::TensorInfo, manifest::read_file};
+use crate::model::{manifest::read_file, tensor_info::TensorInfo};
 
 /// Largest file, bytes.
 const MAX_BYTES: u64 = 1 << 20;

@@ -2,7 +2,7 @@
 //! Which input takes the window, which output has the scores, and which ports carry a state from window to window.
 
 use super::guess::{Confidence, Guess};
-use crate::model::fit::TensorInfo;
+use crate::model::tensor_info::TensorInfo;
 
 /// Words that say which end of a state a port is.
 const ENDS: [&str; 14] = [

@@ -10,8 +10,9 @@ use super::{
     roles::{Roles, StatePair, is_embedding},
 };
 use crate::model::{
-    fit::{CONSTANTS, TensorInfo, values_axis},
+    fit::{CONSTANTS, values_axis},
     manifest::section::is_plain,
+    tensor_info::TensorInfo,
 };
 
 /// Maximum number of labels that a template lists; more belong into a separate file.
