@@ -29,7 +29,7 @@ version() { sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n1; }
 # The date of the last commit, so that the same commit makes the same packages.
 commit_date() { git -C "$root" log -1 --format=%cd --date=rfc2822 2>/dev/null || date -R; }
 
-# The manual page, completions and changelogs that a Debian package contains.
+# The manual page, completions, changelogs and credits that a Debian package contains.
 make_documents() {
   local program=$1 documents=$packages/documents shell name
   mkdir -p "$documents"
@@ -40,6 +40,7 @@ make_documents() {
       "$name" "$(version)" "$name" "$maintainer" "$COMMIT_DATE" >"$documents/$name.changelog"
   done
   gzip -9nc CHANGELOG.md >"$documents/NEWS.md.gz"
+  gzip -9nc models/ATTRIBUTION.csv >"$documents/ATTRIBUTION.csv.gz"
 }
 
 # Debian's package of its development files, libgstreamer-plugins-bad1.0-dev, brings hundreds more, so it is not required.
@@ -133,7 +134,12 @@ read_documents() {
   man --pager=cat soundclassify | sed -n 1,6p | grep -q soundclassify || fail "no manual page"
   bash -c '. /usr/share/bash-completion/bash_completion && _comp_load soundclassify && complete -p soundclassify' || fail "no completion for bash"
   test -s /usr/share/zsh/vendor-completions/_soundclassify -a -s /usr/share/fish/vendor_completions.d/soundclassify.fish || fail "no completions"
-  ls /usr/share/doc/soundclassify /usr/share/doc/gstreamer1.0-soundclassify
+  local folder
+  for folder in /usr/share/doc/{soundclassify,gstreamer1.0-soundclassify}; do
+    ls "$folder"
+    grep -q '^Copyright: .*The soundclassify authors' "$folder/copyright" || fail "no copyright in $folder"
+    gzip -dc "$folder/ATTRIBUTION.csv.gz" | grep -c 'Florian Schmid' >/dev/null || fail "no credits in $folder"
+  done
 }
 
 check_here() {
