@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Builds Debian packages of the plugin and the program: target/package/*.deb.
+# Builds Debian packages of the plugin and the program.
 #
-#   pipelines/package.sh [ARCHITECTURE...]           amd64 and arm64 (cross-compiled), or only those named, for Debian 13,
-#                                                    in a system that tests/debian.sh installs under target/
-#   pipelines/package.sh --here                      for the release and architecture of this machine, Debian 13, Ubuntu 26.04 or
-#                                                    newer; first installs what is missing, like pipelines/setup.sh
+#   pipelines/package.sh [ARCHITECTURE...]           target/package/*.deb, for Debian 13: amd64 and arm64 (cross-compiled), or only
+#                                                    those named; only arm64 if this machine is not amd64. tests/debian.sh
+#                                                    downloads the system to build in, 2 GB for each architecture
+#   pipelines/package.sh --here                      target/package/here/*.deb, for the release and architecture of this machine,
+#                                                    Debian 13, Ubuntu 26.04 or newer; first installs what is missing, like pipelines/setup.sh
 #   pipelines/package.sh --check [--on RELEASE] [ARCHITECTURE...]
 #                                                    in a fresh system under target/ (downloads 300 MB), Debian 13 or RELEASE (testing,
 #                                                    or one of Ubuntu, such as resolute): installs, uses as an unprivileged user,
@@ -13,8 +14,8 @@
 #                                                    and for arm64, under QEMU, compares the results with those of Debian 13 for amd64
 #
 # gstreamer1.0-soundclassify is the plugin with its models, soundclassify the program with manual page, completions and
-# examples. Needs Rust and cargo-deb (built into Cargo's folder of programs unless it is in PATH); all but --here need root and debootstrap,
-# and for arm64 qemu-user-static and binfmt-support. The environment variable MAINTAINER is used.
+# examples. Needs Debian or Ubuntu, Rust and cargo-deb (built into Cargo's folder of programs unless it is in PATH); all but --here need root
+# and debootstrap, and for arm64 on another machine qemu-user-static and binfmt-support. The environment variable MAINTAINER is used.
 set -euo pipefail
 
 # shellcheck source=../tests/debian-system.sh
@@ -46,29 +47,41 @@ make_documents() {
 # Debian's package of its development files, libgstreamer-plugins-bad1.0-dev, brings hundreds more, so it is not required.
 build_features() { if pkg-config --exists 'gstreamer-analytics-1.0 >= 1.24'; then echo gst-plugin-soundclassify/v1_24; fi; }
 
+# Into the folder $output.
 pack() {
   local package=$1
   shift
-  cargo deb --no-build --no-strip --package "$package" --maintainer "$maintainer" --output "$packages/" \
+  cargo deb --no-build --no-strip --package "$package" --maintainer "$maintainer" --output "$output/" \
     ${CARGO_BUILD_TARGET:+--target "$CARGO_BUILD_TARGET"} "$@" >&2
 }
 
 # The packages depend on one, so they could not be installed.
 check_onnxruntime() {
   [[ -n $(apt-cache pkgnames libonnxruntime) ]] || die "this system has no package of ONNX Runtime, on which the packages depend (or \
-'apt-get update' has not been run yet). Packages for Debian 13 can be built on any Debian: pipelines/package.sh amd64 (or arm64); without packages: README.md, Install."
+'apt-get update' has not been run yet). Packages for Debian 13 can be built here, too: pipelines/package.sh $(buildable); without packages: README.md, Install."
 }
 
-# CARGO_BUILD_TARGET is set for another architecture.
+# The architectures for which this machine can build packages for Debian 13.
+buildable() { if [[ $(dpkg --print-architecture) == amd64 ]]; then echo amd64 arm64; else echo arm64; fi; }
+
+check_architectures() {
+  local architecture
+  for architecture in "$@"; do
+    [[ $architecture == amd64 || $architecture == arm64 ]] || die "unknown architecture '$architecture'; expected amd64 or arm64"
+    [[ " $(buildable) " == *" $architecture "* ]] || die "packages for $architecture can be built and checked only on $architecture; this machine is $(dpkg --print-architecture)"
+  done
+}
+
+# make_packages FOLDER. CARGO_BUILD_TARGET is set for another architecture.
 make_packages() {
+  local output=$1 features
   check_rust
   provide_tool cargo-deb
-  local features
   features=$(build_features)
   export COMMIT_DATE=${COMMIT_DATE:-$(commit_date)} CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_STRIP=symbols
   cargo build --locked --release --package gst-plugin-soundclassify --package soundclassify-cli --package soundclassify-core --lib --bins ${features:+--features "$features"} >&2
-  mkdir -p "$packages"
-  [[ -n ${CARGO_BUILD_TARGET:-} ]] || rm -f "$packages"/*_"$(dpkg --print-architecture)".deb
+  mkdir -p "$output"
+  [[ -n ${CARGO_BUILD_TARGET:-} ]] || rm -f "$output"/*_"$(dpkg --print-architecture)".deb
   make_documents "$target/${CARGO_BUILD_TARGET:+$CARGO_BUILD_TARGET/}release/soundclassify"
   pack gst-plugin-soundclassify --multiarch same
   pack soundclassify-cli
@@ -77,16 +90,13 @@ make_packages() {
 # For Debian 13, whatever this machine is.
 make_all() {
   local architecture option
+  check_architectures "$@"
   check_rust
   provide_tool cargo-deb
   mkdir -p "$packages"
   for architecture in "$@"; do
     option=()
-    case $architecture in
-      amd64) ;;
-      arm64) option=(--arm64) ;;
-      *) die "unknown architecture '$architecture'; expected amd64 or arm64" ;;
-    esac
+    [[ $architecture == "$(dpkg --print-architecture)" ]] || option=("--$architecture")
     rm -f "$packages"/*_"$architecture".deb
     tests/debian.sh 13 "${option[@]}" --run env COMMIT_DATE="$(commit_date)" MAINTAINER="$maintainer" pipelines/package.sh --build
   done
@@ -222,6 +232,7 @@ END
 # check_packages RELEASE ARCHITECTURE...
 check_packages() {
   local release=$1 reference=$packages/results-trixie-amd64.txt architecture name copy
+  check_architectures "${@:2}"
   check_means
   for architecture in "${@:2}"; do
     compgen -G "$packages/*_$architecture.deb" >/dev/null || die "no packages for $architecture; build them: pipelines/package.sh $architecture"
@@ -247,10 +258,10 @@ case ${1:-} in
     check_rust
     check_onnxruntime
     with_tests='' install_missing
-    make_packages
-    ls -l "$packages"/*.deb >&2
+    make_packages "$packages/here"
+    ls -l "$packages"/here/*.deb >&2
     ;;
-  --build) make_packages ;;
+  --build) make_packages "$packages" ;;
   --check-in-copy) check_in_copy "$2" "$3" ;;
   --check)
     shift
@@ -259,12 +270,14 @@ case ${1:-} in
       release=${2:?"--on needs a release, such as resolute"}
       shift 2
     fi
-    [[ $# -gt 0 ]] || set -- amd64 arm64
+    # shellcheck disable=SC2046 # Names without spaces.
+    [[ $# -gt 0 ]] || set -- $(buildable)
     check_packages "$release" "$@"
     ;;
   -*) die "unknown option $1; see --help" ;;
   *)
-    [[ $# -gt 0 ]] || set -- amd64 arm64
+    # shellcheck disable=SC2046
+    [[ $# -gt 0 ]] || set -- $(buildable)
     make_all "$@"
     ;;
 esac

@@ -39,7 +39,7 @@ install_and_use() {
   cd /source
   if [[ -n $(apt-cache pkgnames libonnxruntime) ]]; then
     pipelines/package.sh --here
-    install_quietly ./target/package/*.deb
+    install_quietly ./target/package/here/*.deb
   else
     pipelines/demo.sh
     export GST_PLUGIN_PATH=/source/target/release PATH=/source/target/release:$PATH
