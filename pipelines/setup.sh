@@ -102,11 +102,18 @@ provide_tool() {
   command -v "$1" >/dev/null && return
   say "Building $1 (once)"
   CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --quiet --debug --target-dir "$target/tools" "$@" >&2
+  find_cargo_programs
+}
+
+# Cargo creates the folder with the first program that it installs.
+find_cargo_programs() {
+  local folder=${CARGO_HOME:-${HOME:-}/.cargo}/bin
+  [[ ! -d $folder || :$PATH: == *:"$folder":* ]] || PATH=$PATH:$folder
 }
 
 check_rust() {
   local wanted found
-  [[ ! -d ${HOME:-}/.cargo/bin ]] || PATH=$PATH:$HOME/.cargo/bin
+  find_cargo_programs
   wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml")
   command -v cargo >/dev/null ||
     die "no cargo in PATH: install Rust $wanted or newer with rustup (Debian's own rustc is older), then run this again."
