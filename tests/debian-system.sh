@@ -81,7 +81,17 @@ install_base() {
   if is_ubuntu "$1"; then
     printf 'deb %s %s main universe\n' "$from" "$1" "$from" "$1-updates" >"$3.new/etc/apt/sources.list"
   fi
+  # A mirror may be weeks behind; its signature is checked.
+  echo 'Acquire::Check-Valid-Until "false";' >"$3.new/etc/apt/apt.conf.d/mirror"
   mv "$3.new" "$3"
+}
+
+# Adds the backports of Debian 13 to the system in $1, unless it has them.
+add_backports() {
+  local list=$1/etc/apt/sources.list.d/backports.list from
+  [[ ! -s $list ]] || return 0
+  from=$(mirror)
+  echo "deb $from trixie-backports main" >"$list"
 }
 
 # Mounts what programs in FOLDER expect, for a process that has mounts of its own.

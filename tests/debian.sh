@@ -20,11 +20,8 @@ set -euo pipefail
 source "$(dirname "$0")/debian-system.sh"
 
 make_system() {
-  [[ ! -e $system ]] || return 0
   install_base "$release" "$(dpkg --print-architecture)" "$system"
-  # A mirror may be weeks behind; its signature is checked.
-  echo 'Acquire::Check-Valid-Until "false";' >"$system/etc/apt/apt.conf.d/mirror"
-  [[ $release != trixie ]] || echo "deb $(mirror) trixie-backports main" >"$system/etc/apt/sources.list.d/backports.list"
+  [[ $release != trixie ]] || add_backports "$system"
 }
 
 # Binds a folder of this machine to the same place in the system.

@@ -60,7 +60,7 @@ enter_copy() {
   mount --bind "$cargo_home" "$copy/system/cargo"
   git -C "$root" archive HEAD | tar -x -C "$copy/system/source"
   ! is_ubuntu "$release" || rust=$ubuntu_rust
-  [[ $release != trixie ]] || echo "deb $(mirror) trixie-backports main" >"$copy/system/etc/apt/sources.list.d/backports.list"
+  [[ $release != trixie ]] || add_backports "$copy/system"
   install -D "$(command -v cargo-deb)" "$copy/system/usr/local/bin/cargo-deb"
   [[ ! -e $onnxruntime ]] || cp -r "${onnxruntime%/*}" "$copy/system/source/target/"
   chroot "$copy/system" /usr/bin/env -i HOME=/root LC_ALL=C.UTF-8 CARGO_TERM_COLOR=never UBUNTU_RUST="$rust" \
