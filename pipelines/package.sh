@@ -16,6 +16,7 @@
 # gstreamer1.0-soundclassify is the plugin with its models, soundclassify the program with manual page, completions and
 # examples. Needs Debian or Ubuntu, Rust and cargo-deb (built into Cargo's folder of programs unless it is in PATH); all but --here need root
 # and debootstrap, and for arm64 on another machine qemu-user-static and binfmt-support. The environment variable MAINTAINER is used.
+# Outside target/, Cargo's folder changes; --here installs packages, and for arm64 QEMU is enabled (binfmt) if it is not.
 set -euo pipefail
 
 # shellcheck source=../tests/debian-system.sh

@@ -5,7 +5,8 @@
 #
 #   tests/cinstall.sh
 #
-# Needs root and debootstrap; downloads 300 MB to target/ in all. Nothing outside target/ changes.
+# Needs root and debootstrap; downloads 300 MB to target/, and the system of tests/debian.sh once. Outside target/, only Cargo's folder
+# changes (downloads).
 set -euo pipefail
 
 # shellcheck source=debian-system.sh

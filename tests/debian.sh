@@ -12,8 +12,8 @@
 #
 # All features are enabled, including v1_24 where a package has it. debootstrap installs the system once, in target/debian/RELEASE-ARCHITECTURE
 # (2 GB for each architecture, and 5 GB for build results); remove the folder to start again. Needs root and debootstrap; ARM needs Debian's
-# packages qemu-user-static and binfmt-support. Packages come from the mirror of apt, or from DEBIAN_MIRROR. Nothing
-# outside target/ changes, and mounts end with the script.
+# packages qemu-user-static and binfmt-support. Packages come from the mirror of apt, or from DEBIAN_MIRROR. Outside target/, only Cargo's folder
+# changes (downloads), and QEMU is enabled for ARM (binfmt) if it is not. Mounts end with the script.
 set -euo pipefail
 
 # shellcheck source=debian-system.sh
@@ -44,7 +44,7 @@ enter() {
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     CARGO_HOME="$cargo_home" CARGO_NET_OFFLINE=true CARGO_TARGET_DIR="$debian_folder/target" CARGO_TERM_COLOR=never \
     CARGO_PROFILE_DEV_DEBUG="${CARGO_PROFILE_DEV_DEBUG:-line-tables-only}" CARGO_INCREMENTAL=0 \
-    ${PROPTEST_CASES:+PROPTEST_CASES="$PROPTEST_CASES"} \
+    ${PROPTEST_CASES:+PROPTEST_CASES="$PROPTEST_CASES"} ${SOUNDCLASSIFY_MODEL_TIMEOUT:+SOUNDCLASSIFY_MODEL_TIMEOUT="$SOUNDCLASSIFY_MODEL_TIMEOUT"} \
     /bin/bash "$root/tests/debian.sh" --inside "$release" "$@"
 }
 
