@@ -45,9 +45,6 @@ make_documents() {
   gzip -9nc models/ATTRIBUTION.csv >"$documents/ATTRIBUTION.csv.gz"
 }
 
-# Debian's package of its development files, libgstreamer-plugins-bad1.0-dev, brings hundreds more, so it is not required.
-build_features() { if pkg-config --exists 'gstreamer-analytics-1.0 >= 1.24'; then echo gst-plugin-soundclassify/v1_24; fi; }
-
 # Into the folder $output.
 pack() {
   local package=$1
@@ -75,10 +72,10 @@ check_architectures() {
 
 # make_packages FOLDER. CARGO_BUILD_TARGET is set for another architecture.
 make_packages() {
-  local output=$1 features
+  local output=$1 features=''
   check_rust
   provide_tool cargo-deb
-  features=$(build_features)
+  ! has_analytics || features=gst-plugin-soundclassify/v1_24
   export COMMIT_DATE=${COMMIT_DATE:-$(commit_date)} CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_STRIP=symbols
   cargo build --locked --release --package gst-plugin-soundclassify --package soundclassify-cli --package soundclassify-core --lib --bins ${features:+--features "$features"} >&2
   mkdir -p "$output"

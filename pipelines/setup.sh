@@ -165,6 +165,18 @@ provide_onnxruntime() {
   link_onnxruntime release
 }
 
+# Whether the plugin's feature v1_24 can be built. Debian's package of its development files, libgstreamer-plugins-bad1.0-dev, brings
+# hundreds more, so nothing installs it.
+has_analytics() { pkg-config --exists 'gstreamer-analytics-1.0 >= 1.24'; }
+
+# The plugin's Cargo features that this GStreamer supports.
+supported_features() {
+  local supported=(capi doc serde static)
+  ! has_analytics || supported+=(v1_24)
+  local IFS=,
+  echo "${supported[*]/#/gst-plugin-soundclassify/}"
+}
+
 build_plugin() {
   local profile=dev
   [[ $1 == debug ]] || profile=$1

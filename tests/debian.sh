@@ -10,7 +10,7 @@
 #   tests/debian.sh RELEASE --everything            lints, then all tests, with browser and sound server
 #   tests/debian.sh RELEASE [--arm64 | --armhf] --run COMMAND...   runs only a command in that system, in this folder
 #
-# All features are enabled, including v1_24 where a package has it. debootstrap installs the system once, in target/debian/RELEASE-ARCHITECTURE
+# All of the plugin's features are enabled that the release supports. debootstrap installs the system once, in target/debian/RELEASE-ARCHITECTURE
 # (2 GB for each architecture, and 5 GB for build results); remove the folder to start again. Needs root and debootstrap; ARM needs Debian's
 # packages qemu-user-static and binfmt-support. Packages come from the mirror of apt, or from DEBIAN_MIRROR. Outside target/, only Cargo's folder
 # changes (downloads), and QEMU is enabled for ARM (binfmt) if it is not. Mounts end with the script.
@@ -118,6 +118,8 @@ inside() {
     "${@:2}"
     return
   fi
+  local features
+  features=$(supported_features)
   export G_DEBUG=fatal-criticals
   # The system's own ONNX Runtime, as an installed plugin finds it.
   unset ORT_DYLIB_PATH
@@ -138,7 +140,7 @@ inside() {
     # Networks load in 60 s on the machine that is emulated.
     export SOUNDCLASSIFY_MODEL_TIMEOUT=${SOUNDCLASSIFY_MODEL_TIMEOUT:-3600}
   fi
-  if has_features "$@"; then options+=(--features "$features"); else say "Without $features, which the packages named do not have"; fi
+  if has_features "$@"; then options+=(--features "$features") && say "With $features"; else say "Without $features, which the packages named do not have"; fi
   if command -v cargo-nextest >/dev/null; then
     cargo nextest run --profile "$profile" "${options[@]}" "$@"
   else
@@ -163,8 +165,6 @@ has_features() {
 is_architecture() { [[ $1 == --arm64 || $1 == --armhf ]]; }
 
 system_onnxruntime() { dpkg-query -L "$(onnxruntime_package):$architecture" | grep -E '/libonnxruntime\.so\.[0-9.]+$' | head -n1; }
-
-features=gst-plugin-soundclassify/v1_24
 
 main() {
   case ${1:-} in

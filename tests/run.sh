@@ -89,15 +89,6 @@ $newer"
   fi
 }
 
-# The plugin's Cargo features that this GStreamer supports, for commands with --workspace: with --package, dependencies have
-# other features, and Cargo compiles them once more.
-supported_features() {
-  local features=(capi doc serde static)
-  if pkg-config --exists 'gstreamer-analytics-1.0 >= 1.24'; then features+=(v1_24); fi
-  local IFS=,
-  echo "${features[*]/#/gst-plugin-soundclassify/}"
-}
-
 # Clippy's driver compiles this workspace's packages from here on, so lints are checked while the tests are built. `cargo clippy`
 # would only check types, and compile all dependencies once more for that.
 compile_with_lints() {
@@ -146,7 +137,8 @@ run_tests() {
   fi
 }
 
-# The plugin's tests again, with all supported features; without cargo-nextest, those of all libraries.
+# The plugin's tests again, with all supported features; without cargo-nextest, those of all libraries. With --package instead of
+# --workspace, dependencies would have other features, and Cargo would compile them once more.
 test_features() {
   local options=(--locked --workspace --lib --test element --features "$(supported_features)")
   if command -v cargo-nextest >/dev/null; then
