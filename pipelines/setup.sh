@@ -6,8 +6,8 @@
 #   pipelines/setup.sh --debug    the same with target/debug
 #   pipelines/setup.sh --tests    for tests/run.sh: packages and ONNX Runtime, builds nothing
 #
-# Needs bash and a Rust toolchain. Packages come from apt-get, ONNX Runtime from PyPI's wheel (version and hash are
-# pinned below), unless ORT_DYLIB_PATH is set. Takes seconds if nothing is missing.
+# Needs bash and a Rust toolchain. Packages come from apt-get, ONNX Runtime from PyPI's wheel (versions and hashes for x86-64 and 64-bit ARM
+# are below); elsewhere the system's is used. ORT_DYLIB_PATH names another one. Takes seconds if nothing is missing.
 set -euo pipefail
 
 started_in=$PWD
@@ -29,6 +29,9 @@ die() {
 
 # The comment at the head of a script is its help; its name may be relative to the folder in which it was started.
 usage() { (cd "$started_in" && awk 'NR > 2 && !/^#/ { exit } NR > 2 { sub(/^# ?/, ""); print }' "$1"); }
+
+# The hash of the wheel for this machine, or nothing. A 32-bit system may have a 64-bit kernel, as Raspberry Pi OS does.
+wheel_hash() { [[ $(uname -s) != Linux || $(getconf LONG_BIT) != 64 ]] || echo "${onnxruntime_hash[$(uname -m)]:-}"; }
 
 # need PACKAGE CHECK...: the package is missing if the check fails.
 missing=()
@@ -54,7 +57,7 @@ find_missing() {
   need gir1.2-gstreamer-1.0 has_typelib Gst
   need sound-theme-freedesktop test -e /usr/share/sounds/freedesktop/stereo/bell.oga
   need alsa-utils test -e /usr/share/sounds/alsa/Front_Center.wav
-  [[ -n ${ORT_DYLIB_PATH:-} || -e $onnxruntime ]] || need python3-pip python3 -m pip --version
+  [[ -n ${ORT_DYLIB_PATH:-} || -e $onnxruntime || -z $(wheel_hash) ]] || need python3-pip python3 -m pip --version
   [[ -z $with_tests ]] || find_missing_for_tests
 }
 
@@ -111,28 +114,25 @@ find_cargo_programs() {
   [[ ! -d $folder || :$PATH: == *:"$folder":* ]] || PATH=$PATH:$folder
 }
 
+rust_sources="https://rustup.rs, Debian 13's backports, Debian testing, or Ubuntu's rustc-1.97 and cargo-1.97 with /usr/lib/rust-1.97/bin first in PATH"
+
 check_rust() {
   local wanted found
   find_cargo_programs
   wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml")
   command -v cargo >/dev/null ||
-    die "no cargo in PATH: install Rust $wanted or newer with rustup (Debian's own rustc is older), then run this again."
+    die "no cargo in PATH: install Rust $wanted or newer ($rust_sources), then run this again."
   found=$(rustc --version | cut -d' ' -f2)
   [[ $(printf '%s\n' "$wanted" "${found%%-*}" | sort -V | head -n1) == "$wanted" ]] ||
-    die "Rust $found is too old, $wanted or newer is required: 'rustup update stable', or install rustup if this Rust is Debian's own."
+    die "Rust $found is too old, $wanted or newer is required: 'rustup update stable', or install it ($rust_sources)."
 }
 
 # Downloads the wheel into folder $1. The tags select the same file for every version of Python, so one hash is enough.
 download_wheel() {
-  local machine hash
-  machine=$(uname -m)
-  hash=${onnxruntime_hash[$machine]:-}
-  [[ $(uname -s) == Linux && -n $hash ]] ||
-    die "no ONNX Runtime is pinned for $(uname -s) on $machine: install one and set ORT_DYLIB_PATH to its library."
   say "Downloading ONNX Runtime $onnxruntime_version (PyPI's wheel, 20 MB)"
-  printf 'onnxruntime==%s --hash=sha256:%s\n' "$onnxruntime_version" "$hash" >"$1/requirements.txt"
+  printf 'onnxruntime==%s --hash=sha256:%s\n' "$onnxruntime_version" "$(wheel_hash)" >"$1/requirements.txt"
   python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary=:all: \
-    --implementation cp --python-version 3.11 --abi cp311 --platform "manylinux_2_28_$machine" \
+    --implementation cp --python-version 3.11 --abi cp311 --platform "manylinux_2_28_$(uname -m)" \
     --dest "$1" --requirement "$1/requirements.txt" >&2
 }
 
@@ -155,9 +155,22 @@ link_onnxruntime() {
   ln -sfn ../libonnxruntime.so "$target/$1/deps/libonnxruntime.so"
 }
 
+# The library that the system's loader finds, as the plugin does, or nothing. Only root has ldconfig in PATH.
+installed_onnxruntime() {
+  { PATH=$PATH:/usr/sbin:/sbin ldconfig -p 2>/dev/null || true; } | awk '!found && /libonnxruntime\.so/ { print $NF; found = 1 }'
+}
+
 provide_onnxruntime() {
   if [[ -n ${ORT_DYLIB_PATH:-} ]]; then
     [[ -e $ORT_DYLIB_PATH ]] || die "ORT_DYLIB_PATH is set, but the file $ORT_DYLIB_PATH does not exist"
+    return 0
+  fi
+  if [[ ! -e $onnxruntime && -z $(wheel_hash) ]]; then
+    ORT_DYLIB_PATH=$(installed_onnxruntime)
+    [[ -n $ORT_DYLIB_PATH ]] ||
+      die "no ONNX Runtime is pinned for $(uname -s) on $(uname -m), $(getconf LONG_BIT) bits: install one, or set ORT_DYLIB_PATH to its library."
+    export ORT_DYLIB_PATH
+    say "Using $ORT_DYLIB_PATH"
     return 0
   fi
   [[ -e $onnxruntime ]] || unpack_onnxruntime
