@@ -32,7 +32,7 @@ use_here() {
   local runtime posted
   mkdir -p /tmp/nobody && chown nobody /tmp/nobody
   apt-get update --quiet --quiet
-  runtime=$(apt-cache pkgnames libonnxruntime | grep -E '^libonnxruntime[0-9.]+$' | sort -V | tail -n1)
+  runtime=$(onnxruntime_package)
   apt-get install --yes --quiet --quiet --no-install-recommends gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good alsa-utils "$runtime" >/tmp/apt.log 2>&1 ||
     { cat /tmp/apt.log && exit 1; }
   cp -r /files/. /
@@ -54,7 +54,7 @@ use_in_copy() {
   mount_copy "$folder/trixie" "$copy"
   cp -r "$folder/files" "$copy/system/files"
   chroot "$copy/system" /usr/bin/env -i HOME=/root LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-    /bin/bash -euo pipefail -c "$(declare -f as_user use_here); use_here"
+    /bin/bash -euo pipefail -c "$(declare -f onnxruntime_package as_user use_here); use_here"
 }
 
 main() {

@@ -94,6 +94,9 @@ add_backports() {
   echo "deb $from trixie-backports main" >"$list"
 }
 
+# The distribution's package of ONNX Runtime, whichever version its name carries, or nothing.
+onnxruntime_package() { apt-cache pkgnames libonnxruntime | sed -nE '/^libonnxruntime[0-9.]+$/p' | sort -V | tail -n1; }
+
 # Mounts what programs in FOLDER expect, for a process that has mounts of its own.
 mount_system() {
   mount -t proc proc "$1/proc"

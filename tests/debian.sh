@@ -48,9 +48,6 @@ enter() {
     /bin/bash "$root/tests/debian.sh" --inside "$release" "$@"
 }
 
-# The distribution's package of ONNX Runtime, whichever version its name carries.
-onnxruntime_package() { apt-cache pkgnames libonnxruntime | grep -E '^libonnxruntime[0-9.]+$' | sort -V | tail -n1; }
-
 # Both releases: 13 needs rustc of its backports.
 install_packages() {
   local release_option=()
