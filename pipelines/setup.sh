@@ -79,6 +79,11 @@ find_missing_for_tests() {
   need mosquitto-clients command -v mosquitto_sub
   need python3-venv python3 -c 'import venv, ensurepip'
   need gir1.2-gst-rtsp-server-1.0 has_typelib GstRtspServer
+  # They make the recordings of its cases.
+  [[ ! -e ../shared/cases/streams/files.sh ]] || {
+    need sox command -v sox
+    need ffmpeg command -v ffmpeg
+  }
 }
 
 install_missing() {
