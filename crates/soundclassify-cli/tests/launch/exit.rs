@@ -8,7 +8,7 @@ use gst::prelude::*;
 use crate::launch::sandbox::{Sandbox, top};
 
 /// The name of [`plays_and_leaves_while_a_model_loads`] for the test runner.
-const PROCESS: &str = "exit::plays_and_leaves_while_a_model_loads";
+const PROCESS: &str = "launch::exit::plays_and_leaves_while_a_model_loads";
 /// The next model takes longer than this to load, so the load is under way.
 const SOON: Duration = Duration::from_millis(300);
 
