@@ -55,12 +55,12 @@ check_dependencies() {
   check_unused
 }
 
-# The public interface of the core, if cargo-public-api is installed (tests/api.sh builds it).
+# The public interfaces, if cargo-public-api is installed (tests/api.sh builds it).
 check_interface() {
   if command -v cargo-public-api >/dev/null; then
     tests/api.sh
   else
-    echo "skipped: the public interface of soundclassify-core, because cargo-public-api is not installed; tests/api.sh builds it and compares"
+    echo "skipped: the public interfaces, because cargo-public-api is not installed; tests/api.sh builds it and compares"
   fi
 }
 
