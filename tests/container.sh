@@ -58,7 +58,8 @@ live() {
     options+=("$1")
     shift
   done
-  inside "${options[@]}" -- timeout --preserve-status --signal=INT 15 soundclassify live --plain "${@:2}" >"$folder/live" || die "$description can't be classified"
+  # It ends the program after 15 s, and then returns 124.
+  inside "${options[@]}" -- timeout --signal=INT 15 soundclassify live --plain "${@:2}" >"$folder/live" || [[ $? == 124 ]] || die "$description can't be classified"
   [[ $(wc -l <"$folder/live") -gt 20 ]] || die "$description: only $(wc -l <"$folder/live") windows in 15 s"
   echo "$description: $(wc -l <"$folder/live") windows, the last one $(tail -n 1 "$folder/live")"
 }
