@@ -75,7 +75,7 @@ classify_rtsp() {
 
 # With the options that Containerfile states.
 classify_microphone() {
-  local socket=$folder/pulse
+  local socket=$folder/sound
   XDG_RUNTIME_DIR=$folder HOME=$folder pulseaudio -n --daemonize=no --exit-idle-time=-1 --disable-shm=yes --use-pid-file=no \
     --load="module-native-protocol-unix auth-anonymous=1 socket=$socket" --load="module-null-sink sink_name=loudspeaker" 2>/dev/null &
   wait_for "$socket"
