@@ -110,12 +110,15 @@ fn target(path: &Path) -> PathBuf {
 fn replaceable(path: &Path) -> io::Result<Option<Metadata>> {
     match path.metadata() {
         // A device or a pipe would be replaced.
-        Ok(there) if !there.is_file() => {
-            Err(io::Error::other("expected a regular file, or no file, found something else"))
-        }
+        Ok(there) if !there.is_file() => Err(irregular()),
         Ok(there) => OpenOptions::new().write(true).open(path).map(|_| Some(there)),
         Err(_) => Ok(None),
     }
+}
+
+/// The error for an output that is a device, a pipe or a folder.
+pub(crate) fn irregular() -> io::Error {
+    io::Error::other("expected a regular file, or no file, found something else")
 }
 
 fn hand_on(there: &Metadata, file: &File) -> io::Result<()> {
@@ -149,11 +152,37 @@ impl ReservedFile {
     }
 
     /// Writes the content and renames the file.
-    pub(crate) fn fill(mut self, mut content: impl io::Read) -> Result<()> {
-        let written = io::copy(&mut content, &mut self.file).and_then(|_| self.file.flush());
-        let kept = written.and_then(|()| self.part.keep());
-        kept.map_err(|error| Failure::io(self.what, &self.path, &error))
+    pub(crate) fn fill(mut self, content: impl io::Read) -> Result<()> {
+        self.write(content)?;
+        self.keep()
     }
+
+    fn write(&mut self, mut content: impl io::Read) -> Result<()> {
+        let written = io::copy(&mut content, &mut self.file).and_then(|_| self.file.flush());
+        written.map_err(|error| Failure::io(self.what, &self.path, &error))
+    }
+
+    fn keep(self) -> Result<()> {
+        self.part.keep().map_err(|error| Failure::io(self.what, &self.path, &error))
+    }
+}
+
+/// A file with its content. `what`: its kind in errors.
+pub(crate) struct WholeFile {
+    pub(crate) what: &'static str,
+    pub(crate) path: PathBuf,
+    pub(crate) content: Vec<u8>,
+}
+
+/// Writes these files: each is complete before the first gets its name, and after an error there is none of them.
+pub(crate) fn write_together(files: Vec<WholeFile>) -> Result<()> {
+    let written = |file: WholeFile| {
+        let mut place = ReservedFile::reserve(file.what, &file.path)?;
+        place.write(&file.content[..])?;
+        Ok(place)
+    };
+    let places = files.into_iter().map(written).collect::<Result<Vec<_>>>()?;
+    places.into_iter().try_for_each(ReservedFile::keep)
 }
 
 #[cfg(test)]
@@ -247,6 +276,23 @@ mod tests {
 
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "a page");
         assert_eq!(folder.path().read_dir().unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn of_several_files_none_is_written_if_one_can_not_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let [old, new, pipe] = ["old", "new", "pipe"].map(|name| folder.path().join(name));
+        std::fs::write(&old, "old").unwrap();
+        let file = |path: &Path| WholeFile { what: "network", path: path.to_owned(), content: b"more".to_vec() };
+
+        let _listener = std::os::unix::net::UnixListener::bind(&pipe).unwrap();
+        assert!(write_together(vec![file(&old), file(&new), file(&pipe)]).is_err());
+        assert_eq!(std::fs::read_to_string(&old).unwrap(), "old");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 2);
+
+        write_together(vec![file(&old), file(&new)]).unwrap();
+        assert_eq!([&old, &new].map(|path| std::fs::read_to_string(path).unwrap()), ["more", "more"]);
     }
 
     #[cfg(unix)]

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use soundclassify_core::model::{Manifest, builtin};
 
 use crate::{
+    atomic_file::WholeFile,
     exit::{Failure, Result},
     learn::Clip,
-    npy::{self, NpyWriter},
+    npy,
 };
 
 /// The rows of a table; none if the model has none.
@@ -63,21 +64,15 @@ impl Table {
         self.values.chunks_exact(self.width.max(1)).map(clip).collect()
     }
 
-    /// Writes it to the place of this manifest's table, with a row for each recording of further labels, whose numbers follow
-    /// `labels`.
-    pub(crate) fn write_with(&self, manifest: &Path, labels: usize, recordings: &[Vec<Clip>]) -> Result<()> {
+    /// The table of this manifest, with a row for each recording of further labels, whose numbers follow `labels`.
+    pub(crate) fn extended(&self, manifest: &Path, labels: usize, recordings: &[Vec<Clip>]) -> WholeFile {
         let numbered = recordings.iter().enumerate().flat_map(|(at, clips)| clips.iter().map(move |clip| (at, clip)));
         let rows: Vec<Vec<f32>> = numbered
             .map(|(at, clip)| std::iter::once((labels + at) as f32).chain(mean(&clip.vectors)).collect())
             .collect();
         let width = rows.first().map_or(self.width, Vec::len);
-        let path = path_of(manifest);
-        let written = NpyWriter::create(&path, &[width]).and_then(|mut array| {
-            array.write(&self.values)?;
-            rows.iter().try_for_each(|row| array.write(row))?;
-            array.finish()
-        });
-        written.map(drop).map_err(|error| Failure::io("table of embeddings", &path, &error))
+        let values = [&self.values[..], &rows.concat()].concat();
+        WholeFile { what: "table of embeddings", path: path_of(manifest), content: npy::whole(&[width], &values) }
     }
 }
 

@@ -5,6 +5,31 @@ use std::path::Path;
 
 use toml_edit::{DocumentMut, InlineTable, Item, Table, value};
 
+use crate::exit::{Failure, Result};
+
+/// The first line of a manifest that a command wrote.
+const SIGNATURE: &str = "# Written by soundclassify ";
+
+/// Text of the manifest, with the name of the command that writes it.
+pub(crate) fn signed(document: &DocumentMut, command: &str) -> String {
+    let text = document.to_string();
+    let text = if text.starts_with(SIGNATURE) { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
+    format!("{SIGNATURE}{command}\n{text}")
+}
+
+/// Refuses to replace a manifest that `command` did not write, unless it is that of the `model` itself.
+pub(crate) fn check_replaceable(path: &Path, command: &str, model: &Path) -> Result<()> {
+    let is_model = || path.canonicalize().is_ok_and(|path| model.canonicalize().is_ok_and(|model| path == model));
+    let is_own = |text: String| text.lines().next() == Some(&*format!("{SIGNATURE}{command}"));
+    if !path.exists() || std::fs::read_to_string(path).is_ok_and(is_own) || is_model() {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "-o {}: this file exists, and `soundclassify {command}` did not write it; choose a different name, or remove it",
+        path.display()
+    )))
+}
+
 /// The copy is a different model, so it gets the name of its file.
 pub(crate) fn rename(document: &mut DocumentMut, path: &Path) {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
@@ -63,6 +88,30 @@ mod tests {
         let text = document.to_string();
         assert!(text.starts_with("name = \"my-model\"") && text.contains("top-k = 2"), "{text}");
         assert!(text.contains("thresholds = { \"Bark, loud\" = 0.6 }"), "{text}");
+    }
+
+    #[test]
+    fn only_a_manifest_of_the_same_command_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let [own, tuned, other] = ["own.toml", "tuned.toml", "other.toml"].map(|name| folder.path().join(name));
+        let document: DocumentMut = "name = \"a\" # mine\n".parse().unwrap();
+        let text = signed(&document, "learn");
+        std::fs::write(&own, &text).unwrap();
+        std::fs::write(&tuned, signed(&text.parse().unwrap(), "tune")).unwrap();
+        std::fs::write(&other, document.to_string()).unwrap();
+
+        assert_eq!(std::fs::read_to_string(&tuned).unwrap(), "# Written by soundclassify tune\nname = \"a\" # mine\n");
+        let none = Path::new("default");
+        for (path, command, model, is_allowed) in [
+            (&own, "learn", none, true),
+            (&tuned, "learn", none, false),
+            (&tuned, "tune", none, true),
+            (&other, "learn", none, false),
+            (&other, "learn", &*other, true),
+            (&folder.path().join("new.toml"), "learn", none, true),
+        ] {
+            assert_eq!(check_replaceable(path, command, model).is_ok(), is_allowed, "{path:?} {command}");
+        }
     }
 
     #[test]

@@ -56,14 +56,22 @@ impl NpyWriter {
     }
 
     fn head(&mut self) -> io::Result<()> {
-        let axes: String = self.item.iter().map(|axis| format!(" {axis},")).collect();
-        let shape = format!("({},{axes})", self.items());
-        let dictionary = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
-        let length = HEAD - 10;
-        self.out.write_all(b"\x93NUMPY\x01\x00")?;
-        self.out.write_all(&(length as u16).to_le_bytes())?;
-        self.out.write_all(format!("{dictionary:<width$}\n", width = length - 1).as_bytes())
+        self.out.write_all(&head(&self.item, self.items()))
     }
+}
+
+/// An array of `values` in items of this shape, as the bytes of a file.
+pub(crate) fn whole(item: &[usize], values: &[f32]) -> Vec<u8> {
+    let items = values.len() / item.iter().product::<usize>().max(1);
+    [&head(item, items as u64), bytemuck_le(values).as_ref()].concat()
+}
+
+fn head(item: &[usize], items: u64) -> Vec<u8> {
+    let axes: String = item.iter().map(|axis| format!(" {axis},")).collect();
+    let dictionary = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({items},{axes}), }}");
+    let length = HEAD - 10;
+    let text = format!("{dictionary:<width$}\n", width = length - 1);
+    [b"\x93NUMPY\x01\x00", &(length as u16).to_le_bytes()[..], text.as_bytes()].concat()
 }
 
 /// The values' bytes, lowest first.

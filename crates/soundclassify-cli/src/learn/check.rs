@@ -4,7 +4,6 @@
 
 use std::{
     ffi::OsStr,
-    fs::File,
     path::{Path, PathBuf},
 };
 
@@ -13,9 +12,9 @@ use toml_edit::{DocumentMut, value};
 
 use super::Learned;
 use crate::{
-    atomic_file::ReservedFile,
+    atomic_file::WholeFile,
     exit::{Failure, Result},
-    npy::NpyWriter,
+    npy,
     verify::CheckFiles,
     window_values::{What, WindowValues},
 };
@@ -46,18 +45,20 @@ impl Extended {
         Ok(Some(Self { files, features, scores, labels }))
     }
 
-    /// Writes the files beside the manifest, with its stem, and their names into the document.
-    pub(super) fn write(&self, manifest: &Path, document: &mut DocumentMut) -> Result<()> {
+    /// The files beside the manifest, with its stem; writes their names into the document.
+    pub(super) fn files(&self, manifest: &Path, document: &mut DocumentMut) -> Result<Vec<WholeFile>> {
         let extension = self.files.audio.extension().and_then(OsStr::to_str).unwrap_or("wav");
-        let audio = beside(manifest, &format!("check.{extension}"), "audio", document);
-        copy(&self.files.audio, &audio)?;
+        let path = beside(manifest, &format!("check.{extension}"), "audio", document);
+        let audio = &self.files.audio;
+        let content = std::fs::read(audio).map_err(|error| Failure::io("check.audio", audio, &error))?;
+        let mut files = vec![WholeFile { what: "recording of the check", path, content }];
         if let Some((shape, values)) = &self.features {
-            array(&beside(manifest, "features.npy", "features", document), shape, values)?;
+            files.push(array(beside(manifest, "features.npy", "features", document), shape, values));
         }
         if let Some(scores) = &self.scores {
-            array(&beside(manifest, "check.npy", "scores", document), &[self.labels], scores)?;
+            files.push(array(beside(manifest, "check.npy", "scores", document), &[self.labels], scores));
         }
-        Ok(())
+        Ok(files)
     }
 }
 
@@ -91,15 +92,6 @@ fn beside(manifest: &Path, extension: &str, key: &str, document: &mut DocumentMu
     path
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let file = File::open(from).map_err(|error| Failure::io("check.audio", from, &error))?;
-    ReservedFile::reserve("recording of the check", to)?.fill(file)
-}
-
-fn array(path: &Path, item: &[usize], values: &[f32]) -> Result<()> {
-    let written = NpyWriter::create(path, item).and_then(|mut array| {
-        array.write(values)?;
-        array.finish()
-    });
-    written.map(drop).map_err(|error| Failure::io("array of the check", path, &error))
+fn array(path: PathBuf, item: &[usize], values: &[f32]) -> WholeFile {
+    WholeFile { what: "array of the check", path, content: npy::whole(item, values) }
 }

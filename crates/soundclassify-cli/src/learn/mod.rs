@@ -78,7 +78,7 @@ pub(crate) fn run(args: &LearnArgs) -> Result<Exit> {
         )));
     }
     let learned: Vec<_> = labels.iter().enumerate().map(|(at, label)| learn(label, at, &recordings, &others)).collect();
-    target.write(&model, &learned, |path| table.write_with(path, manifest.labels.len(), &recordings))?;
+    target.write(&model, &learned, |path| table.extended(path, manifest.labels.len(), &recordings))?;
     print(&learned, args.json)?;
     Ok(Exit::Success)
 }

@@ -11,14 +11,17 @@ use toml_edit::{DocumentMut, Item, Table, value};
 
 use super::{Learned, check::Extended};
 use crate::{
-    atomic_file::ReservedFile,
+    atomic_file::{WholeFile, write_together},
     exit::{Failure, Result},
     manifest_copy,
     model_files::ModelFiles,
     output,
 };
 
-/// Where the model goes: three files of one stem.
+/// The command that the manifest names as its author.
+const COMMAND: &str = "learn";
+
+/// Where the model goes: files of one stem.
 pub(super) struct Target {
     manifest: PathBuf,
 }
@@ -30,8 +33,9 @@ impl Target {
             return Err(Failure::Usage(format!("-o {}: expected a name that ends in .toml", path.display())));
         }
         output::check_folder(path)?;
-        check_neighbours(path)?;
         let manifest = model.manifest();
+        manifest_copy::check_replaceable(path, COMMAND, &manifest.path)?;
+        check_neighbours(path)?;
         if manifest.output_name.is_none() {
             return Err(Failure::Failed(format!(
                 "{}: output.name: expected the name of the output with the scores, found nothing; `learn` needs it",
@@ -41,38 +45,41 @@ impl Target {
         Ok(Self { manifest: path.to_owned() })
     }
 
-    /// Writes all files; `write_table` gets the path of the manifest, which comes last.
+    /// Writes all files, or none; the manifest comes last. `table`: from the path of the manifest to its table of embeddings.
     pub(super) fn write(
         &self,
         model: &Model,
         learned: &[Learned],
-        write_table: impl FnOnce(&Path) -> Result<()>,
+        table: impl FnOnce(&Path) -> WholeFile,
     ) -> Result<()> {
         let files = ModelFiles::of(model.manifest());
         let mut document = files.document()?;
         let old = old_network(model, &files, &document)?;
         let prefix = prefix(learned, &old);
         let network = network(model, &old, learned, &prefix);
-        let [onnx, labels] = ["onnx", "labels.txt"].map(|extension| self.manifest.with_extension(extension));
         fill(&mut document, &self.manifest, model, learned, &prefix);
-        self.write_check(model, learned, &mut document)?;
+        let mut together = self.check_files(model, learned, &mut document)?;
         let all = model.manifest().labels.iter().chain(learned.iter().map(|learned| &learned.label));
         let text: String = all.map(|label| format!("{label}\n")).collect();
-        ReservedFile::reserve("network", &onnx)?.fill(&network[..])?;
-        ReservedFile::reserve("labels", &labels)?.fill(text.as_bytes())?;
-        write_table(&self.manifest)?;
-        ReservedFile::reserve("manifest", &self.manifest)?.fill(document.to_string().as_bytes())
+        let file =
+            |what, extension, content| WholeFile { what, path: self.manifest.with_extension(extension), content };
+        together.push(file("network", "onnx", network));
+        together.push(file("labels", "labels.txt", text.into_bytes()));
+        together.push(table(&self.manifest));
+        let manifest = manifest_copy::signed(&document, COMMAND).into_bytes();
+        together.push(WholeFile { what: "manifest", path: self.manifest.clone(), content: manifest });
+        write_together(together)
     }
 
-    /// The check with the new labels, or a warning that says why the model has none.
-    fn write_check(&self, model: &Model, learned: &[Learned], document: &mut DocumentMut) -> Result<()> {
+    /// The files of the check with the new labels, or none after a warning that says why.
+    fn check_files(&self, model: &Model, learned: &[Learned], document: &mut DocumentMut) -> Result<Vec<WholeFile>> {
         match Extended::of(model, learned) {
-            Ok(Some(check)) => check.write(&self.manifest, document),
-            Ok(None) => Ok(()),
+            Ok(Some(check)) => check.files(&self.manifest, document),
+            Ok(None) => Ok(Vec::new()),
             Err(Failure::Failed(why)) => {
                 document.remove("check");
                 output::note(format_args!("soundclassify: warning: the new model has no [check]: {why}"));
-                Ok(())
+                Ok(Vec::new())
             }
             Err(other) => Err(other),
         }

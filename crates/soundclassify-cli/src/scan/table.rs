@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     address::without_credentials,
+    atomic_file::irregular,
     exit::{Failure, Result},
     output::{self, json},
 };
@@ -86,6 +87,10 @@ impl Table {
     pub(super) fn open(path: &Path, settings: &str, restart: bool, retry_failed: bool) -> Result<(Self, Done)> {
         let format = TableFormat::of(path)?;
         let io = |error: std::io::Error| Failure::io("table", path, &error);
+        // A device may have no end.
+        if path.metadata().is_ok_and(|there| !there.is_file()) {
+            return Err(io(irregular()));
+        }
         // Windows can't shorten a file that is open for appending.
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
         locked(file.try_lock(), path)?;
@@ -469,6 +474,18 @@ mod tests {
             assert_eq!((done.files, done.failed), (1, 0), "{name}");
             assert_eq!(rows(&path), ["good"], "{name}");
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_device_is_no_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.jsonl");
+        std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+
+        let error = Table::open(&path, "s", false, false).err().unwrap().to_string();
+
+        assert!(error.contains("expected a regular file"), "{error}");
     }
 
     #[test]

@@ -19,8 +19,12 @@ use crate::{
     output,
 };
 
-/// Refuses a folder with different files of the same names, because the copy would refer to these.
+/// The command that the copy names as its author.
+const COMMAND: &str = "tune";
+
+/// Refuses a manifest of someone else, and a folder with different files of the same names, to which the copy would refer.
 pub(super) fn check(path: &Path, manifest: &Manifest) -> Result<()> {
+    manifest_copy::check_replaceable(path, COMMAND, &manifest.path)?;
     let files = ModelFiles::of(manifest);
     check_table(path, manifest)?;
     for (name, target) in copies(path, &files, files.check_names()?.unwrap_or_default())? {
@@ -93,7 +97,7 @@ pub(super) fn write(place: ReservedFile, manifest: &Manifest, thresholds: &[Thre
     if let Some(bytes) = embedding_table::bytes(manifest)? {
         ReservedFile::reserve("table of embeddings", &embedding_table::path_of(place.path()))?.fill(&bytes[..])?;
     }
-    place.fill(document.to_string().as_bytes())
+    place.fill(manifest_copy::signed(&document, COMMAND).as_bytes())
 }
 
 /// The files of the model and of its `[check]`, which thresholds do not change, and their paths beside the copy.

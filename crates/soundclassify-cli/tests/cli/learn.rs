@@ -140,11 +140,28 @@ fn the_files_of_another_model_stay() {
     let other = folder.path().join("other.toml").display().to_string();
     let kettle = format!("Kettle={}", low[0]);
 
-    let refused = run(["learn", "--model", manifest.to_str().unwrap(), "-o", &other, &kettle, &low[1], &low[2]]);
+    let high = recordings(folder.path(), "high", HIGH);
+    let model = manifest.to_str().unwrap();
+    let words = ["learn", "--model", model, "-o", &other, "--background", &high[0], &kettle, &low[1], &low[2]];
+    let learn = || run(words);
 
+    let refused = learn();
     assert_eq!(refused.status.code(), Some(2));
     assert!(text(&refused.stderr).contains("belongs to a different model"), "{}", text(&refused.stderr));
-    assert_eq!(std::fs::read(folder.path().join("other.onnx")).unwrap(), b"mine");
+
+    std::fs::write(&other, "name = \"mine\"\n").unwrap();
+    let refused = learn();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("did not write it"), "{}", text(&refused.stderr));
+    let kept = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!((kept("other.onnx"), kept("other.toml")), ("mine".into(), "name = \"mine\"\n".into()));
+
+    // What a run wrote, the next one may replace.
+    std::fs::remove_file(folder.path().join("other.onnx")).unwrap();
+    std::fs::remove_file(&other).unwrap();
+    for _ in 0..2 {
+        assert_eq!(learn().status.code(), Some(0));
+    }
 }
 
 fn add(manifest: &Path, tables: &str) {
