@@ -43,6 +43,8 @@ pub(crate) enum SessionStep {
 /// How long an HTTP source may wait for data before it asks again from where it was, seconds, while it is played: longer
 /// than a live stream may stall until it is opened again, since few servers of live streams can continue in the middle.
 const PLAYED_TIMEOUT: u32 = 60;
+/// What is wrong with a recording without audio.
+const NO_SAMPLES: &str = "it contains no audio samples; the file may be damaged or empty";
 /// A recording that gives no audio and no message for so long has come to a halt: a demuxer may get lost in a damaged one.
 const HALT: Duration = Duration::from_secs(60);
 /// A recording of which nothing has come for so long is begun anew: decodebin (1.22) loses the first data of a parser, and
@@ -279,9 +281,7 @@ impl Session {
     fn ended(&self) -> Result<SessionStep> {
         let name = text::visible(&self.name);
         if !self.arrival.has_come() {
-            return Err(Failure::Failed(format!(
-                "{name}: it contains no audio samples; the file may be damaged or empty"
-            )));
+            return Err(Failure::Failed(format!("{name}: {NO_SAMPLES}")));
         }
         if self.windows() == Some(0) {
             let length = seconds(self.end());
@@ -342,7 +342,9 @@ impl Session {
     /// What to say of data in which GStreamer recognises no audio. `is_text`: whether it recognises text.
     fn unrecognised(&self, is_text: bool) -> Failure {
         let (uri, name) = (self.uri.as_deref().unwrap_or_default(), text::visible(&self.name));
-        let why = if source::is_remote(uri) {
+        let why = if uri.starts_with("fd:") {
+            "no audio was recognised in what was read; expected a recording, such as WAV, FLAC, Ogg, MP3 or M4A"
+        } else if source::is_remote(uri) {
             "no audio was recognised in what the server sent; check the address"
         } else if source::is_empty(uri) {
             "the file is empty; expected a recording"
@@ -389,6 +391,9 @@ impl Session {
         if error.error().matches(gst::StreamError::TypeNotFound) || is_text {
             return self.unrecognised(is_text);
         }
+        if self.has_no_samples(error) {
+            return Failure::Failed(format!("{}: {NO_SAMPLES}", text::visible(&self.name)));
+        }
         let mut text = described(&self.name, &error.error(), error.debug().as_deref());
         if !missing.is_empty() {
             let names = missing.iter().map(|missing| &*missing.name).collect::<Vec<_>>().join(", ");
@@ -398,6 +403,14 @@ impl Session {
             ));
         }
         Failure::Failed(text)
+    }
+
+    /// Whether a file ended before its first sample: a parser or decodebin says it.
+    fn has_no_samples(&self, error: &gst::message::Error) -> bool {
+        let ends_early = || error.error().matches(gst::StreamError::WrongType);
+        let is_empty = || error.debug().is_some_and(|debug| debug.contains("all streams without buffers"));
+        let is_file = self.uri.as_deref().is_some_and(|uri| !source::is_remote(uri));
+        is_file && !self.arrival.has_come() && (ends_early() || is_empty())
     }
 
     /// Stops the flow of audio and returns the remaining messages of the element: open events end.
@@ -557,8 +570,8 @@ fn add(pipeline: &gst::Pipeline, element: &gst::Element) -> Result<()> {
 pub(crate) fn make(factory: &str) -> Result<gst::Element> {
     gst::ElementFactory::make(factory).build().map_err(|_| {
         let package = match factory {
-            "fakesink" | "queue" => "libgstreamer1.0-0",
-            "uridecodebin" => "gstreamer1.0-plugins-base",
+            "fakesink" | "filesink" | "identity" | "queue" => "libgstreamer1.0-0",
+            "audioconvert" | "audiotestsrc" | "uridecodebin" => "gstreamer1.0-plugins-base",
             _ => "gstreamer1.0-plugins-good",
         };
         Failure::Failed(format!("GStreamer has no element {factory}; on Debian: apt install {package}"))

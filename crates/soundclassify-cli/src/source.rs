@@ -40,6 +40,7 @@ pub(crate) fn uri(input: &str) -> Result<String> {
         Ok(_) => glib::filename_to_uri(&absolute, None)
             .map(Into::into)
             .map_err(|error| Failure::Failed(format!("{input}: can't make a URI of this path: {error}"))),
+        Err(_) if input == "-" => Err(Failure::Usage(format!("{input}: standard input is fd://0"))),
         Err(error) => Err(Failure::io("can't be read", path, &error)),
     }
 }

@@ -173,8 +173,7 @@ impl CheckFiles {
     /// # Errors
     /// The recording can't be decoded, or the network fails.
     pub(crate) fn values(&self, values: &WindowValues) -> Result<Vec<f32>> {
-        let expected =
-            "a recording with audio that can be decoded; replace it, or see what `soundclassify doctor` suggests";
+        let expected = "a recording with audio that can be decoded; replace it";
         values.of_whole(&self.audio.to_string_lossy()).map_err(|problem| match problem {
             Problem::Recording(Failure::Failed(why)) => self.wrong("check.audio", expected, why),
             other => other.into(),

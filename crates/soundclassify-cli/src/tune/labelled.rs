@@ -87,7 +87,7 @@ fn check_labels(truth: &Truth, known: &[String]) -> Result<()> {
     if unknown.len() == all.len() {
         let (found, known) = (unknown.join(", "), known.join(", "));
         return Err(Failure::Failed(format!(
-            "the model has no label of the table; found: {found}; the model has: {known}"
+            "the model has none of these labels; found: {found}; the model has: {known}"
         )));
     }
     if !unknown.is_empty() {

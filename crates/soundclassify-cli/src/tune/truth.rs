@@ -27,13 +27,13 @@ const LABEL_COLUMNS: [&str; 7] = ["label", "labels", "class", "category", "tags"
 /// table's own. Columns that are not named are found by the usual names.
 pub(super) fn read(path: &Path, file_column: Option<&str>, label_column: Option<&str>) -> Result<Truth> {
     let truth = if path.is_dir() { folders(path)? } else { table(path, file_column, label_column)? };
-    if truth.is_empty() {
-        let expected = if path.is_dir() {
-            "a folder with a subfolder of recordings for each label"
-        } else {
-            "one row per recording"
-        };
-        return Err(Failure::Failed(format!("{}: no recordings; expected {expected}", path.display())));
+    let (expected, found) = match path.is_dir() {
+        true => ("a subfolder of recordings for each label", "subfolders with recordings"),
+        false => ("one row per recording, with a label", "labels"),
+    };
+    if truth.values().all(BTreeSet::is_empty) {
+        let found = if truth.is_empty() { "no recordings".to_owned() } else { format!("recordings, but no {found}") };
+        return Err(Failure::Failed(format!("{}: expected {expected}, found {found}", path.display())));
     }
     Ok(truth)
 }
@@ -56,11 +56,17 @@ fn folders(path: &Path) -> Result<Truth> {
 }
 
 fn table(path: &Path, file_column: Option<&str>, label_column: Option<&str>) -> Result<Truth> {
-    let broken = |error: csv::Error| Failure::Failed(format!("{}: {error}", path.display()));
+    let broken = |error: csv::Error| Failure::Failed(format!("{}: table of recordings: {error}", path.display()));
     let mut file = File::open(path).map(BufReader::new).map_err(|error| broken(error.into()))?;
     let delimiter = delimiter(path, file.fill_buf().map_err(|error| broken(error.into()))?);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).delimiter(delimiter).from_reader(file);
     let headers = reader.headers().map_err(broken)?.clone();
+    if headers.is_empty() {
+        return Err(Failure::Failed(format!(
+            "{}: expected a table of recordings, found an empty file",
+            path.display()
+        )));
+    }
     let column = |what: &str, wanted: Option<&str>, usual: &[&str]| {
         let usual = wanted.as_ref().map_or(usual, std::slice::from_ref);
         let find = |name: &&str| headers.iter().position(|header| header.eq_ignore_ascii_case(name));

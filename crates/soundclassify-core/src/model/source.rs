@@ -93,7 +93,7 @@ impl Model {
 
     fn from_onnx(path: &Path) -> Result<Self> {
         if !path.exists() {
-            let remedy = "check the model property".into();
+            let remedy = "check the path of the model".into();
             return Err(Error::NotFound { what: "model", path: path.to_path_buf(), remedy });
         }
         let beside = path.with_extension("toml");

@@ -24,6 +24,9 @@ use crate::{
     },
 };
 
+/// MiB of memory below which ONNX Runtime itself may crash.
+const TINY: u64 = 64;
+
 /// Most bytes of a checker's output that are read.
 const MAX_OUTPUT: u64 = 64 << 10;
 
@@ -110,11 +113,11 @@ fn end(outcome: &Outcome, stage: Option<&str>, job: &Job<'_>) -> String {
 /// Adds what helps when memory was the reason.
 fn with_memory(reason: String, job: &Job<'_>) -> String {
     let lower = reason.to_lowercase();
-    let about_memory = ["alloc", "memory"].iter().any(|word| lower.contains(word));
+    let mebibytes = limits::limits().memory >> 20;
+    let about_memory = mebibytes < TINY || ["alloc", "memory"].iter().any(|word| lower.contains(word));
     if !about_memory || job.provider() != ExecutionProvider::Cpu {
         return reason;
     }
-    let mebibytes = limits::limits().memory >> 20;
     format!("{reason}; the limit is {mebibytes} MiB of memory; set {MEMORY_VARIABLE} to more MiB if you trust the file")
 }
 

@@ -253,7 +253,7 @@ impl Manifest {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Read`] and [`Error::Manifest`], which names file, key, expected and found.
     pub fn load(path: &Path) -> Result<Self> {
-        let text = read_text("manifest", path, MAX_MANIFEST, "check the model property")?;
+        let text = read_text("manifest", path, MAX_MANIFEST, "check the path of the model")?;
         let folder = path.parent().unwrap_or(Path::new(""));
         Self::parse(Source { path, text: &text }, folder, &Folder(folder))
     }
