@@ -35,7 +35,7 @@ def on_message(_bus, message, loop):
         label, index = structure.get_string("label"), structure.get_int("index").value
         print(f"{seconds:.3f} {label} {index} {structure.get_double('probability').value:.8f}", flush=True)
     elif message.type == Gst.MessageType.ERROR:
-        loop.error = message.parse_error().gerror.message
+        loop.error = f"{message.src.get_path_string()}: {message.parse_error().gerror.message}"
         loop.quit()
     elif message.type == Gst.MessageType.EOS:
         loop.quit()

@@ -54,4 +54,4 @@ try:
 finally:
     pipeline.set_state(Gst.State.NULL)
 if message.type == Gst.MessageType.ERROR:
-    sys.exit(message.parse_error().gerror.message)
+    sys.exit(f"{message.src.get_path_string()}: {message.parse_error().gerror.message}")

@@ -54,6 +54,12 @@ prepare() {
   export GST_PLUGIN_PATH=$target/release${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
 }
 
+# Shows a pipeline and runs it; the warnings of its elements are shown, too.
+run_pipeline() {
+  say "gst-launch-1.0 $*"
+  exec gst-launch-1.0 "$@"
+}
+
 # Shows a pipeline in the form of gst-launch-1.0, runs it, and prints its results.
 classify() {
   say "gst-launch-1.0 $*"

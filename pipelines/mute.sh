@@ -16,5 +16,5 @@ prepare
 labels="<\"${arguments[0]//,/\",\"}\">"
 read -ra from <<<"${options[source]:-autoaudiosrc}"
 read -ra to <<<"${options[sink]:-autoaudiosink}"
-exec gst-launch-1.0 -q "${from[@]}" ! audioconvert ! soundclassify report=events ensembles=1 post-messages=false \
+run_pipeline "${from[@]}" ! audioconvert ! soundclassify report=events ensembles=1 post-messages=false \
   allow-labels="$labels" "${settings[@]}" ! soundgate mode=mute ! audioconvert ! audioresample ! "${to[@]}"

@@ -5,7 +5,8 @@
 #   pipelines/record-events.sh [--before S] [--after S] [--source PIPELINE] [FOLDER] [PROPERTY=VALUE...]
 #
 # S is a whole number of seconds before the onset (3 by default) and after the end (2). The default source is the microphone; another
-# example is "filesrc location=street.ogg ! decodebin". PROPERTY is a property of the element: gst-inspect-1.0 soundclassify
+# example is "filesrc location=street.ogg ! decodebin"; a recording in which no event occurs has to be ended by Ctrl-C. PROPERTY is a
+# property of the element: gst-inspect-1.0 soundclassify
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
@@ -28,7 +29,7 @@ for file in "$folder"/event-*.wav; do
 done
 read -ra from <<<"${options[source]:-autoaudiosrc}"
 # Without async-handling, a file that ends while splitmuxsink opens the next one may keep the pipeline from ending.
-exec gst-launch-1.0 -q -e "${from[@]}" ! audioconvert ! audioresample ! soundclassify report=events post-messages=false \
+run_pipeline -e "${from[@]}" ! audioconvert ! audioresample ! soundclassify report=events post-messages=false \
   "${settings[@]}" ! soundgate mode=keep before="${options[before]:-3}000000000" after="${options[after]:-2}000000000" ! \
   audioconvert ! audio/x-raw,format=S16LE ! \
   splitmuxsink async-handling=true muxer=wavenc max-size-time=1 start-index="$next" location="${folder//%/%%}/event-%05d.wav"
