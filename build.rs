@@ -18,7 +18,7 @@ fn order_code() {
     let linker = variable("CARGO_ENCODED_RUSTFLAGS") + &variable("RUSTC_LINKER");
     let knows_scripts = !["mold", "wild", "gold"].iter().any(|name| linker.contains(name));
     if variable("CARGO_CFG_TARGET_OS") == "linux" && variable("OPT_LEVEL") == "3" && knows_scripts {
-        println!("cargo:rustc-cdylib-link-arg=-Wl,-T,{}/src/streaming.ld", variable("CARGO_MANIFEST_DIR"));
+        println!("cargo:rustc-cdylib-link-arg=-T{}/src/streaming.ld", variable("CARGO_MANIFEST_DIR"));
     }
 }
 
