@@ -174,7 +174,7 @@ pub(crate) struct WholeFile {
     pub(crate) content: Vec<u8>,
 }
 
-/// Writes these files: each is complete before the first gets its name, and after an error there is none of them.
+/// Writes these files. Each is complete before the first one gets its name, so if one can't be written, none changes.
 pub(crate) fn write_together(files: Vec<WholeFile>) -> Result<()> {
     let written = |file: WholeFile| {
         let mut place = ReservedFile::reserve(file.what, &file.path)?;

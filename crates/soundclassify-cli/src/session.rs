@@ -407,10 +407,10 @@ impl Session {
 
     /// Whether a file ended before its first sample: a parser or decodebin says it.
     fn has_no_samples(&self, error: &gst::message::Error) -> bool {
-        let ends_early = || error.error().matches(gst::StreamError::WrongType);
-        let is_empty = || error.debug().is_some_and(|debug| debug.contains("all streams without buffers"));
+        let text = format!("{} {}", error.error(), error.debug().unwrap_or_default());
+        let ends_early = ["No valid input found", "all streams without buffers"].iter().any(|end| text.contains(end));
         let is_file = self.uri.as_deref().is_some_and(|uri| !source::is_remote(uri));
-        is_file && !self.arrival.has_come() && (ends_early() || is_empty())
+        is_file && !self.arrival.has_come() && ends_early
     }
 
     /// Stops the flow of audio and returns the remaining messages of the element: open events end.

@@ -27,12 +27,13 @@ const LABEL_COLUMNS: [&str; 7] = ["label", "labels", "class", "category", "tags"
 /// table's own. Columns that are not named are found by the usual names.
 pub(super) fn read(path: &Path, file_column: Option<&str>, label_column: Option<&str>) -> Result<Truth> {
     let truth = if path.is_dir() { folders(path)? } else { table(path, file_column, label_column)? };
-    let (expected, found) = match path.is_dir() {
-        true => ("a subfolder of recordings for each label", "subfolders with recordings"),
-        false => ("one row per recording, with a label", "labels"),
-    };
     if truth.values().all(BTreeSet::is_empty) {
-        let found = if truth.is_empty() { "no recordings".to_owned() } else { format!("recordings, but no {found}") };
+        let expected = if path.is_dir() {
+            "a subfolder of recordings for each label"
+        } else {
+            "one row per recording, with a label"
+        };
+        let found = if truth.is_empty() { "no recordings" } else { "recordings without a label" };
         return Err(Failure::Failed(format!("{}: expected {expected}, found {found}", path.display())));
     }
     Ok(truth)

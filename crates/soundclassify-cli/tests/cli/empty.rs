@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::support::{LOW, TONES, objects, run, text, tones};
 
-/// WAV files without one whole sample: no data, half a frame of data, a header that promises nothing.
+/// WAV files without one whole sample: no data, half a frame of data, a header that promises nothing, half a header.
 fn empties(folder: &Path) -> Vec<PathBuf> {
     let whole = std::fs::read(tones(&folder.join("whole.wav"), &[(LOW, 0.5)])).unwrap();
     let mut none = whole[..44].to_vec();
     none[40..44].fill(0);
     let mut half = whole[..45].to_vec();
     half[40..44].copy_from_slice(&1_u32.to_le_bytes());
-    let files = [("none.wav", none), ("half.wav", half), ("promise.wav", whole[..44].to_vec())];
+    let (promise, cut) = (whole[..44].to_vec(), whole[..30].to_vec());
+    let files = [("none.wav", none), ("half.wav", half), ("promise.wav", promise), ("cut.wav", cut)];
     files
         .into_iter()
         .map(|(name, bytes)| {
@@ -32,6 +33,7 @@ fn file_names_each_of_them() {
         let errors = text(&output.stderr);
         assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(1), ""), "{errors}");
         assert!(errors.contains(path.to_str().unwrap()) && errors.lines().count() == 1, "{errors}");
+        assert!(errors.contains("it contains no audio samples"), "{errors}");
     }
 }
 
