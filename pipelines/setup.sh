@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Installs missing packages, builds the plugin, and puts ONNX Runtime beside it.
 #
-#   pipelines/setup.sh            for the pipelines: builds target/release
-#   pipelines/setup.sh --debug    the same with target/debug
-#   pipelines/setup.sh --tests    for tests/run.sh: packages and ONNX Runtime, builds nothing
+#   pipelines/setup.sh               for the pipelines: builds target/release
+#   pipelines/setup.sh --debug       the same with target/debug
+#   pipelines/setup.sh --no-build    installs packages and ONNX Runtime, builds nothing
+#   pipelines/setup.sh --tests       the same, with the packages that tests/run.sh needs
 #
 # Needs bash and a Rust toolchain. Packages come from apt-get, ONNX Runtime from PyPI's wheel (versions and hashes for x86-64 and 64-bit ARM
 # are below); elsewhere the system's is used. ORT_DYLIB_PATH names another one. Takes seconds if nothing is missing.
@@ -207,6 +208,7 @@ setup() {
   case ${1:-} in
     --tests) profile='' with_tests=1 ;;
     --debug) profile=debug ;;
+    --no-build) profile='' ;;
     --help | -h) usage "${BASH_SOURCE[0]}" && return ;;
     '') ;;
     *) die "unknown option $1; see --help" ;;
