@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
 use crate::common::errors::without_schema_errors;
@@ -170,7 +171,7 @@ impl Running {
 
     /// What Ctrl-C does: the signal goes to the process and all that it started.
     pub(crate) fn interrupt(&mut self) -> &mut Self {
-        assert!(self.signal("INT"));
+        assert!(self.signal(Signal::INT));
         self.since = Instant::now();
         self
     }
@@ -192,9 +193,8 @@ impl Running {
         }
     }
 
-    fn signal(&self, name: &str) -> bool {
-        let group = format!("-{}", self.child.id());
-        Command::new("kill").args(["-s", name, "--", &group]).stderr(Stdio::null()).status().unwrap().success()
+    fn signal(&self, signal: Signal) -> bool {
+        kill_process_group(Pid::from_child(&self.child), signal).is_ok()
     }
 
     fn all_output(&self) -> String {
@@ -205,7 +205,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         // Ended already is as good.
-        self.signal("KILL");
+        self.signal(Signal::KILL);
         let _ = self.child.wait();
     }
 }
