@@ -7,7 +7,8 @@
 #                                                   tests of the core, the plugin and the element
 #   tests/debian.sh RELEASE --arm64 [ARGUMENT...]   the same for 64-bit ARM: cross-compiled, run under QEMU; --armhf: for
 #                                                   32-bit ARM (ARMv7 with floating point)
-#   tests/debian.sh RELEASE --everything            lints, then all tests, with browser and sound server
+#   tests/debian.sh RELEASE --workspace             all tests; first installs what they need, such as a browser and a sound server
+#   tests/debian.sh RELEASE --everything            lints, then all tests
 #   tests/debian.sh RELEASE [--arm64 | --armhf] --run COMMAND...   runs only a command in that system, in this folder
 #
 # All of the plugin's features are enabled that the release supports. debootstrap installs the system once, in target/debian/RELEASE-ARCHITECTURE
@@ -121,8 +122,8 @@ inside() {
   # The system's own ONNX Runtime, as an installed plugin finds it.
   unset ORT_DYLIB_PATH
   say "$(. /etc/os-release && echo "$PRETTY_NAME"), $architecture: $(rustc --version), GStreamer $(pkg-config --modversion gstreamer-1.0), $(dpkg-query -W "$(onnxruntime_package):$architecture" | tr '\t' ' ')"
+  [[ ${1:-} != --everything && " $* " != *" --workspace "* ]] || ORT_DYLIB_PATH=$(system_onnxruntime) setup --tests
   if [[ ${1:-} == --everything ]]; then
-    ORT_DYLIB_PATH=$(system_onnxruntime) setup --tests
     cargo clippy --locked --workspace --all-targets --features "$features" -- -D warnings
     set -- --workspace
   elif [[ $# == 0 ]]; then
