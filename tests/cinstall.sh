@@ -20,7 +20,7 @@ install_to_folder() {
   say "$(cargo-cinstall --version), $(rustc --version)"
   rm -rf "$folder/files"
   cd "$root"
-  cargo cinstall --locked --release --package gst-plugin-soundclassify --prefix=/usr --destdir="$folder/files"
+  cargo cinstall --locked --release --package gst-plugin-soundclassify --prefix=/usr --libdir="$(pkg-config --variable=libdir gstreamer-1.0)" --destdir="$folder/files"
   find "$folder/files" -type f -printf '%s %P\n' >&2
 }
 
