@@ -122,7 +122,10 @@ inside() {
   # The system's own ONNX Runtime, as an installed plugin finds it.
   unset ORT_DYLIB_PATH
   say "$(. /etc/os-release && echo "$PRETTY_NAME"), $architecture: $(rustc --version), GStreamer $(pkg-config --modversion gstreamer-1.0), $(dpkg-query -W "$(onnxruntime_package):$architecture" | tr '\t' ' ')"
-  [[ ${1:-} != --everything && " $* " != *" --workspace "* ]] || ORT_DYLIB_PATH=$(system_onnxruntime) setup --tests
+  # Not for ARM: they would be those of this machine.
+  if [[ -z ${CARGO_BUILD_TARGET:-} && " $* " =~ " "--(everything|workspace)" " ]]; then
+    ORT_DYLIB_PATH=$(system_onnxruntime) setup --tests
+  fi
   if [[ ${1:-} == --everything ]]; then
     cargo clippy --locked --workspace --all-targets --features "$features" -- -D warnings
     set -- --workspace
