@@ -3,7 +3,7 @@
 # Follows the README's "Install" in a fresh system; then gst-inspect-1.0, a pipeline and doctor.
 #
 #   tests/install.sh RELEASE            packages where the release has ONNX Runtime, otherwise pipelines/demo.sh
-#   tests/install.sh --cargo RELEASE    the lines for cargo; downloads cargo-c and its dependencies
+#   tests/install.sh --cargo RELEASE    the lines for cargo; on noble, it builds cargo-c
 #
 # RELEASE is trixie (Debian 13, with Rust of its backports), testing, noble (Ubuntu 24.04) or resolute (26.04).
 #
@@ -54,14 +54,20 @@ install_certificates() {
 # Without sudo, because this is root. Programs go to a folder of this system, because /cargo belongs to this machine.
 install_with_cargo() {
   local lines
-  lines=$(sed -n '/^cargo install --locked cargo-c$/,/^[^a-z]/{/^[a-z]/p}' README.md)
+  lines=$(sed -n '/^sudo apt install cargo-c$/,/^[^a-z]/{/^[a-z]/p}' README.md)
   [[ $lines == *"cargo cinstall"* ]] || { echo "error: README.md has no lines for cargo" >&2 && exit 1; }
   export CARGO_INSTALL_ROOT=/usr/local
   install_certificates
   pipelines/setup.sh --no-build
-  install_quietly libssl-dev
-  # shellcheck disable=SC2317 # The lines call it.
+  if [[ -z $(onnxruntime_package) ]]; then
+    # Ubuntu 24.04, whose cargo-c is older than this edition of Rust.
+    install_quietly libssl-dev
+    lines=${lines/sudo apt install cargo-c/cargo install --locked cargo-c}
+  fi
+  # shellcheck disable=SC2317 # The lines call them.
   sudo() { "$@"; }
+  # shellcheck disable=SC2317
+  apt() { apt-get --yes --quiet --quiet "$@"; }
   (set -x && eval "$lines")
   if [[ -n $(onnxruntime_package) ]]; then
     install_quietly "$(onnxruntime_package)"
