@@ -52,10 +52,10 @@ def features(run, manifest, audio, out, *what):
         raise Failure(f"{manifest}: the program failed on {audio}: {(done.stderr or done.stdout).strip()}")
 
 
-def built_in(run, folder):
-    """The recording, and the scores of those of the built-in models that are in this folder."""
+def built_in(run, folder, names=BUILT_IN):
+    """The recording, and the scores of those of these built-in models that are in this folder."""
     recording(folder / RECORDING)
-    for name in filter(lambda name: (folder / f"{name}.toml").exists(), BUILT_IN):
+    for name in filter(lambda name: (folder / f"{name}.toml").exists(), names):
         with tempfile.TemporaryDirectory(prefix="soundclassify-scores-") as temporary:
             made = Path(temporary) / "scores.npy"
             features(run, folder / f"{name}.toml", folder / RECORDING, made, "--scores")

@@ -54,6 +54,22 @@ def summary(results):
             *(f"| {a} | {b} | {c} | {'' if ok is None else verdict(ok)} |" for a, b, c, ok in rows)]
 
 
+def small_summary(results, default):
+    """Rows of what the small model and the default one reach."""
+    pairs = [(each["held_out"], each["final"]) for each in (results, default)]
+    rows = [(what, *(percent(judged[key]) for judged, _ in pairs)) for what, key in (
+        ("ESC-10's ten classes", "esc10"), ("ESC-50's classes, among themselves", "esc50"), ("macro recall of the common labels", "macro_asked"),
+        ("macro recall of the labels with held-out clips", "macro"), ("clips with the correct label", "clips_right"),
+        ("calibration error of the printed probability", "calibration_error"))]
+    rows += [(f"correct clips that remain correct with a change: {name}", *(percent(judged["stays_right"][name]) for judged, _ in pairs))
+             for name in pairs[0][0]["stays_right"]]
+    rows.append(("generated quiet rooms classified as `Background`", *(percent(final["quiet_rooms_called_background"]) for _, final in pairs)))
+    rows.append(("labels", *(str(len(judged["offered"])) for judged, _ in pairs)))
+    rows.append(("file size; parameters", *(f"{final['bytes'] / 1e6:.1f} MB; {final['parameters'] / 1e6:.2f} M" for _, final in pairs)))
+    rows.append(("time per window on one core, relative to `default` in the same run", f"{results['speed']['ratio']:.2f}", "1"))
+    return ["| what | `small` | `default` |", "|---|---|---|", *(f"| {a} | {b} | {c} |" for a, b, c in rows)]
+
+
 def label_table(judged):
     reports = judged["reports"]
     lines = ["| label | clips | recordings | judged | recall | threshold | precision at threshold | detected at threshold |", "|---|---:|---:|---:|---:|---:|---:|---:|"]
@@ -72,7 +88,7 @@ def left_out_table(judged):
 
 
 def write(folder, results):
-    """Tables between the marks of README.md, and the pictures beside it."""
+    """The default model's tables, and the pictures beside README.md."""
     judged, folder = results["held_out"], Path(folder)
     parts = {"summary": summary(results), "labels": label_table(judged), "left-out": left_out_table(judged)}
     where = "fold" if len(judged["folds"]) == 1 else "folds"
@@ -84,11 +100,19 @@ def write(folder, results):
     named = [name for name in judged["tried_recall"]]
     pictures.recall_picture([judged["recordings"].get(name, 0) for name in named], [judged["tried_recall"][name] for name in named], named,
                             [name in labels.INSTRUMENTS for name in named], folder / "recall.png")
-    readme = folder / "README.md"
+    write_tables(folder / "README.md", {f"default {part}": lines for part, lines in parts.items()})
+
+
+def write_small(folder, results, default):
+    """The small model's table."""
+    write_tables(Path(folder) / "README.md", {"small summary": small_summary(results, default)})
+
+
+def write_tables(readme, parts):
     text = readme.read_text()
     for part, lines in parts.items():
-        mark = re.compile(rf"(<!-- default {part} -->\n).*?(<!-- end -->)", re.S)
+        mark = re.compile(rf"(<!-- {part} -->\n).*?(<!-- end -->)", re.S)
         text, count = mark.subn(lambda found: found[1] + "\n".join(lines) + "\n" + found[2], text)
         if not count:
-            raise ValueError(f"{readme}: expected the mark <!-- default {part} -->")
+            raise ValueError(f"{readme}: expected the mark <!-- {part} -->")
     readme.write_text(text)

@@ -32,32 +32,48 @@ LICENCE = "CC-BY-4.0"
 FEW, SHARE, USUAL = 20, 0.3, 4.0  # a label with fewer recordings leans on AudioSet's output by this share of its logit over -USUAL
 RESERVE = 1.5  # taken from the logit of Background, which would outvote short sounds before it
 MIN_RECORDINGS = 3  # of a label that is offered
+SCRATCH = "target/train/default"
+SPECTROGRAMS = f"{SCRATCH}/spectrograms"
 PUBLISHED, CLASSES = "mn04_as_mAP_432.pt", "class_labels_indices.csv"
 EMBEDDINGS_EACH = 4  # clips of a label in the table of embeddings
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=["spectrograms", "fold", "judge", "final", "export", "speed", "card", "all"])
+def arguments(description, steps, scratch):
+    """The parser of a recipe's command line. `scratch`: the usual folder of what is made on the way."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("step", choices=steps)
     parser.add_argument("fold", type=int, nargs="?", choices=FOLDS)
     parser.add_argument("--data", default="../shared/training-audio", help="folder of clips.csv")
     parser.add_argument("--published", default="../shared/models/efficientat-mn04", help=f"folder of {PUBLISHED} and {CLASSES}")
-    parser.add_argument("--scratch", default="target/train/default", help="spectrograms, networks, predictions (3 GB)")
+    parser.add_argument("--scratch", default=scratch, help="networks and predictions [default: %(default)s]")
+    parser.add_argument("--spectrograms", default=SPECTROGRAMS, help="what is learned from, 3 GB [default: %(default)s]")
     parser.add_argument("--out", default=HERE.parent, help="where the model and its results are written")
     parser.add_argument("--steps", type=int, default=STEPS, help=f"of {training.BATCH} windows [default: %(default)s]")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="a training ends after that long, even with fewer steps")
     parser.add_argument("--baseline", type=Path, help="network to measure against, for the step speed")
     parser.add_argument("--program", help="the program soundclassify [default: the newest built, or it is built]")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    recipe = Recipe(parser.parse_args())
-    steps = {"spectrograms": recipe.spectrograms, "judge": recipe.judge, "final": recipe.final, "export": recipe.export, "card": recipe.card,
-             "speed": recipe.speed,
-             "fold": lambda: recipe.fold(recipe.options.fold or parser.error("which fold?")), "all": recipe.all}
-    steps[recipe.options.step]()
+    return parser
+
+
+def run(recipe, parser):
+    """Runs the step that the command line names."""
+    options = parser.parse_args()
+    if options.step == "fold" and not options.fold:
+        parser.error("which fold?")
+    step = getattr(recipe(options), options.step)
+    step(options.fold) if options.step == "fold" else step()
+
+
+def groups(offered):
+    """The groups of a manifest with these labels."""
+    return {group: kept for group, names in labels.GROUPS.items() if (kept := [label for label in names if label in offered])}
 
 
 class Recipe:
     """Options and clips, and the steps that share them."""
+
+    RESULTS = "results.json"
 
     def __init__(self, options):
         self.options, self.scratch, self.out = options, Path(options.scratch), Path(options.out)
@@ -66,7 +82,7 @@ class Recipe:
         self.clips = dataset.read_clips(options.data)
         self.names = labels.audioset_names(Path(options.published) / CLASSES)
         self.recordings = {name: len({clip.group for clip in self.clips if clip.label == name}) for name in labels.LABELS}
-        self.results_file = self.out / "results.json"
+        self.results_file = self.out / self.RESULTS
 
     def all(self):
         self.spectrograms()
@@ -78,10 +94,10 @@ class Recipe:
         self.card()
 
     def spectrograms(self):
-        spectrograms.build(self.options.data, self.options.published, self.scratch / "spectrograms")
+        spectrograms.build(self.options.data, self.options.published, Path(self.options.spectrograms))
 
     def train(self, name, held_out=None, **changed):
-        training.train(self.scratch / "spectrograms", self.options.published, self.options.steps, held_out, save=self.scratch / f"{name}.pt",
+        training.train(self.options.spectrograms, self.options.published, self.options.steps, held_out, save=self.scratch / f"{name}.pt",
                        minutes=self.options.minutes, **changed)
 
     def fold(self, fold):
@@ -109,12 +125,16 @@ class Recipe:
             network.labels.bias[labels.LABELS.index(labels.BACKGROUND)] -= RESERVE
         return network.eval()
 
+    def candidates(self):
+        """Labels that are offered unless held-out clips speak against it."""
+        return [name for name in labels.LABELS if self.recordings[name] >= MIN_RECORDINGS]
+
     def judge(self):
         folds = [fold for fold in FOLDS if (self.scratch / f"fold-{fold}.npz").exists()]
         files = [self.scratch / f"fold-{fold}.npz" for fold in folds]
         tried = judging.Held(files, self.clips, labels.LABELS)
         recall = evaluation.recalls(evaluation.clip_means(tried.log_p(), tried.counts), tried.truth, labels.LABELS)
-        offered = judging.offered([name for name in labels.LABELS if self.recordings[name] >= MIN_RECORDINGS], tried)
+        offered = judging.offered(self.candidates(), tried)
         held = judging.Held(files, self.clips, offered)
         left_out = {name: {"recordings": self.recordings[name], "recall": recall.get(name)} for name in labels.LABELS if name not in offered}
         result = judging.judge(held, self.clips, recall, left_out) | {"folds": folds, "audioset": self.audioset(held)}
@@ -173,8 +193,8 @@ class Recipe:
         audio = dataset.load_audio(Path(self.options.data) / self.clips[0].path, RATE)
         x = predictions.windows(audio)
         with torch.inference_mode():
-            expected = predictions.Exported(network)(torch.from_numpy(x))
-        return max(float(np.abs(found - wanted.numpy()).max()) for found, wanted in zip(predictions.run(predictions.session(path), x)[:2], expected))
+            expected = predictions.Exported(network, ("labels",))(torch.from_numpy(x))[0].numpy()
+        return float(np.abs(predictions.run(predictions.session(path), x)[0] - expected).max())
 
     def manifests(self, offered, thresholds):
         denied = [name for name in offered if thresholds[name] >= judging.HIGHEST]
@@ -183,14 +203,13 @@ class Recipe:
                 ("sure", f"{len(offered)} everyday sounds, animals, instruments and voices, only where it is sure", {"thresholds": thresholds} | ({"deny-labels": denied} if denied else {})),
                 ("audioset", "AudioSet's 527 classes", {})):
             own = name == "audioset"
-            groups = {group: kept for group, names in labels.GROUPS.items() if (kept := [label for label in names if label in offered])}
             text = manifest.text({
                 None: {"name": name, "description": description, "licence": LICENCE, "version": VERSION, "onnx": "default.onnx",
                        "sha256": manifest.sha256(self.out / "default.onnx")},
                 "input": {"layout": "frames-mels", "channel-axis": "first", "normalize": "none"}, "features": {"preset": "efficientat", "frames": efficientat.FRAMES},
                 "output": {"name": "audioset" if own else "labels", "activation": "sigmoid" if own else "softmax", "embedding": "embedding"},
                 "labels": {"file": "audioset.labels.txt" if own else "default.labels.txt"},
-                "labels.groups": {} if own else groups, "defaults": defaults,
+                "labels.groups": {} if own else groups(offered), "defaults": defaults,
                 "check": known_scores.table("audioset" if own else "default")}, "SPDX-License-Identifier: MIT OR Apache-2.0")
             (self.out / f"{name}.toml").write_text(text)
 
@@ -201,10 +220,10 @@ class Recipe:
             first = {clip.group: clip for clip in self.clips if clip.label == name}
             for clip in list(first.values())[:EMBEDDINGS_EACH]:
                 x = predictions.windows(dataset.load_audio(Path(self.options.data) / clip.path, RATE), predictions.SELDOM)
-                vectors.append(predictions.run(network, x)[2].mean(0))
+                vectors.append(predictions.run(network, x)[-1].mean(0))
                 numbers.append(number)
         table = np.concatenate([np.array(numbers, np.float16)[:, None], np.stack(vectors).astype(np.float16)], 1)
-        np.save(self.out / "default.embeddings.npy", table)
+        np.save(path.with_suffix(".embeddings.npy"), table)
 
     def quiet_rooms(self, path, offered, count=300):
         """Share of new draws of the generator of room noise, -75 to -35 dBFS, that are called Background."""
@@ -240,4 +259,4 @@ class Recipe:
 
 
 if __name__ == "__main__":
-    main()
+    run(Recipe, arguments(__doc__, ["spectrograms", "fold", "judge", "final", "export", "speed", "card", "all"], SCRATCH))

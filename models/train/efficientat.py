@@ -55,13 +55,20 @@ def unscaled(x):
 class Level(nn.Module):
     """Brings each window to one loudness, and returns the loudness that it had.
 
-    Power below `GATE`, about white noise of -100 dBFS, counts as none, so digital silence stays silence.
+    Power below `GATE`, about white noise of -100 dBFS, counts as none, so digital silence stays silence. `pool`: of the result, one value is the mean
+    power of so many bands and frames.
     """
 
     GATE, USUAL, LOUDEST, QUIETEST = 1.01e-5, -1.0, -8.0, 10.4  # gate in power; the others natural logarithms of power
 
+    def __init__(self, pool=1):
+        super().__init__()
+        self.pool = pool
+
     def forward(self, x):
         power = F.relu(unscaled(x).exp() - self.GATE)
+        if self.pool > 1:
+            power = F.avg_pool2d(power, self.pool)
         level = (power.mean((1, 2, 3), keepdim=True) + 1e-7).log()
         gain = (self.USUAL - level).clamp(self.LOUDEST, self.QUIETEST).exp()
         return ((power * gain + OFFSET).log() + 4.5) / 5, level.flatten(1)
@@ -74,27 +81,43 @@ class Tagger(nn.Module):
     """
 
     STEPS = (-10.0, -7.0, -4.0, -1.0)
+    USED = tuple(range(1, len(BLOCKS) + 1))  # blocks
+    EXCITES, POOL = True, 1  # squeeze and excitation; bands and frames of a value that the first convolution gets
 
     def __init__(self, published, labels, background, normalise=True):
         super().__init__()
-        self.level = Level() if normalise else None
+        self.level = Level(self.POOL) if normalise else None
         self.register_buffer("steps", torch.tensor(self.STEPS), persistent=False)
         self.register_buffer("of_background", F.one_hot(torch.tensor(background), labels).float(), persistent=False)
-        weights = {name: value.float() for name, value in published.items() if value.dtype.is_floating_point}
+        weights = {name: value.float() for name, value in published.items() if value.dtype.is_floating_point and self.uses(name)}
         self.tensors = nn.ParameterDict()
         for name, value in weights.items():
             if name.endswith(".0.weight") and value.dim() == 4:
                 self.fold(name[:-len(".0.weight")], value, weights)
             elif "conc_se" in name or name.startswith("classifier."):
                 self.tensors[name.replace(".", "/")] = nn.Parameter(value.clone())
+        if not self.EXCITES:
+            self.drop_excitation(published)
         self.labels = nn.Linear(weights["classifier.2.bias"].numel(), labels)
         self.quiet = nn.Parameter(torch.zeros(len(self.STEPS)))
+
+    def uses(self, name):
+        """Whether a tensor of the published network belongs to a part that this one has."""
+        part, number, *_ = name.split(".")
+        return part != "features" or ((int(number) in (0, *self.USED, len(BLOCKS) + 1)) and (self.EXCITES or "conc_se" not in name))
 
     def fold(self, name, kernel, weights):
         norm = {part: weights[f"{name}.1.{part}"] for part in ("weight", "bias", "running_mean", "running_var")}
         scale = norm["weight"] / (norm["running_var"] + BATCH_NORM_EPSILON).sqrt()
         self.tensors[f"{name}/weight".replace(".", "/")] = nn.Parameter(kernel * scale[:, None, None, None])
         self.tensors[f"{name}/bias".replace(".", "/")] = nn.Parameter(norm["bias"] - norm["running_mean"] * scale)
+
+    def drop_excitation(self, published):
+        """Leaves the scales that squeeze and excitation would give for no input, so that values stay about as large as they were."""
+        for number in self.USED:
+            if BLOCKS[number - 1][2]:
+                scale = published[f"features.{number}.block.2.conc_se_layers.0.fc2.bias"].float().sigmoid()
+                self.tensors[f"features/{number}/block/3/weight"].data *= scale[None, :, None, None]
 
     def start_from_audioset(self, meanings):
         """Begins each label as the mean of the AudioSet classes that mean it. `meanings`: class numbers of each label."""
@@ -136,6 +159,7 @@ class Tagger(nn.Module):
         y = act(self.convolve(y, f"{name}/{part}", stride, y.shape[1]))
         if excites:
             part += 1
+        if excites and self.EXCITES:
             inner = f"{name}/{part}/conc_se_layers/0"
             scale = self.dense(F.relu(self.dense(y.mean((2, 3)), f"{inner}/fc1")), f"{inner}/fc2")
             y = y * scale.sigmoid()[:, :, None, None]
@@ -146,15 +170,15 @@ class Tagger(nn.Module):
         """The first layers, which training leaves as they are: the windows and their loudness."""
         x, level = self.level(x) if self.level else (x, None)
         x = F.hardswish(self.convolve(x, "features/0", 2))
-        for number in range(1, blocks + 1):
-            x = self.block(x, number)
+        for number in self.USED:
+            x = self.block(x, number) if number <= blocks else x
         return x, level
 
     def forward(self, x, frozen=0, dropout=0.0):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
             x, level = self.frozen_part(x, frozen)
-        for number in range(frozen + 1, len(BLOCKS) + 1):
-            x = self.block(x, number)
+        for number in self.USED:
+            x = self.block(x, number) if number > frozen else x
         embedding = F.hardswish(self.convolve(x, "features/16")).mean((2, 3))
         hidden = F.hardswish(self.dense(embedding, "classifier/2"))
         labels = self.labels(F.dropout(hidden, dropout, self.training) if dropout else hidden)

@@ -18,7 +18,7 @@ import torch
 
 from ..convert import manifest, program
 from . import labels, predictions, training
-from .default import CLASSES, LICENCE, VERSION, Recipe
+from .default import CLASSES, LICENCE, SCRATCH, SPECTROGRAMS, VERSION, Recipe
 
 HELD = ["Car_horn", "Crow", "Knock", "Person_sneeze", "Rooster", "Snoring", "Toilet_flush", "Vacuum_cleaner"]
 FOLD = 1
@@ -30,7 +30,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="../shared/training-audio", help="folder of clips.csv")
     parser.add_argument("--published", default="../shared/models/efficientat-mn04", help=f"folder of the weights and {CLASSES}")
-    parser.add_argument("--scratch", default="target/train/default", help="where the spectrograms are")
+    parser.add_argument("--scratch", default=SCRATCH, help="networks and predictions [default: %(default)s]")
+    parser.add_argument("--spectrograms", default=SPECTROGRAMS, help="what is learned from [default: %(default)s]")
     parser.add_argument("--results", default=Path(__file__).parents[1] / "results.json", help="file to which the figures are added")
     parser.add_argument("--steps", type=int, default=STEPS, help=f"of {training.BATCH} windows [default: %(default)s]")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="the training ends after that long, even with fewer steps")

@@ -19,24 +19,25 @@ BAND = "nothing above 8 kHz"
 VARIANTS = ["as it is", *LOUDER, *NOISY, ROOM, BAND]
 HARMLESS = ["Background", "Crowd", "Music", "Speech"]  # labels of clips that quiet streams are made of
 STREAM_SECONDS, STREAMS = 60, 30
+OUTPUTS = ("labels", "audioset", "embedding")
 
 
 class Exported(torch.nn.Module):
-    """The network as it is exported: windows (N, 1, FRAMES, MELS) to logits of the labels and of AudioSet's classes, and the embedding."""
+    """The network as it is exported: windows (N, 1, FRAMES, MELS) to logits of the labels and of AudioSet's classes, and the embedding, as far as they are named."""
 
-    def __init__(self, network):
+    def __init__(self, network, names=OUTPUTS):
         super().__init__()
-        self.network = network
+        self.network, self.names = network, names
 
     def forward(self, x):
-        return self.network(x.transpose(2, 3))
+        found = dict(zip(OUTPUTS, self.network(x.transpose(2, 3))))
+        return tuple(found[name] for name in self.names)
 
 
-def to_onnx(network, path):
-    names = ["labels", "audioset", "embedding"]
-    model = Exported(network).eval().to(memory_format=torch.contiguous_format)
+def to_onnx(network, path, names=OUTPUTS):
+    model = Exported(network, names).eval().to(memory_format=torch.contiguous_format)
     torch.onnx.export(model, (torch.zeros(2, 1, FRAMES, efficientat.MELS),), str(path), opset_version=14, input_names=["log_mel"],
-                      output_names=names, dynamic_axes={name: {0: "N"} for name in ["log_mel", *names]}, **TRACED)
+                      output_names=list(names), dynamic_axes={name: {0: "N"} for name in ["log_mel", *names]}, **TRACED)
 
 
 def session(path, threads=1):

@@ -30,39 +30,47 @@ class Batches(IterableDataset):
             yield torch.from_numpy(x), {name: torch.from_numpy(part) for name, part in target.items()}
 
 
-def new_network(published, audioset_names):
-    network = Tagger(published_network(Path(published) / "mn04_as_mAP_432.pt"), len(labels.LABELS), BACKGROUND)
+def new_network(published, audioset_names, kind=Tagger):
+    network = kind(published_network(Path(published) / "mn04_as_mAP_432.pt"), len(labels.LABELS), BACKGROUND)
     network.start_from_audioset([labels.meaning(name, audioset_names) for name in labels.LABELS])
     return network
 
 
-def losses(network, x, target):
-    scores, audioset, _ = network(x, FROZEN_BLOCKS, DROPOUT)
+def losses(network, x, target, frozen=FROZEN_BLOCKS, dropout=DROPOUT):
+    scores, audioset, _ = network(x, frozen, dropout)
     label = -(F.log_softmax(scores, 1) * target["label"]).sum(1)
     kept = F.binary_cross_entropy_with_logits(audioset, target["audioset"], reduction="none").sum(1)
     return (label * target["weight"]).sum() / target["weight"].sum(), kept.mean()
 
 
-def train(folder, published, steps, held_out=None, seed=0, save=None, judge=None, minutes=float("inf"), start=None, slower=1.0,
-          without=()):
+def train(folder, published, steps, held_out=None, seed=0, start=None, slower=1.0, without=(), **run):
     """The averaged network after that many steps.
 
-    `start`: state to go on from in place of the published network's, at a rate so many times `slower`; `minutes`: ends sooner where the
-    steps would take longer; `without`: labels of which it sees no recording; `save`: where it is kept every 250 steps; `judge`: called with it every 500.
+    `start`: state to go on from in place of the published network's, at a rate so many times `slower`; `without`: labels of which it sees no
+    recording; `run`: of `fit`.
     """
     torch.manual_seed(seed)
     names = labels.audioset_names(Path(published) / "class_labels_indices.csv")
     network = new_network(published, names)
     if start:
         network.load_state_dict(start)
+    return fit(network, Batches(folder, names, held_out, seed, without), losses, (RATE / slower, HEAD_RATE / slower), steps, **run)
+
+
+def fit(network, batches, losses, rates, steps, save=None, judge=None, minutes=float("inf")):
+    """The averaged network after that many steps.
+
+    `losses(network, x, target)`: of the labels and of AudioSet's classes; `rates`: of the body and of the labels' layer; `minutes`: ends sooner where
+    the steps would take longer; `save`: where it is kept every 250 steps; `judge`: called with it every 500.
+    """
     network = network.to(memory_format=torch.channels_last)
     mean = copy.deepcopy(network).eval()
     head = [p for name, p in network.named_parameters() if name.startswith(("labels.", "quiet"))]
     body = [p for name, p in network.named_parameters() if not name.startswith(("labels.", "quiet"))]
-    optimizer = torch.optim.AdamW([{"params": body, "lr": RATE}, {"params": head, "lr": HEAD_RATE}], weight_decay=DECAY)
-    tops = [group["lr"] / slower for group in optimizer.param_groups]
+    optimizer = torch.optim.AdamW([{"params": part, "lr": rate} for part, rate in zip((body, head), rates)], weight_decay=DECAY)
+    tops = [group["lr"] for group in optimizer.param_groups]
     begun, sums, count = time.time(), np.zeros(2), 0
-    loader = iter(DataLoader(Batches(folder, names, held_out, seed, without), batch_size=None, num_workers=1, prefetch_factor=4))
+    loader = iter(DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4))
     network.train()
     step, done = 0, 0.0
     while done < 1:

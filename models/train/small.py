@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The small model from beginning to end, with that of `models.train.default` as its teacher; every step can be run alone.
+
+    python -m models.train.small fold 1             train without fold 1, by the default network of that fold; predict its clips
+    python -m models.train.small judge              labels that hold up, recall, calibration, robustness
+    python -m models.train.small final              train on all clips, by the default network that is shipped
+    python -m models.train.small export             network, labels, manifest and table of embeddings
+    python -m models.train.small speed              time of a window against the default network of the same run
+    python -m models.train.small card               table of the card
+    python -m models.train.small all                fold 1, and all other steps
+
+Needs the spectrograms and the networks of the folds that `models.train.default` makes.
+"""
+import json
+from pathlib import Path
+
+import torch
+
+from ..convert import known_scores, manifest, program
+from . import card, default, distillation, labels, predictions, quantise, training
+
+VERSION = "3"
+STEPS = 12000
+OUTPUTS = ("labels", "embedding")
+
+
+class Recipe(default.Recipe):
+    RESULTS = "small-results.json"
+
+    def all(self):
+        self.fold(1)
+        self.judge()
+        self.final()
+        self.export()
+        self.speed()
+        self.card()
+
+    def train(self, name, held_out=None, steps=None, **changed):
+        teacher, taught = Path(default.SCRATCH) / f"{name}.onnx", labels.LABELS
+        if held_out is None:
+            teacher, taught = self.out / "default.onnx", (self.out / "default.labels.txt").read_text().split()
+        distillation.train(self.options.spectrograms, self.options.published, teacher, taught, steps or self.options.steps, held_out,
+                           save=self.scratch / f"{name}.pt", minutes=self.options.minutes, **changed)
+
+    def final(self):
+        """Goes on from the network of fold 1, with all clips, for half as many steps."""
+        self.train("final", steps=self.options.steps // 2, start=torch.load(self.scratch / "fold-1.pt", map_location="cpu"), slower=2.0, seed=1)
+
+    def load(self, name):
+        network = training.new_network(self.options.published, self.names, distillation.Small)
+        network.load_state_dict(torch.load(self.scratch / f"{name}.pt", map_location="cpu"))
+        return network.eval()
+
+    def candidates(self):
+        """The labels of the default model."""
+        return (self.out / "default.labels.txt").read_text().split()
+
+    def export(self):
+        judged = self.results()["held_out"]
+        offered, path = judged["offered"], self.out / "small.onnx"
+        network = self.load("final").only([labels.LABELS.index(name) for name in offered], judged["temperature"])
+        predictions.to_onnx(network, path, OUTPUTS)
+        (self.out / "small.labels.txt").write_text("".join(f"{name}\n" for name in offered))
+        (self.out / "small.toml").write_text(self.manifest(offered))
+        known_scores.built_in(program.find(self.options.program), self.out, ["small"])
+        self.embeddings(path, offered)
+        parameters = sum(p.numel() for name, p in network.named_parameters() if "classifier/5" not in name)
+        self.save({"final": {"parameters": parameters, "bytes": path.stat().st_size, "onnx_difference": self.difference(network, path),
+                             "quiet_rooms_called_background": self.quiet_rooms(path, offered)}})
+        print(json.dumps(self.results()["final"], indent=1))
+
+    def manifest(self, offered):
+        return manifest.text({
+            None: {"name": "small", "description": f"{len(offered)} everyday sounds, animals, instruments and voices, in a third of the time of default",
+                   "licence": default.LICENCE, "version": VERSION, "onnx": "small.onnx", "sha256": manifest.sha256(self.out / "small.onnx")},
+            "input": {"layout": "frames-mels", "channel-axis": "first", "normalize": "none"}, "features": {"preset": "efficientat", "frames": predictions.FRAMES},
+            "output": {"name": "labels", "activation": "softmax", "embedding": "embedding"}, "labels": {"file": "small.labels.txt"},
+            "labels.groups": default.groups(offered), "check": known_scores.table("small")}, "SPDX-License-Identifier: MIT OR Apache-2.0")
+
+    def speed(self):
+        """Median time of a window on one thread, the networks taking turns."""
+        times = quantise.speeds({"small": self.out / "small.onnx", "default": self.out / "default.onnx"})
+        self.save({"speed": {"milliseconds": times, "ratio": times["small"] / times["default"]}})
+        print(self.results()["speed"])
+
+    def card(self):
+        card.write_small(self.out, self.results(), default.Recipe(self.options).results())
+
+
+if __name__ == "__main__":
+    PARSER = default.arguments(__doc__, ["fold", "judge", "final", "export", "speed", "card", "all"], "target/train/small")
+    PARSER.set_defaults(steps=STEPS)
+    default.run(Recipe, PARSER)
