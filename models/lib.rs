@@ -18,14 +18,7 @@ pub struct Files {
     pub check_audio: &'static [u8],
     /// The scores of that recording's windows that `[check]` expects, as NumPy's `.npy`.
     pub check_scores: &'static [u8],
-    /// Embeddings of clips of its labels, for learning new labels: a NumPy array of float16, one row a clip, the label's number
-    /// before the embedding. Empty where the network has no embedding.
-    pub embeddings: &'static [u8],
 }
-
-/// Embeddings of clips of the default model's labels, as NumPy's `.npy`: float16 (clips, 1 + width), column 0 the number of the clip's
-/// label, from 0, the others the mean embedding of its windows.
-pub const DEFAULT_EMBEDDINGS: &[u8] = include_bytes!("default.embeddings.npy");
 
 /// The network of `default` and of the models that show the same scores otherwise.
 const DEFAULT: &[u8] = include_bytes!("default.onnx");
@@ -61,7 +54,7 @@ impl Files {
         onnx: &'static [u8],
         check_scores: &'static [u8],
     ) -> Self {
-        Self { name, manifest, labels, onnx, check_audio: CHECK_AUDIO, check_scores, embeddings: &[] }
+        Self { name, manifest, labels, onnx, check_audio: CHECK_AUDIO, check_scores }
     }
 
     /// The content of a file that the manifest names.
@@ -80,6 +73,17 @@ impl Files {
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Files> {
     ALL.iter().find(|files| files.name == name)
+}
+
+/// Embeddings of clips of a built-in model's labels, as NumPy's `.npy`: float16 (clips, 1 + width), column 0 the number of the clip's
+/// label, from 0, the others the mean embedding of its windows. `None` where a model has no such table.
+#[must_use]
+pub fn embeddings(name: &str) -> Option<&'static [u8]> {
+    match name {
+        "default" | "sure" => Some(include_bytes!("default.embeddings.npy")),
+        "small" => Some(include_bytes!("small.embeddings.npy")),
+        _ => None,
+    }
 }
 
 /// The names of all.

@@ -31,8 +31,8 @@ fn model_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .blurb(
                 "Built-in model: default, sure, audioset or small; or path of a manifest (.toml), or of an .onnx file with a \
                  manifest of the same name (.toml) beside it. From PAUSED on, a new model is loaded in the background; if that \
-                 fails, the old one stays. The network of default, sure and audioset was trained from EfficientAT's mn04 by \
-                 Florian Schmid (MIT licence)",
+                 fails, the old one stays. The built-in networks were trained from EfficientAT's mn04 by Florian Schmid (MIT \
+                 licence)",
             )
             .default_value(Some(default.model.as_str()))
             .mutable_playing()

@@ -30,8 +30,8 @@ pub(crate) fn path_of(manifest: &Path) -> PathBuf {
 /// The file of a model's table; `None` if it has none.
 pub(crate) fn bytes(manifest: &Manifest) -> Result<Option<Vec<u8>>> {
     let path = path_of(&manifest.path);
-    match &*manifest.name {
-        "default" | "sure" if !manifest.path.exists() => Ok(Some(builtin::DEFAULT_EMBEDDINGS.to_vec())),
+    match builtin::embeddings(&manifest.name) {
+        Some(table) if !manifest.path.exists() => Ok(Some(table.to_vec())),
         _ if path.exists() => {
             std::fs::read(&path).map(Some).map_err(|error| Failure::io("table of embeddings", &path, &error))
         }

@@ -2,9 +2,9 @@
 //! A stream that waits for its windows borrows an idle network and runs it on its own thread, so no worker has to be woken and
 //! waited for.
 //!
-//! Measured gain: one more window takes 9 % less processor time with the network `small` (681 instead of 749 µs, the medians of 60
-//! pairs of `benches/pairs.py` with and without this module; 95 %: 5 to 13 %), so 10 % more without it; 8 % less with `default` (24
-//! pairs; -1 to 24 %).
+//! Measured gain: one more window takes 9 % less processor time with version 2 of the network `small` (681 instead of 749 µs, the
+//! medians of 60 pairs of `benches/pairs.py` with and without this module; 95 %: 5 to 13 %), so 10 % more without it; 8 % less with
+//! `default` (24 pairs; -1 to 24 %).
 //! Each window also saves two wake-ups, which delay its result on a busy machine.
 
 use std::sync::atomic::Ordering::Relaxed;
