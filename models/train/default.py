@@ -35,6 +35,7 @@ MIN_RECORDINGS = 3  # of a label that is offered
 SCRATCH = "target/train/default"
 SPECTROGRAMS = f"{SCRATCH}/spectrograms"
 PUBLISHED, CLASSES = "mn04_as_mAP_432.pt", "class_labels_indices.csv"
+LABELS_OUTPUT = {"name": "labels", "activation": "softmax"}
 EMBEDDINGS_EACH = 4  # clips of a label in the table of embeddings
 
 
@@ -68,6 +69,15 @@ def run(recipe, parser):
 def groups(offered):
     """The groups of a manifest with these labels."""
     return {group: kept for group, names in labels.GROUPS.items() if (kept := [label for label in names if label in offered])}
+
+
+def manifest_text(network, name, description, version, labels, output, groups, defaults):
+    """The manifest of a model of this file. `labels`: whose labels and known scores it has; `output`: name and activation of the scores."""
+    return manifest.text({
+        None: {"name": name, "description": description, "licence": LICENCE, "version": version, "onnx": network.name, "sha256": manifest.sha256(network)},
+        "input": {"layout": "frames-mels", "channel-axis": "first", "normalize": "none"}, "features": {"preset": "efficientat", "frames": efficientat.FRAMES},
+        "output": output | {"embedding": "embedding"}, "labels": {"file": f"{labels}.labels.txt"}, "labels.groups": groups, "defaults": defaults,
+        "check": known_scores.table(labels)}, "SPDX-License-Identifier: MIT OR Apache-2.0")
 
 
 class Recipe:
@@ -190,11 +200,11 @@ class Recipe:
 
     def difference(self, network, path):
         """Largest difference of the exported file's logits from PyTorch's, on real windows."""
-        audio = dataset.load_audio(Path(self.options.data) / self.clips[0].path, RATE)
-        x = predictions.windows(audio)
+        session, x = predictions.session(path), predictions.windows(dataset.load_audio(Path(self.options.data) / self.clips[0].path, RATE))
+        logits = [output.name for output in session.get_outputs()][:-1]  # without the embedding
         with torch.inference_mode():
-            expected = predictions.Exported(network, ("labels",))(torch.from_numpy(x))[0].numpy()
-        return float(np.abs(predictions.run(predictions.session(path), x)[0] - expected).max())
+            expected = predictions.Exported(network, logits)(torch.from_numpy(x))
+        return max(float(np.abs(found - wanted.numpy()).max()) for found, wanted in zip(predictions.run(session, x), expected))
 
     def manifests(self, offered, thresholds):
         denied = [name for name in offered if thresholds[name] >= judging.HIGHEST]
@@ -203,14 +213,8 @@ class Recipe:
                 ("sure", f"{len(offered)} everyday sounds, animals, instruments and voices, only where it is sure", {"thresholds": thresholds} | ({"deny-labels": denied} if denied else {})),
                 ("audioset", "AudioSet's 527 classes", {})):
             own = name == "audioset"
-            text = manifest.text({
-                None: {"name": name, "description": description, "licence": LICENCE, "version": VERSION, "onnx": "default.onnx",
-                       "sha256": manifest.sha256(self.out / "default.onnx")},
-                "input": {"layout": "frames-mels", "channel-axis": "first", "normalize": "none"}, "features": {"preset": "efficientat", "frames": efficientat.FRAMES},
-                "output": {"name": "audioset" if own else "labels", "activation": "sigmoid" if own else "softmax", "embedding": "embedding"},
-                "labels": {"file": "audioset.labels.txt" if own else "default.labels.txt"},
-                "labels.groups": {} if own else groups(offered), "defaults": defaults,
-                "check": known_scores.table("audioset" if own else "default")}, "SPDX-License-Identifier: MIT OR Apache-2.0")
+            text = manifest_text(self.out / "default.onnx", name, description, VERSION, "audioset" if own else "default",
+                                 {"name": "audioset", "activation": "sigmoid"} if own else LABELS_OUTPUT, {} if own else groups(offered), defaults)
             (self.out / f"{name}.toml").write_text(text)
 
     def embeddings(self, path, offered):

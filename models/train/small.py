@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from ..convert import known_scores, manifest, program
+from ..convert import known_scores, program
 from . import card, default, distillation, labels, predictions, quantise, training
 
 VERSION = "3"
@@ -70,12 +70,8 @@ class Recipe(default.Recipe):
         print(json.dumps(self.results()["final"], indent=1))
 
     def manifest(self, offered):
-        return manifest.text({
-            None: {"name": "small", "description": f"{len(offered)} everyday sounds, animals, instruments and voices, in a third of the time of default",
-                   "licence": default.LICENCE, "version": VERSION, "onnx": "small.onnx", "sha256": manifest.sha256(self.out / "small.onnx")},
-            "input": {"layout": "frames-mels", "channel-axis": "first", "normalize": "none"}, "features": {"preset": "efficientat", "frames": predictions.FRAMES},
-            "output": {"name": "labels", "activation": "softmax", "embedding": "embedding"}, "labels": {"file": "small.labels.txt"},
-            "labels.groups": default.groups(offered), "check": known_scores.table("small")}, "SPDX-License-Identifier: MIT OR Apache-2.0")
+        description = f"{len(offered)} everyday sounds, animals, instruments and voices, in a third of the time of default"
+        return default.manifest_text(self.out / "small.onnx", "small", description, VERSION, "small", default.LABELS_OUTPUT, default.groups(offered), {})
 
     def speed(self):
         """Median time of a window on one thread, the networks taking turns."""
