@@ -85,3 +85,24 @@ fn mean(vectors: &[Vec<f32>]) -> Vec<f32> {
     }
     mean
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use soundclassify_core::model::{EngineOptions, Model, load_embedding};
+
+    use super::*;
+
+    #[test]
+    fn built_in_tables_have_clips_of_each_label() {
+        for name in ["default", "sure", "small"] {
+            let model = Model::load(name).unwrap();
+            let manifest = model.manifest();
+            let values = load_embedding(&model, EngineOptions::default()).unwrap().classes();
+            let clips = Table::of(manifest).unwrap().clips(&manifest.labels, values).unwrap();
+            let found: BTreeSet<_> = clips.iter().map(|clip| &clip.name).collect();
+            assert_eq!(found, manifest.labels.iter().collect(), "{name}");
+        }
+    }
+}
