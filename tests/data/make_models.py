@@ -109,6 +109,11 @@ def main():
     # Scores and something else.
     linear("two-outputs", "batch", [*linear_nodes(), helper.make_node("Identity", ["flat"], ["embedding"])],
            [value("embedding", ["batch", MELS * FRAMES]), value("logits", ["batch", CLASSES])])
+    # Two outputs with the same scores, which differ in every run.
+    save("random", [*linear_nodes(target="sum"), helper.make_node("RandomUniformLike", ["sum"], ["random"]),
+                    helper.make_node("Add", ["sum", "random"], ["first"]), helper.make_node("Identity", ["first"], ["second"])],
+         [value("input", ["batch", 1, MELS, FRAMES])], [value(name, ["batch", CLASSES]) for name in ("first", "second")],
+         [constant("weights", WEIGHTS)])
     # Shapes that only a run can show, and a class too many.
     save("unknown-shapes", [helper.make_node("NonZero", ["input"], ["places"]),
                             helper.make_node("Cast", ["places"], ["cast"], to=FLOAT),

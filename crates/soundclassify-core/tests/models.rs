@@ -476,6 +476,43 @@ fn the_built_in_model_runs() {
 }
 
 #[test]
+fn a_window_that_two_manifests_of_one_file_get_is_run_once() {
+    let names = ["first", "second"].map(|name| format!("[output]\nname = \"{name}\""));
+    let [first, second] = names.map(|name| Tiny::new("random.onnx", |text| text.replace("[output]", &name)));
+    let alone = first.engine().unwrap();
+    assert_ne!(single(&alone, &window(0)), single(&alone, &window(0)), "its scores differ in every run");
+    let both = [alone, second.engine().unwrap()];
+    assert!(!Arc::ptr_eq(&both[0], &both[1]));
+
+    for seed in 0..50 {
+        let [one, other] = if seed % 2 == 0 { [0, 1] } else { [1, 0] };
+        assert_eq!(single(&both[one], &window(seed)), single(&both[other], &window(seed)), "window {seed}");
+    }
+    let batch = |engine, seeds: [usize; 4]| run(engine, &seeds.map(window)).0;
+    let (one, other) = (batch(&both[0], [1, 2, 3, 4]), batch(&both[1], [4, 9, 2, 1]));
+    assert_eq!([&one[3], &one[1], &one[0]], [&other[0], &other[2], &other[3]]);
+}
+
+#[test]
+fn outputs_of_one_run_are_those_of_runs_of_their_own() {
+    let models = ["default", "audioset"].map(|name| Model::load(name).unwrap());
+    let windows: Vec<Vec<f32>> = (0..20)
+        .map(|seed| (0..models[0].manifest().features.len()).map(|i| (i * (seed + 3) % 97) as f32 / 97.0).collect())
+        .collect();
+    let expected = models.each_ref().map(|model| {
+        let engine = Engine::shared(model, &CPU).unwrap();
+        windows.iter().map(|window| single(&engine, window)).collect::<Vec<_>>()
+    });
+
+    let engines = models.each_ref().map(|model| Engine::shared(model, &CPU).unwrap());
+    for (number, window) in windows.iter().enumerate() {
+        for (engine, expected) in engines.iter().zip(&expected) {
+            assert_close(&single(engine, window), &expected[number], 1e-5);
+        }
+    }
+}
+
+#[test]
 fn inspecting_reports_what_fits() {
     let tiny = Tiny::new("four-classes.onnx", as_is);
     let (manifest, onnx) = (tiny.folder.path().join("tiny.toml"), tiny.folder.path().join("tiny.onnx"));

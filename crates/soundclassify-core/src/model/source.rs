@@ -38,6 +38,8 @@ struct Inner {
 /// The properties of a network that are known without ONNX Runtime.
 struct NetworkFacts {
     digest: [u8; 32],
+    /// Like the digest, without outputs and labels.
+    input_digest: [u8; 32],
     /// Bytes of the ONNX file and of the weights beside it.
     size: usize,
     /// Whether every run takes about the same time.
@@ -133,9 +135,11 @@ impl Model {
         // Two manifests may name the same file.
         manifest.onnx = PathBuf::from(format!("{} (built in)", manifest.onnx.display()));
         // Its content can't change while the program runs, so its name is enough.
-        let digest = digest(&manifest, manifest.onnx.as_os_str().as_encoded_bytes());
+        let content = manifest.onnx.as_os_str().as_encoded_bytes();
+        let (digest, input_digest) = (digest(&manifest, content), input_digest(&manifest, content));
         let network = Network::read(files.onnx, &manifest.onnx)?;
-        let network = NetworkFacts { digest, size: files.onnx.len(), has_constant_cost: has_constant_cost(&network) };
+        let has_constant_cost = has_constant_cost(&network);
+        let network = NetworkFacts { digest, input_digest, size: files.onnx.len(), has_constant_cost };
         Ok(Self(Arc::new(Inner { manifest, content: Content::Embedded(files.onnx), network })))
     }
 
@@ -143,6 +147,11 @@ impl Model {
     /// uses.
     pub(super) fn digest(&self) -> [u8; 32] {
         self.0.network.digest
+    }
+
+    /// A hash of what a run depends on: the ONNX file, its files of weights, and the input.
+    pub(super) fn input_digest(&self) -> [u8; 32] {
+        self.0.network.input_digest
     }
 
     /// Whether the network is part of the program.
@@ -222,24 +231,28 @@ fn read_onnx(manifest: &Manifest) -> Result<Vec<u8>> {
 fn facts_of_file(manifest: &Manifest, bytes: &[u8], content: &[u8; 32]) -> Result<NetworkFacts> {
     let network = Network::read(bytes, &manifest.onnx)?;
     let weights = Weights::find(&network, &manifest.onnx, bytes.len() as u64, MAX_ONNX)?;
-    let digest = digest(manifest, &[&content[..], &weights.identity()?].concat());
+    let content = [&content[..], &weights.identity()?].concat();
+    let (digest, input_digest) = (digest(manifest, &content), input_digest(manifest, &content));
     let size = bytes.len().saturating_add(usize::try_from(weights.size).unwrap_or(usize::MAX));
-    Ok(NetworkFacts { digest, size, has_constant_cost: has_constant_cost(&network) })
+    Ok(NetworkFacts { digest, input_digest, size, has_constant_cost: has_constant_cost(&network) })
 }
 
 fn digest(manifest: &Manifest, content: &[u8]) -> [u8; 32] {
-    let heeded = (
-        &manifest.input_name,
+    let output = (
         &manifest.output_name,
         manifest.activation,
         manifest.reduce,
         &manifest.attention_name,
-        manifest.features.shape(),
         manifest.labels.len(),
+        &manifest.output_scale,
     );
-    let tensors =
-        (manifest.input_element, &manifest.input_scale, &manifest.output_scale, &manifest.constants, &manifest.states);
-    Sha256::new().chain_update(format!("{heeded:?}{tensors:?}")).chain_update(content).finalize().into()
+    Sha256::new().chain_update(format!("{output:?}")).chain_update(input_digest(manifest, content)).finalize().into()
+}
+
+fn input_digest(manifest: &Manifest, content: &[u8]) -> [u8; 32] {
+    let Manifest { input_name, features, input_element, input_scale, constants, states, .. } = manifest;
+    let input = (input_name, features.shape(), input_element, input_scale, constants, states);
+    Sha256::new().chain_update(format!("{input:?}")).chain_update(content).finalize().into()
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

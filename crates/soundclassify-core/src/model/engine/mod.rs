@@ -10,6 +10,7 @@ mod registry;
 mod reply_slot;
 mod runner;
 mod session;
+mod shared_runs;
 mod stream;
 mod sync;
 mod tensor_pool;

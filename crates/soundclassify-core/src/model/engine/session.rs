@@ -20,11 +20,13 @@ use super::{
     loading::{builder, commit, register, tensor_infos},
     reading::{Reading, embedding_axis, embedding_of, read, scores_of},
     runner::MAX_BATCH,
-    tensors::{States, constant, encode, failed},
+    shared_runs::{Member, Origin, Row},
+    tensors::{States, constant, decode, encode, failed},
 };
 use crate::{
     error::{Error, Result},
     model::{
+        activation::activate_and_reduce,
         fit::{Batch, Fit, FittedConstant},
         limits,
         manifest::{Element, Scale},
@@ -70,6 +72,8 @@ pub(super) struct OrtNetwork {
     pub(super) bytes: usize,
     /// Whether it takes the same time for any window, on any thread.
     is_portable: bool,
+    /// Its part in the runs that networks with other outputs of the same file use; none with states or further inputs.
+    shared: Option<Member>,
     /// Buffer for runs of several windows.
     gathered: Vec<f32>,
     /// Tensors for runs on streams' threads, by number of windows less 1; created at the first use.
@@ -86,6 +90,9 @@ impl OrtNetwork {
         let fail =
             |reason| Error::Model { path: model.onnx_path().to_path_buf(), reason: with_manifest(reason, model) };
         warmed_up.map_err(fail)?;
+        if target == Target::Scores && network.is_plain && network.attention.is_none() {
+            network.shared = Some(Member::join(model.input_digest(), options, network.output));
+        }
         Ok(network)
     }
 
@@ -174,6 +181,7 @@ impl OrtNetwork {
             max_batch,
             bytes,
             is_portable: is_portable && is_plain,
+            shared: None,
             gathered: Vec::new(),
             bound: Default::default(),
             bound_bytes: 0,
@@ -250,8 +258,61 @@ impl OrtNetwork {
         self.bound[size - 1] = Bound::new(&self.dims, name, output).ok();
     }
 
+    /// The other outputs of the same file that networks use at present.
+    fn other_outputs(&self) -> Vec<usize> {
+        self.shared.as_ref().map_or_else(Vec::new, Member::others)
+    }
+
+    /// Runs only the windows that no network with another output has run, and keeps the values of the outputs `others` for these.
+    fn run_shared(&mut self, windows: &[&[f32]], scores: &mut [f32], others: &[usize]) -> Result<()> {
+        let Some(shared) = self.shared.take() else { return self.run_unbound(windows, scores).map(drop) };
+        let outcome = self.run_planned(&shared, windows, scores, others);
+        self.shared = Some(shared);
+        outcome
+    }
+
+    fn run_planned(&mut self, shared: &Member, windows: &[&[f32]], scores: &mut [f32], others: &[usize]) -> Result<()> {
+        let Reading { classes, activation, reduce, .. } = self.reading;
+        let (origins, announced) = shared.plan(windows);
+        let own: Vec<_> = windows.iter().zip(&origins).filter(|(_, origin)| **origin == Origin::Own).collect();
+        let own: Vec<&[f32]> = own.into_iter().map(|(window, _)| *window).collect();
+        let mut own_scores = vec![0.0; own.len() * classes];
+        if !own.is_empty() {
+            let mut rows = vec![Vec::new(); own.len()];
+            self.run_keeping(&own, &mut own_scores, others, &mut rows)?;
+            announced.end(rows);
+        }
+        let mut own_scores = own_scores.chunks_exact(classes);
+        for ((window, origin), scores) in windows.iter().zip(origins).zip(scores.chunks_exact_mut(classes)) {
+            let values = match origin {
+                Origin::Ready(values) => Some(values),
+                Origin::Running(number) => shared.wait(number),
+                Origin::Own => {
+                    own_scores.next().into_iter().for_each(|own| scores.copy_from_slice(own));
+                    continue;
+                }
+            };
+            match values.filter(|values| !values.is_empty() && values.len() % classes == 0) {
+                Some(values) => activate_and_reduce(activation, reduce, &values, None, scores),
+                None => self.run_unbound(&[window], scores).map(drop)?,
+            }
+        }
+        Ok(())
+    }
+
     /// Runs, unless cancelled, and returns the shape of the output.
     fn run_unbound(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<Shape> {
+        self.run_keeping(windows, scores, &[], &mut [])
+    }
+
+    /// Like [`Self::run_unbound`]; appends the values of the outputs `others` to the rows of each window.
+    fn run_keeping(
+        &mut self,
+        windows: &[&[f32]],
+        scores: &mut [f32],
+        others: &[usize],
+        rows: &mut [Vec<Row>],
+    ) -> Result<Shape> {
         let size = self.run_size(windows.len());
         if self.batch != Batch::Absent {
             self.dims[0] = size as i64;
@@ -274,6 +335,13 @@ impl OrtNetwork {
         let input = TensorRef::from_array_view((self.dims.as_slice(), values)).map_err(|error| failed(&error))?;
         let outputs =
             self.session.run_with_options(ort::inputs![input], &*self.run_options).map_err(|error| failed(&error))?;
+        for &output in others {
+            let (_, values) = decode(&outputs[output], None)?;
+            let length = (values.len() / size).max(1);
+            for (values, rows) in values.chunks_exact(length).zip(&mut *rows) {
+                rows.push(Row { output, values: values.to_vec() });
+            }
+        }
         let weights = self.attention.map(|attention| &outputs[attention]);
         read(&outputs[self.output], weights, size, self.reading, scores)
     }
@@ -352,10 +420,17 @@ impl Network for OrtNetwork {
     }
 
     fn run(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<()> {
-        self.run_unbound(windows, scores).map(drop)
+        match &self.other_outputs()[..] {
+            [] => self.run_unbound(windows, scores).map(drop),
+            others => self.run_shared(windows, scores, others),
+        }
     }
 
     fn run_uncancellable(&mut self, windows: &[&[f32]], scores: &mut [f32]) -> Result<()> {
+        let others = self.other_outputs();
+        if !others.is_empty() {
+            return self.run_shared(windows, scores, &others);
+        }
         let size = self.run_size(windows.len());
         if let Some(bound) = &mut self.bound[size - 1]
             && let Ok(outputs) = bound.run(&mut self.session, windows)
