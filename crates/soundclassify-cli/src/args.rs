@@ -341,7 +341,7 @@ pub(crate) struct TuneArgs {
     /// Writes a copy of the manifest with these thresholds
     #[arg(short, long, value_name = "FILE.toml")]
     pub(crate) output: Option<PathBuf>,
-    /// Plots precision and recall against the threshold, as .svg or .png
+    /// Plots precision and recall, or with --quiet events a day, against the threshold, as .svg or .png
     #[arg(long, value_name = "FILE")]
     pub(crate) picture: Option<PathBuf>,
     /// Prints the thresholds as JSON

@@ -7,6 +7,8 @@ use super::logistic::{Example, Unit};
 const FOLDS: usize = 5;
 /// Share of wrong reports among other sounds for which a threshold is chosen, if the recordings allow it.
 const WRONG: f64 = 0.01;
+/// Share of the clips of one other label, and their number, from which on the label is confused with it.
+const CONFUSED: (f64, usize) = (0.5, 2);
 
 /// Vectors of one recording, or of one clip of other sounds, with its kind.
 #[derive(Debug, Clone)]
@@ -22,10 +24,10 @@ pub(crate) struct Clip {
 pub(super) struct Judged {
     pub(super) unit: Unit,
     pub(super) threshold: f64,
-    /// Number of recordings that reach the threshold, each with a unit that was fitted to the others.
+    /// Number of recordings that reach the threshold; unit and threshold are those of the others.
     pub(super) found: usize,
     pub(super) recordings: usize,
-    /// Number of clips of other sounds that reach the threshold, each with a unit that was fitted to others.
+    /// Number of clips of other sounds that reach the threshold; unit and threshold are those of others.
     pub(super) wrong: usize,
     pub(super) others: usize,
     /// Number of pieces of the user's own background that reach the threshold.
@@ -33,6 +35,8 @@ pub(super) struct Judged {
     pub(super) background: usize,
     /// Names of the clips of other sounds that reach the threshold, the most frequent first.
     pub(super) confused: Vec<String>,
+    /// Whether this is a label of which at least [`CONFUSED`] of the clips reach the threshold.
+    pub(super) is_confused: bool,
 }
 
 impl Judged {
@@ -63,20 +67,51 @@ pub(super) fn judge(recordings: &[Clip], others: &[Clip]) -> Judged {
             wrong[at] = score(&unit, &others[at]);
         }
     }
-    let threshold = threshold(&found, &wrong);
-    let above: Vec<_> =
-        others.iter().zip(&wrong).filter(|(_, score)| **score >= threshold).map(|(clip, _)| clip).collect();
+    let above: Vec<_> = wrongly_found(&found, &wrong, &folds).into_iter().map(|at| &others[at]).collect();
+    let counts = counts(above.iter().map(|clip| &clip.name));
     Judged {
         unit: fit(recordings.iter(), others.iter()),
-        threshold,
-        found: found.iter().filter(|score| **score >= threshold).count(),
+        threshold: threshold(&found, &wrong),
+        found: rightly_found(&found, &wrong),
         recordings: recordings.len(),
         wrong: above.len(),
         others: others.len(),
         wrong_background: above.iter().filter(|clip| clip.is_background).count(),
         background: others.iter().filter(|clip| clip.is_background).count(),
-        confused: most_frequent(above.iter().map(|clip| &clip.name)),
+        is_confused: is_confused(&counts, others),
+        confused: counts.into_iter().take(3).map(|(_, name)| name.clone()).collect(),
     }
+}
+
+/// Whether one label has many of the wrong reports. `counts`: how many each name has.
+fn is_confused(counts: &[(usize, &String)], others: &[Clip]) -> bool {
+    let (share, minimum) = CONFUSED;
+    let is_often = |&(count, name): &(usize, &String)| {
+        let clips = others.iter().filter(|clip| clip.name == *name && !clip.is_background).count();
+        clips > 0 && count >= minimum && count as f64 >= share * clips as f64
+    };
+    counts.iter().any(is_often)
+}
+
+/// Number of recordings that reach the threshold of the other recordings.
+fn rightly_found(found: &[f64], wrong: &[f64]) -> usize {
+    let reaches = |at: &usize| {
+        let others: Vec<_> =
+            found.iter().enumerate().filter(|(other, _)| other != at).map(|(_, score)| *score).collect();
+        found[*at] >= threshold(&others, wrong)
+    };
+    (0..found.len()).filter(reaches).count()
+}
+
+/// The clips of something else that reach the threshold of the clips of other parts.
+fn wrongly_found(found: &[f64], wrong: &[f64], folds: &[usize]) -> Vec<usize> {
+    let part = |fold, inside| (0..wrong.len()).filter(move |at| (folds[*at] == fold) == inside);
+    (0..FOLDS)
+        .flat_map(|fold| {
+            let threshold = threshold(found, &part(fold, false).map(|at| wrong[at]).collect::<Vec<_>>());
+            part(fold, true).filter(move |at| wrong[*at] >= threshold)
+        })
+        .collect()
 }
 
 /// The part of each clip. Pieces of a background that follow each other are in one part, because they are alike.
@@ -111,7 +146,7 @@ fn score(unit: &Unit, clip: &Clip) -> f64 {
     clip.vectors.iter().map(|vector| unit.probability(vector)).fold(0.0, f64::max)
 }
 
-/// The threshold with the best mean of recall and specificity, above the level that few others reach.
+/// Halfway between the score that few others reach and the weakest recording above it.
 fn threshold(found: &[f64], wrong: &[f64]) -> f64 {
     let mut sorted = wrong.to_vec();
     sorted.sort_by(|a, b| b.total_cmp(a));
@@ -122,7 +157,8 @@ fn threshold(found: &[f64], wrong: &[f64]) -> f64 {
     ((threshold * 1e3).ceil() / 1e3).clamp(0.05, 0.99)
 }
 
-fn most_frequent<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
+/// How often each name appears, the most frequent first.
+fn counts<'a>(names: impl Iterator<Item = &'a String>) -> Vec<(usize, &'a String)> {
     let mut counts: Vec<(usize, &String)> = Vec::new();
     for name in names {
         match counts.iter_mut().find(|(_, known)| *known == name) {
@@ -131,7 +167,7 @@ fn most_frequent<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
         }
     }
     counts.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
-    counts.into_iter().take(3).map(|(_, name)| name.clone()).collect()
+    counts
 }
 
 #[cfg(test)]
@@ -151,6 +187,30 @@ mod tests {
 
         assert_eq!((judged.found, judged.wrong), (5, 0), "{judged:?}");
         assert_eq!((judged.precision(), judged.recall()), (1.0, 1.0));
+    }
+
+    #[test]
+    fn a_label_with_half_of_its_clips_found_is_confused() {
+        let others = [clips("Bark", 40, 0.0), clips("Water", 4, 0.0), clips("Door_bell", 1, 0.0)].concat();
+        let with = |name: &str, count| is_confused(&[(count, &name.to_owned())], &others);
+
+        assert!(with("Water", 2));
+        assert!(!with("Water", 1) && !with("Bark", 2) && !with("Door_bell", 1));
+    }
+
+    #[test]
+    fn a_recording_does_not_choose_the_threshold_that_it_is_judged_by() {
+        let wrong = [0.1; 40];
+        assert!((threshold(&[0.9, 0.9, 0.2], &wrong) - 0.15).abs() < 2e-3);
+        assert_eq!(rightly_found(&[0.9, 0.9, 0.2], &wrong), 2);
+    }
+
+    #[test]
+    fn a_clip_of_something_else_does_not_choose_the_threshold_that_it_is_judged_by() {
+        let (mut wrong, folds) = ([0.1; 40], std::array::from_fn::<_, 40, _>(|at| at % FOLDS));
+        wrong[7] = 0.6;
+        assert!((threshold(&[0.9], &wrong) - 0.75).abs() < 2e-3);
+        assert_eq!(wrongly_found(&[0.9], &wrong, &folds), [7]);
     }
 
     #[test]

@@ -36,7 +36,7 @@ struct Line<'a> {
     label: &'a str,
     recordings: usize,
     threshold: f64,
-    /// Recordings that a unit of the other recordings finds, as a share.
+    /// Recordings that unit and threshold of the other recordings find, as a share.
     recall: f64,
     /// Where the label and something else are equally frequent.
     precision: f64,
@@ -110,7 +110,7 @@ fn learn(new: &NewLabel, at: usize, recordings: &[Vec<Clip>], others: &[Clip]) -
     let others: Vec<_> = others.iter().chain(rest).cloned().collect();
     let judged = judge::judge(&recordings[at], &others);
     let is_in_background = judged.wrong_background as f64 > MAX_BACKGROUND * judged.background as f64;
-    if judged.recall() < 0.5 || judged.precision() < 0.8 || is_in_background {
+    if judged.recall() < 0.5 || judged.precision() < 0.8 || judged.is_confused || is_in_background {
         output::note(format_args!(
             "soundclassify: warning: {} is not well separated from other sounds; add recordings of it, and recordings \
             of the sounds that it is confused with as --background",

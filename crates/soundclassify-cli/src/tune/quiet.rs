@@ -64,7 +64,8 @@ pub(super) fn run(args: &TuneArgs, options: &ElementOptions) -> Result<Exit> {
         output::note("soundclassify: no recording could be classified; no output was written");
         return Ok(Exit::Failed);
     }
-    let hold = warm_engine.settings().property::<u64>("event-hold");
+    let event_hold = warm_engine.settings().property::<u64>("event-hold");
+    let hold = |label: &str| hold(model.manifest(), label, event_hold);
     let days = gathered.audio as f64 / 1e9 / DAY;
     let budget = (args.per_day * days).floor() as usize;
     warn_of_little_audio(args.per_day, days);
@@ -72,21 +73,24 @@ pub(super) fn run(args: &TuneArgs, options: &ElementOptions) -> Result<Exit> {
     let before = |label: &str| in_force(model.manifest(), label, on);
     let mut found = Vec::new();
     for (label, episodes) in &gathered.labels {
-        let needed = needed(episodes, hold, budget);
+        let needed = needed(episodes, hold(label), budget);
+        warn_of_certainty(label, episodes.at(needed, hold(label)), budget);
         if needed > before(label) {
             found.push((label.as_str(), episodes, needed));
         }
     }
     let thresholds: Vec<_> = found.iter().map(|&(label, _, value)| Threshold { label, value }).collect();
-    let charts: Vec<_> =
-        found.iter().map(|(label, episodes, value)| chart(label, episodes, *value, hold, budget, days)).collect();
+    let charts: Vec<_> = found
+        .iter()
+        .map(|(label, episodes, value)| chart(label, episodes, *value, hold(label), budget, days))
+        .collect();
     outputs.write(model.manifest(), &thresholds, &charts)?;
     let lines = found.iter().map(|&(label, episodes, threshold)| Line {
         label,
         threshold,
-        per_day: episodes.at(threshold, hold) as f64 / days,
+        per_day: episodes.at(threshold, hold(label)) as f64 / days,
         threshold_before: before(label),
-        per_day_before: episodes.at(before(label), hold) as f64 / days,
+        per_day_before: episodes.at(before(label), hold(label)) as f64 / days,
     });
     print(lines, args.json, gathered.audio)?;
     Ok(exit)
@@ -96,6 +100,11 @@ pub(super) fn run(args: &TuneArgs, options: &ElementOptions) -> Result<Exit> {
 fn in_force(manifest: &Manifest, label: &str, event_on: f64) -> f64 {
     let threshold = manifest.defaults.thresholds.get(label).copied().unwrap_or_default();
     manifest.rules.get(label).and_then(|rule| rule.on).unwrap_or(threshold.max(event_on))
+}
+
+/// Maximum gap within an event of a label, ns: that of its rule, or else `event-hold`.
+fn hold(manifest: &Manifest, label: &str, event_hold: u64) -> u64 {
+    manifest.rules.get(label).and_then(|rule| rule.hold).unwrap_or(event_hold)
 }
 
 /// The lowest threshold with at most `budget` episodes, in steps of a thousandth.
@@ -165,6 +174,16 @@ fn warn_of_little_audio(per_day: f64, days: f64) {
     }
 }
 
+/// No threshold is above 1.
+fn warn_of_certainty(label: &str, episodes: usize, budget: usize) {
+    if episodes > budget {
+        output::note(format_args!(
+            "soundclassify: warning: {label} has the probability 1 in {episodes} places, more than --per-day allows; \
+            deny the label, or give it a rule with min-duration"
+        ));
+    }
+}
+
 fn chart(label: &str, episodes: &Episodes, chosen: f64, hold: u64, budget: usize, days: f64) -> Chart {
     let counts = episodes.counts(hold, (budget * CHART).max(CHART));
     let points: Vec<_> =
@@ -207,16 +226,17 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_comes_before_event_on_and_thresholds() {
+    fn a_rule_comes_before_the_properties_and_thresholds() {
         let model = soundclassify_core::model::Model::load("sure").unwrap();
         let mut manifest = model.manifest().clone();
         let label = manifest.labels[0].clone();
         let threshold = manifest.defaults.thresholds[&label];
         assert_eq!(in_force(&manifest, &label, 0.5), threshold);
         assert_eq!(in_force(&manifest, &label, 1.0), 1.0);
-        let rule = soundclassify_core::model::Rule { on: Some(0.6), ..Default::default() };
+        assert_eq!(hold(&manifest, &label, 7), 7);
+        let rule = soundclassify_core::model::Rule { on: Some(0.6), hold: Some(3), ..Default::default() };
         manifest.rules.insert(label.clone(), rule);
-        assert_eq!(in_force(&manifest, &label, 0.5), 0.6);
+        assert_eq!((in_force(&manifest, &label, 0.5), hold(&manifest, &label, 7)), (0.6, 3));
     }
 
     #[test]
