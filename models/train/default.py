@@ -3,6 +3,7 @@
 
     python -m models.train.default spectrograms     what is learned from, and the published network's answers
     python -m models.train.default fold 1           train without fold 1, predict its clips (also 2, 3, 4)
+    python -m models.train.default folds            the same for all four, as many at once as there are threads
     python -m models.train.default judge            labels that hold up, recall, calibration, thresholds, robustness
     python -m models.train.default final            train on all clips
     python -m models.train.default export           network, labels, manifests, table of embeddings, credits
@@ -14,7 +15,9 @@
 import argparse
 import csv
 import json
+import multiprocessing
 import time
+from concurrent import futures
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +33,7 @@ STEPS = 5000
 VERSION = "8"
 LICENCE = "CC-BY-4.0"
 FEW, SHARE, USUAL = 20, 0.3, 4.0  # a label with fewer recordings leans on AudioSet's output by this share of its logit over -USUAL
+FOUND = 0.5  # probability at which the published network finds a class
 RESERVE = 1.5  # taken from the logit of Background, which would outvote short sounds before it
 MIN_RECORDINGS = 3  # of a label that is offered
 SCRATCH = "target/train/default"
@@ -51,6 +55,7 @@ def arguments(description, steps, scratch):
     parser.add_argument("--out", default=HERE.parent, help="where the model and its results are written")
     parser.add_argument("--steps", type=int, default=STEPS, help=f"of {training.BATCH} windows [default: %(default)s]")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="a training ends after that long, even with fewer steps")
+    parser.add_argument("--labels", type=Path, help="list of the labels that the step judge offers [default: those that held-out clips speak for]")
     parser.add_argument("--baseline", type=Path, help="network to measure against, for the step speed")
     parser.add_argument("--program", help="the program soundclassify [default: the newest built, or it is built]")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -64,6 +69,11 @@ def run(recipe, parser):
         parser.error("which fold?")
     step = getattr(recipe(options), options.step)
     step(options.fold) if options.step == "fold" else step()
+
+
+def one_fold(options, fold):
+    options.threads = 1
+    Recipe(options).fold(fold)
 
 
 def groups(offered):
@@ -96,11 +106,12 @@ class Recipe:
 
     def all(self):
         self.spectrograms()
-        for fold in FOLDS:
-            self.fold(fold)
+        self.folds()
         self.judge()
         self.final()
         self.export()
+        if self.options.baseline:
+            self.speed()
         self.card()
 
     def spectrograms(self):
@@ -109,6 +120,11 @@ class Recipe:
     def train(self, name, held_out=None, **changed):
         training.train(self.options.spectrograms, self.options.published, self.options.steps, held_out, save=self.scratch / f"{name}.pt",
                        minutes=self.options.minutes, **changed)
+
+    def folds(self):
+        """Every fold on one thread, which takes less time than one after another on all threads."""
+        with futures.ProcessPoolExecutor(min(self.options.threads, len(FOLDS)), multiprocessing.get_context("spawn")) as pool:
+            list(pool.map(one_fold, [self.options] * len(FOLDS), FOLDS))
 
     def fold(self, fold):
         begun = time.time()
@@ -120,7 +136,14 @@ class Recipe:
         path = self.scratch / f"fold-{fold}.onnx"
         predictions.to_onnx(self.load(f"fold-{fold}"), path)
         clips = [clip for clip in self.clips if clip.fold == fold]
-        np.savez_compressed(self.scratch / f"fold-{fold}.npz", **predictions.predict(path, clips, self.options.data))
+        np.savez_compressed(self.scratch / f"fold-{fold}.npz", **predictions.predict(path, clips, self.harmless(clips), self.options.data))
+
+    def harmless(self, clips):
+        """The clips of background, speech and music in which the published network finds none of the other labels, such as birds in a park."""
+        chosen = [clip for clip in clips if clip.label in predictions.HARMLESS]
+        classes = [labels.meaning(name, self.names)[0] for name in labels.LABELS if name not in predictions.HARMLESS]
+        whole, _ = self.published(chosen)
+        return [clip for clip, found in zip(chosen, whole) if found[classes].max() < FOUND]
 
     def final(self):
         """Goes on from the network of fold 1, with all clips."""
@@ -140,27 +163,32 @@ class Recipe:
         return [name for name in labels.LABELS if self.recordings[name] >= MIN_RECORDINGS]
 
     def judge(self):
-        folds = [fold for fold in FOLDS if (self.scratch / f"fold-{fold}.npz").exists()]
-        files = [self.scratch / f"fold-{fold}.npz" for fold in folds]
-        tried = judging.Held(files, self.clips, labels.LABELS)
-        recall = evaluation.recalls(evaluation.clip_means(tried.log_p(), tried.counts), tried.truth, labels.LABELS)
-        offered = judging.offered(self.candidates(), tried)
-        held = judging.Held(files, self.clips, offered)
-        left_out = {name: {"recordings": self.recordings[name], "recall": recall.get(name)} for name in labels.LABELS if name not in offered}
-        result = judging.judge(held, self.clips, recall, left_out) | {"folds": folds, "audioset": self.audioset(held)}
+        given = self.options.labels and self.options.labels.read_text().split()
+        result = self.judged([fold for fold in FOLDS if (self.scratch / f"fold-{fold}.npz").exists()], given)
         self.save({"held_out": result})
         print(json.dumps({name: result[name] for name in ("esc10", "esc50", "macro_asked", "macro", "clips_right", "temperature", "calibration_error",
                                                           "stays_right", "audioset")}, indent=1))
         print({name: result["reports"][name] for name in ("found_mean", "precision_of_all", "false_an_hour", "hours", "false_by_label")})
-        for name, value in sorted(recall.items(), key=lambda item: item[1])[:30]:
-            print(f"{name:22} {value:.2f} of {sum(clip.label == name for clip in held.clips)}")
+        for name, value in sorted(result["tried_recall"].items(), key=lambda item: item[1])[:30]:
+            print(f"{name:22} {value:.2f}")
+
+    def judged(self, folds, offered=None):
+        """What the held-out clips of these folds say. `offered`: labels, in place of those that the clips speak for."""
+        files = [self.scratch / f"fold-{fold}.npz" for fold in folds]
+        tried = judging.Held(files, self.clips, labels.LABELS)
+        recall = evaluation.recalls(evaluation.clip_means(tried.log_p(), tried.counts), tried.truth, labels.LABELS)
+        offered = offered or judging.offered(self.candidates(), tried)
+        held = judging.Held(files, self.clips, offered)
+        left_out = {name: {"recordings": self.recordings[name], "recall": recall.get(name)} for name in labels.LABELS if name not in offered}
+        return judging.judge(held, self.clips, recall, left_out) | {"folds": folds, "audioset": self.audioset(held)}
 
     def audioset(self, held):
-        """Mean average precision of AudioSet's output: ours, the published network on whole clips, the same on seconds as ours."""
+        """Mean average precision of AudioSet's output: ours, the published network on whole clips, the same on seconds as ours; and our temperature."""
         whole, seconds = self.published(held.clips)
         return {"ours": judging.audioset_precision(held.audioset, held.clips, self.names),
                 "published, whole clip": judging.audioset_precision(whole, held.clips, self.names),
-                "published, mean of seconds": judging.audioset_precision(seconds, held.clips, self.names)}
+                "published, mean of seconds": judging.audioset_precision(seconds, held.clips, self.names),
+                "temperature": judging.audioset_temperature(held, whole)}
 
     def published(self, clips):
         """The published network's probabilities of clips, at the level that they have: of each whole, and mean of its seconds."""
@@ -185,12 +213,12 @@ class Recipe:
     def export(self):
         judged = self.results()["held_out"]
         offered, path = judged["offered"], self.out / "default.onnx"
-        network = self.load("final").only([labels.LABELS.index(name) for name in offered], judged["temperature"])
+        network = self.load("final").only([labels.LABELS.index(name) for name in offered], judged["temperature"], judged["audioset"]["temperature"])
         predictions.to_onnx(network, path)
         difference = self.difference(network, path)
         (self.out / "default.labels.txt").write_text("".join(f"{name}\n" for name in offered))
         (self.out / "audioset.labels.txt").write_text("".join(f"{name}\n" for name in self.names))
-        self.manifests(offered, judged["reports"]["thresholds"])
+        self.manifests(judged)
         known_scores.built_in(program.find(self.options.program), self.out)
         self.embeddings(path, offered)
         self.credits()
@@ -206,8 +234,9 @@ class Recipe:
             expected = predictions.Exported(network, logits)(torch.from_numpy(x))
         return max(float(np.abs(found - wanted.numpy()).max()) for found, wanted in zip(predictions.run(session, x), expected))
 
-    def manifests(self, offered, thresholds):
-        denied = [name for name in offered if thresholds[name] >= judging.HIGHEST]
+    def manifests(self, judged):
+        offered, thresholds = judged["offered"], judged["reports"]["thresholds"]
+        denied = judged["reports"]["denied"]
         for name, description, defaults in (
                 ("default", f"{len(offered)} everyday sounds, animals, instruments and voices", {}),
                 ("sure", f"{len(offered)} everyday sounds, animals, instruments and voices, only where it is sure", {"thresholds": thresholds} | ({"deny-labels": denied} if denied else {})),
@@ -217,12 +246,12 @@ class Recipe:
                                  {"name": "audioset", "activation": "sigmoid"} if own else LABELS_OUTPUT, {} if own else groups(offered), defaults)
             (self.out / f"{name}.toml").write_text(text)
 
-    def embeddings(self, path, offered):
-        """A few clips' mean embeddings of each label, at most one of a recording: float16 (vectors, width), and the labels' numbers."""
+    def embeddings(self, path, offered, clips=None):
+        """A few clips' mean embeddings of each label, at most one of a recording: float16 (clips, 1 + width); column 0 is the label's number."""
         network, vectors, numbers = predictions.session(path), [], []
         for number, name in enumerate(offered):
-            first = {clip.group: clip for clip in self.clips if clip.label == name}
-            for clip in list(first.values())[:EMBEDDINGS_EACH]:
+            of_groups = {clip.group: clip for clip in clips or self.clips if clip.label == name}
+            for clip in list(of_groups.values())[:EMBEDDINGS_EACH]:
                 x = predictions.windows(dataset.load_audio(Path(self.options.data) / clip.path, RATE), predictions.SELDOM)
                 vectors.append(predictions.run(network, x)[-1].mean(0))
                 numbers.append(number)
@@ -250,6 +279,8 @@ class Recipe:
 
     def speed(self):
         """Median time of a window on one thread, the networks taking turns."""
+        if not self.options.baseline:
+            raise SystemExit("speed: give the network to measure against, as --baseline OLD.onnx")
         small, path = self.scratch / "int8.onnx", self.out / "default.onnx"
         real = [predictions.windows(dataset.load_audio(Path(self.options.data) / clip.path, RATE), predictions.SELDOM) for clip in self.clips[::12]]
         quantise.quantise(path, small, np.concatenate(real))
@@ -263,4 +294,4 @@ class Recipe:
 
 
 if __name__ == "__main__":
-    run(Recipe, arguments(__doc__, ["spectrograms", "fold", "judge", "final", "export", "speed", "card", "all"], SCRATCH))
+    run(Recipe, arguments(__doc__, ["spectrograms", "fold", "folds", "judge", "final", "export", "speed", "card", "all"], SCRATCH))

@@ -133,8 +133,8 @@ class Tagger(nn.Module):
             self.labels.weight[rows] += share * weight[classes]
             self.labels.bias[rows] += share * (bias[classes] + usual)
 
-    def only(self, kept, temperature=1.0):
-        """A copy with these labels alone, whose logits are divided by `temperature`."""
+    def only(self, kept, temperature=1.0, audioset_temperature=1.0):
+        """A copy with these labels alone; the logits of the labels and of AudioSet's classes are divided by their temperatures."""
         network = copy.deepcopy(self).eval()
         network.labels = nn.Linear(self.labels.in_features, len(kept))
         with torch.no_grad():
@@ -142,6 +142,8 @@ class Tagger(nn.Module):
             network.labels.bias.copy_(self.labels.bias[kept] / temperature)
             network.quiet /= temperature
             network.of_background = self.of_background[kept]
+            for part in ("weight", "bias"):
+                network.tensors[f"classifier/5/{part}"] /= audioset_temperature
         return network
 
     def dense(self, x, name):

@@ -21,6 +21,16 @@ def recalls(clip_log_p, truth, classes):
     return {name: float((best[truth == i] == i).mean()) for i, name in enumerate(classes) if (truth == i).any()}
 
 
+def halves(groups):
+    """0 or 1 of each clip; clips of a group have the same."""
+    order = {group: index % 2 for index, group in enumerate(sorted(set(groups), key=lambda group: (hash_of(group), group)))}
+    return np.array([order[group] for group in groups])
+
+
+def hash_of(text):
+    return sum((index + 1) * ord(letter) for index, letter in enumerate(text)) % 1009
+
+
 def confusion(clip_log_p, truth, classes):
     matrix = np.zeros((len(classes), len(classes)), int)
     for t, b in zip(truth, clip_log_p.argmax(1)):

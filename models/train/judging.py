@@ -7,14 +7,14 @@ from scipy.stats import binom
 
 from . import labels
 from .calibration import false_events, moving_ensemble
-from .evaluation import clip_means, confusion, expected_calibration_error, log_softmax, recalls
+from .evaluation import clip_means, confusion, expected_calibration_error, halves, log_softmax, recalls
 from .predictions import HARMLESS, VARIANTS
 
-PRECISION, LOWEST, HIGHEST = 0.95, 0.95, 0.99
+PRECISION, LOWEST, HIGHEST = 0.9, 0.96, 0.99
 BACKGROUND_THRESHOLD = 0.3  # posted, but no alarm
 FALSE_AN_HOUR = 2.0  # allowed in the streams that the thresholds are chosen on
 MIN_RECALL = 0.5  # of an offered label
-DOUBT = 0.05  # chance at which a worse count of right clips is no chance any more
+DOUBT = 0.05  # below this probability, so few correct clips show that the recall is below MIN_RECALL
 ENSEMBLE = 10  # windows
 
 
@@ -25,13 +25,13 @@ class Held:
         by_path = {clip.path: clip for clip in clips}
         parts = [dict(np.load(path)) for path in folds]
         self.clips = [by_path[path] for part in parts for path in part["paths"]]
-        self.fold = np.array([clip.fold for clip in self.clips])
         columns = [labels.LABELS.index(name) for name in offered]
         self.offered, self.counts = offered, np.concatenate([part["counts"] for part in parts])
         self.logits = np.concatenate([part["logits"] for part in parts]).astype(np.float32)[:, columns]
         self.truth = np.array([offered.index(clip.label) if clip.label in offered else -1 for clip in self.clips])
         self.audioset = np.concatenate([part["audioset"] for part in parts])
-        self.embedding = np.concatenate([part["embedding"] for part in parts])
+        self.audioset_logits = np.concatenate([part["audioset_logits"] for part in parts]).astype(np.float32)
+        self.audioset_counts = np.concatenate([part["audioset_counts"] for part in parts])
         self.variants = {name: np.concatenate([part[name] for part in parts])[:, columns] for name in VARIANTS}
         self.streams = [stream.astype(np.float32)[:, columns] for part in parts
                         for stream in np.split(part["streams"], np.cumsum(part["stream_counts"])[:-1])]
@@ -41,21 +41,11 @@ class Held:
         return log_softmax(self.logits / temperature)
 
 
-def halves(groups):
-    """0 or 1 of each clip; clips of a group share it."""
-    order = {group: index % 2 for index, group in enumerate(sorted(set(groups), key=lambda group: (hash_of(group), group)))}
-    return np.array([order[group] for group in groups])
-
-
 def in_bins(probability, right, bins=10):
     """Mean posted probability, share of right windows and their number, of each tenth of the probabilities."""
     which = np.minimum((probability * bins).astype(int), bins - 1)
     filled = [number for number in range(bins) if (which == number).any()]
     return [[float(probability[which == number].mean()), float(right[which == number].mean()), int((which == number).sum())] for number in filled]
-
-
-def hash_of(text):
-    return sum((index + 1) * ord(letter) for index, letter in enumerate(text)) % 1009
 
 
 def printed(logits, counts, truth, temperature):
@@ -143,24 +133,30 @@ def per_hour(streams, allowed, limits):
     return sum(false_events(stream, allowed, limits) for stream in streams) / hours(streams)
 
 
-def reports(held, temperature):
-    """Thresholds from everything; precision, clips found and false reports with thresholds chosen on the other half."""
+def reports(held, temperature, recall):
+    """Thresholds from everything; precision, clips found and false reports with thresholds chosen on the other half.
+
+    Denied are the labels without a usable threshold, the weak ones, and those that no clip confirms.
+    """
     pieces = np.split(held.log_p(temperature), np.cumsum(held.counts)[:-1])
     peaks = np.array([moving_ensemble(piece, ENSEMBLE).max(0) for piece in pieces])
     streams = [moving_ensemble(log_softmax(stream / temperature), ENSEMBLE) for stream in held.streams]
-    allowed = [held.offered.index(name) for name in HARMLESS if name in held.offered]
+    sounds = [index for index, name in enumerate(held.offered) if name != labels.BACKGROUND]
+    weak = [index for index in sounds if recall.get(held.offered[index], 0.0) < MIN_RECALL]
+    allowed = sorted({held.offered.index(name) for name in HARMLESS if name in held.offered} | set(weak))
     final = thresholds(peaks, held.truth, held.offered, streams, allowed).round(3)
     over, false = np.zeros(peaks.shape, bool), 0.0
     for half in (0, 1):
         limits = thresholds(peaks[held.half != half], held.truth[held.half != half], held.offered, streams[1 - half::2], allowed)
         over[held.half == half] = peaks[held.half == half] >= limits
         false += per_hour(streams[half::2], allowed, limits).sum() / 2
-    over[:, final >= HIGHEST] = False  # `sure` never reports these
-    counted = [index for index, name in enumerate(held.offered) if name != labels.BACKGROUND and (held.truth == index).any()]
+    denied = [index for index in sounds if index in weak or final[index] >= HIGHEST or not over[held.truth == index, index].any()]
+    over[:, denied] = False
+    counted = [index for index in sounds if (held.truth == index).any()]
     found = {held.offered[i]: float(over[held.truth == i, i].mean()) for i in counted}
     precision = {held.offered[i]: float((held.truth[over[:, i]] == i).mean()) if over[:, i].any() else None for i in counted}
     right = sum(int(over[held.truth == i, i].sum()) for i in counted)
-    return {"thresholds": dict(zip(held.offered, final.tolist())), "found": found, "precision": precision,
+    return {"thresholds": dict(zip(held.offered, final.tolist())), "denied": [held.offered[i] for i in denied], "found": found, "precision": precision,
             "found_mean": float(np.mean(list(found.values()))), "precision_of_all": right / max(1, int(over[:, counted].sum())),
             "false_an_hour": float(false), "hours": hours(streams),
             "false_by_label": {held.offered[i]: float(n) for i, n in enumerate(per_hour(streams, allowed, final)) if n}}
@@ -197,13 +193,26 @@ def audioset_precision(scores, clips, names):
     return float(np.mean([average_precision(scores[rows, number], np.isin(rows, list(found))) for number, found in positive.items()]))
 
 
+def audioset_temperature(held, wanted):
+    """The temperature at which the probabilities of AudioSet's output are closest to `wanted`, those of the published network for whole clips."""
+    wanted = np.repeat(wanted, held.audioset_counts, axis=0)
+
+    def loss(temperature):
+        logits = held.audioset_logits / temperature
+        return np.mean(np.logaddexp(0, logits) - wanted * logits)
+
+    grid = np.geomspace(0.5, 2, 57)
+    return float(grid[int(np.argmin([loss(t) for t in grid]))])
+
+
 def judge(held, clips, tried_recall, unseen):
-    """Everything for the card. `tried_recall`: recall of all labels before any is left out; `unseen`: what no label was made of."""
+    """Everything for the card. `tried_recall`: recall of all labels before any is left out; `unseen`: the labels that are left out."""
     temperature, error, calibrated = calibration(held)
     log_p = clip_means(held.log_p(temperature), held.counts)
     recall = recalls(log_p, held.truth, held.offered)
     esc = np.array(["ESC-10" in clip.row["source_repo"] for clip in held.clips])
     asked = [recall[name] for name in labels.ASKED_FOR if name in recall]
+    sounds = [recall[name] for name in recall if name not in labels.INSTRUMENTS]
     best = log_p.argmax(1)
     amount, groups = Counter(clip.label for clip in clips), {}
     for clip in clips:
@@ -213,9 +222,10 @@ def judge(held, clips, tried_recall, unseen):
         "calibration": in_bins(*calibrated),
         "clips_judged": int((held.truth >= 0).sum()), "clips_right": float((best == held.truth)[held.truth >= 0].mean()),
         "esc10": accuracy_among(log_p, held, labels.ESC10, esc), "esc50": accuracy_among(log_p, held, labels.ESC50),
-        "macro_asked": float(np.mean(asked)), "macro": float(np.mean(list(recall.values()))), "recall": recall,
+        "macro_asked": float(np.mean(asked)), "asked": len(asked),
+        "macro_sounds": float(np.mean(sounds)), "sounds": len(sounds), "macro": float(np.mean(list(recall.values()))), "recall": recall,
         "judged": {name: int((held.truth == index).sum()) for index, name in enumerate(held.offered)},
         "clips": dict(amount), "recordings": {name: len(found) for name, found in groups.items()}, "tried_recall": tried_recall,
-        "reports": reports(held, temperature), "stays_right": stays_right(held), "confusion": confusion(log_p, held.truth, held.offered).tolist(), "left_out": unseen,
+        "reports": reports(held, temperature, recall), "stays_right": stays_right(held), "confusion": confusion(log_p, held.truth, held.offered).tolist(), "left_out": unseen,
         "macro_band": float(np.mean(list(recalls(held.variants[VARIANTS[-1]], held.truth, held.offered).values()))),
     }

@@ -7,7 +7,6 @@ import csv
 
 JOINED = {"Dog_bark": "Bark", "Background_noise": "Background", "Clapping": "Applause"}  # data's name: label
 BACKGROUND = "Background"
-NO_CLASS = "Other"  # sounds that are none of the labels
 
 MEANING = {
     "Acoustic_guitar": ["Acoustic guitar", "Guitar", "Plucked string instrument"],

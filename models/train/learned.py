@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""How well `soundclassify learn` recognises labels of which the network has seen no recording.
+"""How well `soundclassify learn` recognises labels that this project's training did not contain.
 
     python -m models.train.learned
 
@@ -34,6 +34,7 @@ def main():
     parser.add_argument("--spectrograms", default=SPECTROGRAMS, help="what is learned from [default: %(default)s]")
     parser.add_argument("--results", default=Path(__file__).parents[1] / "results.json", help="file to which the figures are added")
     parser.add_argument("--steps", type=int, default=STEPS, help=f"of {training.BATCH} windows [default: %(default)s]")
+    parser.add_argument("--reuse", action="store_true", help="judges the network of an earlier run, without training")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="the training ends after that long, even with fewer steps")
     parser.add_argument("--program", help="the program soundclassify [default: the newest built, or it is built]")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -41,17 +42,16 @@ def main():
     options.out = Path(options.scratch) / "learned"
     options.out.mkdir(parents=True, exist_ok=True)
     recipe = Recipe(options)
-    make_model(recipe)
+    results = Path(options.results)
+    make_model(recipe, json.loads(results.read_text())["held_out"])
     figures = judge(recipe)
-    known = json.loads(Path(options.results).read_text())
-    Path(options.results).write_text(json.dumps(known | {"learned": figures}, indent=1) + "\n")
+    results.write_text(json.dumps(json.loads(results.read_text()) | {"learned": figures}, indent=1) + "\n")
     print(json.dumps(figures, indent=1))
 
 
-def make_model(recipe):
-    """`default` without the labels, in a folder of its own."""
-    known = json.loads((Path(__file__).parents[1] / "results.json").read_text())["held_out"]
-    if not (recipe.scratch / "learned.pt").exists():
+def make_model(recipe, known):
+    """`default` without the labels, in a folder of its own; its table of embeddings has no clip of the fold. `known`: labels and temperature."""
+    if not recipe.options.reuse:
         recipe.train("learned", FOLD, without=HELD)
     offered = [name for name in known["offered"] if name not in HELD]
     network = recipe.load("learned").only([labels.LABELS.index(name) for name in offered], known["temperature"])
@@ -62,7 +62,7 @@ def make_model(recipe):
         "input": {"layout": "frames-mels", "channel-axis": "first", "normalize": "none"}, "features": {"preset": "efficientat", "frames": 100},
         "output": {"name": "labels", "activation": "softmax", "embedding": "embedding"}, "labels": {"file": "default.labels.txt"}}, "Made by learned.py")
     (recipe.out / "default.toml").write_text(text)
-    recipe.embeddings(recipe.out / "default.onnx", offered)
+    recipe.embeddings(recipe.out / "default.onnx", offered, [clip for clip in recipe.clips if clip.fold != FOLD])
 
 
 def judge(recipe):

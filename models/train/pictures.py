@@ -60,6 +60,7 @@ def recall_picture(recordings, recall, names, instruments, path):
     axes.set_xlabel("recordings")
     axes.set_ylabel("recall, %")
     axes.set_ylim(-4, 104)
+    axes.set_xlim(0.9, 80)  # with room for the names
     axes.set_title("Recall by number of recordings (held-out clips)", fontsize=11)
     axes.legend(loc="upper left")
     figure.tight_layout()

@@ -8,7 +8,7 @@ import torch
 
 from . import augment, dataset, efficientat, rirs
 from .efficientat import FRAMES, HOP, RATE
-from .evaluation import log_softmax
+from .evaluation import halves, log_softmax
 from .export import TRACED
 
 EVERY, SELDOM = 10, 100  # frames between windows: ten a second and one
@@ -17,7 +17,7 @@ NOISY = {"pink noise, 20 dB below": 20.0, "pink noise, 10 dB below": 10.0}
 ROOM = "room, 0.5 s"
 BAND = "nothing above 8 kHz"
 VARIANTS = ["as it is", *LOUDER, *NOISY, ROOM, BAND]
-HARMLESS = ["Background", "Crowd", "Music", "Speech"]  # labels of clips that quiet streams are made of
+HARMLESS = ["Background", "Crowd", "Music", "Speech"]  # labels of clips in which nothing else should be reported
 STREAM_SECONDS, STREAMS = 60, 30
 OUTPUTS = ("labels", "audioset", "embedding")
 
@@ -80,38 +80,45 @@ def changed(audio, rng):
     return found
 
 
-def streams(clips, data, rng):
-    """Minutes of background, speech and music, alone and over each other, and of new draws of generated rooms, at all levels."""
-    harmless = [dataset.load_audio(Path(data) / clip.path, RATE) for clip in clips if clip.label in HARMLESS]
-    for _ in range(STREAMS):
+def streams(harmless, data, rng):
+    """Minutes of the clips `harmless`, alone and over each other, and of new draws of generated rooms, at all levels.
+
+    Two halves of the recordings take turns, so no recording is both in a stream with an even number and in one with an odd number.
+    """
+    parts = [], []
+    for clip, half in zip(harmless, halves([clip.group for clip in harmless])):
+        parts[half].append(dataset.load_audio(Path(data) / clip.path, RATE))
+    for number in range(STREAMS):
+        sounds = parts[number % 2]
         stream = augment.room_noise(rng, STREAM_SECONDS * RATE, RATE) * np.float32(augment.db(rng.uniform(-75, -40)))
         for _ in range(rng.integers(1, 3)):
             place = int(rng.uniform(0, 5) * RATE)
-            while harmless and place < len(stream):
-                part = harmless[rng.integers(len(harmless))] * np.float32(augment.db(rng.uniform(-25, 3)))
+            while sounds and place < len(stream):
+                part = sounds[rng.integers(len(sounds))] * np.float32(augment.db(rng.uniform(-25, 3)))
                 part = part[:len(stream) - place]
                 stream[place:place + len(part)] += part
                 place += len(part) + int(rng.exponential(2) * RATE)
         yield np.clip(stream, -1, 1).astype(np.float32)
 
 
-def predict(path, clips, data, seed=0):
-    """Arrays of everything that judging needs. `path`: the ONNX file."""
+def predict(path, clips, harmless, data, seed=0):
+    """Arrays of everything that judging needs. `path`: the ONNX file; `harmless`: those of the clips in which nothing should be reported."""
     network, rng = session(path), np.random.default_rng(seed)
-    found = {name: [] for name in ("logits", "counts", "audioset", "embedding", *VARIANTS)}
+    found = {name: [] for name in ("logits", "counts", "audioset", "audioset_logits", "audioset_counts", *VARIANTS)}
     for clip in clips:
         audio = dataset.load_audio(Path(data) / clip.path, RATE)
-        scores, audioset, embedding = run(network, windows(audio))
+        scores, audioset, _ = run(network, windows(audio))
         found["logits"].append(scores.astype(np.float16))
         found["counts"].append(len(scores))
-        found["audioset"].append(1 / (1 + np.exp(-audioset)))
-        found["audioset"][-1] = found["audioset"][-1].mean(0)
-        found["embedding"].append(embedding.mean(0))
+        found["audioset"].append((1 / (1 + np.exp(-audioset))).mean(0))
+        found["audioset_logits"].append(audioset[::SELDOM // EVERY].astype(np.float16))
+        found["audioset_counts"].append(len(found["audioset_logits"][-1]))
         for name, each in changed(audio, rng).items():
             found[name].append(run(network, windows(each, SELDOM))[0])
     result = {"paths": [clip.path for clip in clips], "counts": found["counts"], "logits": np.concatenate(found["logits"]),
-              "audioset": np.stack(found["audioset"]).astype(np.float32), "embedding": np.stack(found["embedding"]).astype(np.float32)}
+              "audioset": np.stack(found["audioset"]).astype(np.float32),
+              "audioset_logits": np.concatenate(found["audioset_logits"]), "audioset_counts": found["audioset_counts"]}
     for name in VARIANTS:
         result[name] = np.stack([log_softmax(scores).mean(0) for scores in found[name]]).astype(np.float32)
-    quiet = [run(network, windows(stream))[0].astype(np.float16) for stream in streams(clips, data, rng)]
+    quiet = [run(network, windows(stream))[0].astype(np.float16) for stream in streams(harmless, data, rng)]
     return result | {"streams": np.concatenate(quiet), "stream_counts": [len(each) for each in quiet]}

@@ -11,6 +11,7 @@
 
 Needs the spectrograms and the networks of the folds that `models.train.default` makes.
 """
+import argparse
 import json
 from pathlib import Path
 
@@ -36,11 +37,18 @@ class Recipe(default.Recipe):
         self.card()
 
     def train(self, name, held_out=None, steps=None, **changed):
-        teacher, taught = Path(default.SCRATCH) / f"{name}.onnx", labels.LABELS
+        teacher, taught = Path(self.options.teachers) / f"{name}.onnx", labels.LABELS
         if held_out is None:
             teacher, taught = self.out / "default.onnx", (self.out / "default.labels.txt").read_text().split()
         distillation.train(self.options.spectrograms, self.options.published, teacher, taught, steps or self.options.steps, held_out,
                            save=self.scratch / f"{name}.pt", minutes=self.options.minutes, **changed)
+
+    def judge(self):
+        """Adds what the teacher reaches on the same clips."""
+        super().judge()
+        teacher = default.Recipe(argparse.Namespace(**vars(self.options) | {"scratch": self.options.teachers}))
+        judged = teacher.judged(self.results()["held_out"]["folds"], self.candidates())
+        self.save({"default": {name: value for name, value in judged.items() if name != "confusion"}})
 
     def final(self):
         """Goes on from the network of fold 1, with all clips, for half as many steps."""
@@ -86,4 +94,5 @@ class Recipe(default.Recipe):
 if __name__ == "__main__":
     PARSER = default.arguments(__doc__, ["fold", "judge", "final", "export", "speed", "card", "all"], "target/train/small")
     PARSER.set_defaults(steps=STEPS)
+    PARSER.add_argument("--teachers", default=default.SCRATCH, help="folder of the networks of the folds that models.train.default made [default: %(default)s]")
     default.run(Recipe, PARSER)

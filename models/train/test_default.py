@@ -6,6 +6,7 @@ import tempfile
 import unittest
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import soundfile
@@ -182,7 +183,7 @@ class Judging(unittest.TestCase):
         self.assertAlmostEqual(judging.average_precision(np.array([0.9, 0.8, 0.7, 0.1]), np.array([True, False, True, False])), (1 + 2 / 3) / 2)
 
     def test_groups_are_not_split_in_halves(self):
-        half = judging.halves(["a", "b", "a", "c", "b"])
+        half = evaluation.halves(["a", "b", "a", "c", "b"])
         self.assertEqual((half[0], half[1]), (half[2], half[4]))
         self.assertEqual(set(half), {0, 1})
 
@@ -192,6 +193,32 @@ class Judging(unittest.TestCase):
         p = np.exp(evaluation.log_softmax(logits))
         truth = np.array([rng.choice(5, p=row) for row in p])
         self.assertAlmostEqual(judging.best_temperature(3 * logits, np.ones(4000, int), truth), 3, delta=0.4)
+
+    def test_the_temperature_of_audioset_is_found(self):
+        rng = np.random.default_rng(9)
+        logits = rng.normal(-3, 3, (50, 20))
+        held = SimpleNamespace(audioset_logits=np.repeat(1.5 * logits, 2, axis=0), audioset_counts=np.full(50, 2))
+        self.assertAlmostEqual(judging.audioset_temperature(held, 1 / (1 + np.exp(-logits))), 1.5, delta=0.03)
+
+    def test_a_weak_label_and_one_that_no_clip_confirms_are_denied(self):
+        truth = np.repeat([0, 1, 2], 8)
+        logits = np.where(np.eye(3, dtype=bool)[truth], 12.0, 0.0)
+        logits[truth == 2] = 0.1
+        held = SimpleNamespace(offered=["Bark", "Cough", "Meow"], truth=truth, counts=np.ones(24, int), half=np.arange(24) % 2, logits=logits,
+                               log_p=lambda temperature: evaluation.log_softmax(logits / temperature), streams=[np.zeros((600, 3))] * 2)
+        found = judging.reports(held, 1.0, {"Bark": 1.0, "Cough": 0.4, "Meow": 1.0})
+        self.assertEqual(found["denied"], ["Cough", "Meow"])
+        self.assertEqual(found["found"], {"Bark": 1.0, "Cough": 0.0, "Meow": 0.0})
+        self.assertEqual(found["false_an_hour"], 0)
+
+    def test_no_recording_is_in_streams_of_both_halves(self):
+        clips = [SimpleNamespace(label="Speech", group=str(number), path=str(number)) for number in range(4)]
+        silence = mock.patch.object(predictions.augment, "room_noise", lambda rng, length, rate: np.zeros(length))
+        for only in "0123":
+            loud = mock.patch.object(dataset, "load_audio", lambda path, rate, only=only: np.full(rate, float(path.name == only), np.float32))
+            with silence, loud:
+                audible = [stream.any() for stream in predictions.streams(clips, "", np.random.default_rng(3))]
+            self.assertNotEqual(any(audible[::2]), any(audible[1::2]))
 
     def test_thresholds_keep_precision_and_silence(self):
         peaks = np.array([[0.99, 0.1], [0.97, 0.1], [0.96, 0.6], [0.2, 0.99]])
@@ -225,7 +252,9 @@ class Network(unittest.TestCase):
     def test_fewer_labels_and_a_temperature(self):
         x, kept = torch.rand(2, 1, 128, 100), [3, 1, 80]
         with torch.no_grad():
-            torch.testing.assert_close(self.network.only(kept, 2.0)(x)[0], self.network(x)[0][:, kept] / 2)
+            scores, audioset, embedding = self.network(x)
+            for found, wanted in zip(self.network.only(kept, 2.0, 0.5)(x), (scores[:, kept] / 2, audioset * 2, embedding)):
+                torch.testing.assert_close(found, wanted)
 
     def test_the_exported_file_gives_the_same(self):
         with tempfile.TemporaryDirectory() as folder:

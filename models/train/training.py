@@ -70,6 +70,7 @@ def fit(network, batches, losses, rates, steps, save=None, judge=None, minutes=f
     optimizer = torch.optim.AdamW([{"params": part, "lr": rate} for part, rate in zip((body, head), rates)], weight_decay=DECAY)
     tops = [group["lr"] for group in optimizer.param_groups]
     begun, sums, count = time.time(), np.zeros(2), 0
+    name = f"{Path(save).stem}: " if save else ""
     loader = iter(DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4))
     network.train()
     step, done = 0, 0.0
@@ -88,9 +89,9 @@ def fit(network, batches, losses, rates, steps, save=None, judge=None, minutes=f
         with torch.no_grad():
             for own, new in zip(mean.parameters(), network.parameters()):
                 own.lerp_(new, 1 - average)
-        sums, count = sums + [float(label), float(kept)], count + 1
+        sums, count = sums + [label.item(), kept.item()], count + 1
         if step % 100 == 0:
-            print(f"step {step}, {100 * done:.0f} %: labels {sums[0] / count:.3f}, AudioSet {sums[1] / count:.3f}, {time.time() - begun:.0f} s", flush=True)
+            print(f"{name}step {step}, {100 * done:.0f} %: labels {sums[0] / count:.3f}, AudioSet {sums[1] / count:.3f}, {time.time() - begun:.0f} s", flush=True)
             sums, count = np.zeros(2), 0
         if save and step % 250 == 0:
             torch.save(mean.state_dict(), save)
