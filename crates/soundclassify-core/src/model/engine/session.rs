@@ -274,8 +274,11 @@ impl OrtNetwork {
     fn run_planned(&mut self, shared: &Member, windows: &[&[f32]], scores: &mut [f32], others: &[usize]) -> Result<()> {
         let Reading { classes, activation, reduce, .. } = self.reading;
         let (origins, announced) = shared.plan(windows);
-        let own: Vec<_> = windows.iter().zip(&origins).filter(|(_, origin)| **origin == Origin::Own).collect();
-        let own: Vec<&[f32]> = own.into_iter().map(|(window, _)| *window).collect();
+        let own: Vec<&[f32]> = windows
+            .iter()
+            .zip(&origins)
+            .filter_map(|(window, origin)| (*origin == Origin::Own).then_some(*window))
+            .collect();
         let mut own_scores = vec![0.0; own.len() * classes];
         if !own.is_empty() {
             let mut rows = vec![Vec::new(); own.len()];

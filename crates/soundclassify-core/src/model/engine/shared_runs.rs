@@ -146,9 +146,7 @@ impl Drop for Member {
         if let Some(at) = state.outputs.iter().position(|output| *output == self.output) {
             state.outputs.swap_remove(at);
         }
-        let (runs, outputs) = state.parts();
-        runs.iter_mut().for_each(|run| run.forget_unused(outputs));
-        runs.retain(|run| !run.is_empty());
+        state.forget_unused();
     }
 }
 
@@ -161,9 +159,7 @@ impl Announced {
                 run.rows = Some(rows);
             }
         }
-        let (runs, outputs) = state.parts();
-        runs.iter_mut().for_each(|run| run.forget_unused(outputs));
-        runs.retain(|run| !run.is_empty());
+        state.forget_unused();
         drop(state);
         self.runs.ended.notify_all();
     }
@@ -179,8 +175,14 @@ impl Drop for Announced {
 }
 
 impl State {
-    fn parts(&mut self) -> (&mut VecDeque<Run>, &[usize]) {
-        (&mut self.runs, &self.outputs)
+    /// Drops the values of outputs that no network uses, and the runs of which nothing is left.
+    fn forget_unused(&mut self) {
+        let Self { outputs, runs, .. } = self;
+        runs.retain_mut(|run| {
+            let Some(rows) = &mut run.rows else { return true };
+            rows.retain(|row| outputs.contains(&row.output));
+            !rows.is_empty()
+        });
     }
 
     fn find(&mut self, window: &[f32], output: usize) -> Origin {
@@ -221,20 +223,6 @@ impl State {
             self.runs.remove(at);
         }
         Some(values)
-    }
-}
-
-impl Run {
-    /// Drops the values of outputs that no network uses.
-    fn forget_unused(&mut self, outputs: &[usize]) {
-        if let Some(rows) = &mut self.rows {
-            rows.retain(|row| outputs.contains(&row.output));
-        }
-    }
-
-    /// Whether it has ended and nothing of it is left.
-    fn is_empty(&self) -> bool {
-        self.rows.as_ref().is_some_and(Vec::is_empty)
     }
 }
 
