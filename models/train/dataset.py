@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from .labels import JOINED
+from .labels import DOUBTFUL, JOINED
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,15 @@ class Clip:
     row: dict
 
 
-def read_clips(root):
-    """The clips of `clips.csv`, labels merged, the folds reduced to four (see `four_folds`)."""
+def read_rows(root):
+    """The rows of `clips.csv`."""
     with open(Path(root) / "clips.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
+        return list(csv.DictReader(file))
+
+
+def read_clips(root):
+    """The clips of `clips.csv` without doubtful ones, labels merged, the folds reduced to four (see `four_folds`)."""
+    rows = [row for row in read_rows(root) if row["group"] not in DOUBTFUL]
     folds = four_folds(rows)
     return [Clip(r["path"], JOINED.get(r["label"], r["label"]), r["group"], folds[r["group"]], r) for r in rows]
 

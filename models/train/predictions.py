@@ -120,5 +120,5 @@ def predict(path, clips, harmless, data, seed=0):
               "audioset_logits": np.concatenate(found["audioset_logits"]), "audioset_counts": found["audioset_counts"]}
     for name in VARIANTS:
         result[name] = np.stack([log_softmax(scores).mean(0) for scores in found[name]]).astype(np.float32)
-    quiet = [run(network, windows(stream))[0].astype(np.float16) for stream in streams(harmless, data, rng)]
+    quiet = [run(network, windows(stream))[0].astype(np.float16) for stream in streams(harmless, data, np.random.default_rng(seed + 1))]
     return result | {"streams": np.concatenate(quiet), "stream_counts": [len(each) for each in quiet]}

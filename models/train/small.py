@@ -15,8 +15,6 @@ import argparse
 import json
 from pathlib import Path
 
-import torch
-
 from ..convert import known_scores, program
 from . import card, default, distillation, labels, predictions, quantise, training
 
@@ -52,11 +50,11 @@ class Recipe(default.Recipe):
 
     def final(self):
         """Goes on from the network of fold 1, with all clips, for half as many steps."""
-        self.train("final", steps=self.options.steps // 2, start=torch.load(self.scratch / "fold-1.pt", map_location="cpu"), slower=2.0, seed=1)
+        self.train("final", steps=self.options.steps // 2, start=self.state("fold-1"), slower=2.0)
 
     def load(self, name):
         network = training.new_network(self.options.published, self.names, distillation.Small)
-        network.load_state_dict(torch.load(self.scratch / f"{name}.pt", map_location="cpu"))
+        network.load_state_dict(self.state(name))
         return network.eval()
 
     def candidates(self):

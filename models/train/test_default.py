@@ -68,6 +68,12 @@ class Labels(unittest.TestCase):
             self.assertLessEqual(set(names), set(labels.LABELS))
         self.assertEqual((len(labels.ESC50), len(set(labels.ESC50))), (50, 50))
 
+    def test_clips_are_joined_and_doubtful_ones_left_out(self):
+        folder, doubtful = Path(self.enterContext(tempfile.TemporaryDirectory())), next(iter(labels.DOUBTFUL))
+        (folder / "clips.csv").write_text(f"path,label,group,fold\na.ogg,Alarm_clock,one,1\nb.ogg,Scissors,{doubtful},2\nc.ogg,Scissors,two,3\n")
+        self.assertEqual([(clip.path, clip.label, clip.fold) for clip in dataset.read_clips(folder)], [("a.ogg", "Alarm", 1), ("c.ogg", "Scissors", 3)])
+        self.assertEqual(len(dataset.read_rows(folder)), 3)
+
 
 class Features(unittest.TestCase):
     def test_a_tone_is_in_its_band(self):

@@ -19,6 +19,7 @@ USUAL_POWER = float(np.exp(-1.0))  # mean power of a window at the usual loudnes
 GENERATED = 0.25  # share of a label's windows that come of generated sounds, where it has both
 SMOOTHING = 0.05
 ANYWHERE = 0.2  # chance, of each of four draws, that a place without sound is taken
+FEWEST, MOST = 12, 64  # clips of a label, between which its share of the windows grows with their square root
 HIDDEN = -12.0  # dB of a sound over noise at which half of it is lost
 
 
@@ -60,7 +61,7 @@ class Recordings:
             else:
                 self.clips[label][row["group"]].append(row)
         self.labels = sorted(self.clips)
-        weight = np.array([np.clip(sum(map(len, self.clips[label].values())), 5, 64) ** 0.5 for label in self.labels])
+        weight = np.array([np.clip(sum(map(len, self.clips[label].values())), FEWEST, MOST) ** 0.5 for label in self.labels])
         self.weight = weight / weight.sum()
         self.groups = {label: list(groups.values()) for label, groups in self.clips.items()}
         self.group_weight = {label: (w := np.array([len(g) for g in groups]) ** 0.5) / w.sum() for label, groups in self.groups.items()}
