@@ -128,7 +128,7 @@ fn label_properties() -> Vec<glib::ParamSpec> {
                 "Labels that are reported as one, under the name of their group. A group can have thresholds and rules, and \
                  can be allowed and denied, like a label. Its labels are not reported by themselves unless 'allow-labels' \
                  contains them. If set, it replaces the groups of the model's manifest. Example: \
-                 \"groups,alarm=<Siren,Alarm_clock>\"",
+                 \"groups,alarm=<Siren,Alarm>\"",
             )
             .mutable_playing()
             .build(),
