@@ -55,9 +55,9 @@ def summary(results):
             *(f"| {a} | {b} | {c} | {'' if ok is None else verdict(ok)} |" for a, b, c, ok in rows)]
 
 
-def small_summary(results, default):
+def small_summary(results):
     """Rows of what the small model and the default one reach on the same clips."""
-    pairs = [(results["held_out"], results["final"]), (results["default"], default["final"])]
+    pairs = [(results["held_out"], results["final"]), (results["default"], results["default"]["final"])]
     rows = [(what, *(percent(judged[key]) for judged, _ in pairs)) for what, key in (
         ("ESC-10's ten classes", "esc10"), ("ESC-50's classes, among themselves", "esc50"), ("macro recall of the common labels", "macro_asked"),
         ("macro recall of the labels with held-out clips", "macro"), ("clips with the correct label", "clips_right"),
@@ -104,9 +104,9 @@ def write(folder, results):
     write_tables(folder / "README.md", {f"default {part}": lines for part, lines in parts.items()})
 
 
-def write_small(folder, results, default):
+def write_small(folder, results):
     """The small model's table."""
-    write_tables(Path(folder) / "README.md", {"small summary": small_summary(results, default)})
+    write_tables(Path(folder) / "README.md", {"small summary": small_summary(results)})
 
 
 def write_tables(readme, parts):

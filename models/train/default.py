@@ -139,7 +139,7 @@ class Recipe:
         np.savez_compressed(self.scratch / f"fold-{fold}.npz", **predictions.predict(path, clips, self.harmless(clips), self.options.data))
 
     def harmless(self, clips):
-        """The clips of background, speech and music in which the published network finds no class that means another label, such as birds in a park."""
+        """The clips of `predictions.HARMLESS` labels in which the published network finds no class that means another label, such as birds in a park."""
         chosen = [clip for clip in clips if clip.label in predictions.HARMLESS]
         classes = [number for name in labels.LABELS if name not in predictions.HARMLESS for number in labels.meaning(name, self.names)]
         whole, _ = self.published(chosen)

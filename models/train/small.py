@@ -46,7 +46,7 @@ class Recipe(default.Recipe):
         super().judge()
         teacher = default.Recipe(argparse.Namespace(**vars(self.options) | {"scratch": self.options.teachers}))
         judged = teacher.judged(self.results()["held_out"]["folds"], self.candidates())
-        self.save({"default": {name: value for name, value in judged.items() if name != "confusion"}})
+        self.save({"default": {name: value for name, value in judged.items() if name != "confusion"} | {"final": teacher.results()["final"]}})
 
     def final(self):
         """Goes on from the network of fold 1, with all clips, for half as many steps."""
@@ -86,7 +86,7 @@ class Recipe(default.Recipe):
         print(self.results()["speed"])
 
     def card(self):
-        card.write_small(self.out, self.results(), default.Recipe(self.options).results())
+        card.write_small(self.out, self.results())
 
 
 if __name__ == "__main__":
