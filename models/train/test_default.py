@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 import torch
 
-from . import calibration, dataset, efficientat, evaluation, foley, formulas, judging, labels, nature, predictions, rirs, rust_features, signals, training, windows
+from . import calibration, dataset, default, efficientat, evaluation, foley, formulas, judging, labels, nature, predictions, rirs, rust_features, signals, training, windows
 
 RATE = 16000
 KINDS = nature.KINDS | foley.KINDS | signals.KINDS
@@ -271,6 +271,14 @@ class Network(unittest.TestCase):
                 expected = predictions.Exported(self.network)(torch.from_numpy(x))
             for found, wanted in zip(predictions.run(predictions.session(path), x), expected):
                 np.testing.assert_allclose(found, wanted.numpy(), atol=1e-4)
+
+
+class Constants(unittest.TestCase):
+    def test_a_label_with_few_recordings_gains(self):
+        few, more, many = (default.constant("Gong", recordings) for recordings in (2, 15, 100))
+        self.assertAlmostEqual(few, 0.677, 3)  # 0.25 ln 15
+        self.assertTrue(few > more > 0 == many)
+        self.assertAlmostEqual(default.constant("Bass_drum", 15) - default.constant("Gong", 15), -2.0)
 
 
 class Folds(unittest.TestCase):
