@@ -76,7 +76,7 @@ def label_table(judged):
     lines = ["| label | recordings | held-out clips | recall | threshold | precision at threshold | detected at threshold |", "|---|---:|---:|---:|---:|---:|---:|"]
     for name in judged["offered"]:
         lines.append(f"| {name} | {judged['recordings'].get(name, 0)} | {judged['judged'][name]} | "
-                     f"{percent(judged['recall'].get(name), 0)} | {'never' if name in reports['denied'] else format(reports['thresholds'][name], '.2f')} | {percent(reports['precision'].get(name), 0)} | "
+                     f"{percent(judged['recall'].get(name), 0)} | {'never' if name in reports['denied'] else format(reports['thresholds'][name], '.3f')} | {percent(reports['precision'].get(name), 0)} | "
                      f"{percent(reports['found'].get(name), 0)} |")
     return lines
 
