@@ -136,7 +136,7 @@ def per_hour(streams, allowed, limits):
 def reports(held, temperature, recall):
     """Thresholds from everything; precision, clips found and false reports with thresholds chosen on the other half.
 
-    Denied are the labels without a usable threshold, the weak ones, and those that no clip confirms.
+    Denied, by all clips, are the labels without a usable threshold, the weak ones, and those that no clip confirms.
     """
     pieces = np.split(held.log_p(temperature), np.cumsum(held.counts)[:-1])
     peaks = np.array([moving_ensemble(piece, ENSEMBLE).max(0) for piece in pieces])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The labels of the default model, the AudioSet classes that mean each of them, and their groups.
+"""The labels that the default model is trained with, the AudioSet classes that mean each of them, and their groups.
 
 The first AudioSet class of a label is its closest; the others are what the published network also calls it.
 """

@@ -18,7 +18,7 @@ from pathlib import Path
 from ..convert import known_scores, program
 from . import card, default, distillation, labels, predictions, quantise, training
 
-VERSION = "3"
+VERSION = "4"
 STEPS = 12000
 OUTPUTS = ("labels", "embedding")
 

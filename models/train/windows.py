@@ -40,7 +40,7 @@ class Recordings:
     """The stored spectrograms, by what they are good for."""
 
     def __init__(self, folder, held_out=None, without=()):
-        """Those of fold `held_out`, and of the labels `without`, are left out."""
+        """Clips of fold `held_out`, and of the labels `without`, are left out; generated rooms are not."""
         folder, without = Path(folder), {NUMBER[name] for name in without}
         index = json.loads((folder / "rows.json").read_text())
         self.rows = index["rows"]
